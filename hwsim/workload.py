@@ -1,0 +1,280 @@
+"""The bridge between a network and the machine: layers, shapes, stored bits and zeros.
+
+Everything that `hwsim` knows of a network is here. A `Workload` comes from a compressed file
+(its real streams), from published statistics, or from a table of layer shapes; the simulator
+cannot tell which, except by `provenance`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["InputError", "Layer", "StoredWeights", "Workload", "conv", "dense_storage", "fc", "vector"]
+
+Arithmetic = Literal["fp32", "fp16", "bf16", "int16", "int8", "int4"]
+Kind = Literal["conv", "fc", "matmul", "vector"]
+
+OPERAND_BITS: dict[str, int] = {"fp32": 32, "fp16": 16, "bf16": 16, "int16": 16, "int8": 8, "int4": 4}
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """How the weights of one layer are stored, counted in bits.
+
+    Parameters
+    ----------
+    format : str
+        Name of the stage, for tables: ``dense``, ``pruned``, ``shared``, ``huffman``, ``int8``.
+    nonzeros : int
+        Weights that are not zero.
+    entries : int
+        Stored entries: non-zeros plus the fillers that bridge gaps wider than the index field.
+    segment_bits : ndarray of int64, shape (segments,)
+        Stored payload bits of each seekable segment, in scan order. A segment is what one
+        decoder can enter on its own.
+    segment_symbols : ndarray of int64, shape (segments,)
+        Variable-length symbols the decoder must resolve in each segment (0: no decoder needed).
+    side_bits : int
+        Bits fetched with the payload once per layer: codebook, code tables, entry points, biases.
+    """
+
+    format: str
+    nonzeros: int
+    entries: int
+    segment_bits: NDArray[np.int64]
+    segment_symbols: NDArray[np.int64]
+    side_bits: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.segment_bits) != len(self.segment_symbols):
+            raise InputError(
+                f"stored weights ({self.format}): {len(self.segment_bits)} segments of bits but "
+                f"{len(self.segment_symbols)} of symbols, expected as many"
+            )
+        if self.nonzeros > self.entries:
+            raise InputError(
+                f"stored weights ({self.format}): {self.nonzeros} non-zeros in {self.entries} entries"
+            )
+
+    @property
+    def payload_bits(self) -> int:
+        """Stored bits of the weight streams, side information apart."""
+        return int(self.segment_bits.sum())
+
+    @property
+    def symbols(self) -> int:
+        """Symbols to decode for one pass over the layer."""
+        return int(self.segment_symbols.sum())
+
+    @property
+    def total_bits(self) -> int:
+        """All bits the layer occupies where it is resident."""
+        return self.payload_bits + self.side_bits
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, seen as the machine sees it, for one item of the batch.
+
+    Matrix layers are a GEMM of ``(pixels, depth) x (depth, filters)`` repeated over ``groups``.
+    ``fc`` layers have one pixel, so the batch is what gives their weights reuse. A ``matmul``
+    multiplies two activations (attention scores): it has no stored weights. A ``vector`` layer
+    (pooling, element-wise, softmax) does ``vector_ops`` scalar operations and no MACs.
+
+    Parameters
+    ----------
+    pixels, filters, depth : int
+        GEMM dimensions M, N, K of one group (1, 1, 1 for ``vector``).
+    input_elements, output_elements : int
+        Activation elements read from and written to memory, whole layer, one item.
+    in_hw, kernel, stride, pad : (int, int)
+        Convolution geometry, height first; 1 x 1 for other kinds.
+    weight_density, input_density : float
+        Fraction of weights / input activations that are not zero, in 0..1.
+    inputs : tuple of int
+        Indices of the layers that produce this layer's input; -1 is the network's input.
+    weights : StoredWeights or None
+        None where the layer has none.
+    pattern : ndarray of bool, shape (groups * filters, depth), or None
+        Where the weights are not zero, when the real matrix is known.
+    """
+
+    name: str
+    kind: Kind
+    pixels: int
+    filters: int
+    depth: int
+    input_elements: int
+    output_elements: int
+    groups: int = 1
+    in_hw: tuple[int, int] = (1, 1)
+    out_hw: tuple[int, int] = (1, 1)
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
+    vector_ops: int = 0
+    weight_density: float = 1.0
+    input_density: float = 1.0
+    arithmetic: Arithmetic = "fp32"
+    inputs: tuple[int, ...] = (-1,)
+    weights: StoredWeights | None = None
+    pattern: NDArray[np.bool_] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for key in ("pixels", "filters", "depth", "groups", "input_elements", "output_elements"):
+            if getattr(self, key) < 1:
+                raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected at least 1")
+        for key in ("weight_density", "input_density"):
+            if not 0.0 <= getattr(self, key) <= 1.0:
+                raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected 0 to 1")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one item, zeros included."""
+        return 0 if self.kind == "vector" else self.pixels * self.filters * self.depth * self.groups
+
+    @property
+    def weight_count(self) -> int:
+        """Weights of the layer, zeros included, biases apart."""
+        return self.filters * self.depth * self.groups if self.kind in ("conv", "fc") else 0
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of one operand at the multiplier."""
+        return OPERAND_BITS[self.arithmetic]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network at one compression stage, ready to be scheduled on a chip.
+
+    Parameters
+    ----------
+    name, stage : str
+    layers : tuple of Layer
+        In execution order.
+    provenance : str
+        Where shapes, bits and zeros come from, printed with every table.
+    """
+
+    name: str
+    stage: str
+    layers: tuple[Layer, ...]
+    provenance: str
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise InputError(f"workload {self.name}: no layers, expected at least one")
+        for index, layer in enumerate(self.layers):
+            if any(not -1 <= source < index for source in layer.inputs):
+                raise InputError(
+                    f"workload {self.name}, layer {layer.name}: inputs {layer.inputs} must name "
+                    f"earlier layers (-1 to {index - 1})"
+                )
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def weight_bits(self) -> int:
+        """Stored bits of all weights, side information included."""
+        return sum(layer.weights.total_bits for layer in self.layers if layer.weights)
+
+    def only(self, names: Iterable[str]) -> Workload:
+        """Return the sub-network of the named layers as a chain (for example the fc part)."""
+        chosen = set(names)
+        unknown = chosen - {layer.name for layer in self.layers}
+        if unknown:
+            raise InputError(f"workload {self.name}: no layer named {', '.join(sorted(unknown))}")
+        kept = [layer for layer in self.layers if layer.name in chosen]
+        chain = tuple(replace(layer, inputs=(index - 1,)) for index, layer in enumerate(kept))
+        return replace(self, layers=chain)
+
+
+def dense_storage(count: int, bits: int = 32, side_bits: int = 0, segments: int = 1) -> StoredWeights:
+    """Store `count` weights at `bits` each, in `segments` equal parts."""
+    ends = np.arange(1, segments + 1, dtype=np.int64) * count // segments
+    per_segment = np.diff(ends, prepend=0) * bits
+    return StoredWeights("dense", count, count, per_segment, np.zeros(segments, np.int64), side_bits)
+
+
+def fc(name: str, inputs: int, outputs: int, **extra: object) -> Layer:
+    """Fully-connected layer of `outputs` x `inputs` weights, stored dense unless told."""
+    extra.setdefault("weights", dense_storage(inputs * outputs, side_bits=32 * outputs))
+    return Layer(name, "fc", 1, outputs, inputs, inputs, outputs, **extra)  # type: ignore[arg-type]
+
+
+def conv(
+    name: str,
+    in_channels: int,
+    in_hw: tuple[int, int],
+    filters: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    pad: tuple[int, int] = (0, 0),
+    groups: int = 1,
+    **extra: object,
+) -> Layer:
+    """Convolution with `filters` output channels in all, stored dense unless told.
+
+    Raises
+    ------
+    InputError
+        If the groups do not divide the channels or the kernel does not fit the padded input.
+    """
+    if groups < 1 or in_channels % groups or filters % groups:
+        raise InputError(
+            f"layer {name}: {groups} groups must divide {in_channels} input and {filters} output channels"
+        )
+    if min(stride) < 1:
+        raise InputError(f"layer {name}: stride is {stride}, expected at least 1")
+    out_h, out_w = (
+        (size + 2 * p - k) // s + 1 for size, k, s, p in zip(in_hw, kernel, stride, pad, strict=True)
+    )
+    if out_h < 1 or out_w < 1:
+        raise InputError(f"layer {name}: kernel {kernel} does not fit input {in_hw} with padding {pad}")
+    depth = in_channels // groups * kernel[0] * kernel[1]
+    extra.setdefault("weights", dense_storage(filters * depth, side_bits=32 * filters))
+    return Layer(
+        name,
+        "conv",
+        out_h * out_w,
+        filters // groups,
+        depth,
+        in_channels * in_hw[0] * in_hw[1],
+        filters * out_h * out_w,
+        groups,
+        in_hw,
+        (out_h, out_w),
+        kernel,
+        stride,
+        pad,
+        **extra,  # type: ignore[arg-type]
+    )
+
+
+def vector(name: str, input_elements: int, output_elements: int, ops: int, **extra: object) -> Layer:
+    """Layer of `ops` scalar operations without MACs: pooling, element-wise, softmax."""
+    return Layer(
+        name,
+        "vector",
+        1,
+        1,
+        1,
+        input_elements,
+        output_elements,
+        vector_ops=ops,
+        **extra,  # type: ignore[arg-type]
+    )

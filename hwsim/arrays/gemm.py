@@ -1,0 +1,213 @@
+"""Dense GEMM array: identical weight-stationary tiles with double-buffered weight registers.
+
+A *fold* is a block of rows (K) x cols (N) weights held in one tile while M activation rows stream
+through it. The next fold's weights come in through the tile's own port meanwhile, so a fold takes
+the longer of the two. The tile adds partial sums of successive K folds in its scratchpad; rows
+that do not fit there go in chunks, and each chunk needs the weights again.
+
+Folds spread over the tiles in a grid: blocks of output columns (and groups), blocks of K, whose
+partial sums are then reduced through the shared memory, and blocks of M, which load the same
+weights in several tiles. The grid with the fewest cycles is used; ties go to the fewest weights
+loaded, then to the least reduction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import lcm
+from typing import TYPE_CHECKING, NamedTuple
+
+import numba
+
+from hwsim.arrays.base import Action, ArrayCost
+from hwsim.arrays.counting import (
+    ACCUMULATOR,
+    MATRIX_KINDS,
+    PSUM_BITS,
+    Gemm,
+    add_counts,
+    arithmetic_counts,
+    ceil_div,
+    gemm_of,
+    require_kind,
+    stationary_tensor,
+    useful_macs,
+)
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.workload import Layer
+
+
+class Grid(NamedTuple):
+    """How the folds of one layer spread over the tiles.
+
+    Parameters
+    ----------
+    column_split, depth_split, row_split : int
+        Tiles side by side along output columns, K and M.
+    folds : int
+        Folds of the busiest tile.
+    chunk : int
+        Activation rows streamed per fold.
+    chunks : int
+        Pieces the rows of one tile are cut into.
+    reduction : int
+        Cycles a tile spends on adding the partial sums of other tiles.
+    """
+
+    column_split: int
+    depth_split: int
+    row_split: int
+    folds: int
+    chunk: int
+    chunks: int
+    reduction: int
+
+
+@dataclass(frozen=True)
+class GemmArray:
+    """Tiles of rows x cols MACs, each with its own weight port and scratchpad.
+
+    Zero gating saves the multiply, the add and the weight read of a MAC with a zero operand, and
+    the move of a zero activation; partial sums move down their column in any case. It never
+    saves cycles.
+
+    Parameters
+    ----------
+    tiles, rows, cols : int
+        Tiles of `rows` (K) x `cols` (N) MACs.
+    load_words_per_cycle : int
+        Weights that enter one tile per cycle.
+    accumulator_rows : int
+        Rows of `cols` partial sums that the scratchpad of one tile holds.
+    gate_zeros : bool
+        Whether MACs with a zero operand are gated.
+    """
+
+    tiles: int
+    rows: int
+    cols: int
+    load_words_per_cycle: int
+    accumulator_rows: int
+    gate_zeros: bool = True
+
+    def __post_init__(self) -> None:
+        for key in ("tiles", "rows", "cols", "load_words_per_cycle", "accumulator_rows"):
+            if getattr(self, key) < 1:
+                raise InputError(f"gemm array: {key} is {getattr(self, key)}, expected at least 1")
+
+    @property
+    def load_cycles_per_fold(self) -> int:
+        """Cycles the port of a tile needs for one fold; edge folds shift through whole arrays."""
+        return ceil_div(self.rows * self.cols, self.load_words_per_cycle)
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """MACs of all tiles."""
+        return self.tiles * self.rows * self.cols
+
+    def grid(self, gemm: Gemm) -> Grid:
+        """Choose how `gemm` spreads over the tiles."""
+        return _best_grid(self, gemm)
+
+    def cost(self, layer: Layer, batch: int) -> ArrayCost:
+        """Cost of `batch` items of `layer`: see `ArrayModel`."""
+        require_kind(layer, batch, MATRIX_KINDS, "gemm")
+        gemm = gemm_of(layer, batch)
+        grid = self.grid(gemm)
+        load = self.load_cycles_per_fold
+        fill_drain = self.rows + self.cols - 2
+        stream = grid.folds * grid.chunk
+        overlapped = load + (grid.folds - 1) * max(grid.chunk, load) + grid.chunk
+        return ArrayCost(
+            cycles=overlapped + fill_drain + grid.reduction,
+            compute_cycles=stream + fill_drain + grid.reduction,
+            load_cycles=grid.folds * load,
+            macs=gemm.macs,
+            useful_macs=useful_macs(layer, gemm.macs),
+            peak_macs_per_cycle=self.peak_macs_per_cycle,
+            counts=self._counts(layer, gemm, grid),
+        )
+
+    def _counts(self, layer: Layer, gemm: Gemm, grid: Grid) -> dict[Action, int]:
+        bits = layer.operand_bits
+        stationary = stationary_tensor(layer)
+        outputs = gemm.m * gemm.n * gemm.groups
+        loaded = gemm.k * gemm.n * gemm.groups * grid.row_split * grid.chunks
+        depth_folds = ceil_div(gemm.k, self.rows)
+        accumulated = outputs * (depth_folds - grid.depth_split)
+        reduced = outputs * (grid.depth_split - 1)
+        executed = moved = gemm.macs
+        if self.gate_zeros:
+            executed = useful_macs(layer, gemm.macs)
+            moved = round(gemm.macs * layer.input_density)
+        counts: dict[Action, int] = {
+            (stationary, "array_port", "word"): loaded,
+            ("activations", "sram", "read_bit"): self._streamed_words(gemm, grid) * bits,
+            ("activations", "sram", "write_bit"): outputs * bits,
+            ("activations", "register", "access_bit"): moved * bits,
+            ("psums", "register", "access_bit"): gemm.macs * PSUM_BITS,
+            ("psums", "scratchpad", "read_bit"): accumulated * PSUM_BITS,
+            ("psums", "scratchpad", "write_bit"): accumulated * PSUM_BITS,
+            ("psums", "sram", "read_bit"): reduced * PSUM_BITS,
+            ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
+            ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): reduced,
+        }
+        operands: dict[Action, int] = {(stationary, "register", "access_bit"): (executed + loaded) * bits}
+        return add_counts(add_counts(counts, operands), arithmetic_counts(layer, executed))
+
+    def _streamed_words(self, gemm: Gemm, grid: Grid) -> int:
+        """Activation words read from the shared memory.
+
+        Tiles side by side along the output columns of one group share a multicast read. The
+        number of (group, round of columns) pairs follows from laying groups of `blocks` columns
+        over rounds of `column_split`.
+        """
+        blocks = ceil_div(gemm.n, self.cols)
+        columns = blocks * gemm.groups
+        rounds = ceil_div(columns, grid.column_split)
+        together = ceil_div(columns, lcm(blocks, grid.column_split))
+        return gemm.m * gemm.k * (gemm.groups + rounds - together)
+
+
+@lru_cache(maxsize=65536)
+def _best_grid(array: GemmArray, gemm: Gemm) -> Grid:
+    return Grid(
+        *_search(
+            gemm.m,
+            ceil_div(gemm.n, array.cols) * gemm.groups,
+            ceil_div(gemm.k, array.rows),
+            array.tiles,
+            array.cols,
+            array.load_cycles_per_fold,
+            array.accumulator_rows,
+        )
+    )
+
+
+@numba.njit(cache=True)
+def _search(
+    rows: int, columns: int, depths: int, tiles: int, cols: int, load: int, accumulator_rows: int
+) -> tuple[int, int, int, int, int, int, int]:
+    """Try every grid: (column, depth, row split, folds, chunk, chunks, reduction) of the best."""
+    best = (1 << 62, 0, 0)
+    grid = (1, 1, 1, 1, 1, 1, 0)
+    for column_split in range(1, min(columns, tiles) + 1):
+        column_folds = -(-columns // column_split)
+        for depth_split in range(1, min(depths, tiles // column_split) + 1):
+            depth_folds = -(-depths // depth_split)
+            for row_split in range(1, min(rows, tiles // (column_split * depth_split)) + 1):
+                tile_rows = -(-rows // row_split)
+                chunks = -(-tile_rows // accumulator_rows)
+                chunk = -(-tile_rows // chunks)
+                folds = column_folds * depth_folds * chunks
+                # the reducing tiles share the outputs and read the other partial sums, cols a cycle
+                reduction = -(-tile_rows * column_folds * (depth_split - 1) // depth_split)
+                cycles = (folds - 1) * max(chunk, load) + chunk + reduction
+                key = (cycles, row_split * chunks, depth_split)
+                if key < best:
+                    best = key
+                    grid = (column_split, depth_split, row_split, folds, chunk, chunks, reduction)
+    return grid

@@ -2,8 +2,10 @@
 
 from hwsim.arrays.base import ArrayModel
 from hwsim.arrays.gemm import GemmArray
+from hwsim.arrays.systolic import SystolicArray
 
 ARRAYS: dict[str, type[ArrayModel]] = {
     "gemm": GemmArray,
+    "systolic": SystolicArray,
 }
 """Kind of array in a chip file -> the dataclass whose fields its ``[array]`` table fills."""

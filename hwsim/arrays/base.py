@@ -51,6 +51,8 @@ class ArrayCost:
         Of all tiles together; utilisation is ``macs / (cycles * peak_macs_per_cycle)``.
     counts : dict of Action to int
         Actions inside the arrays and between them and the on-chip memory.
+    uncounted_cycles : int
+        Occupied cycles that `cycles` leaves out by convention; utilisation includes them.
     """
 
     cycles: int
@@ -60,11 +62,13 @@ class ArrayCost:
     useful_macs: int
     peak_macs_per_cycle: int
     counts: dict[Action, int] = field(default_factory=dict)
+    uncounted_cycles: int = 0
 
     @property
     def utilisation(self) -> float:
         """Fraction of the peak MAC rate in use, never above 1."""
-        return self.macs / (self.cycles * self.peak_macs_per_cycle) if self.cycles else 0.0
+        capacity = (self.cycles + self.uncounted_cycles) * self.peak_macs_per_cycle
+        return self.macs / capacity if capacity else 0.0
 
 
 class ArrayModel(Protocol):
@@ -73,7 +77,7 @@ class ArrayModel(Protocol):
     1. `cost` is a pure function of the layer and the batch: no state, no randomness of its own.
     2. `cycles` covers the whole batch on all tiles of the chip, fills and drains included.
     3. Counts are whole numbers of actions; memories count bits, arithmetic counts operations.
-    4. ``cycles >= max(compute_cycles, load_cycles)`` and ``utilisation <= 1``.
+    4. ``cycles + uncounted_cycles >= max(compute_cycles, load_cycles)`` and ``utilisation <= 1``.
     5. A layer the array cannot run raises `InputError` naming the layer and what it can run.
     """
 

@@ -79,12 +79,27 @@ def useful_macs(layer: Layer, macs: int) -> int:
     return round(macs * layer.weight_density * layer.input_density)
 
 
-def arithmetic_counts(layer: Layer, executed: int) -> dict[Action, int]:
-    """Multiplies and adds of `executed` MACs at the layer's widths."""
-    return {
+def mac_counts(layer: Layer, macs: int, gate_zeros: bool) -> dict[Action, int]:
+    """Arithmetic and operand moves of `macs` MACs in an array that passes operands along.
+
+    Each MAC accesses three registers: its weight, its activation and its partial sum. Gating saves
+    the multiply, the add and the weight read of a MAC with a zero operand, and the move of a zero
+    activation; the partial sum moves on in any case.
+    """
+    executed, moved = macs, macs
+    if gate_zeros:
+        executed = useful_macs(layer, macs)
+        moved = round(macs * layer.input_density)
+    counts: dict[Action, int] = {
         ("mac", "mac", f"multiply_{layer.arithmetic}"): executed,
         ("mac", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): executed,
+        ("activations", "register", "access_bit"): moved * layer.operand_bits,
+        ("psums", "register", "access_bit"): macs * PSUM_BITS,
     }
+    stationary: dict[Action, int] = {
+        (stationary_tensor(layer), "register", "access_bit"): executed * layer.operand_bits
+    }
+    return add_counts(counts, stationary)
 
 
 def stationary_tensor(layer: Layer) -> str:

@@ -27,9 +27,9 @@ from hwsim.arrays.counting import (
     PSUM_BITS,
     Gemm,
     add_counts,
-    arithmetic_counts,
     ceil_div,
     gemm_of,
+    mac_counts,
     require_kind,
     stationary_tensor,
     useful_macs,
@@ -70,10 +70,6 @@ class Grid(NamedTuple):
 class GemmArray:
     """Tiles of rows x cols MACs, each with its own weight port and scratchpad.
 
-    Zero gating saves the multiply, the add and the weight read of a MAC with a zero operand, and
-    the move of a zero activation; partial sums move down their column in any case. It never
-    saves cycles.
-
     Parameters
     ----------
     tiles, rows, cols : int
@@ -83,7 +79,7 @@ class GemmArray:
     accumulator_rows : int
         Rows of `cols` partial sums that the scratchpad of one tile holds.
     gate_zeros : bool
-        Whether MACs with a zero operand are gated.
+        Whether a MAC with a zero operand saves its energy; its cycles stay.
     """
 
     tiles: int
@@ -139,24 +135,19 @@ class GemmArray:
         depth_folds = ceil_div(gemm.k, self.rows)
         accumulated = outputs * (depth_folds - grid.depth_split)
         reduced = outputs * (grid.depth_split - 1)
-        executed = moved = gemm.macs
-        if self.gate_zeros:
-            executed = useful_macs(layer, gemm.macs)
-            moved = round(gemm.macs * layer.input_density)
         counts: dict[Action, int] = {
             (stationary, "array_port", "word"): loaded,
             ("activations", "sram", "read_bit"): self._streamed_words(gemm, grid) * bits,
             ("activations", "sram", "write_bit"): outputs * bits,
-            ("activations", "register", "access_bit"): moved * bits,
-            ("psums", "register", "access_bit"): gemm.macs * PSUM_BITS,
             ("psums", "scratchpad", "read_bit"): accumulated * PSUM_BITS,
             ("psums", "scratchpad", "write_bit"): accumulated * PSUM_BITS,
             ("psums", "sram", "read_bit"): reduced * PSUM_BITS,
             ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
             ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): reduced,
         }
-        operands: dict[Action, int] = {(stationary, "register", "access_bit"): (executed + loaded) * bits}
-        return add_counts(add_counts(counts, operands), arithmetic_counts(layer, executed))
+        loads: dict[Action, int] = {(stationary, "register", "access_bit"): loaded * bits}
+        moves = add_counts(mac_counts(layer, gemm.macs, self.gate_zeros), loads)
+        return add_counts(counts, moves)
 
     def _streamed_words(self, gemm: Gemm, grid: Grid) -> int:
         """Activation words read from the shared memory.

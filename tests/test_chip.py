@@ -1,0 +1,70 @@
+"""Chip files: what is shipped loads, what is wrong is named in one sentence."""
+
+import re
+from importlib import resources
+
+import pytest
+
+from hwsim.chip import chip_names, load_chip
+from hwsim.errors import InputError
+
+EDGE = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_every_shipped_chip_loads_and_names_itself(name):
+    assert load_chip(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "found", "expected"),
+    [
+        ("lanes = 16", "lanez = 16", "vector.lanez", "unknown key", "lanes"),
+        ("lanes = 16", "lanes = -16", "vector.lanes", "-16", "greater than or equal to 1"),
+        ("lanes = 16", 'lanes = "16"', "vector.lanes", "'16'", "a valid integer"),
+        ("lanes = 16", "lanes = 16.5", "vector.lanes", "16.5", "a valid integer"),
+        ("[vector]\nlanes = 16\n", "", "vector", "nothing found", "a value"),
+        ("[array]", "[[array]]", "array", "kind", "a table"),
+        ('kind = "gemm"', 'kind = "gem"', "array.kind", "'gem'", "gemm"),
+        ("rows = 16", "rows = 0", "array", "rows is 0", "at least 1"),
+        ("rows = 16", "rowz = 16", "array.rowz", "unknown key", "rows"),
+        ("clock_GHz = 0.2", "clock_GHz = nan", "process.clock_GHz", "nan", "finite"),
+        ("clock_GHz = 0.2", "clock_GHz = inf", "process.clock_GHz", "inf", "finite"),
+        ('scope = "board"', 'scope = "rack"', "power.scope", "'rack'", "'board' or 'die'"),
+        ('"array.rows" =', '"array.rowz" =', "array.rows", "no entry in [sources]", "a citation"),
+    ],
+)
+def test_a_bad_key_is_named_with_what_was_found_and_expected(tmp_path, old, new, key, found, expected):
+    path = tmp_path / "bad.toml"
+    assert old in EDGE
+    path.write_text(EDGE.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(str(path))) as error:
+        load_chip(path)
+    message = str(error.value)
+    assert f"key {key}" in message
+    assert found in message
+    assert expected in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("content", [b"x = [", b"\xff\xfe", b"", b'name = "a"\nname = "b"\n'])
+def test_a_file_that_is_no_chip_is_refused(tmp_path, content):
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        load_chip(path)
+
+
+def test_an_unknown_chip_lists_the_shipped_ones():
+    with pytest.raises(InputError, match="reference_250w"):
+        load_chip("nonesuch")
+
+
+def test_a_replaced_key_is_validated_again():
+    chip = load_chip("edge")
+    assert chip.replace(**{"sram.capacity_B": 4096}).sram.capacity_B == 4096
+    assert chip.replace(**{"array.rows": 8}).array.rows == 8
+    with pytest.raises(InputError, match=r"sram\.capacity_B"):
+        chip.replace(**{"sram.capacity_B": 0})
+    with pytest.raises(InputError, match=r"sram\.capacityB"):
+        chip.replace(**{"sram.capacityB": 1})

@@ -1,0 +1,65 @@
+# Everything is set up on demand in a virtual environment inside the checkout.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCKED := install --require-hashes --only-binary :all:
+UV := uv==0.13.9
+RUN := $(VENV)/run.stamp
+DEV := $(VENV)/dev.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint reference lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## train, compress, execute, simulate, plot: results/runs/demo/
+	$(BIN)/hwsim demo
+
+test: $(DEV) ## the test suite, slow tests apart
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(DEV) ## real training and whole-matrix runs
+	$(BIN)/python -m pytest -n 2 -m slow
+
+lint: $(DEV) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
+	$(BIN)/hwsim reference
+
+# Releases younger than two weeks are passed over: most bad ones are withdrawn by then.
+lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons and platforms
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PIP) install --target "$$tools" $(UV); \
+	compile="$$tools/bin/uv --quiet pip compile --universal --python-version 3.11 --upgrade --generate-hashes \
+	  --exclude-newer P14D --no-header --no-emit-index-url --no-emit-find-links --no-annotate"; \
+	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --group build -o requirements/dev.txt; \
+	$$compile pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt
+
+clean: ## remove the environment, caches and build products (results stay)
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis docs/_build
+	find hwsim compress experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian without python3-venv has no ensurepip: the machine's own pip then puts one into the environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hwsim needs Python 3.11 or newer; choose one with: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+	       && $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; } \
+	  || { rm -rf $(VENV); echo "Cannot make a virtual environment: install Python's venv module (Debian: apt install python3-venv)." >&2; exit 1; }
+
+# Editable, so that a change to the code is used at once and only a change of dependencies reinstalls.
+$(RUN): requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies into $(VENV)"
+	@$(PIP) $(LOCKED) -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUN)
+	@echo "Installing the development tools into $(VENV)"
+	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,90 @@
+"""The contract of an operator.
+
+1. `infer` gives the shapes of all outputs from the shapes of inputs and parameters, batch
+   included, and raises `InputError` when they do not fit; it touches no data.
+2. `forward` gives one array, or a tuple of arrays for several outputs, of the inferred shapes. It
+   never writes to its inputs. In training it may keep in ``ctx.saved`` what `backward` needs and
+   may return a buffer of ``ctx``, valid until the next training pass.
+3. `backward` gives the gradients of inputs and parameters, in order. The gradient of an input that
+   ``ctx.needs`` marks False may be None. Operators for inference only leave it out.
+4. Images are (batch, channels, height, width) to every operator. Their memory may lie in any order
+   (convolution and pooling leave channels last), so an operator must not assume contiguity.
+5. The dtype of the output follows the inputs: float32 in use, float64 in gradient checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+Shape = tuple[int, ...]
+Array = NDArray[Any]
+Arrays = tuple[Array, ...]
+Attrs = Mapping[str, Any]
+
+
+@dataclass
+class Context:
+    """What one node keeps between its forward and its backward pass.
+
+    Parameters
+    ----------
+    training : bool
+        False at inference: nothing is saved and buffers are new arrays.
+    rng : numpy.random.Generator, optional
+        For operators that draw (dropout).
+    needs : tuple of bool
+        Per input: whether its gradient will be used.
+    """
+
+    training: bool = False
+    rng: np.random.Generator | None = None
+    needs: tuple[bool, ...] = ()
+    saved: dict[str, Any] = field(default_factory=dict)
+    _buffers: dict[str, Array] = field(default_factory=dict)
+
+    def buffer(self, key: str, shape: Shape, dtype: DTypeLike) -> Array:
+        """Uninitialised array, the same one at every training pass of equal shape."""
+        if not self.training:
+            return np.empty(shape, dtype)
+        kept = self._buffers.get(key)
+        if kept is None or kept.shape != shape or kept.dtype != dtype:
+            kept = self._buffers[key] = np.empty(shape, dtype)
+        return kept
+
+
+Infer = Callable[[tuple[Shape, ...], tuple[Shape, ...], Attrs], tuple[Shape, ...]]
+Forward = Callable[[Arrays, Arrays, Attrs, Context], Array | Arrays]
+Gradients = tuple[tuple[Array | None, ...], Arrays]
+Backward = Callable[[Array, Arrays, Arrays, Attrs, Context], Gradients]
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator: ``infer(shapes, param_shapes, attrs)``, ``forward(inputs, params, attrs, ctx)``
+    and, where it can be trained, ``backward(grad, inputs, params, attrs, ctx)``.
+
+    `inputs` and `params` are the fewest and the most of each that a node may have.
+    """
+
+    infer: Infer
+    forward: Forward
+    backward: Backward | None = None
+    inputs: tuple[int, int] = (1, 1)
+    params: tuple[int, int] = (0, 0)
+
+
+MANY = 1 << 16
+"""Upper bound of `Op.inputs` for operators that take any number."""
+
+
+def same_shape(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], _attrs: Attrs) -> tuple[Shape, ...]:
+    """Infer the shape of an element-wise operator: that of its first input."""
+    return (shapes[0],)

@@ -1,10 +1,12 @@
 """MAC arrays, one module each, behind the contract in `hwsim.arrays.base`."""
 
 from hwsim.arrays.base import ArrayModel
+from hwsim.arrays.eie import EieArray
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.systolic import SystolicArray
 
 ARRAYS: dict[str, type[ArrayModel]] = {
+    "eie": EieArray,
     "gemm": GemmArray,
     "systolic": SystolicArray,
 }

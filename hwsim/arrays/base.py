@@ -9,7 +9,8 @@ component      action                          counted
 ``mac``        ``multiply_fp32``, ...          multiplies executed, named by operand type
 ``mac``        ``add_fp32``, ``add_int32``     adds, named by accumulator type
 ``register``   ``access_bit``                  bits read or written in registers inside the array
-``spad_...``   ``read_bit``, ``write_bit``     bits of a named memory inside each PE
+``spad_...``   ``read_bit``, ``write_bit``     bits of a memory inside each PE, in whole words;
+                                               the array's `memories` gives its size and width
 ``scratchpad`` ``read_bit``, ``write_bit``     bits of the memory of one tile
 ``sram``       ``read_bit``, ``write_bit``     bits of the memory all tiles share
 ``array_port`` ``word``                        stationary operands delivered into the array, each
@@ -23,13 +24,20 @@ component      action                          counted
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from hwsim.workload import Layer
 
 Action = tuple[str, str, str]
 """(tensor, component, action), for example ``("weights", "sram", "read_bit")``."""
+
+
+class Memory(NamedTuple):
+    """One bank of a memory inside an array: what sets the energy of an access."""
+
+    bank_B: int
+    word_bits: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Lossless codecs of weight streams: gaps, canonical Huffman, context mixing."""

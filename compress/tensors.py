@@ -1,0 +1,265 @@
+"""The forms in which one parameter tensor is stored: full precision, sparse, shared, quantized.
+
+Each form holds exactly what a file holds, and `to_array` gives the tensor the network computes
+with, bit for bit. Scan order is row-major everywhere: (out, in) for fully-connected layers and
+(filters, channels, height, width) for convolutions, so one row is one output.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Coding = Literal["fixed", "huffman", "context", "smallest"]
+"""How labels are written: ``fixed`` (gaps and labels of fixed width), ``huffman`` (both entropy-coded),
+``context`` (context-mixing arithmetic code) or ``smallest`` (whichever of these gives the fewest bytes)."""
+
+QuantizedCoding = Literal["raw", "fixed", "huffman", "context", "smallest"]
+"""As `Coding`; ``raw`` stores every integer, zeros included, without gaps."""
+
+MAX_GAP_BITS = 16
+MAX_CODEBOOK = 65535
+
+_DENSE_DTYPES = tuple(np.dtype(name) for name in ("f4", "f2", "i1", "u1", "i2", "i4", "i8"))
+
+
+@dataclass(frozen=True, eq=False)
+class DenseTensor:
+    """Every value stored: float32, float16, or integers (index tables).
+
+    Parameters
+    ----------
+    values : ndarray
+        float32, float16, int8, uint8, int16, int32 or int64; the dtype is what the file holds.
+
+    Raises
+    ------
+    InputError
+        If the dtype is another.
+    """
+
+    values: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        values = np.ascontiguousarray(self.values).reshape(np.shape(self.values))
+        if values.dtype not in _DENSE_DTYPES:
+            names = ", ".join(dtype.name for dtype in _DENSE_DTYPES)
+            raise InputError(f"dense tensor has dtype {values.dtype}, expected one of {names}")
+        _freeze(self, values=values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.values.shape
+
+    @property
+    def nonzeros(self) -> int:
+        """Values that are not zero."""
+        return int(np.count_nonzero(self.values))
+
+    def to_array(self) -> NDArray[Any]:
+        """Return the tensor: float32, or the integers as they are."""
+        is_float = np.issubdtype(self.values.dtype, np.floating)
+        return self.values.astype(np.float32) if is_float else self.values
+
+
+@dataclass(frozen=True, eq=False)
+class PrunedTensor:
+    """A sparse tensor: fp32 non-zeros and the gaps between them.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+        With its zeros; a negative zero becomes a zero.
+    gap_bits : int, optional
+        Width of a gap; the one that gives the fewest bits by default.
+
+    Raises
+    ------
+    InputError
+        If the dtype or the width cannot be stored.
+    """
+
+    values: NDArray[np.float32]
+    gap_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.values.dtype != np.float32:
+            raise InputError(f"pruned tensor has dtype {self.values.dtype}, expected float32")
+        _check_gap_bits(self.gap_bits)
+        _freeze(self, values=np.asarray(self.values + np.float32(0), np.float32))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.values.shape
+
+    @property
+    def nonzeros(self) -> int:
+        """Values that are not zero."""
+        return int(np.count_nonzero(self.values))
+
+    def to_array(self) -> NDArray[np.float32]:
+        """Return the tensor in float32."""
+        return self.values
+
+
+@dataclass(frozen=True, eq=False)
+class SharedTensor:
+    """Weights that share the values of a codebook (Han et al., Deep Compression, section 3).
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Shaped as the tensor: 0 is a zero weight, ``i > 0`` is ``codebook[i - 1]``.
+    codebook : ndarray of float32 or float16, shape (k,)
+        A fixed-width label takes ``ceil(log2(k + 1))`` bits, since zero is a label too.
+    coding : str
+        See `Coding`.
+    gap_bits : int, optional
+        Width of a gap; the one that gives the fewest bits by default.
+
+    Raises
+    ------
+    InputError
+        If a label is outside the codebook, or dtype, coding or width cannot be stored.
+    """
+
+    labels: NDArray[Any]
+    codebook: NDArray[Any]
+    coding: Coding = "fixed"
+    gap_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        codebook = np.ascontiguousarray(self.codebook)
+        if codebook.dtype not in (np.float32, np.float16) or codebook.ndim != 1:
+            raise InputError(
+                f"codebook has dtype {codebook.dtype} and shape {codebook.shape}, expected float32 or "
+                "float16 in one dimension"
+            )
+        if len(codebook) > MAX_CODEBOOK:
+            raise InputError(f"codebook has {len(codebook)} entries, expected at most {MAX_CODEBOOK}")
+        _check_choice("coding of a shared tensor", self.coding, get_args(Coding))
+        _check_gap_bits(self.gap_bits)
+        labels = _integers("labels", self.labels, 0, len(codebook))
+        _freeze(self, labels=labels.astype(np.uint8 if len(codebook) < 256 else np.uint16), codebook=codebook)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.labels.shape
+
+    @property
+    def nonzeros(self) -> int:
+        """Weights with a label of the codebook."""
+        return int(np.count_nonzero(self.labels))
+
+    def to_array(self) -> NDArray[np.float32]:
+        """Look every label up in the codebook."""
+        table = np.concatenate([[0], self.codebook]).astype(np.float32)
+        return table[self.labels]
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedTensor:
+    """Linearly quantized weights: a small integer times a scale.
+
+    Parameters
+    ----------
+    q : ndarray of int8
+        Levels, in ``-2**(bits - 1) .. 2**(bits - 1) - 1``.
+    scale : ndarray of float32, shape () or (out,)
+        One for the tensor, or one for each output (the first axis of `q`).
+    bits : int
+        Width of a stored level, 2 to 8.
+    coding : str
+        See `QuantizedCoding`.
+    gap_bits : int, optional
+        Width of a gap where the coding has gaps; the one that gives the fewest bits by default.
+
+    Raises
+    ------
+    InputError
+        If a level needs more bits, the scales do not fit, or dtype, coding or width cannot be stored.
+    """
+
+    q: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    bits: int = 8
+    coding: QuantizedCoding = "raw"
+    gap_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 8:
+            raise InputError(f"quantized tensor has {self.bits} bits, expected 2 to 8")
+        _check_choice("coding of a quantized tensor", self.coding, get_args(QuantizedCoding))
+        _check_gap_bits(self.gap_bits)
+        top = 1 << (self.bits - 1)
+        q = _integers("quantized levels", self.q, -top, top - 1).astype(np.int8)
+        scale = np.asarray(self.scale)
+        if scale.dtype != np.float32 or scale.shape not in ((), q.shape[:1]):
+            raise InputError(
+                f"scale has dtype {scale.dtype} and shape {scale.shape}, expected float32 and "
+                f"() or {q.shape[:1]}"
+            )
+        _freeze(self, q=q, scale=scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.q.shape
+
+    @property
+    def nonzeros(self) -> int:
+        """Levels that are not zero."""
+        return int(np.count_nonzero(self.q))
+
+    def to_array(self) -> NDArray[np.float32]:
+        """Multiply every level by its scale, in float32."""
+        if self.scale.ndim == 0:
+            return self.q.astype(np.float32) * self.scale
+        return self.q.astype(np.float32) * self.scale.reshape(-1, *(1,) * (self.q.ndim - 1))
+
+
+StoredTensor = DenseTensor | PrunedTensor | SharedTensor | QuantizedTensor
+
+
+def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (rows, columns) of the matrix a tensor is scanned as: one row is one output."""
+    if len(shape) < 2:
+        return 1, math.prod(shape)
+    return shape[0], math.prod(shape[1:])
+
+
+def _integers(what: str, values: NDArray[Any], low: int, high: int) -> NDArray[Any]:
+    array = np.ascontiguousarray(values).reshape(np.shape(values))
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{what} have dtype {array.dtype}, expected integers")
+    if array.size and not (low <= array.min() and array.max() <= high):
+        raise InputError(f"{what} run from {array.min()} to {array.max()}, expected {low} to {high}")
+    return array
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{what} is {value!r}, expected one of {', '.join(choices)}")
+
+
+def _check_gap_bits(gap_bits: int | None) -> None:
+    if gap_bits is not None and not 1 <= gap_bits <= MAX_GAP_BITS:
+        raise InputError(f"gap width is {gap_bits} bits, expected 1 to {MAX_GAP_BITS}")
+
+
+def _freeze(owner: object, **arrays: NDArray[Any]) -> None:
+    for name, array in arrays.items():
+        view = array.view()
+        view.setflags(write=False)
+        object.__setattr__(owner, name, view)

@@ -64,6 +64,8 @@ class Network:
         float32 (integers for index tables).
     outputs : tuple of str
         Tensors to return; the last node's by default.
+    extra_inputs : dict of str to tuple of int
+        Further inputs beside ``"input"`` (a cache, a mask): shape of one item by name.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Network:
     nodes: tuple[Node, ...]
     params: dict[str, Array]
     outputs: tuple[str, ...] = ()
+    extra_inputs: Mapping[str, Shape] = field(default_factory=dict)
     _contexts: dict[str, Context] = field(default_factory=dict, init=False, repr=False, compare=False)
     _values: dict[str, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -110,8 +113,8 @@ class Network:
             raise InputError(f"network {self.name}: parameter {unused[0]!r} is used by no node")
 
     def shapes(self, batch: int = 1) -> dict[str, Shape]:
-        """Shapes of the input and of every node's outputs, batch included."""
-        shapes: dict[str, Shape] = {INPUT: (batch, *self.input_shape)}
+        """Shapes of the inputs and of every node's outputs, batch included."""
+        shapes: dict[str, Shape] = {name: (batch, *shape) for name, shape in self._inputs().items()}
         for node in self.nodes:
             inferred = self._infer(node, shapes)
             for name, shape in zip(output_names(node, len(inferred)), inferred, strict=True):
@@ -152,6 +155,10 @@ class Network:
             raise InputError(f"{where}: output {inferred[0]} has more than {MAX_ELEMENTS} elements")
         return inferred
 
+    def _inputs(self) -> dict[str, Shape]:
+        """Shape of one item of every input."""
+        return {**self.extra_inputs, INPUT: self.input_shape}
+
     def with_params(self, params: Mapping[str, Array]) -> Network:
         """Return the same network with other values for all or some parameters."""
         return replace(self, params={**self.params, **params})
@@ -160,17 +167,19 @@ class Network:
         self,
         x: Array,
         *,
+        extra: Mapping[str, Array] | None = None,
         training: bool = False,
         rng: np.random.Generator | None = None,
         observe: Observe | None = None,
     ) -> Array:
         """Execute the network and return its (first) output; parameters as in `run`."""
-        return self.run(x, training=training, rng=rng, observe=observe)[self.outputs[0]]
+        return self.run(x, extra=extra, training=training, rng=rng, observe=observe)[self.outputs[0]]
 
     def run(
         self,
         x: Array,
         *,
+        extra: Mapping[str, Array] | None = None,
         training: bool = False,
         rng: np.random.Generator | None = None,
         observe: Observe | None = None,
@@ -180,6 +189,8 @@ class Network:
         Parameters
         ----------
         x : ndarray, shape (batch, \\*input_shape)
+        extra : dict of str to ndarray, optional
+            Values of the extra inputs, batch first.
         training : bool
             Keep every value for `backward` and reuse buffers: outputs are valid until the next
             training pass. At inference each value is released after its last use.
@@ -191,14 +202,10 @@ class Network:
         Raises
         ------
         InputError
-            If `x` has another shape.
+            If an input is missing, unknown or has another shape.
         """
-        if x.shape[1:] != self.input_shape:
-            raise InputError(
-                f"network {self.name}: input has shape {x.shape}, expected (batch, "
-                f"{', '.join(map(str, self.input_shape))})"
-            )
-        values: dict[str, Array] = {INPUT: x}
+        values: dict[str, Array] = {**(extra or {}), INPUT: x}
+        self._check_inputs(values)
         last_use = {} if training else self._last_uses()
         for index, node in enumerate(self.nodes):
             result = OPS[node.op].forward(
@@ -217,6 +224,20 @@ class Network:
             self._values.clear()
             self._values.update(values)
         return {name: values[name] for name in self.outputs}
+
+    def _check_inputs(self, values: Mapping[str, Array]) -> None:
+        expected = self._inputs()
+        if values.keys() != expected.keys():
+            raise InputError(
+                f"network {self.name}: inputs are {', '.join(sorted(values))}, "
+                f"expected {', '.join(sorted(expected))}"
+            )
+        for name, shape in expected.items():
+            if values[name].shape[1:] != shape or len(values[name]) != len(values[INPUT]):
+                raise InputError(
+                    f"network {self.name}: {name} has shape {values[name].shape}, expected (batch, "
+                    f"{', '.join(map(str, shape))})"
+                )
 
     def backward(self, grad: Array) -> dict[str, Array]:
         """Gradients of all parameters, given that of the (first) output of the last training pass.

@@ -134,7 +134,7 @@ def test_wrong_input_shape_is_refused():
     ("nodes", "params", "outputs", "message"),
     [
         ((), {}, (), "no nodes"),
-        ((Node("a", "fly"),), {}, (), "unknown op 'fly', expected one of add, avg_pool"),
+        ((Node("a", "fly"),), {}, (), "unknown op 'fly', expected one of abs, add"),
         ((Node("a", "relu", ("b",)), Node("b", "relu")), {}, (), "input 'b' is no earlier node"),
         ((Node("a", "relu", ("a",)),), {}, (), "input 'a' is no earlier node"),
         ((Node("a", "relu"), Node("a", "relu")), {}, (), "'a' is used twice"),
@@ -159,3 +159,15 @@ def test_a_declared_shape_cannot_exhaust_memory():
     huge = Node("c", "conv", attrs={"pads": pads}, params=("w",))
     with pytest.raises(InputError, match=f"more than {MAX_ELEMENTS} elements"):
         Network("huge", (1, 2, 2), (huge,), {"w": np.ones((1, 1, 1, 1))})
+
+
+def test_extra_inputs():
+    nodes = (Node("sum", "add", ("input", "cache")),)
+    network = Network("two", (2,), nodes, {}, extra_inputs={"cache": (2,)})
+    assert network.shapes(3) == {"input": (3, 2), "cache": (3, 2), "sum": (3, 2)}
+    x = np.ones((1, 2), np.float32)
+    assert network.forward(x, extra={"cache": 2 * x}).tolist() == [[3, 3]]
+    with pytest.raises(InputError, match="inputs are input, expected cache, input"):
+        network.forward(x)
+    with pytest.raises(InputError, match=r"cache has shape \(2, 2\), expected \(batch, 2\)"):
+        network.forward(x, extra={"cache": np.ones((2, 2))})

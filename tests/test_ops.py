@@ -293,7 +293,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(op, inputs, params, attrs,
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("op", sorted(OPS))
+@pytest.mark.parametrize("op", sorted(name for name, op in OPS.items() if op.backward))
 def test_inputs_are_never_written(op):
     shape = (2, 6) if op == "fc" else (2, 3, 4, 4)
     inputs = tuple(np.linspace(-1, 1, int(np.prod(shape))).reshape(shape) for _ in range(OPS[op].inputs[0]))

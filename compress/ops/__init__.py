@@ -1,8 +1,10 @@
 """Operators a network may use, by name; a new module adds its own dictionary here."""
 
-from compress.ops import conv, fc, pool, simple
+from compress.ops import conv, deconv, elementwise, fc, matmul, pool, recurrent, reduction, shaping, simple
 from compress.ops.base import Context, Op
 
 __all__ = ["OPS", "Context", "Op"]
 
-OPS: dict[str, Op] = fc.OPS | conv.OPS | pool.OPS | simple.OPS
+MODULES = (fc, conv, pool, simple, elementwise, shaping, reduction, matmul, recurrent, deconv)
+
+OPS: dict[str, Op] = {name: op for module in MODULES for name, op in module.OPS.items()}

@@ -1,0 +1,252 @@
+"""Training and evaluation; compression steps take part through a `Constraint`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numba import njit
+
+from compress.ops.base import Array
+from compress.ops.loss import softmax_cross_entropy
+from compress.optim import SCHEDULES, SGD, Adam, Optimizer
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compress.datasets import Dataset, Split
+    from compress.network import Network
+
+Masks = Mapping[str, Array]
+Loss = Callable[[Array, Array, Array], tuple[float, Array]]
+"""``loss(logits, x, y)`` gives the mean loss of a batch and the gradient of its logits."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs, batch : int
+    learning_rate : float
+        Before the schedule's factor.
+    optimizer : {"sgd", "adam"}
+    schedule : {"constant", "cosine", "step"}
+    momentum : float
+        Of SGD; Adam keeps its own.
+    weight_decay : float
+    shift_pixels : int
+        Augmentation: every image is moved by up to so many pixels each way; 0 for none.
+    """
+
+    epochs: int
+    batch: int = 100
+    learning_rate: float = 0.05
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    shift_pixels: int = 0
+
+    def __post_init__(self) -> None:
+        for key, low in (("epochs", 1), ("batch", 1), ("shift_pixels", 0)):
+            if getattr(self, key) < low:
+                raise InputError(f"training: {key} is {getattr(self, key)}, expected at least {low}")
+        if not (0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf):
+            raise InputError(
+                f"training: learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}, "
+                "expected a positive and a non-negative number"
+            )
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"training: momentum is {self.momentum}, expected at least 0 and below 1")
+        if self.optimizer not in ("sgd", "adam") or self.schedule not in SCHEDULES:
+            raise InputError(
+                f"training: optimizer is {self.optimizer!r} and schedule {self.schedule!r}, "
+                f"expected sgd or adam and {' or '.join(SCHEDULES)}"
+            )
+
+
+class Constraint:
+    """What a compression step does to training; each hook does nothing unless overridden.
+
+    `progress` is the fraction of all steps that are over, from 0 to 1.
+    """
+
+    def executed(self, params: Mapping[str, Array], progress: float) -> Mapping[str, Array]:
+        """Values to execute in place of some parameters, whose gradients then go straight to them."""
+        return {}
+
+    def adjust(self, params: Mapping[str, Array], gradients: dict[str, Array], progress: float) -> None:
+        """Change the gradients, in place, before the optimizer uses them."""
+
+    def updated(self, params: Mapping[str, Array], progress: float) -> None:
+        """Change the parameters, in place, after the optimizer's step and before masks apply."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """State after an epoch.
+
+    Parameters
+    ----------
+    epoch, epochs : int
+        Counted from 1.
+    loss : float
+        Mean training loss of the epoch.
+    validation_error : float or None
+        Fraction of the validation split that is classified wrongly, if there is such a split.
+    network : Network
+        Its parameters are the ones being trained: copy what is to be kept.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_error: float | None
+    network: Network
+
+
+def hard_labels(logits: Array, _x: Array, y: Array) -> tuple[float, Array]:
+    """Cross-entropy against the data set's own labels: the default loss."""
+    return softmax_cross_entropy(logits, y)
+
+
+def train(
+    network: Network,
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    rng: np.random.Generator,
+    masks: Masks | None = None,
+    constraint: Constraint | None = None,
+    loss: Loss = hard_labels,
+    on_epoch: Callable[[EpochReport], bool | None] | None = None,
+) -> Network:
+    """Train on the training split and return the trained network; `network` is left as it is.
+
+    Parameters
+    ----------
+    network : Network
+        Its first output is the logits, shape (batch, classes).
+    dataset : Dataset
+    config : TrainConfig
+    rng : numpy.random.Generator
+        Order of the images, dropout and augmentation; the same state gives the same bytes.
+    masks : dict of str to ndarray of bool, optional
+        Weights that are False stay exactly zero. A constraint may change the masks on the way.
+    constraint : Constraint, optional
+    loss : callable, optional
+        ``loss(logits, x, y) -> (value, gradient)``, for example against a teacher's outputs.
+    on_epoch : callable, optional
+        Gets an `EpochReport`; training ends early if it returns True.
+
+    Raises
+    ------
+    InputError
+        If a mask has no parameter of its shape, or the loss is no longer finite.
+    """
+    masks, constraint = {} if masks is None else masks, constraint or Constraint()
+    trained = network.with_params(
+        {name: np.array(value, order="C") for name, value in network.params.items()}
+    )
+    params = trained.params
+    _check_masks(masks, params)
+    _apply(masks, params)
+    optimizer = _optimizer(config)
+    schedule = SCHEDULES[config.schedule]
+    steps = config.epochs * -(-len(dataset.train) // config.batch)
+    live = trained.with_params({})
+    step = 0
+    for epoch in range(1, config.epochs + 1):
+        total = 0.0
+        for x, y in _batches(dataset.train, config, rng):
+            progress = step / steps
+            live.params.update({**params, **constraint.executed(params, progress)})
+            value, gradient = loss(live.forward(x, training=True, rng=rng), x, y)
+            gradients = live.backward(gradient)
+            constraint.adjust(params, gradients, progress)
+            optimizer.step(params, gradients, config.learning_rate * schedule(progress))
+            step += 1
+            constraint.updated(params, step / steps)
+            _apply(masks, params)
+            total += value * len(x)
+        if not np.isfinite(total):
+            raise InputError(
+                f"network {network.name}: the loss is not finite, expected a lower learning rate"
+            )
+        live.params.update({**params, **constraint.executed(params, step / steps)})
+        error = evaluate(live, dataset.validation) if len(dataset.validation) else None
+        report = EpochReport(epoch, config.epochs, total / len(dataset.train), error, live)
+        if on_epoch is not None and on_epoch(report):
+            break
+    return trained
+
+
+def evaluate(network: Network, split: Split, batch: int = 250) -> float:
+    """Fraction of a split's images that the network's first output classifies wrongly."""
+    wrong = 0
+    for first in range(0, len(split), batch):
+        part = split[first : first + batch]
+        wrong += int((network.forward(part.x).argmax(axis=1) != part.y).sum())
+    return wrong / len(split)
+
+
+def _optimizer(config: TrainConfig) -> Optimizer:
+    if config.optimizer == "adam":
+        return Adam(weight_decay=config.weight_decay)
+    return SGD(config.momentum, config.weight_decay)
+
+
+def _batches(split: Split, config: TrainConfig, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+    """Every image once, in random order."""
+    order = rng.permutation(len(split))
+    for first in range(0, len(order), config.batch):
+        chosen = order[first : first + config.batch]
+        x = split.x[chosen]
+        if config.shift_pixels:
+            x = shifted(x, rng.integers(-config.shift_pixels, config.shift_pixels + 1, (len(x), 2)))
+        yield x, split.y[chosen]
+
+
+@njit(cache=True)
+def shifted(x, moves):  # type: ignore[no-untyped-def]
+    """Images moved down and to the right by `moves` pixels each; what comes in is zero.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, channels, height, width)
+    moves : ndarray of int, shape (n, 2)
+    """
+    moved = np.zeros_like(x)
+    height, width = x.shape[2:]
+    for n in range(x.shape[0]):
+        down, right = moves[n]
+        for channel in range(x.shape[1]):
+            for row in range(max(0, down), min(height, height + down)):
+                for column in range(max(0, right), min(width, width + right)):
+                    moved[n, channel, row, column] = x[n, channel, row - down, column - right]
+    return moved
+
+
+def _check_masks(masks: Masks, params: Mapping[str, Array]) -> None:
+    for name, mask in masks.items():
+        if name not in params or mask.shape != params[name].shape or mask.dtype != np.bool_:
+            raise InputError(
+                f"mask {name!r} is {mask.dtype} of shape {mask.shape}, expected bool of a parameter's shape"
+            )
+
+
+@njit(cache=True)
+def _clear(value, mask):  # type: ignore[no-untyped-def]
+    for i in range(value.size):
+        if not mask[i]:
+            value[i] = 0
+
+
+def _apply(masks: Masks, params: Mapping[str, Array]) -> None:
+    for name, mask in masks.items():
+        _clear(params[name].reshape(-1), mask.reshape(-1))

@@ -1,0 +1,103 @@
+"""One look for every figure: colours that mean the same everywhere, and files that are the same bytes.
+
+Colours are those of Okabe and Ito, "Color Universal Design" (2008), told apart by colour-blind readers.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+from compress.files import write_bytes
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+HALF_PAGE_IN = 7.0
+"""Width of a figure in inches: readable when printed over half a page."""
+
+INK, PALE = "#222222", "#D9D9D9"
+
+COMPONENTS: dict[str, tuple[str, str]] = {
+    "dram": ("DRAM", "#D55E00"),
+    "sram": ("SRAM and wires", "#E69F00"),
+    "scratchpad": ("scratchpads", "#F0E442"),
+    "register": ("registers", "#56B4E9"),
+    "mac": ("MACs", "#0072B2"),
+    "vector": ("vector unit", "#CC79A7"),
+    "decoder": ("decoder", "#009E73"),
+    "static": ("leakage and standby", "#8C8C8C"),
+}
+"""Label and colour of each component of the machine, in the order bars are stacked."""
+
+STAGES: dict[str, tuple[str, str]] = {
+    "dense": ("dense", "#222222"),
+    "pruned": ("pruned", "#0072B2"),
+    "shared": ("+ shared", "#009E73"),
+    "huffman": ("+ Huffman", "#D55E00"),
+    "int8": ("int8", "#CC79A7"),
+}
+"""Label and colour of each compression stage, in the order they are applied."""
+
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so that text is the same everywhere
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "hwsim",
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw in the common style inside the ``with`` block."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def in_order(found: set[str], known: dict[str, tuple[str, str]], what: str) -> list[str]:
+    """Return the names in `found` in the order of `known`.
+
+    Raises
+    ------
+    InputError
+        If a name has no label and colour.
+    """
+    unknown = sorted(found - known.keys())
+    if unknown:
+        raise InputError(f"figure: no colour for {what} {unknown[0]!r}, expected one of {', '.join(known)}")
+    return [name for name in known if name in found]
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `figure` to `path` with the suffixes ``.png`` and ``.svg``, and return both.
+
+    The same figure gives the same bytes: no date, no program version, fixed identifiers.
+    """
+    written = []
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
+        target = path.with_suffix(suffix)
+        buffer = BytesIO()
+        with applied():
+            figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+        write_bytes(target, buffer.getvalue())
+        written.append(target)
+    return written

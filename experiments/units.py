@@ -1,0 +1,17 @@
+"""Numbers as people read them: three digits and an SI prefix."""
+
+from __future__ import annotations
+
+import math
+
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+
+
+def engineering(value: float, unit: str) -> str:
+    """Write `value` with three significant digits and an SI prefix, for example ``12.3 µJ``."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}".rstrip()
+    rounded = float(f"{value:.2e}")
+    exponent = 3 * math.floor(math.log10(abs(rounded)) / 3)
+    exponent = min(max(exponent, min(PREFIXES)), max(PREFIXES))
+    return f"{rounded / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}".rstrip()

@@ -25,8 +25,8 @@ Coding = Literal["fixed", "huffman", "context", "smallest"]
 QuantizedCoding = Literal["raw", "fixed", "huffman", "context", "smallest"]
 """As `Coding`; ``raw`` stores every integer, zeros included, without gaps."""
 
-MAX_GAP_BITS = 16
-MAX_CODEBOOK = 65535
+MAX_GAP_BITS = 12
+MAX_CODEBOOK = 4095
 
 _DENSE_DTYPES = tuple(np.dtype(name) for name in ("f4", "f2", "i1", "u1", "i2", "i4", "i8"))
 

@@ -117,7 +117,7 @@ class Network:
         shapes: dict[str, Shape] = {name: (batch, *shape) for name, shape in self._inputs().items()}
         for node in self.nodes:
             inferred = self._infer(node, shapes)
-            for name, shape in zip(output_names(node, len(inferred)), inferred, strict=True):
+            for name, shape in zip(output_names(node.name, len(inferred)), inferred, strict=True):
                 if name in shapes or name in self.params:
                     raise InputError(f"network {self.name}: the name {name!r} is used twice")
                 shapes[name] = shape
@@ -215,7 +215,7 @@ class Network:
                 self._context(node, training, rng),
             )
             outputs = result if isinstance(result, tuple) else (result,)
-            values.update(zip(output_names(node, len(outputs)), outputs, strict=True))
+            values.update(zip(output_names(node.name, len(outputs)), outputs, strict=True))
             if observe is not None:
                 observe(node, outputs[0])
             for name in last_use.get(index, ()):
@@ -312,6 +312,6 @@ class Network:
         return released
 
 
-def output_names(node: Node, count: int) -> list[str]:
-    """Tensor names of a node's `count` outputs."""
-    return [node.name, *(f"{node.name}:{index}" for index in range(1, count))]
+def output_names(node: str, count: int) -> list[str]:
+    """Tensor names of the `count` outputs of the node named `node`."""
+    return [node, *(f"{node}:{index}" for index in range(1, count))]

@@ -78,7 +78,9 @@ class TileStream:
         n = len(self.layer)
         for name in ("unit", "read", "decode", "compute", "write", "after", "read_after"):
             if getattr(self, name).shape != (n,):
-                raise InputError(f"tile stream: {name} has shape {getattr(self, name).shape}, expected ({n},)")
+                raise InputError(
+                    f"tile stream: {name} has shape {getattr(self, name).shape}, expected ({n},)"
+                )
         for name in ("read", "decode", "compute", "write"):
             if n and int(getattr(self, name).min()) < 0:
                 raise InputError(f"tile stream: {name} has a negative duration, expected at least 0 ticks")

@@ -11,13 +11,15 @@ import tomllib
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from hwsim.arrays import ARRAYS
-from hwsim.arrays.base import ArrayModel
 from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.arrays.base import ArrayModel
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -216,7 +218,7 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     kind = table.get("kind")
     if kind not in ARRAYS:
         raise InputError(f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(ARRAYS)}")
-    model = ARRAYS[kind]
+    model: type[Any] = ARRAYS[kind]
     hints = get_type_hints(model)
     columns: dict[str, Any] = {
         f.name: (hints[f.name], Field(default_factory=f.default_factory))
@@ -249,14 +251,15 @@ def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tu
         elif found["type"] == "missing":
             reason = "nothing found, expected a value"
         else:
-            reason = f"found {found['input']!r}, expected {found['msg'].lower().removeprefix('input should be ')}"
+            reason = (
+                f"found {found['input']!r}, expected {found['msg'].lower().removeprefix('input should be ')}"
+            )
         raise InputError(f"{where}: key {key}: {reason}") from error
 
 
 def _known_keys(schema: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     for key in path:
-        annotation = schema.model_fields[str(key)].annotation
-        schema = annotation if annotation is not None else schema
+        schema = cast("type[BaseModel]", schema.model_fields[str(key)].annotation)
     return sorted(schema.model_fields)
 
 

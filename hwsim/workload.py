@@ -210,10 +210,10 @@ def dense_storage(count: int, bits: int = 32, side_bits: int = 0, segments: int 
     return StoredWeights("dense", count, count, per_segment, np.zeros(segments, np.int64), side_bits)
 
 
-def fc(name: str, inputs: int, outputs: int, **extra: object) -> Layer:
-    """Fully-connected layer of `outputs` x `inputs` weights, stored dense unless told."""
-    extra.setdefault("weights", dense_storage(inputs * outputs, side_bits=32 * outputs))
-    return Layer(name, "fc", 1, outputs, inputs, inputs, outputs, **extra)  # type: ignore[arg-type]
+def fc(name: str, in_features: int, out_features: int, **extra: object) -> Layer:
+    """Fully-connected layer of `out_features` x `in_features` weights, stored dense unless told."""
+    extra.setdefault("weights", dense_storage(in_features * out_features, side_bits=32 * out_features))
+    return Layer(name, "fc", 1, out_features, in_features, in_features, out_features, **extra)  # type: ignore[arg-type]
 
 
 def conv(

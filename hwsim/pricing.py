@@ -1,0 +1,138 @@
+"""Price counts: what one action costs on one chip, with the derivation that explains it.
+
+Engines and schedules count; nothing but this module multiplies by picojoules. Prices come from the
+chip's energy table, the law for the SRAM bank that is read plus the wire to it, and the chip's DRAM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwsim.arrays.counting import ACCUMULATOR
+from hwsim.energy import EnergyTable
+from hwsim.errors import InputError
+from hwsim.memory import bank_access
+from hwsim.workload import OPERAND_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hwsim.arrays.base import Action
+    from hwsim.chip import Chip
+
+
+@dataclass(frozen=True)
+class Price:
+    """Energy of one action, and where it comes from."""
+
+    pJ: float
+    derivation: str
+    sources: tuple[str, ...]
+
+
+class PriceList:
+    """Prices of every action a chip can take, worked out on demand.
+
+    Parameters
+    ----------
+    chip : Chip
+    table : EnergyTable, optional
+        Another table than the chip's own, to price the same counts at another node.
+    """
+
+    def __init__(self, chip: Chip, table: EnergyTable | None = None) -> None:
+        self.chip = chip
+        self.table = table or EnergyTable.load(chip.process.energy_table)
+        self._known: dict[tuple[str, str], Price] = {}
+
+    def __getitem__(self, key: tuple[str, str]) -> Price:
+        """Price of ``(component, action)``.
+
+        Raises
+        ------
+        InputError
+            If the component has no such action or the table no figure for it.
+        """
+        if key not in self._known:
+            self._known[key] = self._work_out(*key)
+        return self._known[key]
+
+    def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
+        """Price every count: picojoules by action."""
+        return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
+
+    def _work_out(self, component: str, action: str) -> Price:
+        makers = {
+            "dram": self._dram,
+            "sram": lambda action: self._bank(self.chip.sram.bank_B, self.chip.sram.wire_mm, action),
+            "scratchpad": lambda action: self._bank(self.chip.scratchpad.bank_B, 0.0, action),
+            "decoder": self._decoder,
+            "register": self._register,
+            "mac": self._table,
+            "vector": self._vector,
+        }
+        if component not in makers:
+            raise InputError(f"no component {component!r} to price, expected one of {', '.join(makers)}")
+        return makers[component](action)
+
+    def _table(self, action: str) -> Price:
+        figure = self.table[action]
+        return Price(figure.pJ, f"{action} = {figure.pJ:g} pJ", (figure.source,))
+
+    def _register(self, action: str) -> Price:
+        if action != "access_bit":
+            raise InputError(f"a register has no action {action!r}, expected 'access_bit'")
+        figure = self.table["register_32b"]
+        return Price(
+            figure.pJ / 32, f"32-bit register access / 32 bits = {figure.pJ:g} / 32 pJ", (figure.source,)
+        )
+
+    def _bank(self, bank_B: int, wire_mm: float, action: str) -> Price:
+        if action not in ("read_bit", "write_bit"):
+            raise InputError(f"a memory has no action {action!r}, expected 'read_bit' or 'write_bit'")
+        bank = bank_access(bank_B, self.table)
+        if wire_mm == 0.0:
+            return Price(bank.pJ, bank.note, (bank.source,))
+        wire = self.table["wire_bit_mm"]
+        return Price(
+            bank.pJ + wire_mm * wire.pJ,
+            f"{bank.note}, plus {wire_mm:g} mm of wire at {wire.pJ:g} pJ/bit/mm",
+            (bank.source, wire.source),
+        )
+
+    def _vector(self, action: str) -> Price:
+        arithmetic = action.removeprefix("op_")
+        if arithmetic not in ACCUMULATOR:
+            raise InputError(f"a vector unit has no action {action!r}, expected 'op_fp32' or the like")
+        add = self._table(f"add_{ACCUMULATOR[arithmetic]}")
+        register = self._register("access_bit")
+        width = OPERAND_BITS[arithmetic]
+        return Price(
+            add.pJ + 3 * width * register.pJ,
+            f"{add.derivation}, two operands and a result of {width} bits at {register.derivation}",
+            add.sources + register.sources,
+        )
+
+    def _dram(self, action: str) -> Price:
+        if action not in ("read_bit", "write_bit"):
+            raise InputError(f"DRAM has no action {action!r}, expected 'read_bit' or 'write_bit'")
+        dram = self.chip.dram
+        return Price(
+            dram.energy_pJ_per_bit,
+            f"{dram.type}: {dram.energy_pJ_per_bit:g} pJ/bit, all in",
+            (self.chip.sources["dram.energy_pJ_per_bit"],),
+        )
+
+    def _decoder(self, action: str) -> Price:
+        if action != "symbol":
+            raise InputError(f"a decoder has no action {action!r}, expected 'symbol'")
+        decoder = self.chip.decoder
+        look_up = self._bank(decoder.table_B, 0.0, "read_bit")
+        shift = self._table("add_int32")
+        pJ = decoder.symbol_bits * look_up.pJ + shift.pJ
+        return Price(
+            pJ,
+            f"{decoder.symbol_bits} bits from a {look_up.derivation}, plus a shift at {shift.derivation}",
+            look_up.sources + shift.sources,
+        )

@@ -1,0 +1,186 @@
+"""Residency: which weights and activations live on chip, and how the batch is cut to let them.
+
+Layers up to the first fully-connected one reuse their weights over the pixels of one item, so
+they may run *micro-batch by micro-batch*; the rest take the whole batch at once, which is what
+gives fully-connected weights reuse. Live activations get on-chip memory first, then whole layers
+of weights are pinned, those that would be fetched most often first. The micro-batch is the divisor
+of the batch with the least DRAM traffic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.chip import Chip
+    from hwsim.workload import Layer, Workload
+
+
+@dataclass(frozen=True)
+class Residency:
+    """Where everything lives while one batch runs.
+
+    Parameters
+    ----------
+    batch, micro_batch : int
+    lead : int
+        Number of leading layers that run micro-batch by micro-batch.
+    pinned : tuple of bool
+        Per layer: its stored weights stay on chip from one batch to the next.
+    spilled : tuple of bool
+        Per layer: its output goes through DRAM.
+    pinned_B, activations_B, buffers_B : int
+        On-chip bytes in use.
+    weight_bits, activation_bits : int
+        DRAM bits requested per batch, in steady state.
+    """
+
+    batch: int
+    micro_batch: int
+    lead: int
+    pinned: tuple[bool, ...]
+    spilled: tuple[bool, ...]
+    pinned_B: int
+    activations_B: int
+    buffers_B: int
+    weight_bits: int
+    activation_bits: int
+
+    def passes(self, index: int) -> int:
+        """How often layer `index` runs for one batch."""
+        return self.batch // self.micro_batch if index < self.lead else 1
+
+    def items(self, index: int) -> int:
+        """Batch items of one pass over layer `index`."""
+        return self.micro_batch if index < self.lead else self.batch
+
+
+def stored_bits(layer: Layer, chip: Chip) -> int:
+    """Bits the weights of `layer` occupy on chip: encoded, or decoded at the DRAM boundary."""
+    if layer.weights is None:
+        return 0
+    if chip.decoder.place == "dram":
+        return layer.weight_count * layer.operand_bits + layer.weights.side_bits
+    return layer.weights.total_bits
+
+
+def plan(chip: Chip, workload: Workload, batch: int) -> Residency:
+    """Choose the micro-batch and what stays on chip.
+
+    Raises
+    ------
+    InputError
+        If the batch is below 1 or the streaming buffers alone do not fit on chip.
+    """
+    if batch < 1:
+        raise InputError(f"batch is {batch}, expected at least 1")
+    buffers = chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
+    if buffers > chip.sram.capacity_B:
+        raise InputError(
+            f"chip {chip.name}: buffers of {buffers} bytes do not fit sram.capacity_B = "
+            f"{chip.sram.capacity_B}"
+        )
+    lead = next((i for i, layer in enumerate(workload.layers) if layer.kind == "fc"), len(workload.layers))
+    sizes = [m for m in range(1, batch + 1) if batch % m == 0] if lead else [batch]
+    liveness = _liveness(workload, lead)
+    plans = [_plan_for(chip, workload, batch, m, lead, buffers, liveness) for m in sizes]
+    return min(plans, key=lambda p: (p.weight_bits + p.activation_bits, -p.micro_batch))
+
+
+@dataclass(frozen=True)
+class _Liveness:
+    """Activation bits of one item: live while each layer runs, and kept for the whole batch."""
+
+    live: list[int]
+    touched: list[set[int]]
+    boundary: int
+
+
+def _liveness(workload: Workload, lead: int) -> _Liveness:
+    layers = workload.layers
+    bits = [layer.output_elements * layer.operand_bits for layer in layers]
+    last_use = {
+        i: max((j for j, user in enumerate(layers) if i in user.inputs), default=i)
+        for i in range(-1, len(layers))
+    }
+    size = {-1: layers[0].input_elements * layers[0].operand_bits} | dict(enumerate(bits))
+    live, touched = [], []
+    for index, layer in enumerate(layers):
+        held = {i for i in range(-1, index) if last_use[i] >= index} | {index}
+        total = sum(size[i] for i in held)
+        if _in_place(layer, index, last_use):
+            total -= min(size[index], size[layer.inputs[0]])
+        live.append(total)
+        touched.append(set(layer.inputs) | {index})
+    boundary = sum(size[i] for i in range(-1, lead) if last_use[i] >= lead) if lead else 0
+    return _Liveness(live, touched, boundary)
+
+
+def _in_place(layer: Layer, index: int, last_use: dict[int, int]) -> bool:
+    same_size = layer.input_elements == layer.output_elements
+    return (
+        layer.kind == "vector" and len(layer.inputs) == 1 and same_size and last_use[layer.inputs[0]] == index
+    )
+
+
+def _plan_for(
+    chip: Chip, workload: Workload, batch: int, micro: int, lead: int, buffers: int, liveness: _Liveness
+) -> Residency:
+    layers = workload.layers
+    space = 8 * (chip.sram.capacity_B - buffers)
+    need = [
+        micro * live + batch * liveness.boundary if index < lead else batch * live
+        for index, live in enumerate(liveness.live)
+    ]
+    overflowing = {i for i, bits in enumerate(need) if bits > space}
+    spilled = tuple(any(i in liveness.touched[j] for j in overflowing) for i in range(len(layers)))
+    activations = max((bits for bits in need if bits <= space), default=0)
+
+    fetches = [batch // micro if i < lead else 1 for i in range(len(layers))]
+    sizes = [stored_bits(layer, chip) for layer in layers]
+    pinned = [False] * len(layers)
+    free = space - activations
+    for i in sorted(range(len(layers)), key=lambda i: (-fetches[i], -sizes[i], i)):
+        if sizes[i] <= free:
+            pinned[i] = True
+            free -= sizes[i]
+    weight_bits = sum(
+        fetches[i] * layer.weights.total_bits
+        for i, layer in enumerate(layers)
+        if layer.weights and not pinned[i]
+    )
+    return Residency(
+        batch,
+        micro,
+        lead,
+        tuple(pinned),
+        spilled,
+        sum(size for size, pin in zip(sizes, pinned, strict=True) if pin) // 8,
+        activations // 8,
+        buffers,
+        weight_bits,
+        batch * sum(read + write for read, write in activation_traffic(workload, spilled)),
+    )
+
+
+def activation_traffic(workload: Workload, spilled: tuple[bool, ...]) -> list[tuple[int, int]]:
+    """DRAM bits of activations each layer reads and writes for one item.
+
+    The network's input always comes from DRAM, its output always goes there.
+    """
+    layers = workload.layers
+    consumed = {source for layer in layers for source in layer.inputs}
+    traffic = []
+    for index, layer in enumerate(layers):
+        elements = sum(
+            layer.input_elements if source < 0 else layers[source].output_elements
+            for source in layer.inputs
+            if source < 0 or spilled[source]
+        )
+        goes_out = spilled[index] or index not in consumed
+        written = layer.output_elements if goes_out else 0
+        traffic.append((elements * layer.operand_bits, written * layer.operand_bits))
+    return traffic

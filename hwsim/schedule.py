@@ -1,0 +1,263 @@
+"""From a workload on a chip to the tile stream, and to counts of everything that happens.
+
+Each pass over a layer is cut into steps of at most one buffer slot of stored weights. Cycles,
+symbols and bits are divided among the steps by cumulative rounding, so that their sums are exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwsim.arrays.vector import VectorUnit
+from hwsim.residency import Residency, activation_traffic, plan, stored_bits
+from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwsim.arrays.base import Action, ArrayCost
+    from hwsim.chip import Chip
+    from hwsim.workload import Layer, Workload
+
+
+@dataclass(frozen=True)
+class LayerWork:
+    """Everything one batch asks of one layer, before any waiting.
+
+    Parameters
+    ----------
+    passes : int
+        Times the layer runs for one batch.
+    requested_weight_bits, transferred_weight_bits : int
+        DRAM bits per batch: stored bits times fetches, and the same in whole bursts.
+    activation_bits : int
+        DRAM bits of activations per batch, in whole bursts.
+    cost : ArrayCost
+        Of one pass.
+    counts : Counter of Action
+        Of the whole batch, DRAM, SRAM and decoder included.
+    ticks : dict of str to int
+        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``array`` or ``vector``.
+    """
+
+    passes: int
+    requested_weight_bits: int
+    transferred_weight_bits: int
+    activation_bits: int
+    cost: ArrayCost
+    counts: Counter[Action]
+    ticks: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One batch of a workload on a chip: the stream an engine runs and the work behind it."""
+
+    residency: Residency
+    stream: TileStream
+    work: tuple[LayerWork, ...]
+
+
+def build(chip: Chip, workload: Workload, batch: int) -> Schedule:
+    """Schedule `batch` items of `workload` on `chip`."""
+    residency = plan(chip, workload, batch)
+    traffic = activation_traffic(workload, residency.spilled)
+    parts = [
+        _pass_over(chip, layer, residency, index, traffic[index])
+        for index, layer in enumerate(workload.layers)
+    ]
+    stream = _link(chip, workload, residency, [steps for steps, _ in parts])
+    return Schedule(residency, stream, tuple(work for _, work in parts))
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of one pass over one layer."""
+
+    unit: int
+    read: NDArray[np.int64]
+    decode: NDArray[np.int64]
+    compute: NDArray[np.int64]
+    write: NDArray[np.int64]
+    reads_spill: bool
+
+
+def _pass_over(
+    chip: Chip, layer: Layer, residency: Residency, index: int, traffic: tuple[int, int]
+) -> tuple[_Steps, LayerWork]:
+    items, passes = residency.items(index), residency.passes(index)
+    pinned = residency.pinned[index]
+    cuts = _cuts(chip, layer)
+    stored = _shares(cuts)
+    if layer.weights:
+        stored[0] += layer.weights.side_bits
+    fetched = np.zeros_like(stored) if pinned else stored
+    acts_in, acts_out = traffic[0] * items, traffic[1] * items
+
+    weight_bursts = _bursts(np.cumsum(fetched), chip)
+    in_bursts, out_bursts = _bursts(np.array([acts_in]), chip), _bursts(np.array([acts_out]), chip)
+    read = weight_bursts.copy()
+    read[0] += in_bursts[0]
+    write = _split(int(out_bursts[0]), len(cuts))
+
+    cost = _cost(chip, layer, items)
+    symbols = _symbols(chip, layer, cuts, pinned)
+    steps = _Steps(
+        VECTOR_UNIT if layer.kind == "vector" else MAC_ARRAY,
+        _dram_ticks(read, chip),
+        _decode_ticks(symbols, layer, chip),
+        _split(cost.cycles, len(cuts)),
+        _dram_ticks(write, chip),
+        residency_reads_spill(residency, layer),
+    )
+    burst_bits = 8 * chip.dram.burst_B
+    counts = Counter({action: passes * count for action, count in cost.counts.items()})
+    _count_port(counts, layer)
+    _count_weights(counts, chip, layer, passes, pinned, int(weight_bursts.sum()) * burst_bits, symbols)
+    moved_in, moved_out = (int(b[0]) * burst_bits * passes for b in (in_bursts, out_bursts))
+    counts["activations", "dram", "read_bit"] += moved_in
+    counts["activations", "sram", "write_bit"] += acts_in * passes
+    counts["activations", "sram", "read_bit"] += acts_out * passes
+    counts["activations", "dram", "write_bit"] += moved_out
+    work = LayerWork(
+        passes,
+        passes * int(fetched.sum()),
+        passes * int(weight_bursts.sum()) * burst_bits,
+        moved_in + moved_out,
+        cost,
+        counts,
+        {
+            "dram": int(steps.read.sum() + steps.write.sum()),
+            "decoder": int(steps.decode.sum()),
+            "vector" if layer.kind == "vector" else "array": int(steps.compute.sum()),
+        },
+    )
+    return steps, work
+
+
+def residency_reads_spill(residency: Residency, layer: Layer) -> bool:
+    """Whether a layer's input comes back from DRAM within the batch."""
+    return any(source >= 0 and residency.spilled[source] for source in layer.inputs)
+
+
+def _cuts(chip: Chip, layer: Layer) -> NDArray[np.int64]:
+    """Ends of the steps, in stored bits of the payload."""
+    if layer.weights is None:
+        return np.zeros(1, np.int64)
+    slot = 8 * chip.buffers.slot_B
+    total = layer.weights.payload_bits
+    return np.append(np.arange(slot, total, slot, dtype=np.int64), total)
+
+
+def _shares(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.diff(ends, prepend=0)
+
+
+def _split(total: int, parts: int) -> NDArray[np.int64]:
+    """Divide a whole number into `parts` whole numbers that differ by at most one."""
+    return _shares(np.arange(1, parts + 1, dtype=np.int64) * total // parts)
+
+
+def _symbols(chip: Chip, layer: Layer, cuts: NDArray[np.int64], pinned: bool) -> NDArray[np.int64]:
+    """Symbols each step decodes; none where decoded weights are what stays on chip."""
+    if layer.weights is None or (pinned and chip.decoder.place == "dram"):
+        return np.zeros(len(cuts), np.int64)
+    bits = np.concatenate([[0], np.cumsum(layer.weights.segment_bits)])
+    symbols = np.concatenate([[0], np.cumsum(layer.weights.segment_symbols)])
+    return _shares(np.floor(np.interp(cuts, bits, symbols)).astype(np.int64))
+
+
+def _decode_ticks(symbols: NDArray[np.int64], layer: Layer, chip: Chip) -> NDArray[np.int64]:
+    """A segment is one decoder's work, so no more decoders help than there are segments."""
+    if layer.weights is None:
+        return symbols
+    decoders = min(chip.decoder.count, len(layer.weights.segment_bits))
+    return np.ceil(symbols / (decoders * chip.decoder.symbols_per_cycle)).astype(np.int64)
+
+
+def _bursts(ends: NDArray[np.int64], chip: Chip) -> NDArray[np.int64]:
+    """Whole bursts that bring each step of a contiguous stream in; a shared burst comes once."""
+    return _shares(-(-ends // (8 * chip.dram.burst_B)))
+
+
+def _dram_ticks(bursts: NDArray[np.int64], chip: Chip) -> NDArray[np.int64]:
+    """Ticks the channel is busy: bytes over bytes per tick, by cumulative rounding up."""
+    bytes_per_tick = chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz
+    return _shares(np.ceil(np.cumsum(bursts) * chip.dram.burst_B / bytes_per_tick).astype(np.int64))
+
+
+def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
+    model = VectorUnit(chip.vector.lanes) if layer.kind == "vector" else chip.array
+    return model.cost(layer, items)
+
+
+def _count_weights(
+    counts: Counter[Action],
+    chip: Chip,
+    layer: Layer,
+    passes: int,
+    pinned: bool,
+    moved_bits: int,
+    symbols: NDArray[np.int64],
+) -> None:
+    """Weights on their way from DRAM through SRAM and decoder to the array's port."""
+    if layer.weights is None:
+        return
+    counts["weights", "dram", "read_bit"] += passes * moved_bits
+    if not pinned:
+        counts["weights", "sram", "write_bit"] += passes * layer.weights.total_bits
+    counts["weights", "sram", "read_bit"] += passes * (
+        stored_bits(layer, chip) if pinned else layer.weights.total_bits
+    )
+    counts["weights", "decoder", "symbol"] += passes * int(symbols.sum())
+
+
+def _count_port(counts: Counter[Action], layer: Layer) -> None:
+    """Words on their way to the array's port wait in the tile's scratchpad: one write, one read."""
+    for tensor in ("weights", "activations"):
+        bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits
+        counts[tensor, "scratchpad", "write_bit"] += bits
+        counts[tensor, "scratchpad", "read_bit"] += bits
+
+
+def _link(chip: Chip, workload: Workload, residency: Residency, parts: list[_Steps]) -> TileStream:
+    """Put the passes in order and make each wait for the layers that feed it."""
+    order = [
+        index
+        for group in ([range(residency.lead)] * residency.passes(0), [range(residency.lead, len(parts))])
+        for indices in group
+        for index in indices
+    ]
+    lengths = np.array([len(parts[index].read) for index in order])
+    ends = np.cumsum(lengths) - 1
+    last: dict[int, int] = {-1: -1}
+    after, read_after = [], []
+    for position, index in enumerate(order):
+        feed = max(last[source] for source in workload.layers[index].inputs)
+        n = int(lengths[position])
+        after.append(np.full(n, feed))
+        read_after.append(np.full(n, feed if parts[index].reads_spill else -1))
+        last[index] = int(ends[position])
+    ns_per_tick = 1.0 / chip.process.clock_GHz
+
+    def gather(name: str) -> NDArray[np.int64]:
+        return np.concatenate([getattr(parts[index], name) for index in order]).astype(np.int64)
+
+    return TileStream(
+        np.repeat(np.array(order, np.int64), lengths),
+        np.repeat(np.array([parts[index].unit for index in order], np.int64), lengths),
+        gather("read"),
+        gather("decode"),
+        gather("compute"),
+        gather("write"),
+        np.concatenate(after).astype(np.int64),
+        np.concatenate(read_after).astype(np.int64),
+        int(np.ceil(chip.dram.latency_ns / ns_per_tick)),
+        int(np.ceil(chip.dram.turnaround_ns / ns_per_tick)),
+        chip.buffers.fetch_depth,
+        chip.buffers.decode_depth,
+    )

@@ -1,0 +1,162 @@
+"""One run, worked by hand, and the laws every run keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.chip import load_chip
+from hwsim.errors import InputError
+from hwsim.simulate import simulate
+from hwsim.workload import StoredWeights, Workload, conv, dense_storage, fc, vector
+
+TINY = load_chip("edge").replace(
+    **{
+        "process.clock_GHz": 1.0,
+        "array.rows": 2,
+        "array.cols": 2,
+        "array.load_words_per_cycle": 2,
+        "sram.bank_B": 32768,
+        "sram.wire_mm": 0.0,
+        "sram.capacity_B": 280,
+        "scratchpad.bank_B": 8192,
+        "dram.bandwidth_GB_per_s": 4.0,
+        "dram.burst_B": 4,
+        "dram.latency_ns": 10.0,
+        "dram.turnaround_ns": 0.0,
+        "dram.standby_W": 0.0,
+        "buffers.slot_B": 64,
+        "power.leakage_W": 0.0,
+        "power.cap_W": 1e6,
+    }
+)
+FC_4_TO_2 = Workload("tiny", "dense", (fc("fc", 4, 2),), "by hand")
+
+
+def test_a_small_dense_layer_worked_by_hand():
+    """Two folds of 2 x 2 weights, streamed from DRAM: counts, cycles and picojoules on paper.
+
+    DRAM: 8 weights and 2 biases of 32 bits = 320 bits = 10 bursts of 4 bytes, 1 tick each; input
+    128 bits = 4 bursts; output 64 bits = 2 bursts. Array: first load 2, second fold max(1, 2),
+    last row 1, fill and drain 2 + 2 - 2 = 2: 7 cycles.
+    """
+    report = simulate(TINY, FC_4_TO_2)
+
+    assert report.weights_home == "DRAM"
+    assert report.latency_s == pytest.approx((14 + 10 + 7 + 2) * 1e-9, rel=1e-12)
+    assert report.period_s == pytest.approx(16e-9, rel=1e-12)
+    assert report.limiter == "bandwidth"
+
+    by_action = report.actions.groupby(["tensor", "component", "action"])["count"].sum().to_dict()
+    by_action.pop(("-", "static", "second"))
+    assert by_action == {
+        ("weights", "dram", "read_bit"): 320,
+        ("activations", "dram", "read_bit"): 128,
+        ("activations", "dram", "write_bit"): 64,
+        ("weights", "sram", "write_bit"): 320,
+        ("weights", "sram", "read_bit"): 320,
+        ("activations", "sram", "write_bit"): 128 + 64,
+        ("activations", "sram", "read_bit"): 128 + 64,
+        ("weights", "scratchpad", "write_bit"): 256,
+        ("weights", "scratchpad", "read_bit"): 256,
+        ("psums", "scratchpad", "write_bit"): 64,
+        ("psums", "scratchpad", "read_bit"): 64,
+        ("weights", "register", "access_bit"): 512,
+        ("activations", "register", "access_bit"): 256,
+        ("psums", "register", "access_bit"): 256,
+        ("mac", "mac", "multiply_fp32"): 8,
+        ("mac", "mac", "add_fp32"): 8,
+    }
+
+    energy_pJ = (report.energy_by("component") * 1e12).to_dict()
+    assert energy_pJ["dram"] == pytest.approx(20 * (320 + 128 + 64), rel=1e-12)
+    assert energy_pJ["sram"] == pytest.approx(5 / 32 * 1024, rel=1e-12)
+    assert energy_pJ["scratchpad"] == pytest.approx(5 * 0.5 / 32 * (512 + 128), rel=1e-12)
+    assert energy_pJ["register"] == pytest.approx(1024 / 32, rel=1e-12)
+    assert energy_pJ["mac"] == pytest.approx(8 * (3.7 + 0.9), rel=1e-12)
+    assert report.energy_per_inference_J * 1e12 == pytest.approx(10_518.8, rel=1e-12)
+
+
+def test_weights_that_fit_are_not_fetched_again():
+    chip = TINY.replace(**{"sram.capacity_B": 280 + 40})
+    report = simulate(chip, FC_4_TO_2)
+    assert report.weights_home == "on chip"
+    assert report.requested_weight_bits == 0
+    assert report.cold_start_s == pytest.approx(10e-9)
+
+
+def test_the_cap_slows_the_clock_just_enough():
+    chip = TINY.replace(**{"sram.capacity_B": 4096, "power.leakage_W": 0.1, "power.clock_steps": 100})
+    free = simulate(chip, FC_4_TO_2)
+    capped = simulate(chip.replace(**{"power.cap_W": 0.6 * free.power_W + 0.04}), FC_4_TO_2)
+    assert capped.clock < 1.0
+    assert capped.power_W <= capped.chip.power.cap_W
+    assert capped.limiter == "power"
+    faster = simulate(chip.replace(**{"power.cap_W": capped.chip.power.cap_W * 1.05}), FC_4_TO_2)
+    assert faster.clock > capped.clock
+
+
+def test_a_cap_that_no_clock_satisfies_is_refused_with_the_least_one():
+    chip = TINY.replace(**{"power.cap_W": 1e-3, "power.leakage_W": 0.1})
+    with pytest.raises(InputError, match="expected a cap of at least that"):
+        simulate(chip, FC_4_TO_2)
+
+
+def test_a_batch_below_one_is_refused():
+    with pytest.raises(InputError, match="batch is 0"):
+        simulate(TINY, FC_4_TO_2, batch=0)
+
+
+@st.composite
+def workloads(draw):
+    """Small chains of convolution, pooling and fully-connected layers, some entropy-coded."""
+    side = draw(st.integers(4, 9))
+    channels, filters = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    first = conv("conv", channels, (side, side), filters, (3, 3))
+    out = first.output_elements
+    layers = [first, vector("relu", out, out, out, inputs=(0,))]
+    for index in range(draw(st.integers(1, 2))):
+        outputs = draw(st.integers(1, 40))
+        count = out * outputs
+        if draw(st.booleans()):
+            stored = dense_storage(count, side_bits=32 * outputs)
+        else:
+            entries = draw(st.integers(0, count))
+            parts = draw(st.integers(1, 4))
+            split = np.diff(np.arange(parts + 1) * entries // parts)
+            stored = StoredWeights("huffman", entries, entries, split * 7, split * 2, 99)
+        layers.append(fc(f"fc{index}", out, outputs, weights=stored, inputs=(len(layers) - 1,)))
+        out = outputs
+    return Workload("random", "mixed", tuple(layers), "random")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    workload=workloads(),
+    batch=st.sampled_from([1, 2, 6]),
+    capacity=st.sampled_from([2048, 4096, 65536]),
+    place=st.sampled_from(["array", "dram"]),
+)
+def test_every_run_conserves_bits_and_energy(workload, batch, capacity, place):
+    chip = TINY.replace(**{"sram.capacity_B": capacity, "decoder.place": place, "power.leakage_W": 0.01})
+    report = simulate(chip, workload, batch)
+    residency = report.schedule.residency
+
+    total = report.energy_per_inference_J
+    for keys in (("layer",), ("component",), ("tensor", "component")):
+        assert report.energy_by(*keys).sum() == pytest.approx(total, rel=1e-9)
+
+    stored = [layer.weights.total_bits if layer.weights else 0 for layer in workload.layers]
+    expected = sum(0 if residency.pinned[i] else bits * residency.passes(i) for i, bits in enumerate(stored))
+    assert report.requested_weight_bits == expected == residency.weight_bits
+    burst = 8 * chip.dram.burst_B
+    layers_fetched = sum(residency.passes(i) for i, bits in enumerate(stored) if bits)
+    assert 0 <= report.transferred_weight_bits - expected < burst * max(layers_fetched, 1)
+    assert residency.pinned_B + residency.activations_B + residency.buffers_B <= capacity
+    assert simulate(chip, workload, batch, engine="event").latency_s == report.latency_s
+    busiest = max(
+        sum(work.passes * work.ticks.get(name, 0) for work in report.schedule.work)
+        for name in ("dram", "decoder", "array", "vector")
+    )
+    assert report.period_s >= busiest * chip.tick_s * (1 - 1e-12)
+    assert (report.layers["utilisation"] <= 1).all()

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from compress.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, Shape
-from compress.ops.window import Pair, Window, channels_first, channels_last, image_shape
+from compress.ops.window import Window, channels_first, channels_last, image_shape
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +23,28 @@ BLOCK_ELEMENTS = 1 << 17
 """Patch elements gathered at a time: half a megabyte, which an L2 cache holds."""
 
 
-class _Shape(NamedTuple):
-    """Sizes of one convolution, channels per group."""
+class _Route(NamedTuple):
+    """How patches lie in a channels-last image whose lines are flat.
 
-    groups: int
-    depth: int
-    filters: int
-    out_hw: Pair
+    A patch is `patch_shape` = (kernel height, runs, run): elements of one run lie side by side. A whole
+    kernel row is a single run unless dilation or groups leave gaps.
+
+    Parameters
+    ----------
+    out_h, out_w : int
+        Positions of the kernel.
+    stride_h, stride_w : int
+        Lines, and elements, between neighbouring positions.
+    dilation_h, gap : int
+        Lines between kernel rows, and elements between the starts of runs.
+    """
+
+    out_h: int
+    out_w: int
+    stride_h: int
+    stride_w: int
+    dilation_h: int
+    gap: int
 
 
 def _infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
@@ -48,117 +63,141 @@ def _infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -
 
 
 @njit(cache=True)
-def _gather(x, out_hw, first, channel, depth, kernel, stride, dilation, patches):  # type: ignore[no-untyped-def]
-    """Fill `patches` (rows, kernel height, kernel width, depth) from output position `first` on."""
-    for row in range(patches.shape[0]):
-        position, column = divmod(first + row, out_hw[1])
-        item, line = divmod(position, out_hw[0])
-        top, left = line * stride[0], column * stride[1]
-        for i in range(kernel[0]):
-            for j in range(kernel[1]):
-                for c in range(depth):
-                    patches[row, i, j, c] = x[
-                        item, top + i * dilation[0], left + j * dilation[1], channel + c
-                    ]
+def _gather(lines, route, first, offset, patches):  # type: ignore[no-untyped-def]
+    """Fill `patches` (rows, *patch_shape) from output position `first` on.
+
+    Slices, not sums of indices, let the compiler prove that no index is negative and use SIMD.
+    """
+    item, place = divmod(first, route.out_h * route.out_w)
+    line, column = divmod(place, route.out_w)
+    _, kernel_h, runs, run = patches.shape
+    for row in range(len(patches)):
+        for i in range(kernel_h):
+            for j in range(runs):
+                start = offset + column * route.stride_w + j * route.gap
+                source = lines[item, line * route.stride_h + i * route.dilation_h, start : start + run]
+                target = patches[row, i, j]
+                for c in range(run):
+                    target[c] = source[c]
+        column += 1
+        if column == route.out_w:
+            line, column = line + 1, 0
+        if line == route.out_h:
+            item, line = item + 1, 0
 
 
 @njit(cache=True)
-def _scatter(patches, out_hw, first, channel, depth, kernel, stride, dilation, x):  # type: ignore[no-untyped-def]
+def _scatter(patches, route, first, offset, lines):  # type: ignore[no-untyped-def]
     """Add `patches` back to the places they were gathered from."""
-    for row in range(patches.shape[0]):
-        position, column = divmod(first + row, out_hw[1])
-        item, line = divmod(position, out_hw[0])
-        top, left = line * stride[0], column * stride[1]
-        for i in range(kernel[0]):
-            for j in range(kernel[1]):
-                for c in range(depth):
-                    x[item, top + i * dilation[0], left + j * dilation[1], channel + c] += patches[
-                        row, i, j, c
-                    ]
+    item, place = divmod(first, route.out_h * route.out_w)
+    line, column = divmod(place, route.out_w)
+    _, kernel_h, runs, run = patches.shape
+    for row in range(len(patches)):
+        for i in range(kernel_h):
+            for j in range(runs):
+                start = offset + column * route.stride_w + j * route.gap
+                target = lines[item, line * route.stride_h + i * route.dilation_h, start : start + run]
+                source = patches[row, i, j]
+                for c in range(run):
+                    target[c] += source[c]
+        column += 1
+        if column == route.out_w:
+            line, column = line + 1, 0
+        if line == route.out_h:
+            item, line = item + 1, 0
+
+
+class _Convolution:
+    """One call: the padded image as lines, the weights as matrices, and the way patches are taken."""
+
+    def __init__(self, inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> None:
+        x, weight = inputs[0], params[0]
+        self.window = window = Window.of(attrs, weight.shape[2:])
+        self.groups = int(attrs.get("groups", 1))
+        self.filters, self.depth = len(weight) // self.groups, weight.shape[1]
+        self.image = _padded(x, window)
+        batch, height, width, channels = self.image.shape
+        self.lines = self.image.reshape(batch, height, width * channels)
+        self.out_hw = window.output_hw((x.shape[2], x.shape[3]))
+        self.positions = batch * self.out_hw[0] * self.out_hw[1]
+        together = self.groups == 1 and window.dilation[1] == 1
+        runs = 1 if together else window.kernel[1]
+        self.patch_shape = (window.kernel[0], runs, window.kernel[1] // runs * self.depth)
+        self.route = _Route(
+            *self.out_hw, window.stride[0], window.stride[1] * channels,
+            window.dilation[0], window.dilation[1] * channels,
+        )  # fmt: skip
+        self.matrices = channels_last(weight).reshape(self.groups, self.filters, -1)
+        self.span = self.matrices.shape[2]
+        self.step = max(BLOCK_ELEMENTS // self.span, 16)
+        self.scratch = ctx.buffer("patches", (min(self.step, self.positions), self.span), x.dtype)
+
+    def blocks(self) -> Iterator[tuple[slice, int]]:
+        """Blocks of output positions, each for every group."""
+        for first in range(0, self.positions, self.step):
+            for group in range(self.groups):
+                yield slice(first, min(first + self.step, self.positions)), group
+
+    def gather(self, rows: slice, group: int) -> Array:
+        """Patches of a block as a matrix; valid until the next block."""
+        if self.window.plain and self.groups == 1:
+            return self.image.reshape(-1, self.depth)[rows]
+        matrix = self.scratch[: rows.stop - rows.start]
+        patches = matrix.reshape(-1, *self.patch_shape)
+        _gather(self.lines, self.route, rows.start, group * self.depth, patches)
+        return matrix
+
+    def scatter(self, matrix: Array, rows: slice, group: int, lines: Array) -> None:
+        """Add patches to where `gather` takes them from."""
+        patches = matrix.reshape(-1, *self.patch_shape)
+        _scatter(patches, self.route, rows.start, group * self.depth, lines)
+
+
+def _forward(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
+    conv = _Convolution(inputs, params, attrs, ctx)
+    x, weight = inputs[0], params[0]
+    y = ctx.buffer("y", (len(x), *conv.out_hw, len(weight)), x.dtype)
+    flat = y.reshape(-1, conv.groups, conv.filters)
+    bias = params[1].reshape(conv.groups, conv.filters) if len(params) > 1 else None
+    for rows, group in conv.blocks():
+        block = flat[rows, group]
+        np.matmul(conv.gather(rows, group), conv.matrices[group].T, out=block)
+        if bias is not None:
+            block += bias[group]
+    return channels_first(y)
+
+
+def _backward(grad: Array, inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Gradients:
+    conv = _Convolution(inputs, params, attrs, ctx)
+    flat = channels_last(grad).reshape(-1, conv.groups, conv.filters)
+    d_matrices = np.zeros_like(conv.matrices)
+    d_lines = np.zeros_like(conv.lines) if ctx.needs[0] else None
+    for rows, group in conv.blocks():
+        upstream = flat[rows, group]
+        d_matrices[group] += upstream.T @ conv.gather(rows, group)
+        if d_lines is not None:
+            patches = conv.scratch[: len(upstream)]
+            np.matmul(upstream, conv.matrices[group], out=patches)
+            conv.scatter(patches, rows, group, d_lines)
+    d_weight = channels_first(d_matrices.reshape(-1, *conv.window.kernel, conv.depth))
+    d_x = (
+        None if d_lines is None else _cropped(d_lines.reshape(conv.image.shape), inputs[0].shape, conv.window)
+    )
+    d_bias = np.ones(len(flat), flat.dtype) @ flat.reshape(len(flat), -1)
+    gradients = (np.ascontiguousarray(d_weight), d_bias)
+    return (d_x,), gradients[: len(params)]
 
 
 def _padded(x: Array, window: Window) -> Array:
     """Channels-last image with its pads in place."""
     last = channels_last(x)
-    top, left, bottom, right = window.pads
     if not any(window.pads):
         return last
+    top, left, bottom, right = window.pads
     batch, height, width, channels = last.shape
     padded = np.zeros((batch, height + top + bottom, width + left + right, channels), x.dtype)
     padded[:, top : top + height, left : left + width] = last
     return padded
-
-
-def _matrices(weight: Array, groups: int) -> Array:
-    """Weights as (groups, filters, kernel height * kernel width * depth)."""
-    return channels_last(weight).reshape(groups, len(weight) // groups, -1)
-
-
-def _blocks(rows: int, depth: int) -> Iterator[slice]:
-    step = max(BLOCK_ELEMENTS // depth, 16)
-    for first in range(0, rows, step):
-        yield slice(first, min(first + step, rows))
-
-
-def _sizes(x: Array, weight: Array, attrs: Attrs, window: Window) -> _Shape:
-    groups = int(attrs.get("groups", 1))
-    out_hw = window.output_hw((x.shape[2], x.shape[3]))
-    return _Shape(groups, weight.shape[1], len(weight) // groups, out_hw)
-
-
-def _patches(image: Array, size: _Shape, window: Window, group: int, rows: slice, out: Array) -> Array:
-    """Patches of `rows` output positions as a matrix (rows, kernel height * kernel width * depth)."""
-    if window.plain and size.groups == 1:
-        return image.reshape(-1, size.depth)[rows]
-    block = out[: rows.stop - rows.start].reshape(-1, *window.kernel, size.depth)
-    _gather(
-        image, size.out_hw, rows.start, group * size.depth, size.depth,
-        window.kernel, window.stride, window.dilation, block,
-    )  # fmt: skip
-    return block.reshape(len(block), -1)
-
-
-def _forward(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
-    x, weight = inputs[0], params[0]
-    window = Window.of(attrs, weight.shape[2:])
-    size = _sizes(x, weight, attrs, window)
-    image, matrices = _padded(x, window), _matrices(weight, size.groups)
-    y = ctx.buffer("y", (len(x), *size.out_hw, len(weight)), x.dtype)
-    flat = y.reshape(-1, size.groups, size.filters)
-    span = matrices.shape[2]
-    scratch = ctx.buffer("patches", (max(BLOCK_ELEMENTS // span, 16), span), x.dtype)
-    for rows in _blocks(len(flat), span):
-        for group in range(size.groups):
-            patches = _patches(image, size, window, group, rows, scratch)
-            flat[rows, group] = patches @ matrices[group].T
-        if len(params) > 1:
-            flat[rows] += params[1].reshape(size.groups, size.filters)
-    return channels_first(y)
-
-
-def _backward(grad: Array, inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Gradients:
-    x, weight = inputs[0], params[0]
-    window = Window.of(attrs, weight.shape[2:])
-    size = _sizes(x, weight, attrs, window)
-    image, matrices = _padded(x, window), _matrices(weight, size.groups)
-    flat = channels_last(grad).reshape(-1, size.groups, size.filters)
-    span = matrices.shape[2]
-    d_matrices = np.zeros_like(matrices)
-    d_image = np.zeros_like(image) if ctx.needs[0] else None
-    scratch = ctx.buffer("patches", (max(BLOCK_ELEMENTS // span, 16), span), x.dtype)
-    for rows in _blocks(len(flat), span):
-        for group in range(size.groups):
-            g = np.ascontiguousarray(flat[rows, group])
-            d_matrices[group] += g.T @ _patches(image, size, window, group, rows, scratch)
-            if d_image is not None:
-                block = (g @ matrices[group]).reshape(-1, *window.kernel, size.depth)
-                _scatter(
-                    block, size.out_hw, rows.start, group * size.depth, size.depth,
-                    window.kernel, window.stride, window.dilation, d_image,
-                )  # fmt: skip
-    d_weight = channels_first(d_matrices.reshape(len(weight), *window.kernel, size.depth))
-    gradients = (np.ascontiguousarray(d_weight), flat.sum(axis=0).ravel())
-    return (None if d_image is None else _cropped(d_image, x.shape, window),), gradients[: len(params)]
 
 
 def _cropped(image: Array, shape: Shape, window: Window) -> Array:

@@ -27,32 +27,33 @@ def _max(x, kernel, stride, pads, y, winner):  # type: ignore[no-untyped-def]
         for oy in range(y.shape[1]):
             for ox in range(y.shape[2]):
                 top, left = oy * stride[0] - pads[0], ox * stride[1] - pads[1]
+                best, place = y[n, oy, ox], winner[n, oy, ox]
                 for c in range(channels):
-                    y[n, oy, ox, c] = -np.inf
-                    winner[n, oy, ox, c] = 0
+                    best[c] = -np.inf
+                    place[c] = 0
                 for i in range(max(0, -top), min(kernel[0], height - top)):
                     for j in range(max(0, -left), min(kernel[1], width - left)):
-                        place = i * kernel[1] + j
+                        values, here = x[n, top + i, left + j], np.int32(i * kernel[1] + j)
                         for c in range(channels):
-                            value = x[n, top + i, left + j, c]
-                            if value > y[n, oy, ox, c]:
-                                y[n, oy, ox, c] = value
-                                winner[n, oy, ox, c] = place
+                            better = values[c] > best[c]
+                            best[c] = values[c] if better else best[c]
+                            place[c] = here if better else place[c]
 
 
 @njit(cache=True)
 def _max_backward(grad, winner, kernel, stride, pads, d_x):  # type: ignore[no-untyped-def]
+    """Add each gradient to its window's winner."""
     items, height, width, channels = d_x.shape
     for n in range(items):
         for oy in range(grad.shape[1]):
             for ox in range(grad.shape[2]):
                 top, left = oy * stride[0] - pads[0], ox * stride[1] - pads[1]
+                upstream, place = grad[n, oy, ox], winner[n, oy, ox]
                 for i in range(max(0, -top), min(kernel[0], height - top)):
                     for j in range(max(0, -left), min(kernel[1], width - left)):
-                        place = i * kernel[1] + j
+                        target, here = d_x[n, top + i, left + j], np.int32(i * kernel[1] + j)
                         for c in range(channels):
-                            if winner[n, oy, ox, c] == place:
-                                d_x[n, top + i, left + j, c] += grad[n, oy, ox, c]
+                            target[c] += upstream[c] if place[c] == here else 0
 
 
 def _max_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:
@@ -74,16 +75,11 @@ def _max_pool_backward(grad: Array, inputs: Arrays, _params: Arrays, attrs: Attr
 
 
 @njit(cache=True)
-def _mean_scale(oy, ox, kernel, stride, pads, height, width, include_pad):  # type: ignore[no-untyped-def]
-    """Return the window's first row and column, its ranges inside the image and its divisor."""
-    top, left = oy * stride[0] - pads[0], ox * stride[1] - pads[1]
+def _divisor(top, left, kernel, pads, height, width, include_pad):  # type: ignore[no-untyped-def]
+    """Elements of the window at (top, left): those inside the image, or inside its pads too."""
     if include_pad:
-        rows = min(kernel[0], height + pads[2] - top)
-        columns = min(kernel[1], width + pads[3] - left)
-    else:
-        rows = min(kernel[0], height - top) - max(0, -top)
-        columns = min(kernel[1], width - left) - max(0, -left)
-    return top, left, rows * columns
+        return min(kernel[0], height + pads[2] - top) * min(kernel[1], width + pads[3] - left)
+    return (min(kernel[0], height - top) - max(0, -top)) * (min(kernel[1], width - left) - max(0, -left))
 
 
 @njit(cache=True)
@@ -92,28 +88,32 @@ def _mean(x, kernel, stride, pads, include_pad, y):  # type: ignore[no-untyped-d
     for n in range(items):
         for oy in range(y.shape[1]):
             for ox in range(y.shape[2]):
-                top, left, count = _mean_scale(oy, ox, kernel, stride, pads, height, width, include_pad)
-                for c in range(channels):
-                    y[n, oy, ox, c] = 0
+                top, left = oy * stride[0] - pads[0], ox * stride[1] - pads[1]
+                total = y[n, oy, ox]
+                total[:] = 0
                 for i in range(max(0, -top), min(kernel[0], height - top)):
                     for j in range(max(0, -left), min(kernel[1], width - left)):
+                        values = x[n, top + i, left + j]
                         for c in range(channels):
-                            y[n, oy, ox, c] += x[n, top + i, left + j, c]
-                for c in range(channels):
-                    y[n, oy, ox, c] /= count
+                            total[c] += values[c]
+                total /= x.dtype.type(_divisor(top, left, kernel, pads, height, width, include_pad))
 
 
 @njit(cache=True)
 def _mean_backward(grad, kernel, stride, pads, include_pad, d_x):  # type: ignore[no-untyped-def]
+    """Spread each gradient evenly over its window."""
     items, height, width, channels = d_x.shape
     for n in range(items):
         for oy in range(grad.shape[1]):
             for ox in range(grad.shape[2]):
-                top, left, count = _mean_scale(oy, ox, kernel, stride, pads, height, width, include_pad)
+                top, left = oy * stride[0] - pads[0], ox * stride[1] - pads[1]
+                divisor = d_x.dtype.type(_divisor(top, left, kernel, pads, height, width, include_pad))
+                share = grad[n, oy, ox] / divisor
                 for i in range(max(0, -top), min(kernel[0], height - top)):
                     for j in range(max(0, -left), min(kernel[1], width - left)):
+                        target = d_x[n, top + i, left + j]
                         for c in range(channels):
-                            d_x[n, top + i, left + j, c] += grad[n, oy, ox, c] / count
+                            target[c] += share[c]
 
 
 def _mean_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:

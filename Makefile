@@ -36,7 +36,7 @@ lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons a
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PIP) install --target "$$tools" $(UV); \
 	compile="$$tools/bin/uv --quiet pip compile --universal --python-version 3.11 --upgrade --generate-hashes \
-	  --exclude-newer P14D --no-header --no-emit-index-url --no-emit-find-links --no-annotate"; \
+	  --exclude-newer P14D --no-header --no-annotate"; \
 	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --group build -o requirements/dev.txt; \
 	$$compile pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt
 

@@ -15,3 +15,12 @@ def engineering(value: float, unit: str) -> str:
     exponent = 3 * math.floor(math.log10(abs(rounded)) / 3)
     exponent = min(max(exponent, min(PREFIXES)), max(PREFIXES))
     return f"{rounded / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}".rstrip()
+
+
+def memory_size(size_B: float) -> str:
+    """Write a size in bytes as memories are sold, for example ``128 KiB``."""
+    for prefix in ("", "Ki", "Mi"):
+        if size_B < 1024:
+            return f"{size_B:.4g} {prefix}B"
+        size_B /= 1024
+    return f"{size_B:.4g} GiB"

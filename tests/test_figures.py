@@ -88,8 +88,8 @@ def test_what_has_no_colour_is_named(column, value, message):
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path):
-    first = style.save(energy.draw(TWO_STAGES), tmp_path / "a")
-    second = style.save(energy.draw(TWO_STAGES), tmp_path / "b")
+    first = energy.save(TWO_STAGES, tmp_path / "a")
+    second = energy.save(TWO_STAGES, tmp_path / "b")
     assert [path.name for path in first] == ["a.png", "a.svg"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 

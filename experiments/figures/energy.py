@@ -17,6 +17,8 @@ from experiments import style
 from experiments.units import engineering
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -53,6 +55,11 @@ def draw(energy: pd.DataFrame) -> Figure:
     }
     with style.applied():
         return _figure(tables, components)
+
+
+def save(energy: pd.DataFrame, path: Path) -> list[Path]:
+    """Draw `energy` and write it to `path` as PNG and SVG; see `draw`."""
+    return style.save(draw(energy), path)
 
 
 def stages_by_component(energy: pd.DataFrame, components: list[str]) -> pd.DataFrame:

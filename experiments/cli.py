@@ -1,0 +1,77 @@
+"""The two command lines: `hwsim` for the machine and the experiments, `dcz` for compressed models."""
+
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from experiments.commands_dcz import evaluate, verify
+from experiments.commands_machine import chips
+from experiments.commands_results import reference
+from hwsim.errors import InputError
+
+BAD_INPUT = 2
+"""Exit code when the input, not the program, is at fault."""
+
+
+def version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        typer.echo(f"hwsim {metadata.version('hwsim')}")
+        raise typer.Exit
+
+
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that every command line has."""
+
+
+def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) -> typer.Typer:
+    """Put commands into one command line, under the headings its help shows."""
+    app = typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback(help=help_text)(options)
+    for heading, commands in groups.items():
+        for command in commands:
+            app.command(rich_help_panel=heading)(command)
+    return app
+
+
+HWSIM = application(
+    "Simulate deep-learning accelerators that execute real compressed networks.",
+    {"Machines": [chips], "Results": [reference]},
+)
+DCZ = application(
+    "Make, look into, check and execute compressed models (model.dcz).",
+    {"Files": [verify, evaluate]},
+)
+
+
+def hwsim() -> None:
+    """Run the `hwsim` command line."""
+    sys.exit(run(HWSIM))
+
+
+def dcz() -> None:
+    """Run the `dcz` command line."""
+    sys.exit(run(DCZ))
+
+
+def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
+    """Run a command line; bad input gives one sentence on standard error and exit code 2."""
+    try:
+        app(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {where}{error.strerror or error}\n")
+        return BAD_INPUT
+    return 0

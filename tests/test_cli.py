@@ -1,0 +1,122 @@
+"""Command lines: help that opens at once, one sentence for bad input, JSON that others can read."""
+
+import errno
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from experiments import cli
+from experiments.units import memory_size
+from hwsim.errors import InputError
+
+
+def failing(error: BaseException) -> typer.Typer:
+    def command() -> None:
+        """Fail."""
+        raise error
+
+    return cli.application("Fail.", {"Failing": [command]})
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (InputError("chip x.toml: no section"), "error: chip x.toml: no section\n"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "model.dcz"), "error: model.dcz: No such file\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), "error: No space left on device\n"),
+        (OSError("a bare message"), "error: a bare message\n"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(capsys, error, sentence):
+    assert cli.run(failing(error), ["command"]) == 2
+    assert capsys.readouterr() == ("", sentence)
+
+
+def test_an_error_in_the_program_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(failing(ZeroDivisionError()), ["command"])
+
+
+@pytest.mark.parametrize("app", [cli.HWSIM, cli.DCZ])
+def test_version_and_help(capsys, app):
+    assert cli.run(app, ["--version"]) == 0
+    assert capsys.readouterr().out.startswith("hwsim 0.")
+    assert cli.run(app, ["--help"]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("app", [cli.HWSIM, cli.DCZ])
+def test_every_command_has_help_of_one_line_under_a_heading(app):
+    for command in app.registered_commands:
+        assert command.rich_help_panel
+        assert command.callback.__doc__.strip().count("\n") == 0
+
+
+def test_unknown_commands_and_options_exit_with_2(capsys):
+    assert cli.run(cli.HWSIM, ["frobnicate"]) == 2
+    assert cli.run(cli.HWSIM, ["chips", "--frobnicate"]) == 2
+    assert "frobnicate" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_slow():
+    script = "import sys; from experiments.cli import HWSIM, run; run(HWSIM, ['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    slow = {"scipy", "numba", "pandas", "matplotlib", "simpy", "pydantic", "rich.progress"}
+    assert slow & set(done.stdout.split()) == set()
+
+
+def test_one_blas_thread_whatever_the_environment_says():
+    script = (
+        "import os, experiments; print(*(os.environ[f'{lib}_NUM_THREADS'] for lib in ('OMP', 'OPENBLAS')))"
+    )
+    environment = {"OMP_NUM_THREADS": "8", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.stdout == "1 1\n"
+
+
+def test_chips_are_listed_and_described_with_their_sources(capsys):
+    assert cli.run(cli.HWSIM, ["chips"]) == 0
+    listing = capsys.readouterr().out
+    assert "reference_250w" in listing
+    assert "128 KiB" in listing
+    assert cli.run(cli.HWSIM, ["chips", "edge"]) == 0
+    (figure,) = [line for line in capsys.readouterr().out.splitlines() if "dram.energy_pJ_per_bit" in line]
+    assert "20.0" in figure
+    assert "Table I" in figure
+
+
+def test_chips_as_json(capsys):
+    assert cli.run(cli.HWSIM, ["chips", "--json"]) == 0
+    assert {"edge", "reference_250w"} <= {chip["name"] for chip in json.loads(capsys.readouterr().out)}
+    assert cli.run(cli.HWSIM, ["chips", "edge", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sram"]["capacity_B"] == 131072
+
+
+def test_a_chip_that_does_not_exist(capsys):
+    assert cli.run(cli.HWSIM, ["chips", "nowhere.toml"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: no chip 'nowhere.toml'")
+    assert error.count("\n") == 1
+
+
+def test_reference_without_runs_says_what_to_do(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(cli.HWSIM, ["reference"]) == 2
+    assert "hwsim demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(1023, "1023 B"), (1024, "1 KiB"), (131072, "128 KiB"), (10 * 2**20, "10 MiB"), (3 * 2**31, "6 GiB")],
+)
+def test_memory_size(size, expected):
+    assert memory_size(size) == expected

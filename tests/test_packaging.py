@@ -1,0 +1,79 @@
+"""What is declared, locked, documented and shipped says the same thing everywhere."""
+
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKS = ["requirements/run.txt", "requirements/dev.txt"]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {normal(re.match(r"[A-Za-z0-9._-]+", requirement).group()) for requirement in requirements}
+
+
+def locked(lock: str) -> dict[str, list[str]]:
+    """Package -> its blocks in a lock file: one, or one for each range of Python versions."""
+    blocks: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=\S)", read(lock).strip()):
+        blocks.setdefault(block.partition("==")[0], []).append(block)
+    return blocks
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_pin_every_requirement_exactly_and_with_a_digest(lock):
+    pinned = re.compile(r"[a-z0-9-]+==[A-Za-z0-9.]+( ; [^\\]+)? \\\n +--hash=sha256:[0-9a-f]{64}")
+    assert [block for blocks in locked(lock).values() for block in blocks if not pinned.match(block)] == []
+
+
+def test_locks_hold_what_the_project_asks_for():
+    extras = PROJECT["optional-dependencies"]
+    wanted = declared(PROJECT["dependencies"])
+    assert wanted <= locked("requirements/run.txt").keys()
+    tested = set().union(*(declared(extras[extra]) for extra in ("dev", "onnx", "cluster")))
+    assert wanted | tested <= locked("requirements/dev.txt").keys()
+
+
+def test_the_locks_agree():
+    development = {block.split()[0] for blocks in locked("requirements/dev.txt").values() for block in blocks}
+    run = {block.split()[0] for blocks in locked("requirements/run.txt").values() for block in blocks}
+    assert run <= development
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, "pyproject.toml", "Makefile"])
+def test_nothing_points_to_a_place_of_one_machine(lock):
+    found = re.findall(r"https?://\S+|--(?:extra-)?index-url|--find-links|file:", read(lock))
+    assert found == []
+
+
+def test_versions_agree():
+    version = PROJECT["version"]
+    assert metadata.version("hwsim") == version
+    assert f"\nversion: {version}\n" in read("CITATION.cff")
+    assert f"\n## {version}" in read("CHANGELOG.md")
+
+
+@pytest.mark.parametrize("name", ["hwsim", "dcz"])
+def test_console_scripts_exist(name):
+    (script,) = metadata.entry_points(group="console_scripts", name=name)
+    assert script.value == PROJECT["scripts"][name]
+    assert callable(script.load())
+
+
+def test_every_target_of_the_makefile_has_a_line_of_help():
+    makefile = read("Makefile")
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE).group(1).split()
+    documented = re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)
+    assert sorted(phony) == sorted(documented)

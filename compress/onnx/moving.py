@@ -166,19 +166,19 @@ def _target(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
     return tuple(math.floor(old * factor) for old, factor in zip(shape, factors, strict=True)), factors
 
 
-def _nearest(call: Call, old: int, new: int, scale: float) -> Array:
+def _nearest(call: Call, old: int, new: int, factor: float) -> Array:
     """Index of the source element of each of `new` elements (ONNX Resize, operator set 11)."""
     if not 0 < new <= MAX_CONSTANT_ELEMENTS:
         raise InputError(f"size is {new}, expected 1 to {MAX_CONSTANT_ELEMENTS}")
     defaults = ("half_pixel", "round_prefer_floor") if call.builder.opset >= 11 else ("asymmetric", "floor")
     mode = call.attrs.get("coordinate_transformation_mode", defaults[0])
     rounding = call.attrs.get("nearest_mode", defaults[1])
-    x = np.arange(new, dtype=np.float64)
+    x, scale, half = np.arange(new, dtype=np.float32), np.float32(factor), np.float32(0.5)
     positions: dict[str, Array] = {
         "asymmetric": x / scale,
-        "half_pixel": (x + 0.5) / scale - 0.5,
-        "pytorch_half_pixel": (x + 0.5) / scale - 0.5 if new > 1 else np.zeros(1),
-        "align_corners": x * ((old - 1) / max(new - 1, 1)),
+        "half_pixel": (x + half) / scale - half,
+        "pytorch_half_pixel": (x + half) / scale - half if new > 1 else 0 * x,
+        "align_corners": x * np.float32(old - 1) / np.float32(max(new - 1, 1)),
     }
     roundings: dict[str, Callable[[Array], Array]] = {
         "floor": np.floor,

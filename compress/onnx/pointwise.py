@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.onnx.builder import Call, Constant, Value, constant
+from compress.ops.shaping import axis_of
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def softmax(call: Call) -> Value:
     """Convert Softmax; before operator set 13 it runs over all axes from ``axis`` on."""
     build, shape = call.builder, call[0].shape
     since_13 = build.opset >= 13
-    axis = call.attrs.get("axis", -1 if since_13 else 1) % len(shape)
+    axis = axis_of(call.attrs.get("axis", -1 if since_13 else 1), len(shape))
     if since_13 or math.prod(shape[axis + 1 :]) == 1:
         return build.apply("softmax", call[0], axis=axis)
     flat = build.apply("reshape", call[0], suffix=".flat", shape=(*(0,) * axis, -1))

@@ -233,7 +233,7 @@ class Network:
                 f"expected {', '.join(sorted(expected))}"
             )
         for name, shape in expected.items():
-            if values[name].shape[1:] != shape or len(values[name]) != len(values[INPUT]):
+            if values[name].shape[1:] != shape or not 0 < len(values[name]) == len(values[INPUT]):
                 raise InputError(
                     f"network {self.name}: {name} has shape {values[name].shape}, expected (batch, "
                     f"{', '.join(map(str, shape))})"

@@ -128,6 +128,8 @@ def test_backward_needs_a_training_pass():
 def test_wrong_input_shape_is_refused():
     with pytest.raises(InputError, match=r"input has shape \(2, 4\), expected \(batch, 3\)"):
         residual().forward(np.ones((2, 4)))
+    with pytest.raises(InputError, match=r"input has shape \(0, 3\)"):
+        residual().forward(np.ones((0, 3)))
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,12 @@ def test_pool_takes_channels_apart_and_keeps_ceil_windows():
     )
 
 
+def test_convolution_has_no_ceil_mode():
+    x, w = np.ones((1, 1, 4, 4), np.float32), np.ones((1, 1, 3, 3), np.float32)
+    network = single("conv", {"x": x}, {"w": w}, stride=(2, 2), ceil_mode=1)
+    assert network.forward(np.zeros((1, 1))).tolist() == [[[[9]]]]
+
+
 def test_ceil_mode_drops_a_window_that_starts_in_the_trailing_pad():
     assert Window((2, 2), (2, 2), (1, 1, 1, 1), ceil_mode=True).output_hw((3, 4)) == (2, 3)
     assert Window((2, 2), (2, 2), (1, 1, 1, 1)).output_hw((3, 4)) == (2, 3)
@@ -274,7 +280,11 @@ def test_cross_entropy_by_hand():
         ("conv", [(1, 3, 4, 4)], [], {}, "got 0 parameters, expected 1 to 2"),
         ("conv", [(1, 3, 4, 4)], [(2, 3, 3, 3)], {"stride": 7}, "cannot use attributes"),
         ("max_pool", [(3, 4)], [], {"kernel": (2, 2)}, "expected .batch, channels, height, width."),
-        ("max_pool", [(1, 1, 4, 4)], [], {}, "kernel is missing"),
+        ("conv", [(1, 3, 4, 4)], [(2, 3, 3, 3)], {"pads": (0, 0, 0, 1 << 40)}, "pads are"),
+        ("conv", [(1, 3, 4, 4)], [(2, 3, 3, 3)], {"stride": (1.5, 1)}, "cannot use attributes"),
+        ("max_pool", [(1, 1, 4, 4)], [], {}, r"kernel is \(\)"),
+        ("max_pool", [(1, 1, 4, 4)], [], {"kernel": (2, 2), "dilation": (2, 1)}, "in pooling"),
+        ("avg_pool", [(1, 1, 4, 4)], [], {"kernel": (2, 2), "pads": (0, 0, 2, 0)}, "must be smaller"),
         ("fc", [(1, 3)], [(2, 4)], {}, "does not fit weights"),
         ("fc", [(1, 4)], [(2, 4), (4,)], {}, "bias has shape"),
         ("dropout", [(1, 4)], [], {"rate": 1.0}, "dropout rate is 1.0"),

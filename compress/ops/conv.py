@@ -7,6 +7,7 @@ again, which is faster than reading a stored matrix back from memory.
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 BLOCK_ELEMENTS = 1 << 17
 """Patch elements gathered at a time: half a megabyte, which an L2 cache holds."""
+
+BLOCK_ROWS = 256
+"""Fewest patches at a time: a deep layer's weights are read once per block."""
 
 
 class _Route(NamedTuple):
@@ -49,7 +53,7 @@ class _Route(NamedTuple):
 
 def _infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
     batch, channels, height, width = image_shape(shapes)
-    weight, groups = params[0], int(attrs.get("groups", 1))
+    weight, groups = params[0], operator.index(attrs.get("groups", 1))
     if len(weight) != 4:
         raise InputError(f"weights have shape {weight}, expected (filters, channels, height, width)")
     if groups < 1 or channels % groups or weight[0] % groups:
@@ -113,7 +117,7 @@ class _Convolution:
     def __init__(self, inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> None:
         x, weight = inputs[0], params[0]
         self.window = window = Window.of(attrs, weight.shape[2:])
-        self.groups = int(attrs.get("groups", 1))
+        self.groups = operator.index(attrs.get("groups", 1))
         self.filters, self.depth = len(weight) // self.groups, weight.shape[1]
         self.image = _padded(x, window)
         batch, height, width, channels = self.image.shape
@@ -129,7 +133,7 @@ class _Convolution:
         )  # fmt: skip
         self.matrices = channels_last(weight).reshape(self.groups, self.filters, -1)
         self.span = self.matrices.shape[2]
-        self.step = max(BLOCK_ELEMENTS // self.span, 16)
+        self.step = max(BLOCK_ELEMENTS // self.span, BLOCK_ROWS)
         self.scratch = ctx.buffer("patches", (min(self.step, self.positions), self.span), x.dtype)
 
     def blocks(self) -> Iterator[tuple[slice, int]]:
@@ -180,12 +184,11 @@ def _backward(grad: Array, inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Co
             np.matmul(upstream, conv.matrices[group], out=patches)
             conv.scatter(patches, rows, group, d_lines)
     d_weight = channels_first(d_matrices.reshape(-1, *conv.window.kernel, conv.depth))
-    d_x = (
-        None if d_lines is None else _cropped(d_lines.reshape(conv.image.shape), inputs[0].shape, conv.window)
-    )
     d_bias = np.ones(len(flat), flat.dtype) @ flat.reshape(len(flat), -1)
-    gradients = (np.ascontiguousarray(d_weight), d_bias)
-    return (d_x,), gradients[: len(params)]
+    gradients = (np.ascontiguousarray(d_weight), d_bias)[: len(params)]
+    if d_lines is None:
+        return (None,), gradients
+    return (_cropped(d_lines.reshape(conv.image.shape), inputs[0].shape, conv.window),), gradients
 
 
 def _padded(x: Array, window: Window) -> Array:

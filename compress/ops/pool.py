@@ -11,7 +11,7 @@ from compress.ops.window import Window, channels_first, channels_last, image_sha
 
 def _infer(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
     batch, channels, height, width = image_shape(shapes)
-    return ((batch, channels, *Window.of(attrs).output_hw((height, width))),)
+    return ((batch, channels, *Window.of_pool(attrs).output_hw((height, width))),)
 
 
 def _infer_global(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], _attrs: Attrs) -> tuple[Shape, ...]:
@@ -57,7 +57,7 @@ def _max_backward(grad, winner, kernel, stride, pads, d_x):  # type: ignore[no-u
 
 
 def _max_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:
-    window, x = Window.of(attrs), channels_last(inputs[0])
+    window, x = Window.of_pool(attrs), channels_last(inputs[0])
     shape = (x.shape[0], *window.output_hw((x.shape[1], x.shape[2])), x.shape[3])
     y = ctx.buffer("y", shape, x.dtype)
     winner = ctx.saved["winner"] = ctx.buffer("winner", shape, np.int32)
@@ -66,7 +66,7 @@ def _max_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) ->
 
 
 def _max_pool_backward(grad: Array, inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Gradients:
-    window = Window.of(attrs)
+    window = Window.of_pool(attrs)
     batch, channels, height, width = inputs[0].shape
     d_x = ctx.buffer("dx", (batch, height, width, channels), grad.dtype)
     d_x[...] = 0
@@ -117,7 +117,7 @@ def _mean_backward(grad, kernel, stride, pads, include_pad, d_x):  # type: ignor
 
 
 def _mean_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:
-    window, x = Window.of(attrs), channels_last(inputs[0])
+    window, x = Window.of_pool(attrs), channels_last(inputs[0])
     shape = (x.shape[0], *window.output_hw((x.shape[1], x.shape[2])), x.shape[3])
     y = ctx.buffer("y", shape, x.dtype)
     _mean(x, window.kernel, window.stride, window.pads, bool(attrs.get("count_include_pad", 1)), y)
@@ -127,7 +127,7 @@ def _mean_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -
 def _mean_pool_backward(
     grad: Array, inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context
 ) -> Gradients:
-    window = Window.of(attrs)
+    window = Window.of_pool(attrs)
     batch, channels, height, width = inputs[0].shape
     d_x = ctx.buffer("dx", (batch, height, width, channels), grad.dtype)
     d_x[...] = 0

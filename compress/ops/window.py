@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from compress.ops.base import Array, Attrs, Shape
 
 Pair = tuple[int, int]
+
+MAX_STEP = 1 << 24
+"""Largest pad, stride or kernel side: far above any real one, and far from overflow."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +41,31 @@ class Window:
     ceil_mode: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.pads) != 4 or min(self.pads) < 0:
-            raise InputError(f"pads are {self.pads}, expected four numbers of at least 0")
+        if len(self.pads) != 4 or not 0 <= min(self.pads) <= max(self.pads) <= MAX_STEP:
+            raise InputError(f"pads are {self.pads}, expected four numbers from 0 to {MAX_STEP}")
         for key in ("kernel", "stride", "dilation"):
             value = getattr(self, key)
-            if len(value) != 2 or min(value) < 1:
-                raise InputError(f"{key} is {value}, expected two numbers of at least 1")
+            if len(value) != 2 or not 1 <= min(value) <= max(value) <= MAX_STEP:
+                raise InputError(f"{key} is {value}, expected two numbers from 1 to {MAX_STEP}")
 
     @classmethod
-    def of(cls, attrs: Attrs, kernel: Pair | None = None) -> Window:
-        """Read the geometry from a node's attributes; `kernel` when the weights give it."""
-        if kernel is None and "kernel" not in attrs:
-            raise InputError("attribute kernel is missing, expected two numbers")
-        return cls(
-            kernel or tuple(attrs["kernel"]),
-            tuple(attrs.get("stride", (1, 1))),
-            tuple(attrs.get("pads", (0, 0, 0, 0))),
-            tuple(attrs.get("dilation", (1, 1))),
-            bool(attrs.get("ceil_mode", 0)),
+    def of(cls, attrs: Attrs, kernel: Pair) -> Window:
+        """Read the geometry of a convolution from a node's attributes and its `kernel`."""
+        stride, dilation = _numbers(attrs, "stride", (1, 1)), _numbers(attrs, "dilation", (1, 1))
+        return cls(kernel, stride, _numbers(attrs, "pads", (0, 0, 0, 0)), dilation)
+
+    @classmethod
+    def of_pool(cls, attrs: Attrs) -> Window:
+        """Read the geometry of a pooling from a node's attributes."""
+        kernel, pads = _numbers(attrs, "kernel", ()), _numbers(attrs, "pads", (0, 0, 0, 0))
+        if any(dilation != 1 for dilation in _numbers(attrs, "dilation", (1, 1))):
+            raise InputError(f"dilation is {attrs['dilation']}, expected (1, 1) in pooling")
+        window = cls(
+            kernel, _numbers(attrs, "stride", (1, 1)), pads, ceil_mode=bool(attrs.get("ceil_mode", 0))
         )
+        if any(pad >= size for pad, size in zip(window.pads, window.kernel * 2, strict=True)):
+            raise InputError(f"pads {window.pads} must be smaller than the window {window.kernel}")
+        return window
 
     @property
     def plain(self) -> bool:
@@ -83,6 +93,11 @@ class Window:
             return room // stride + 1
         last = -(-room // stride)
         return last + 1 if last * stride < size + lead else last
+
+
+def _numbers(attrs: Attrs, key: str, default: tuple[int, ...]) -> Any:
+    """Attribute of whole numbers; a missing or a malformed one is refused by `Window`."""
+    return tuple(operator.index(value) for value in attrs.get(key, default))
 
 
 def channels_last(x: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands_dcz import evaluate, verify
+from experiments.commands_dcz import evaluate, inspect, verify
 from experiments.commands_machine import chips
 from experiments.commands_results import reference
 from hwsim.errors import InputError
@@ -47,7 +47,7 @@ HWSIM = application(
 )
 DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",
-    {"Files": [verify, evaluate]},
+    {"Files": [inspect, verify, evaluate]},
 )
 
 

@@ -1,7 +1,7 @@
 """Commands about compressed models: look into a file, check it, execute it, make one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,17 +15,59 @@ Data = Annotated[
 ]
 
 
-def verify(model: Model) -> None:
-    """Check that a file is whole and that the network in it can be executed."""
+def inspect(model: Model, as_json: AsJson = False) -> None:
+    """Print the bytes of each layer by stream, and how much smaller they are than dense fp32."""
     from compress.container import read
-    from experiments.console import print_line
+    from compress.inspect import table
+    from experiments.console import print_json, print_table
 
     artifact, layout = read(model)
-    network = artifact.to_network()
-    print_line(
-        f"{model}: whole: {network.name}, stage {artifact.stage}, {network.parameter_count:,} parameters "
-        f"in {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense"
-    )
+    tensors = table(layout).reset_index().to_dict("records")
+    network, stage, size = artifact.topology.name, artifact.stage, layout.file_bits // 8
+    if as_json:
+        facts = {"network": network, "stage": stage, "bytes": size, "ratio": layout.ratio}
+        print_json(facts | {"tensors": tensors})
+        return
+    title = f"{model}: {network}, stage {stage}, {layout.ratio:.1f}x smaller than dense; bytes by stream"
+    print_table(title, *_bytes_by_stream(tensors))
+
+
+STREAMS = {
+    "values": ("values",),
+    "gaps": ("gaps",),
+    "context": ("context",),
+    "codebook": ("codebook",),
+    "tables": ("tables",),
+    "entry points": ("entry_points",),
+    "other": ("padding", "header", "overhead"),
+    "total": ("total",),
+}
+"""Column of the table -> the streams it adds up."""
+
+
+def _bytes_by_stream(tensors: list[dict[Any, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a tensor each, then their sum; streams that hold nothing are left out."""
+    summed = {key: sum(t[key] for t in tensors) for key in tensors[0] if key not in ("tensor", "form")}
+    whole = {"tensor": "whole file", "form": ""} | summed
+    columns = {name: keys for name, keys in STREAMS.items() if any(whole[key] for key in keys)}
+    rows = []
+    for tensor in [*tensors, whole]:
+        weights = tensor["elements"]
+        row = [tensor["tensor"], tensor["form"], f"{weights:,}" if weights else ""]
+        row.append(f"{tensor['nonzeros'] / weights:.1%}" if weights else "")
+        row += [f"{sum(tensor[key] for key in keys):,.0f}" for keys in columns.values()]
+        row.append(f"{4 * weights / tensor['total']:.1f}" if weights else "")
+        rows.append(row)
+    return ["tensor", "form", "weights", "not zero", *columns, "ratio"], rows
+
+
+def verify(model: Model) -> None:
+    """Check that a file is whole and that the network in it can be executed."""
+    from compress.inspect import verify as check
+    from experiments.console import print_line
+
+    layout = check(model)
+    print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
 
 
 def evaluate(model: Model, dataset: Data = "mnist", as_json: AsJson = False) -> None:

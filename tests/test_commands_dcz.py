@@ -1,0 +1,94 @@
+"""The commands on compressed files: what they print, and what they say of a damaged file."""
+
+import json
+
+import numpy as np
+import pytest
+
+from compress.container import Artifact
+from compress.models import build
+from compress.tensors import SharedTensor
+from experiments import cli
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """LeNet-300-100 whose second layer is shared and coded; 1 in 10 of its weights is not zero."""
+    network = build("lenet300", np.random.default_rng(0))
+    labels = (np.arange(30_000) % 10 == 0).reshape(100, 300).astype(np.uint16)
+    shared = SharedTensor(labels, np.array([0.5], np.float32), "huffman")
+    path = tmp_path_factory.mktemp("model") / "model.dcz"
+    Artifact.of(network, "huffman", {"fc2.weight": shared}).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A data set of four images of class 0 to train on and three of class 1 to test with."""
+    path = tmp_path_factory.mktemp("data") / "few.npz"
+    x, y = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.uint8)
+    np.savez(path, x_train=x, y_train=y, x_test=x[:3], y_test=y[:3] + np.uint8(1))
+    return path
+
+
+def run(capsys, *arguments: str) -> str:
+    assert cli.run(cli.DCZ, [str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_inspect_prints_bytes_by_stream_that_add_up_to_the_file(capsys, model):
+    lines = [line.split() for line in run(capsys, "inspect", model).splitlines()]
+    header = next(line for line in lines if line[:1] == ["tensor"])
+    (fc1,) = [line for line in lines if line[:1] == ["fc1.weight"]]
+    assert fc1[1:6] == ["dense", "float32", "235,200", "100.0%", "940,800"]
+    whole = next(line for line in lines if line[:2] == ["whole", "file"])
+    assert header[-2:] == ["total", "ratio"]
+    assert whole[-2] == f"{model.stat().st_size:,}"
+    assert float(whole[-1]) == round(266_610 * 4 / model.stat().st_size, 1)
+
+
+def test_inspect_as_json_holds_every_byte(capsys, model):
+    data = json.loads(run(capsys, "inspect", model, "--json"))
+    assert data["bytes"] == model.stat().st_size
+    assert sum(tensor["total"] for tensor in data["tensors"]) == data["bytes"]
+    assert data["ratio"] == 4 * 266_610 / data["bytes"]
+    (shared,) = [tensor for tensor in data["tensors"] if tensor["tensor"] == "fc2.weight"]
+    assert (shared["form"], shared["nonzeros"]) == ("shared huffman", 3000)
+
+
+def test_verify_says_that_a_file_is_whole(capsys, model):
+    assert run(capsys, "verify", model).startswith(f"{model}: whole, {model.stat().st_size:,} bytes")
+
+
+def test_evaluate_executes_the_file(capsys, model, images):
+    network = Artifact.load(model).to_network()
+    wrong = int(network.forward(np.zeros((1, 1, 28, 28), np.float32)).argmax() != 1)
+    printed = json.loads(run(capsys, "evaluate", model, "--dataset", images, "--json"))
+    assert printed == {"file": str(model), "dataset": "few", "images": 3, "test_error": float(wrong)}
+    assert f"test error {100 * wrong:.2f}% on 3 images of few" in run(
+        capsys, "evaluate", model, "--dataset", images
+    )
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify", "evaluate"])
+@pytest.mark.parametrize("kept", [0, 3, 50, 10_000])
+def test_a_cut_file_gives_one_sentence_and_exit_code_2(capsys, tmp_path, model, command, kept):
+    cut = tmp_path / "cut.dcz"
+    cut.write_bytes(model.read_bytes()[:kept])
+    assert cli.run(cli.DCZ, [command, str(cut)]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith(f"error: {cut}: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify", "evaluate"])
+def test_a_missing_file_or_a_folder_gives_one_sentence(capsys, tmp_path, command):
+    for path in (tmp_path, tmp_path / "none.dcz"):
+        assert cli.run(cli.DCZ, [command, str(path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_evaluate_names_the_data_set_it_cannot_find(capsys, model):
+    assert cli.run(cli.DCZ, ["evaluate", str(model), "--dataset", "nowhere"]) == 2
+    assert "data set nowhere: not found" in capsys.readouterr().err

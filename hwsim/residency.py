@@ -4,17 +4,22 @@ Layers up to the first fully-connected one reuse their weights over the pixels o
 they may run *micro-batch by micro-batch*; the rest take the whole batch at once, which is what
 gives fully-connected weights reuse. Live activations get on-chip memory first, then whole layers
 of weights are pinned, those that would be fetched most often first. The micro-batch is the divisor
-of the batch with the least DRAM traffic.
+of the batch with the least DRAM traffic. A layer whose activations do not fit even so is tiled,
+which may fetch its weights or inputs several times.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
+from hwsim.tiling import Tiling, best_tiling, problem_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hwsim.chip import Chip
     from hwsim.workload import Layer, Workload
 
@@ -32,6 +37,8 @@ class Residency:
         Per layer: its stored weights stay on chip from one batch to the next.
     spilled : tuple of bool
         Per layer: its output goes through DRAM.
+    tilings : tuple of Tiling or None
+        Per layer: how it is cut, where its activations do not fit.
     pinned_B, activations_B, buffers_B : int
         On-chip bytes in use.
     weight_bits, activation_bits : int
@@ -43,6 +50,7 @@ class Residency:
     lead: int
     pinned: tuple[bool, ...]
     spilled: tuple[bool, ...]
+    tilings: tuple[Tiling | None, ...]
     pinned_B: int
     activations_B: int
     buffers_B: int
@@ -56,6 +64,11 @@ class Residency:
     def items(self, index: int) -> int:
         """Batch items of one pass over layer `index`."""
         return self.micro_batch if index < self.lead else self.batch
+
+    def weight_fetches(self, index: int) -> int:
+        """How often one pass over layer `index` takes its weights to the array."""
+        tiling = self.tilings[index]
+        return tiling.weight_fetches if tiling else 1
 
 
 def stored_bits(layer: Layer, chip: Chip) -> int:
@@ -138,8 +151,18 @@ def _plan_for(
     overflowing = {i for i, bits in enumerate(need) if bits > space}
     spilled = tuple(any(i in liveness.touched[j] for j in overflowing) for i in range(len(layers)))
     activations = max((bits for bits in need if bits <= space), default=0)
-
-    fetches = [batch // micro if i < lead else 1 for i in range(len(layers))]
+    if overflowing:
+        activations = max(activations, space // 2)
+    items = [micro if i < lead else batch for i in range(len(layers))]
+    tilings = tuple(
+        best_tiling(problem_of(layer, items[i]), activations)
+        if i in overflowing and layer.kind != "vector"
+        else None
+        for i, layer in enumerate(layers)
+    )
+    fetches = [
+        (batch // items[i]) * (tiling.weight_fetches if tiling else 1) for i, tiling in enumerate(tilings)
+    ]
     sizes = [stored_bits(layer, chip) for layer in layers]
     pinned = [False] * len(layers)
     free = space - activations
@@ -152,35 +175,58 @@ def _plan_for(
         for i, layer in enumerate(layers)
         if layer.weights and not pinned[i]
     )
+    traffic = activation_traffic(workload, spilled, tilings, items)
     return Residency(
         batch,
         micro,
         lead,
         tuple(pinned),
         spilled,
+        tilings,
         sum(size for size, pin in zip(sizes, pinned, strict=True) if pin) // 8,
         activations // 8,
         buffers,
         weight_bits,
-        batch * sum(read + write for read, write in activation_traffic(workload, spilled)),
+        sum(batch // items[i] * moved.bits for i, moved in enumerate(traffic)),
     )
 
 
-def activation_traffic(workload: Workload, spilled: tuple[bool, ...]) -> list[tuple[int, int]]:
-    """DRAM bits of activations each layer reads and writes for one item.
+class Moved(NamedTuple):
+    """DRAM bits that are not weights, of one pass over a layer; partial sums go out and come back."""
+
+    inputs: int
+    outputs: int
+    psums: int
+
+    @property
+    def bits(self) -> int:
+        """Both ways together."""
+        return self.inputs + self.outputs + 2 * self.psums
+
+
+def activation_traffic(
+    workload: Workload, spilled: Sequence[bool], tilings: Sequence[Tiling | None], items: Sequence[int]
+) -> list[Moved]:
+    """Activations and partial sums each layer moves between DRAM and chip in one pass.
 
     The network's input always comes from DRAM, its output always goes there.
     """
     layers = workload.layers
     consumed = {source for layer in layers for source in layer.inputs}
     traffic = []
-    for index, layer in enumerate(layers):
-        elements = sum(
+    for index, (layer, tiling, count) in enumerate(zip(layers, tilings, items, strict=True)):
+        read = sum(
             layer.input_elements if source < 0 else layers[source].output_elements
             for source in layer.inputs
             if source < 0 or spilled[source]
         )
-        goes_out = spilled[index] or index not in consumed
-        written = layer.output_elements if goes_out else 0
-        traffic.append((elements * layer.operand_bits, written * layer.operand_bits))
+        written = layer.output_elements if spilled[index] or index not in consumed else 0
+        fetches, psum_passes = (tiling.input_fetches, tiling.psum_passes) if tiling else (1, 1)
+        traffic.append(
+            Moved(
+                count * read * layer.operand_bits * fetches,
+                count * written * layer.operand_bits,
+                count * layer.output_elements * PSUM_BITS * (psum_passes - 1),
+            )
+        )
     return traffic

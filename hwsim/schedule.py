@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
-from hwsim.residency import Residency, activation_traffic, plan, stored_bits
+from hwsim.residency import Moved, Residency, activation_traffic, plan, stored_bits
 from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class LayerWork:
     requested_weight_bits, transferred_weight_bits : int
         DRAM bits per batch: stored bits times fetches, and the same in whole bursts.
     activation_bits : int
-        DRAM bits of activations per batch, in whole bursts.
+        DRAM bits of activations and partial sums per batch, in whole bursts.
     cost : ArrayCost
         Of one pass.
     counts : Counter of Action
@@ -65,7 +65,8 @@ class Schedule:
 def build(chip: Chip, workload: Workload, batch: int) -> Schedule:
     """Schedule `batch` items of `workload` on `chip`."""
     residency = plan(chip, workload, batch)
-    traffic = activation_traffic(workload, residency.spilled)
+    items = [residency.items(i) for i in range(len(workload.layers))]
+    traffic = activation_traffic(workload, residency.spilled, residency.tilings, items)
     parts = [
         _pass_over(chip, layer, residency, index, traffic[index])
         for index, layer in enumerate(workload.layers)
@@ -87,61 +88,67 @@ class _Steps:
 
 
 def _pass_over(
-    chip: Chip, layer: Layer, residency: Residency, index: int, traffic: tuple[int, int]
+    chip: Chip, layer: Layer, residency: Residency, index: int, moved: Moved
 ) -> tuple[_Steps, LayerWork]:
-    items, passes = residency.items(index), residency.passes(index)
-    pinned = residency.pinned[index]
+    passes, pinned = residency.passes(index), residency.pinned[index]
+    fetches = residency.weight_fetches(index)
     cuts = _cuts(chip, layer)
     stored = _shares(cuts)
     if layer.weights:
         stored[0] += layer.weights.side_bits
+    stored = np.tile(stored, fetches)
     fetched = np.zeros_like(stored) if pinned else stored
-    acts_in, acts_out = traffic[0] * items, traffic[1] * items
+    symbols = np.tile(_symbols(chip, layer, cuts, pinned), fetches)
+    steps = len(stored)
 
+    # what fits comes in before the layer starts; what is tiled comes in along with the weights
+    spread = steps if residency.tilings[index] else 1
     weight_bursts = _bursts(np.cumsum(fetched), chip)
-    in_bursts, out_bursts = _bursts(np.array([acts_in]), chip), _bursts(np.array([acts_out]), chip)
-    read = weight_bursts.copy()
-    read[0] += in_bursts[0]
-    write = _split(int(out_bursts[0]), len(cuts))
+    inputs, outputs, psums = (int(_bursts(np.array([bits]), chip)[0]) for bits in moved)
+    read = weight_bursts + np.pad(_split(inputs + psums, spread), (0, steps - spread))
 
-    cost = _cost(chip, layer, items)
-    symbols = _symbols(chip, layer, cuts, pinned)
-    steps = _Steps(
+    cost = _cost(chip, layer, residency.items(index))
+    part = _Steps(
         VECTOR_UNIT if layer.kind == "vector" else MAC_ARRAY,
         _dram_ticks(read, chip),
         _decode_ticks(symbols, layer, chip),
-        _split(cost.cycles, len(cuts)),
-        _dram_ticks(write, chip),
-        residency_reads_spill(residency, layer),
+        _split(cost.cycles, steps),
+        _dram_ticks(_split(outputs + psums, steps), chip),
+        any(source >= 0 and residency.spilled[source] for source in layer.inputs),
     )
     burst_bits = 8 * chip.dram.burst_B
-    counts = Counter({action: passes * count for action, count in cost.counts.items()})
-    _count_port(counts, layer)
-    _count_weights(counts, chip, layer, passes, pinned, int(weight_bursts.sum()) * burst_bits, symbols)
-    moved_in, moved_out = (int(b[0]) * burst_bits * passes for b in (in_bursts, out_bursts))
-    counts["activations", "dram", "read_bit"] += moved_in
-    counts["activations", "sram", "write_bit"] += acts_in * passes
-    counts["activations", "sram", "read_bit"] += acts_out * passes
-    counts["activations", "dram", "write_bit"] += moved_out
+    per_pass = Counter(cost.counts)
+    _count_port(per_pass, layer)
+    if layer.weights:
+        _count_weights(
+            per_pass,
+            fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
+            int(fetched.sum()),
+            int(weight_bursts.sum()) * burst_bits,
+            int(symbols.sum()),
+        )
+    for tensor, came, went, bits_in, bits_out in (
+        ("activations", inputs, outputs, moved.inputs, moved.outputs),
+        ("psums", psums, psums, moved.psums, moved.psums),
+    ):
+        per_pass[tensor, "dram", "read_bit"] += came * burst_bits
+        per_pass[tensor, "sram", "write_bit"] += bits_in
+        per_pass[tensor, "sram", "read_bit"] += bits_out
+        per_pass[tensor, "dram", "write_bit"] += went * burst_bits
     work = LayerWork(
         passes,
         passes * int(fetched.sum()),
         passes * int(weight_bursts.sum()) * burst_bits,
-        moved_in + moved_out,
+        passes * (inputs + outputs + 2 * psums) * burst_bits,
         cost,
-        counts,
+        Counter({action: passes * count for action, count in per_pass.items()}),
         {
-            "dram": int(steps.read.sum() + steps.write.sum()),
-            "decoder": int(steps.decode.sum()),
-            "vector" if layer.kind == "vector" else "array": int(steps.compute.sum()),
+            "dram": int(part.read.sum() + part.write.sum()),
+            "decoder": int(part.decode.sum()),
+            "vector" if layer.kind == "vector" else "array": int(part.compute.sum()),
         },
     )
-    return steps, work
-
-
-def residency_reads_spill(residency: Residency, layer: Layer) -> bool:
-    """Whether a layer's input comes back from DRAM within the batch."""
-    return any(source >= 0 and residency.spilled[source] for source in layer.inputs)
+    return part, work
 
 
 def _cuts(chip: Chip, layer: Layer) -> NDArray[np.int64]:
@@ -196,24 +203,13 @@ def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
 
 
 def _count_weights(
-    counts: Counter[Action],
-    chip: Chip,
-    layer: Layer,
-    passes: int,
-    pinned: bool,
-    moved_bits: int,
-    symbols: NDArray[np.int64],
+    counts: Counter[Action], used_bits: int, fetched_bits: int, moved_bits: int, symbols: int
 ) -> None:
     """Weights on their way from DRAM through SRAM and decoder to the array's port."""
-    if layer.weights is None:
-        return
-    counts["weights", "dram", "read_bit"] += passes * moved_bits
-    if not pinned:
-        counts["weights", "sram", "write_bit"] += passes * layer.weights.total_bits
-    counts["weights", "sram", "read_bit"] += passes * (
-        stored_bits(layer, chip) if pinned else layer.weights.total_bits
-    )
-    counts["weights", "decoder", "symbol"] += passes * int(symbols.sum())
+    counts["weights", "dram", "read_bit"] += moved_bits
+    counts["weights", "sram", "write_bit"] += fetched_bits
+    counts["weights", "sram", "read_bit"] += used_bits
+    counts["weights", "decoder", "symbol"] += symbols
 
 
 def _count_port(counts: Counter[Action], layer: Layer) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 << 20
 """Larger files are refused: no table of this project comes near."""
 
+MAX_WHOLE = 1 << 31
+"""Largest whole number of a cell."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -39,9 +42,9 @@ class Row:
             f"{self.where}: column {column}: found {self.cells.get(column, '')!r}, expected {expected}"
         )
 
-    def text(self, column: str, choices: Collection[str] = ()) -> str:
-        """Text of `column`, one of `choices` if any are given; empty is refused."""
-        found = self.cells.get(column, "")
+    def text(self, column: str, choices: Collection[str] = (), default: str = "") -> str:
+        """Text of `column`, one of `choices` if any are given; `default` if the cell is empty."""
+        found = self.cells.get(column, "") or default
         if choices and found not in choices:
             raise self.error(column, f"one of {', '.join(choices)}")
         if not found:
@@ -68,14 +71,31 @@ class Row:
             raise self.error(column, f"a number, {bound}")
         return value
 
-    def integer(self, column: str, low: int = 0, default: int | None = None) -> int:
-        """Whole number of `column`, at least `low`; `default` if the cell is empty."""
+    def integer(self, column: str, low: int = 0, high: int = MAX_WHOLE, default: int | None = None) -> int:
+        """Whole number of `column` within ``low..high``; `default` if the cell is empty."""
         found = self.cells.get(column, "")
         if not found and default is not None:
             return default
-        if not (found.isascii() and found.isdigit() and len(found) <= 15) or int(found) < low:
-            raise self.error(column, f"a whole number, at least {low}")
-        return int(found)
+        if not low <= _whole(found) <= high:
+            bound = f"at least {low}" if high == MAX_WHOLE else f"{low} to {high}"
+            raise self.error(column, f"a whole number, {bound}")
+        return _whole(found)
+
+    def pair(self, column: str, low: int, default: int | None = None) -> tuple[int, int]:
+        """Height and width of `column`, written ``3`` or ``1x7``; `default` if the cell is empty."""
+        found = self.cells.get(column, "")
+        if not found and default is not None:
+            return default, default
+        parts = found.split("x")
+        sizes = [_whole(part) for part in parts]
+        if len(sizes) > 2 or not all(low <= size <= MAX_WHOLE for size in sizes):
+            raise self.error(column, f"a whole number of at least {low} or two of them as in 1x7")
+        return sizes[0], sizes[-1]
+
+
+def _whole(text: str) -> int:
+    """Value of plain decimal digits, -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_WHOLE)) else -1
 
 
 def read_rows(

@@ -1,0 +1,268 @@
+"""Shipped networks against published counts, published stages against published sizes, hostile tables."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.errors import InputError
+from hwsim.networks import STAGES, load_csv, load_network, network_names, network_stages
+from hwsim.storage import gap_entries, stored_entries
+
+
+def parameters(workload):
+    """Weights and biases, and the parameters of normalisations."""
+    weights = sum(layer.weight_count for layer in workload.layers)
+    return weights + sum(layer.weights.side_bits // 32 for layer in workload.layers if layer.weights)
+
+
+# With batch normalisation folded, a convolution keeps one of its two parameters per channel; the
+# printed counts of torchvision (Keras for MobileNet v1: four) include all of them.
+@pytest.mark.parametrize(
+    ("name", "count", "batch_norm_channels", "unfolded"),
+    [
+        ("lenet300", 266_610, 0, 0),  # 784 x 300 + 300 x 100 + 100 x 10 and biases
+        ("lenet5", 431_080, 0, 0),  # Caffe's MNIST example
+        ("alexnet", 60_965_224, 0, 0),  # Caffe's reference model
+        ("vgg16", 138_357_544, 0, 0),  # torchvision vgg16
+        ("squeezenet1_0", 1_248_424, 0, 0),  # torchvision squeezenet1_0
+        ("squeezenet1_1", 1_235_496, 0, 0),  # torchvision squeezenet1_1
+        ("resnet18", 11_689_512, 4_800, 1),  # torchvision resnet18
+        ("resnet50", 25_557_032, 26_560, 1),  # torchvision resnet50
+        ("mobilenet_v1", 4_253_864, 10_944, 3),  # Keras MobileNet
+        ("mobilenet_v2", 3_504_872, 17_056, 1),  # torchvision mobilenet_v2
+        ("bert_layer", 7_087_872, 0, 0),  # 4 x 768 (768 + 1) + 768 x 3072 x 2 + 3072 + 768 + 4 x 768
+        ("bert_base", 85_054_464, 0, 0),  # encoder of bert-base-uncased
+        ("llama_layer_decode", 202_383_360, 0, 0),  # 4 x 4096^2 + 3 x 4096 x 11008 + 2 x 4096
+        ("llama_decode", 6_476_267_520, 0, 0),  # 6,738,415,616 less embedding, head and last norm
+    ],
+)
+def test_parameters_are_the_published_ones(name, count, batch_norm_channels, unfolded):
+    assert parameters(load_network(name)) + unfolded * batch_norm_channels == count
+
+
+def test_the_language_model_has_the_published_66_million_parameters():
+    """Zaremba et al. 2014: two layers of 1,500, a vocabulary of 10,000, with an embedding of 1,500."""
+    assert parameters(load_network("lstm_2x1500")) + 10_000 * 1_500 == pytest.approx(66e6, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions", "tolerance"),
+    [
+        ("lenet300", 0.2662, 1e-9),
+        ("lenet5", 2.293, 1e-9),
+        ("alexnet", 724, 1e-3),  # Sze et al., Proc. IEEE 2017, Table II: 666M conv + 58.6M fc
+        ("vgg16", 15_470, 1e-3),  # the same table: 15.3G conv + 124M fc
+        ("squeezenet1_0", 860, 2e-3),  # its authors: 1.72 GFLOPs an image
+        ("squeezenet1_1", 349, 1e-3),  # torchvision: 0.35 GFLOPS
+        ("resnet18", 1_814, 1e-3),  # torchvision: 1.81
+        ("resnet50", 4_089, 1e-3),  # torchvision: 4.09
+        ("mobilenet_v1", 569, 1e-3),  # Howard et al. 2017, Table 8
+        ("mobilenet_v2", 300, 3e-3),  # Sandler et al. 2018, Table 4
+        ("lstm_2x1500", 51, 1e-9),
+        # 12 x (128 x 7,077,888 weights + 2 x 128 x 128 x 768 of attention)
+        ("bert_base", 11_173.625_856, 1e-9),
+        # 202,375,168 weights + 2 x 2048 x 4096 of attention
+        ("llama_layer_decode", 219.152_384, 1e-9),
+    ],
+)
+def test_macs_are_the_published_ones(name, millions, tolerance):
+    assert load_network(name).macs == pytest.approx(millions * 1e6, rel=tolerance)
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_no_layer_is_free(name):
+    for layer in load_network(name).layers:
+        assert layer.macs > 0 or layer.vector_ops > 0
+        assert (layer.weights is not None) >= (layer.kind in ("conv", "fc"))
+
+
+def test_shapes_of_alexnet():
+    layers = {layer.name: layer for layer in load_network("alexnet").layers}
+    assert [layers[f"conv{i}"].out_hw for i in range(1, 6)] == [
+        (55, 55),
+        (27, 27),
+        (13, 13),
+        (13, 13),
+        (13, 13),
+    ]
+    assert layers["conv2"].depth == 48 * 25
+    assert layers["conv2"].groups == 2
+    assert layers["fc6"].depth == 9216
+    assert layers["pool5"].vector_ops == 256 * 6 * 6 * 9
+
+
+def test_attention_reads_the_cache_from_memory_and_writes_the_new_token_out():
+    layers = load_network("llama_layer_decode").layers
+    by_name = {layer.name: layer for layer in layers}
+    scores = by_name["scores"]
+    assert (scores.pixels, scores.filters, scores.depth, scores.groups) == (1, 2048, 128, 32)
+    assert scores.input_elements == 4096 + 2048 * 4096
+    assert -1 in scores.inputs
+    consumed = {source for layer in layers for source in layer.inputs}
+    assert {layers[i].name for i in range(len(layers)) if i not in consumed} == {"key_rope", "value", "add2"}
+
+
+def test_a_repeated_block_feeds_the_next_one():
+    layers = load_network("bert_base").layers
+    names = [layer.name for layer in layers]
+    second = layers[names.index("1.query")]
+    assert names[second.inputs[0]] == "0.norm2"
+    assert names[layers[names.index("1.add1")].inputs[1]] == "0.norm2"
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "megabytes", "tolerance"),
+    [
+        ("alexnet", "dense", 240, 0.02),  # Deep Compression, Table 1
+        ("alexnet", "shared", 9.0, 0.15),  # Table 4: 3.7% of 240 MB is 8.9 MB
+        ("alexnet", "huffman", 6.9, 0.15),  # Table 1
+        ("vgg16", "dense", 552, 0.01),
+        ("vgg16", "huffman", 11.3, 0.15),
+        ("lenet300", "huffman", 0.027, 0.15),
+    ],
+)
+def test_published_sizes_come_back(name, stage, megabytes, tolerance):
+    assert load_network(name, stage).weight_bits / 8e6 == pytest.approx(megabytes, rel=tolerance)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg16", "lenet300", "lenet5"])
+def test_every_stage_takes_less_than_the_one_before(name):
+    sizes = [load_network(name, stage).weight_bits for stage in ("dense", "pruned", "shared", "huffman")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert load_network(name).provenance == "published statistics, no weights"
+
+
+def test_stages_differ_in_bits_and_zeros_but_not_in_arithmetic():
+    for stage in STAGES:
+        layer = next(layer for layer in load_network("alexnet", stage).layers if layer.name == "fc6")
+        assert layer.arithmetic == ("int8" if stage == "int8" else "fp32")
+        assert layer.weight_density == (1.0 if stage in ("dense", "int8") else 0.09)
+        assert layer.input_density == 0.351
+        assert layer.weights is not None
+        assert layer.weights.format == stage
+        assert layer.weights.symbols == (2 * layer.weights.entries if stage == "huffman" else 0)
+
+
+def test_int8_weights_are_a_byte_with_a_scale_and_a_bias_a_filter():
+    layer = load_network("lenet300", "int8").layers[0]
+    assert layer.weights is not None
+    assert layer.weights.payload_bits == 8 * 784 * 300
+    assert layer.weights.side_bits == 300 * 64
+
+
+def test_one_compressed_layer_worked_by_hand():
+    """400 weights, half of them zero, 2-bit gaps: q = 0.5^4, 200 + 200 / 15 = 213 entries."""
+    stored = stored_entries("huffman", 400, 10, 0.5, 3.5, 2, codebook_bits=4, coded_gap_bits=1.5)
+    assert (stored.nonzeros, stored.entries) == (200, 213)
+    assert stored.payload_bits == 213 * 5
+    assert stored.symbols == 426
+    assert stored.side_bits == 10 * 64 + 16 * 32 + (16 + 4) * 8
+    assert len(stored.segment_bits) == 10
+
+
+@given(st.floats(0.02, 0.9), st.integers(1, 5))
+def test_the_filler_formula_agrees_with_counting(density, bits):
+    """A run of zeros needs one filler for every 2**bits of them."""
+    mask = np.random.default_rng(7).random(200_000) < density
+    runs = np.diff(np.flatnonzero(mask), prepend=-1) - 1
+    counted = len(runs) + int((runs >> bits).sum())
+    expected = gap_entries(len(runs), len(runs) / len(mask), bits)
+    assert expected == pytest.approx(counted, rel=0.03)
+
+
+def test_all_zero_weights_need_no_entries():
+    assert gap_entries(0, 0.0, 4) == 0
+    assert stored_entries("pruned", 100, 4, 0.0, 32, 4).payload_bits == 0
+
+
+def table(tmp_path, text):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_table_of_layers(tmp_path):
+    path = table(
+        tmp_path,
+        "name,kind,channels,height,width,filters,kernel,stride,pad,weight_density,value_bits,index_bits\n"
+        "# a comment\n"
+        "c,conv,3,8,8,4,1x3,1,0x1,0.5,8,4\n"
+        "r,relu,,,,,,,,,,\n"
+        "p,maxpool,,,,,2,2,,,,\n"
+        "f,fc,64,1,1,10,,,,,,\n",
+    )
+    conv, relu, pool, full = load_csv(path).layers
+    assert (conv.out_hw, conv.depth, conv.pixels) == ((8, 8), 9, 64)
+    assert conv.weights is not None
+    assert conv.weights.payload_bits == conv.weights.entries * 12
+    assert relu.vector_ops == 256
+    assert pool.output_elements == 64
+    assert full.inputs == (2,)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "words"),
+    [
+        ("a,conv,,3,0,8,4,3", 2, ["height", "'0'", "at least 1"]),
+        ("a,conv,,3,8,8,4,9", 2, ["kernel", "does not fit"]),
+        ("a,conv,,3,8,8,0,3", 2, ["filters", "'0'"]),
+        ("a,conv,,,,,4,3", 2, ["channels", "do not tell"]),
+        ("a,blur,,3,8,8,,", 2, ["kind", "'blur'", "one of"]),
+        ("a,conv,,3,8,8,4,3\nb,conv,,5,6,6,4,3", 3, ["5 x 6 x 6", "4 x 6 x 6"]),
+        ("a,conv,,3,8,8,4,3\nb,fc,,100,1,1,4,", 3, ["100", "4 x 6 x 6"]),
+        ("a,conv,,3,8,8,4,3\nb,add,a input,4,6,6,,\nc,concat,a zz,,,,,", 4, ["inputs", "'a zz'"]),
+        ("a,conv,,3,8,8,4,3\na,relu,,,,,,", 3, ["name", "not used before"]),
+        ("a,relu,,3,8,8,4,", 2, ["filters", "nothing for a relu layer"]),
+        ("a,conv,,3,8,8,4,-1", 2, ["kernel", "'-1'"]),
+        ("a,conv,,3,8,8,4,3x3x3", 2, ["kernel", "'3x3x3'"]),
+        ("a,conv,,3,8,8,99999999999999999999,3", 2, ["filters"]),
+        ("a,conv,,3,8,8,4", 2, ["7 cells", "8"]),
+        ('a,conv,"x,3,8,8,4,3', 2, ["CSV"]),
+        ("a,matmul,,8,4,1,8,", 2, ["two inputs"]),
+        ("", None, ["no layers"]),
+    ],
+)
+def test_a_bad_table_is_refused_in_one_sentence(tmp_path, rows, line, words):
+    path = table(tmp_path, f"name,kind,inputs,channels,height,width,filters,kernel\n{rows}\n")
+    with pytest.raises(InputError) as found:
+        load_csv(path)
+    message = str(found.value)
+    assert f"mine.csv:{line}" in message if line else "mine.csv" in message
+    for word in words:
+        assert word in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("density", ["1.5", "-0.1", "nan", "half"])
+def test_a_density_outside_0_to_1_is_refused(tmp_path, density):
+    path = table(tmp_path, f"name,kind,channels,filters,weight_density\nf,fc,10,10,{density}\n")
+    with pytest.raises(InputError, match="column weight_density: found '" + density.replace(".", r"\.")):
+        load_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b"name,kind,colour\na,relu,red\n", "colour"),
+        (b"name\na\n", "kind"),
+        (b"name,kind,kind\na,relu,relu\n", "twice"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path, content, words):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        load_csv(path)
+
+
+def test_unknown_names_say_what_there_is():
+    with pytest.raises(InputError, match="alexnet"):
+        load_network("alexnett")
+    with pytest.raises(InputError, match="dense, int8"):
+        load_network("resnet18", "huffman")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_csv("/nonexistent/layers.csv")
+    assert network_stages("alexnet") == STAGES

@@ -1,0 +1,239 @@
+"""From a compressed file to what the machine sees: layers, stored bits, zeros.
+
+Convolutions and fully-connected layers become matrix layers, a product of activations a matrix
+layer without weights, everything else that computes a vector layer. Operators that only rename
+elements (flatten, reshape, concat...) vanish: their readers read what they read. The weights of a
+layer are its first parameter; the others, biases, are side information fetched with it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from compress.container import Artifact, parse
+from compress.network import INPUT
+from compress.ops.window import Window
+from hwsim.workload import Layer, StoredWeights, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compress.layout import Layout, TensorLayout
+    from compress.network import Network, Node
+    from compress.ops.base import Array, Shape
+    from hwsim.workload import Arithmetic
+
+VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split"})
+"""Operators that give the same elements other names: no work, no traffic."""
+
+OPS_PER_OUTPUT = {"affine": 2, "softmax": 5, "layer_norm": 8, "hard_sigmoid": 4, "hard_swish": 5}
+"""Scalar operations for an output element where it is not one: multiply and add; maximum, subtract,
+exponential, sum, divide; mean, centre, square, sum, root, divide, scale, shift."""
+
+
+class _Facts(NamedTuple):
+    """What is the same for every node of one network."""
+
+    network: Network
+    stage: str
+    shapes: dict[str, Shape]
+    outputs: dict[str, list[str]]
+    tensors: dict[str, TensorLayout]
+    input_density: Mapping[str, float]
+    arithmetic: Arithmetic
+
+    def common(self, node: Node, inputs: tuple[int, ...], *params: str) -> dict[str, Any]:
+        """Keywords that every kind of layer takes; `params` are stored, the first as weights."""
+        return {
+            "arithmetic": self.arithmetic,
+            "inputs": inputs,
+            "input_density": self.input_density.get(node.name, 1.0),
+            "weights": _stored_weights(self.stage, [self.tensors[name] for name in params]),
+        }
+
+
+def workload_of(
+    artifact: Artifact,
+    *,
+    layout: Layout | None = None,
+    input_density: Mapping[str, float] | None = None,
+    arithmetic: Arithmetic = "fp32",
+) -> Workload:
+    """Return the workload of a compressed network.
+
+    Parameters
+    ----------
+    artifact : Artifact
+    layout : Layout, optional
+        Where the bits of its file go, as `compress.container.read` returns; counted anew by default.
+    input_density : dict of str to float, optional
+        Measured fraction of non-zero inputs by node name; 1 where it is missing.
+    arithmetic : str
+        What the machine multiplies.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be executed.
+    """
+    counted = layout or parse(artifact.to_bytes())[1]
+    network = artifact.to_network()
+    shapes = network.shapes()
+    facts = _Facts(
+        network,
+        artifact.stage,
+        shapes,
+        _outputs(network, shapes),
+        {tensor.name: tensor for tensor in counted.tensors},
+        input_density or {},
+        arithmetic,
+    )
+    layers: list[Layer] = []
+    sources: dict[str, tuple[int, ...]] = {INPUT: (-1,)}
+    for node in network.nodes:
+        read = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
+        if node.op not in VIEWS:
+            layers += _layers(node, facts, read or (-1,), len(layers))
+            read = (len(layers) - 1,)
+        sources |= dict.fromkeys(facts.outputs[node.name], read)
+    provenance = f"compressed file of {counted.file_bits // 8} bytes"
+    return Workload(network.name, artifact.stage, tuple(layers), provenance)
+
+
+def container_bits(layout: Layout) -> int:
+    """Bits that belong to no layer: magic, topology, framing, CRCs and the tensors' headers."""
+    headers = sum(tensor.total_bits - tensor.payload_bits - tensor.side_bits for tensor in layout.tensors)
+    return sum(layout.overhead.values()) + headers
+
+
+def _outputs(network: Network, shapes: dict[str, Shape]) -> dict[str, list[str]]:
+    """Names of each node's outputs, ``name`` and ``name:1``..."""
+    outputs: dict[str, list[str]] = {node.name: [node.name] for node in network.nodes}
+    for name in shapes:
+        if name not in outputs and name != INPUT:
+            outputs[name.rpartition(":")[0]].append(name)
+    return outputs
+
+
+def _stored_weights(stage: str, tensors: list[TensorLayout]) -> StoredWeights | None:
+    if not tensors:
+        return None
+    weights, *others = tensors
+    return StoredWeights(
+        stage,
+        weights.nonzeros,
+        weights.entries,
+        weights.segment_bits,
+        weights.segment_symbols,
+        weights.side_bits + sum(other.payload_bits + other.side_bits for other in others),
+    )
+
+
+def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
+    """Layers that a node becomes; the first one will have this index."""
+    constants = tuple(name for name in node.inputs if name in facts.network.params)
+    if node.op == "lstm":
+        return _lstm(node, facts, inputs, index)
+    common = facts.common(node, inputs, *node.params, *constants)
+    if node.op == "conv":
+        return [_conv(node, facts, common)]
+    if node.op == "fc":
+        weight = facts.network.params[node.params[0]]
+        return [_fc(node.name, weight, _elements(node, facts), common)]
+    if node.op == "conv_transpose":
+        weight = facts.network.params[node.params[0]]
+        return [_conv_transpose(node, weight, _elements(node, facts), common)]
+    if node.op == "matmul" and not constants:
+        return [_matmul(node, facts, common)]
+    read, written = _elements(node, facts)
+    return [
+        Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=_ops(node, facts, written), **common)
+    ]
+
+
+def _elements(node: Node, facts: _Facts) -> tuple[int, int]:
+    """Activation elements a node reads and writes."""
+    inputs = dict.fromkeys(name for name in node.inputs if name in facts.shapes)
+    read = sum(math.prod(facts.shapes[name]) for name in inputs)
+    return max(read, 1), sum(math.prod(facts.shapes[name]) for name in facts.outputs[node.name])
+
+
+def _fc(name: str, weight: Array, elements: tuple[int, int], common: dict[str, Any]) -> Layer:
+    """Product of rows of activations and `weight`, (filters, depth)."""
+    pattern = weight != 0
+    filters, depth = weight.shape
+    density: dict[str, Any] = {"weight_density": float(pattern.mean()), "pattern": pattern}
+    read, written = elements
+    return Layer(name, "fc", read // depth, filters, depth, read, written, **density, **common)
+
+
+def _conv(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
+    weight = facts.network.params[node.params[0]]
+    filters, channels, height, width = weight.shape
+    window = Window.of(node.attrs, (height, width))
+    groups = int(node.attrs.get("groups", 1))
+    out_hw = facts.shapes[node.name][2:]
+    pattern = weight.reshape(filters, -1) != 0
+    return Layer(
+        node.name,
+        "conv",
+        math.prod(out_hw),
+        filters // groups,
+        channels * height * width,
+        *_elements(node, facts),
+        groups=groups,
+        in_hw=(facts.shapes[node.inputs[0]][2], facts.shapes[node.inputs[0]][3]),
+        out_hw=(out_hw[0], out_hw[1]),
+        kernel=window.kernel,
+        stride=window.stride,
+        pad=window.pads[:2],
+        weight_density=float(pattern.mean()),
+        pattern=pattern,
+        **common,
+    )
+
+
+def _conv_transpose(node: Node, weight: Array, elements: tuple[int, int], common: dict[str, Any]) -> Layer:
+    """Each pixel times all kernels: a product of (pixels, channels) and (channels, filters h w)."""
+    return _fc(node.name, weight.reshape(len(weight), -1).T, elements, common)
+
+
+def _matmul(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
+    """Product of two activations, once for each matrix of the leading axes."""
+    *lead, pixels, filters = facts.shapes[node.name]
+    depth = facts.shapes[node.inputs[0]][-1]
+    read, written = _elements(node, facts)
+    return Layer(node.name, "matmul", pixels, filters, depth, read, written, groups=math.prod(lead), **common)
+
+
+def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
+    """Gates from the inputs of all steps at once, then from the state, step after step."""
+    for_input, for_state, bias = node.params
+    _, steps, features = facts.shapes[node.inputs[0]]
+    gates, hidden = facts.network.params[for_state].shape
+    return [
+        _fc(
+            f"{node.name}.input",
+            facts.network.params[for_input],
+            (steps * features, steps * gates),
+            facts.common(node, inputs, for_input, bias),
+        ),
+        _fc(
+            node.name,
+            facts.network.params[for_state],
+            (steps * hidden, steps * hidden),
+            facts.common(node, (index,), for_state),
+        ),
+    ]
+
+
+def _ops(node: Node, facts: _Facts, written: int) -> int:
+    """Scalar operations of a node without matrix product, for one item."""
+    if node.op in ("max_pool", "avg_pool"):
+        return written * math.prod(Window.of_pool(node.attrs).kernel)
+    if node.op == "global_avg_pool" or node.op.startswith("reduce_"):
+        return math.prod(facts.shapes[node.inputs[0]])
+    if node.op == "lrn":
+        return written * (2 * int(node.attrs["size"]) + 4)
+    return written * OPS_PER_OUTPUT.get(node.op, max(len(node.inputs) - 1, 1))

@@ -1,0 +1,117 @@
+"""The workload of a compressed file: shapes and bits worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compress.bridge import container_bits, workload_of
+from compress.container import Artifact
+from compress.models import build
+from compress.network import Network, Node
+from compress.tensors import SharedTensor
+
+
+def lenet_5(stage: str) -> Artifact:
+    rng = np.random.default_rng(0)
+    network = build("lenet5", rng)
+    weights = {name: value for name, value in network.params.items() if name.endswith("weight")}
+    labels = {
+        name: np.where(rng.random(value.shape) < 0.1, rng.integers(1, 16, value.shape), 0)
+        for name, value in weights.items()
+    }
+    codebook = np.arange(1, 16, dtype=np.float32)
+    return Artifact.of(
+        network, stage, {name: SharedTensor(x, codebook, "huffman") for name, x in labels.items()}
+    )
+
+
+def test_lenet_5_layers() -> None:
+    workload = workload_of(lenet_5("huffman"), input_density={"fc1": 0.5})
+    names = [layer.name for layer in workload.layers]
+    assert names == ["conv1", "pool1", "conv2", "pool2", "fc1", "relu1", "fc2"]
+    conv2, pool2, fc1 = workload.layers[2:5]
+    assert (conv2.pixels, conv2.filters, conv2.depth) == (8 * 8, 50, 20 * 25)
+    assert (conv2.in_hw, conv2.out_hw, conv2.kernel) == ((12, 12), (8, 8), (5, 5))
+    assert (pool2.vector_ops, pool2.input_elements, pool2.output_elements) == (50 * 16 * 4, 3200, 800)
+    assert (fc1.inputs, fc1.input_elements, fc1.pixels) == ((3,), 800, 1)
+    assert (fc1.input_density, conv2.input_density) == (0.5, 1.0)
+    assert workload.layers[5].vector_ops == 500
+    assert workload.macs == 576 * 20 * 25 + 64 * 50 * 500 + 800 * 500 + 5000
+
+
+def test_bits_of_layers_and_container_add_up_to_the_file() -> None:
+    artifact = lenet_5("huffman")
+    layout = artifact.layout()
+    workload = workload_of(artifact, layout=layout)
+    assert workload.weight_bits + container_bits(layout) == layout.file_bits == 8 * len(artifact.to_bytes())
+    fc1 = workload.layers[4]
+    assert fc1.weights is not None
+    assert fc1.weights.payload_bits == layout.tensor("fc1.weight").payload_bits
+    assert fc1.weights.side_bits == layout.tensor("fc1.weight").side_bits + 32 * 500
+    assert fc1.weights.symbols == 2 * fc1.weights.entries
+    assert workload.stage == fc1.weights.format == "huffman"
+
+
+def test_pattern_is_where_the_weights_are_not_zero() -> None:
+    artifact = lenet_5("shared")
+    fc2 = workload_of(artifact).layers[-1]
+    labels = artifact.tensors["fc2.weight"].labels  # type: ignore[union-attr]
+    np.testing.assert_array_equal(fc2.pattern, labels != 0)
+    assert fc2.weight_density == np.count_nonzero(labels) / labels.size
+    assert fc2.weights is not None
+    assert fc2.weights.nonzeros == np.count_nonzero(labels)
+
+
+def test_a_graph_with_branches_names_the_layers_it_reads() -> None:
+    """Two branches joined by a concatenation, which is no layer, then a grouped convolution."""
+    params = {
+        "a.weight": np.ones((4, 2, 1, 1), np.float32),
+        "b.weight": np.ones((2, 2, 3, 3), np.float32),
+        "c.weight": np.ones((6, 3, 1, 1), np.float32),
+    }
+    nodes = (
+        Node("a", "conv", params=("a.weight",)),
+        Node("b", "conv", attrs={"pads": (1, 1, 1, 1)}, params=("b.weight",)),
+        Node("join", "concat", ("a", "b"), {"axis": 1}),
+        Node("c", "conv", ("join",), {"groups": 2}, ("c.weight",)),
+        Node("total", "add", ("c", "join")),
+    )
+    network = Network("branches", (2, 5, 5), nodes, params)
+    a, b, c, total = workload_of(Artifact.of(network, "dense")).layers
+    assert (a.inputs, b.inputs, c.inputs, total.inputs) == ((-1,), (-1,), (0, 1), (2, 0, 1))
+    assert (c.groups, c.filters, c.depth, c.input_elements) == (2, 3, 3, 6 * 25)
+    assert (b.pad, b.out_hw) == ((1, 1), (5, 5))
+    assert (total.vector_ops, total.input_elements) == (6 * 25, 2 * 6 * 25)
+    assert c.pattern is not None
+    assert c.pattern.shape == (6, 3)
+
+
+@pytest.mark.parametrize(("op", "expected"), [("relu", 24), ("softmax", 5 * 24), ("global_avg_pool", 24)])
+def test_scalar_operations(op: str, expected: int) -> None:
+    network = Network("v", (4, 2, 3), (Node("x", op),), {})
+    (layer,) = workload_of(Artifact.of(network, "dense")).layers
+    assert layer.vector_ops == expected
+    assert layer.weights is None
+
+
+def test_products_of_activations_and_recurrent_layers() -> None:
+    params = {
+        "r.weight": np.ones((8, 3), np.float32),
+        "r.recurrent": np.ones((8, 2), np.float32),
+        "r.bias": np.ones(8, np.float32),
+    }
+    nodes = (
+        Node("r", "lstm", params=("r.weight", "r.recurrent", "r.bias")),
+        Node("t", "transpose", ("r",), {"order": (0, 2, 1)}),
+        Node("scores", "matmul", ("r", "t")),
+    )
+    gates, state, moved, scores = workload_of(
+        Artifact.of(Network("rnn", (5, 3), nodes, params), "dense")
+    ).layers
+    assert (gates.name, gates.pixels, gates.filters, gates.depth) == ("r.input", 5, 8, 3)
+    assert (state.name, state.pixels, state.depth, state.inputs) == ("r", 5, 2, (0,))
+    assert gates.weights is not None
+    assert gates.weights.side_bits == 32 * 8
+    assert (scores.kind, scores.pixels, scores.filters, scores.depth) == ("matmul", 5, 5, 2)
+    assert (scores.inputs, moved.inputs) == ((1, 2), (1,))

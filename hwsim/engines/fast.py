@@ -7,11 +7,12 @@ fixed (see `hwsim.stream`). One pass over the steps therefore gives the whole ti
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
+from hwsim.stream import MAC_ARRAY
 from hwsim.timeline import COMPUTE, DECODE, READ, WRITE, Timeline
 
 if TYPE_CHECKING:
@@ -19,23 +20,52 @@ if TYPE_CHECKING:
 
     from hwsim.stream import TileStream
 
-# State of the resources between two steps: when the channel's turn passes on, when its last
-# transfer ended and in which direction, when each unit is free.
-TURN, BUS, DIRECTION, UNIT = 0, 1, 2, 3
-RESOURCES = 5
-IDLE, READING, WRITING = 0, 1, 2
-
 NEVER = -(1 << 60)
 """Minus infinity of the max-plus algebra; sums of durations stay far from it."""
+
+IDLE, READING, WRITING = 0, 1, 2
+
+
+class _Steps(NamedTuple):
+    """A tile stream as compiled code takes it."""
+
+    unit: Any
+    read: Any
+    decode: Any
+    compute: Any
+    write: Any
+    after: Any
+    read_after: Any
+    latency: int
+    turnaround: int
+    fetch_depth: int
+    decode_depth: int
+
+
+class _Resources(NamedTuple):
+    """The machine between two steps.
+
+    `turn`: when the last operation in the channel's order was done; `bus`: when its last transfer
+    ended, `direction`: which way that went; `array`, `vector`: when the units are free; `served`:
+    write-backs of earlier steps are done.
+    """
+
+    turn: int
+    bus: int
+    array: int
+    vector: int
+    direction: int
+    served: int
+
+
+CLOCKS = 4
+"""The first fields of `_Resources` are times."""
 
 
 def run_fast(stream: TileStream) -> Timeline:
     """Run `stream` from a cold start and return when everything happened."""
-    n = len(stream)
-    end = np.empty((4, n), np.int64)
-    state = np.zeros(RESOURCES, np.int64)
-    served = _advance(0, n, 0, state, end, *_arguments(stream))
-    _write_back(served, n, state, end, stream.write, stream.turnaround)
+    end = np.empty((4, len(stream)), np.int64)
+    _advance(0, len(stream), True, _Resources(0, 0, 0, 0, IDLE, 0), end, _steps(stream))
     return Timeline(end, (stream.read, stream.decode, stream.compute, stream.write))
 
 
@@ -55,161 +85,106 @@ def steady_period(stream: TileStream) -> Fraction:
     if n == 0:
         return Fraction(0)
     times = -(-stream.slots // n)
-    cycle, length = _cycle_mean(_repetition(stream.repeat(2 * times), n * times))
-    return Fraction(cycle, length * times)
+    ticks, repetitions = _cycle_mean(_repetition(n * times, _steps(stream.repeat(2 * times))))
+    return Fraction(ticks, repetitions * times)
 
 
-def _arguments(stream: TileStream) -> tuple[NDArray[np.int64] | int, ...]:
-    return (
-        stream.unit,
-        stream.read,
-        stream.decode,
-        stream.compute,
-        stream.write,
-        stream.after,
-        stream.read_after,
-        stream.latency,
-        stream.turnaround,
-        stream.fetch_depth,
-        stream.decode_depth,
-    )
-
-
-@njit(cache=True)
-def _write_back(served, stop, state, end, write, turnaround):  # type: ignore[no-untyped-def]
-    """Serve the pending write-backs of steps `served` to `stop`."""
-    for step in range(served, stop):
-        if write[step] > 0:
-            start = max(state[TURN], end[COMPUTE, step])
-            if state[DIRECTION] == READING:
-                start = max(start, state[BUS] + turnaround)
-            end[WRITE, step] = state[TURN] = state[BUS] = start + write[step]
-            state[DIRECTION] = WRITING
+def _steps(stream: TileStream) -> _Steps:
+    return _Steps(*(getattr(stream, name) for name in _Steps._fields))
 
 
 @njit(cache=True)
 def _advance(  # type: ignore[no-untyped-def]
-    first,
-    stop,
-    served,
-    state,
-    end,
-    unit,
-    read,
-    decode,
-    compute,
-    write,
-    after,
-    read_after,
-    latency,
-    turnaround,
-    fetch_depth,
-    decode_depth,
+    first: int, stop: int, drain: bool, resources: _Resources, end: NDArray[np.int64], steps: _Steps
 ):
-    """Run steps `first` to `stop` and return the first step whose write-back is still pending."""
+    """Run steps `first` to `stop`, and then all pending write-backs if told to `drain`."""
+    read_end, decode_end, compute_end, write_end = end[READ], end[DECODE], end[COMPUTE], end[WRITE]
+    turn, bus, array, vector, direction, served = resources
+    fetch_depth, decode_depth, turnaround = steps.fetch_depth, steps.decode_depth, steps.turnaround
     due = served - 1
-    for k in range(first, stop):
-        due = max(due, k - fetch_depth - decode_depth, read_after[k])
-        if served <= due:
-            _write_back(served, due + 1, state, end, write, turnaround)
-            served = due + 1
+    for k in range(first, stop + drain):
+        due = max(due, k - fetch_depth - decode_depth, steps.read_after[k]) if k < stop else stop - 1
+        while served <= due:
+            if steps.write[served] > 0:
+                start = max(turn, compute_end[served])
+                if direction == READING:
+                    start = max(start, bus + turnaround)
+                turn = bus = write_end[served] = start + steps.write[served]
+                direction = WRITING
+            served += 1
+        if k == stop:
+            break
 
-        start = state[TURN]
+        start = turn
         if k >= fetch_depth:
-            start = max(start, end[DECODE, k - fetch_depth])
-        if read_after[k] >= 0:
-            start = max(start, end[WRITE, read_after[k]])
+            start = max(start, decode_end[k - fetch_depth])
+        if steps.read_after[k] >= 0:
+            start = max(start, write_end[steps.read_after[k]])
         arrival = start
-        if read[k] > 0:
-            if state[DIRECTION] == WRITING:
-                start = max(start, state[BUS] + turnaround)
-            state[DIRECTION] = READING
-            state[BUS] = start + read[k]
-            arrival = state[BUS] + latency
-        end[READ, k] = state[TURN] = start + read[k]
+        if steps.read[k] > 0:
+            if direction == WRITING:
+                start = max(start, bus + turnaround)
+            bus = start + steps.read[k]
+            arrival = bus + steps.latency
+            direction = READING
+        turn = start + steps.read[k]
+        read_end[k] = turn
 
         start = arrival
         if k >= 1:
-            start = max(start, end[DECODE, k - 1])
+            start = max(start, decode_end[k - 1])
         if k >= decode_depth:
-            start = max(start, end[COMPUTE, k - decode_depth])
-        end[DECODE, k] = start + decode[k]
+            start = max(start, compute_end[k - decode_depth])
+        start += steps.decode[k]
+        decode_end[k] = start
 
-        start = max(end[DECODE, k], state[UNIT + unit[k]])
-        if after[k] >= 0:
-            start = max(start, end[COMPUTE, after[k]])
-        end[COMPUTE, k] = end[WRITE, k] = state[UNIT + unit[k]] = start + compute[k]
-    return served
-
-
-def _repetition(twice: TileStream, n: int) -> NDArray[np.int64]:
-    """Max-plus matrix of one repetition of `n` steps, found column by column.
-
-    Element (i, j) is how long after state j at the beginning state i at the end can be, at the
-    earliest. The first half of `twice` only lends its place to the initial state.
-    """
-    return np.asarray(_columns(n, *_arguments(twice)))
+        if steps.after[k] >= 0:
+            start = max(start, compute_end[steps.after[k]])
+        if steps.unit[k] == MAC_ARRAY:
+            start = array = max(start, array) + steps.compute[k]
+        else:
+            start = vector = max(start, vector) + steps.compute[k]
+        compute_end[k] = write_end[k] = start
+    return _Resources(turn, bus, array, vector, direction, served)
 
 
 @njit(cache=True)
-def _columns(  # type: ignore[no-untyped-def]
-    n,
-    unit,
-    read,
-    decode,
-    compute,
-    write,
-    after,
-    read_after,
-    latency,
-    turnaround,
-    fetch_depth,
-    decode_depth,
-):
-    slots = fetch_depth + decode_depth
-    clocks = np.array([TURN, BUS, UNIT, UNIT + 1])
-    size = len(clocks) + fetch_depth + slots
-    served = max(n - 1 - slots, read_after[:n].max()) + 1
-    state, end = np.zeros(RESOURCES, np.int64), np.zeros((4, 2 * n), np.int64)
-    columns = np.empty((size, size), np.int64)
+def _repetition(n: int, twice: _Steps):  # type: ignore[no-untyped-def]
+    """Max-plus matrix of one repetition of `n` steps, column by column.
+
+    Element (i, j) is how long after clock j of the state before it clock i of the state after it
+    can be at the earliest. A state is the clocks of the resources, the last decoding ends that
+    fetch slots wait for, and the last compute ends that decoded slots and write-backs wait for.
+    The first half of `twice` only lends its place to the state before.
+    """
+    slots = twice.fetch_depth + twice.decode_depth
+    size = CLOCKS + twice.fetch_depth + slots
+    decoded, computed = CLOCKS, CLOCKS + twice.fetch_depth
+    served = max(n - slots, twice.read_after[:n].max() + 1)
+    end = np.zeros((4, 2 * n), np.int64)
+    matrix = np.empty((size, size), np.int64)
     direction = IDLE
     for column in range(-1, size):  # the run before the first column finds the direction left behind
-        state[:] = NEVER
-        end[:, n - slots : n] = NEVER
-        state[DIRECTION] = direction
-        if 0 <= column < len(clocks):
-            state[clocks[column]] = 0
-        elif column < len(clocks) + fetch_depth:
-            end[DECODE, n - 1 - (column - len(clocks))] = 0
-        else:
-            end[COMPUTE, n - 1 - (column - len(clocks) - fetch_depth)] = 0
-        _advance(
-            n,
-            2 * n,
-            served,
-            state,
-            end,
-            unit,
-            read,
-            decode,
-            compute,
-            write,
-            after,
-            read_after,
-            latency,
-            turnaround,
-            fetch_depth,
-            decode_depth,
-        )
-        direction = state[DIRECTION]
+        before = np.full(size, NEVER)
         if column >= 0:
-            for row in range(len(clocks)):
-                columns[row, column] = state[clocks[row]]
-            for slot in range(fetch_depth):
-                columns[len(clocks) + slot, column] = end[DECODE, 2 * n - 1 - slot]
+            before[column] = 0
+        for slot in range(slots):
+            if slot < twice.fetch_depth:
+                end[DECODE, n - 1 - slot] = before[decoded + slot]
+            else:
+                end[DECODE, n - 1 - slot] = NEVER
+            end[COMPUTE, n - 1 - slot] = before[computed + slot]
+        clocks = _Resources(before[0], before[1], before[2], before[3], direction, served)
+        after = _advance(n, 2 * n, False, clocks, end, twice)
+        direction = after.direction
+        if column >= 0:
+            matrix[0, column], matrix[1, column] = after.turn, after.bus
+            matrix[2, column], matrix[3, column] = after.array, after.vector
+            for slot in range(twice.fetch_depth):
+                matrix[decoded + slot, column] = end[DECODE, 2 * n - 1 - slot]
             for slot in range(slots):
-                columns[len(clocks) + fetch_depth + slot, column] = end[COMPUTE, 2 * n - 1 - slot]
-    return columns
+                matrix[computed + slot, column] = end[COMPUTE, 2 * n - 1 - slot]
+    return matrix
 
 
 @njit(cache=True)
@@ -221,10 +196,10 @@ def _cycle_mean(weights):  # type: ignore[no-untyped-def]
         for i in range(size):
             best = NEVER
             for j in range(size):
-                if weights[i, j] > NEVER // 2 and walks[length - 1, j] > NEVER // 2:
+                if min(weights[i, j], walks[length - 1, j]) > NEVER // 2:
                     best = max(best, walks[length - 1, j] + weights[i, j])
             walks[length, i] = best
-    cycle, period = NEVER, 1
+    best_gain, best_span = np.int64(0), 1
     for i in range(size):
         if walks[size, i] <= NEVER // 2:
             continue
@@ -234,6 +209,6 @@ def _cycle_mean(weights):  # type: ignore[no-untyped-def]
                 gain = walks[size, i] - walks[length, i]
                 if span == 0 or gain * span < least * (size - length):
                     least, span = gain, size - length
-        if cycle == NEVER or least * period > cycle * span:
-            cycle, period = least, span
-    return cycle, period
+        if least * best_span > best_gain * span:
+            best_gain, best_span = least, span
+    return best_gain, best_span

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numba import njit
 
+from compress.network import Node
 from compress.ops.base import Array
 from compress.ops.loss import softmax_cross_entropy
 from compress.optim import SCHEDULES, SGD, Adam, Optimizer
@@ -41,6 +42,8 @@ class TrainConfig:
     weight_decay : float
     shift_pixels : int
         Augmentation: every image is moved by up to so many pixels each way; 0 for none.
+    dropout : dict of str to float
+        Rate of dropout before the named nodes, in training only.
     """
 
     epochs: int
@@ -51,6 +54,7 @@ class TrainConfig:
     momentum: float = 0.9
     weight_decay: float = 0.0
     shift_pixels: int = 0
+    dropout: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key, low in (("epochs", 1), ("batch", 1), ("shift_pixels", 0)):
@@ -147,7 +151,7 @@ def train(
     Raises
     ------
     InputError
-        If a mask has no parameter of its shape, or the loss is no longer finite.
+        If a mask has no parameter of its shape, or training diverges.
     """
     masks, constraint = {} if masks is None else masks, constraint or Constraint()
     trained = network.with_params(
@@ -160,14 +164,18 @@ def train(
     schedule = SCHEDULES[config.schedule]
     steps = config.epochs * -(-len(dataset.train) // config.batch)
     live = trained.with_params({})
+    learner = with_dropout(live, config.dropout)
     step = 0
     for epoch in range(1, config.epochs + 1):
         total = 0.0
         for x, y in _batches(dataset.train, config, rng):
             progress = step / steps
             live.params.update({**params, **constraint.executed(params, progress)})
-            value, gradient = loss(live.forward(x, training=True, rng=rng), x, y)
-            gradients = live.backward(gradient)
+            with np.errstate(over="ignore", invalid="ignore"):
+                value, gradient = loss(learner.forward(x, training=True, rng=rng), x, y)
+            if not np.isfinite(value):
+                raise InputError(f"network {network.name}: training diverges, expected a lower learning rate")
+            gradients = learner.backward(gradient)
             constraint.adjust(params, gradients, progress)
             optimizer.step(params, gradients, config.learning_rate * schedule(progress))
             step += 1
@@ -193,6 +201,27 @@ def evaluate(network: Network, split: Split, batch: int = 250) -> float:
         part = split[first : first + batch]
         wrong += int((network.forward(part.x).argmax(axis=1) != part.y).sum())
     return wrong / len(split)
+
+
+def with_dropout(network: Network, rates: Mapping[str, float]) -> Network:
+    """Put dropout before the (first) input of the named nodes; the parameters are shared, not copied.
+
+    Raises
+    ------
+    InputError
+        If a name is no node, or a rate is not at least 0 and below 1.
+    """
+    unknown = sorted(rates.keys() - {node.name for node in network.nodes})
+    if unknown:
+        raise InputError(f"network {network.name}: dropout before {unknown[0]!r}, which is no node")
+    nodes: list[Node] = []
+    for node in network.nodes:
+        if node.name in rates:
+            drop = Node(f"{node.name}.dropout", "dropout", node.inputs[:1], {"rate": rates[node.name]})
+            nodes += [drop, replace(node, inputs=(drop.name, *node.inputs[1:]))]
+        else:
+            nodes.append(node)
+    return replace(network, nodes=tuple(nodes))
 
 
 def _optimizer(config: TrainConfig) -> Optimizer:

@@ -151,5 +151,19 @@ def test_every_run_conserves_bits_and_energy(workload, batch, capacity, place):
         0 if residency.pinned[i] else bits * residency.passes(i) * residency.weight_fetches(i)
         for i, bits in enumerate(stored)
     )
+    assert report.requested_weight_bits == expected == residency.weight_bits
+    burst = 8 * chip.dram.burst_B
+    layers_fetched = sum(residency.passes(i) for i, bits in enumerate(stored) if bits)
+    assert 0 <= report.transferred_weight_bits - expected < burst * max(layers_fetched, 1)
+    by_action = report.actions.groupby(["component", "action"])["count"].sum()
+    moved = by_action.get(("dram", "read_bit"), 0) + by_action.get(("dram", "write_bit"), 0)
+    assert moved == report.transferred_weight_bits + report.activation_bits
+    assert residency.pinned_B + residency.activations_B + residency.buffers_B <= capacity
+
+    assert simulate(chip, workload, batch, engine="event").latency_s == report.latency_s
+    busiest = max(
+        sum(work.passes * work.ticks.get(name, 0) for work in report.schedule.work)
+        for name in ("dram", "decoder", "array", "vector")
+    )
     assert report.period_s >= busiest * chip.tick_s * (1 - 1e-12)
     assert (report.layers["utilisation"] <= 1).all()

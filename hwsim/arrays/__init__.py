@@ -2,11 +2,13 @@
 
 from hwsim.arrays.base import ArrayModel
 from hwsim.arrays.eie import EieArray
+from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.systolic import SystolicArray
 
 ARRAYS: dict[str, type[ArrayModel]] = {
     "eie": EieArray,
+    "eyeriss": EyerissArray,
     "gemm": GemmArray,
     "systolic": SystolicArray,
 }

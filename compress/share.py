@@ -1,0 +1,108 @@
+"""Weight sharing: the non-zero weights of a layer take few values, which are then trained.
+
+Han et al. 2016, "Deep Compression", section 3: k-means on each layer's weights gives the codebook;
+the gradients of all weights that share a value are summed to train it. Zero is pinned: a pruned
+weight keeps its own label and never joins a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from compress.cluster import Init, kmeans
+from compress.tensors import SharedTensor
+from compress.train import Constraint
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from compress.ops.base import Array
+
+CodebookType = Literal["fp32", "fp16"]
+
+CODEBOOK_DTYPES = {"fp32": np.float32, "fp16": np.float16}
+
+
+def share(
+    values: NDArray[np.float32],
+    k: int,
+    init: Init = "optimal",
+    *,
+    codebook: CodebookType = "fp32",
+    rng: np.random.Generator | None = None,
+) -> SharedTensor:
+    """Replace the non-zero values of a tensor by those of a codebook.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+    k : int
+        Most shared values, zero apart: ``2 ** bits - 1`` fill a label of `bits`.
+    init : {"optimal", "linear", "density", "random"}
+        See `compress.cluster.kmeans`.
+    codebook : {"fp32", "fp16"}
+        How the shared values are stored.
+    rng : numpy.random.Generator, optional
+        Needed by ``random``.
+
+    Raises
+    ------
+    InputError
+        As `compress.cluster.kmeans`, or if a value does not fit the codebook's type.
+    """
+    kept = values != 0
+    clusters = kmeans(values[kept], k, init, rng=rng)
+    labels = np.zeros(values.shape, np.intp)
+    labels[kept] = clusters.assign(values[kept]) + 1
+    return SharedTensor(labels, _stored(clusters.centroids, codebook))
+
+
+def _stored(centroids: Array, codebook: CodebookType) -> Array:
+    if codebook not in CODEBOOK_DTYPES:
+        raise InputError(f"codebook is {codebook!r}, expected one of {', '.join(CODEBOOK_DTYPES)}")
+    with np.errstate(over="ignore"):
+        stored: Array = centroids.astype(CODEBOOK_DTYPES[codebook])
+    if not np.isfinite(stored).all():
+        raise InputError(f"shared value {np.abs(centroids).max():.3g} is too large for {codebook}")
+    return stored
+
+
+class CentroidTuning(Constraint):
+    """Train the shared values: all weights of a cluster move together, by their summed gradient.
+
+    The optimizer sees equal weights with equal gradients, so they stay equal to the bit.
+
+    Parameters
+    ----------
+    shared : dict of str to SharedTensor
+        Their `to_array` is what training has to start from; other parameters train as usual.
+    """
+
+    def __init__(self, shared: Mapping[str, SharedTensor]) -> None:
+        self._shared = shared
+        self._kept = {name: np.flatnonzero(tensor.labels) for name, tensor in shared.items()}
+        self._labels = {name: shared[name].labels.ravel()[kept] for name, kept in self._kept.items()}
+
+    def adjust(self, params: Mapping[str, Array], gradients: dict[str, Array], progress: float) -> None:
+        """Replace the gradient of each weight by the sum over its cluster (section 3.3, eq. 3)."""
+        for name, tensor in self._shared.items():
+            kept = gradients[name].ravel()[self._kept[name]]
+            sums = np.bincount(self._labels[name], weights=kept, minlength=len(tensor.codebook) + 1)
+            gradients[name] = sums.astype(np.float32)[tensor.labels]
+
+    def tensors(self, params: Mapping[str, Array]) -> dict[str, SharedTensor]:
+        """Return the shared tensors with the values that `params` hold now."""
+        return {name: _relabelled(tensor, params[name]) for name, tensor in self._shared.items()}
+
+
+def _relabelled(tensor: SharedTensor, values: Array) -> SharedTensor:
+    """Give each label of `tensor` the value that its weights have in `values`."""
+    codebook = np.zeros(len(tensor.codebook) + 1, np.float32)
+    codebook[tensor.labels.ravel()] = values.ravel()
+    return replace(tensor, codebook=codebook[1:].astype(tensor.codebook.dtype))

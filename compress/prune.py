@@ -180,7 +180,7 @@ class GradualPruning(Constraint):
     """
 
     def __init__(
-        self, rule: MaskRule, names: Iterable[str], *, until: float = 1.0, updates: int = 10000
+        self, rule: MaskRule, names: Iterable[str], *, until: float = 1.0, updates: int = 1000
     ) -> None:
         if not 0.0 < until <= 1.0 or updates < 1:
             raise InputError(

@@ -1,0 +1,128 @@
+"""Units that pruning has left without effect: neurons and channels that can go altogether.
+
+A unit without outgoing weights has no effect. A unit without incoming weights puts out a constant,
+which the biases of the next layer can take over. Silencing such units leaves all shapes as they
+are; removing them makes the layers smaller.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from compress.prune import WEIGHTED_OPS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from compress.network import Network, Node
+    from compress.ops.base import Array
+
+UNIT_WISE_OPS = ("relu", "max_pool", "avg_pool", "global_avg_pool", "flatten", "dropout")
+
+
+class _Joint(NamedTuple):
+    """A layer, the only layer that reads it, and what lies between."""
+
+    source: Node
+    between: tuple[Node, ...]
+    target: Node
+
+    def inputs_of(self, params: dict[str, Array]) -> Array:
+        """Weights of the target by unit of the source: (outputs, units, weights per unit), a view."""
+        weight = params[self.target.params[0]]
+        return weight.reshape(len(weight), len(params[self.source.params[0]]), -1)
+
+    def constants(self, bias: Array) -> Array:
+        """What the target reads from units that put out nothing but their `bias`."""
+        rectified = any(node.op == "relu" for node in self.between)
+        return np.maximum(bias, 0) if rectified else bias
+
+    @property
+    def padded(self) -> bool:
+        """Whether zeros mix with a constant on the way, so that it does not stay one."""
+        return any(any(node.attrs.get("pads", ())) for node in (*self.between, self.target))
+
+
+def silence(network: Network) -> Network:
+    """Set all parameters of units without effect to zero, their constants moved on into biases.
+
+    The outputs stay equal up to rounding. Considered are fully-connected layers and convolutions
+    with a bias that feed one other such layer and nothing else, through activations, pooling and
+    flattening only.
+    """
+    params = {name: np.array(value, order="C") for name, value in network.params.items()}
+    joints = _joints(network)
+    while any(_silence(joint, params) for joint in joints):
+        pass
+    return network.with_params(params)
+
+
+def remove(network: Network) -> Network:
+    """Remove the units that `silence` silences, save that every layer keeps one at least."""
+    silent = silence(network)
+    params = dict(silent.params)
+    for joint in _joints(silent):
+        weight, bias, target = *joint.source.params, joint.target.params[0]
+        live = _rows_in_use(params[weight]) | (params[bias] != 0)
+        live[0] |= not live.any()
+        outputs, _, *kernel = params[target].shape
+        params[target] = joint.inputs_of(params)[:, live].reshape(outputs, -1, *kernel)
+        params[weight], params[bias] = params[weight][live], params[bias][live]
+    return silent.with_params(params)
+
+
+def _silence(joint: _Joint, params: dict[str, Array]) -> bool:
+    """Silence the units of one layer; whether anything changed."""
+    weight, bias = (params[name] for name in joint.source.params)
+    outgoing = joint.inputs_of(params)
+    constants = joint.constants(bias)
+    has_input, is_read = _rows_in_use(weight), outgoing.any(axis=(0, 2))
+    fixed = np.asarray(~has_input & is_read & ((constants == 0) | (not joint.padded)))
+    params[joint.target.params[1]] += outgoing[:, fixed].sum(axis=2) @ constants[fixed]
+    outgoing[:, fixed] = 0
+    silent = (~is_read & (has_input | (bias != 0))) | fixed
+    weight[silent] = 0
+    bias[silent] = 0
+    return bool(silent.any())
+
+
+def _rows_in_use(weight: Array) -> NDArray[np.bool_]:
+    used: NDArray[np.bool_] = weight.reshape(len(weight), -1).any(axis=1)
+    return used
+
+
+def _joints(network: Network) -> list[_Joint]:
+    readers: dict[str, list[Node]] = {}
+    for node in network.nodes:
+        for name in (*node.inputs, *node.params):
+            readers.setdefault(name, []).append(node)
+    for name in network.outputs:
+        readers.setdefault(name, []).extend(network.nodes)
+    found = (_joint(node, readers) for node in network.nodes)
+    return [joint for joint in found if joint]
+
+
+def _joint(source: Node, readers: dict[str, list[Node]]) -> _Joint | None:
+    """Follow the outputs of `source` to the layer that reads them."""
+    if not _is_layer(source, readers):
+        return None
+    between: list[Node] = []
+    following = readers.get(source.name, [])
+    while len(following) == 1 and following[0].op in UNIT_WISE_OPS:
+        between.append(following[0])
+        following = readers.get(following[0].name, [])
+    if len(following) == 1 and _is_layer(following[0], readers):
+        return _Joint(source, tuple(between), following[0])
+    return None
+
+
+def _is_layer(node: Node, readers: dict[str, list[Node]]) -> bool:
+    """Whether a node has a weight and a bias of its own, and its units are independent."""
+    return (
+        node.op in WEIGHTED_OPS
+        and len(node.params) == 2
+        and int(node.attrs.get("groups", 1)) == 1
+        and all(len(readers[name]) == 1 for name in node.params)
+    )

@@ -42,8 +42,9 @@ SCALING_KINDS = ("arithmetic", "memory", "instruction")
 """What a logic scaling rule applies to: wires, DRAM and links do not follow transistors."""
 
 COLUMNS = ("action", "value_pJ", "kind", "bits", "node_nm", "voltage_V", "source", "confidence", "note")
+NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
 SCALED_NAME = re.compile(
-    r"(?P<base>\S+) to (?P<node>[0-9.]{1,6})nm(?: at (?P<volt>[0-9.]{1,6})V)? by (?P<rule>\S+)"
+    rf"(?P<base>\S+) to (?P<node>{NUMBER})nm(?: at (?P<volt>{NUMBER})V)? by (?P<rule>\S+)", re.ASCII
 )
 
 

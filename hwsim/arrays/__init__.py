@@ -4,12 +4,16 @@ from hwsim.arrays.base import ArrayModel
 from hwsim.arrays.eie import EieArray
 from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.gemm import GemmArray
+from hwsim.arrays.nm import StructuredArray
 from hwsim.arrays.systolic import SystolicArray
+from hwsim.arrays.tpu import TpuArray
 
 ARRAYS: dict[str, type[ArrayModel]] = {
     "eie": EieArray,
     "eyeriss": EyerissArray,
     "gemm": GemmArray,
+    "structured": StructuredArray,
     "systolic": SystolicArray,
+    "tpu": TpuArray,
 }
 """Kind of array in a chip file -> the dataclass whose fields its ``[array]`` table fills."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from hwsim.chip import Chip
 
 
+OFF_DIE = ("dram",)
+"""Components whose dynamic energy a cap on the die alone leaves out."""
+
+
 @dataclass(frozen=True)
 class Price:
     """Energy of one action, and where it comes from."""
@@ -61,6 +65,20 @@ class PriceList:
     def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
         """Price every count: picojoules by action."""
         return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
+
+    @property
+    def capped_static_W(self) -> float:
+        """Power drawn at all times that counts against the cap."""
+        return self.chip.static_W if self.chip.power.scope == "board" else self.chip.power.leakage_W
+
+    def capped_J(self, counts: Mapping[Action, int]) -> float:
+        """Dynamic joules of `counts` that count against the cap."""
+        on_board = self.chip.power.scope == "board"
+        return 1e-12 * sum(
+            count * self[component, action].pJ
+            for (_, component, action), count in counts.items()
+            if count and (on_board or component not in OFF_DIE)
+        )
 
     def _work_out(self, component: str, action: str) -> Price:
         makers = {

@@ -3,8 +3,9 @@
 Layers up to the first fully-connected one reuse their weights over the pixels of one item, so
 they may run *micro-batch by micro-batch*; the rest take the whole batch at once, which is what
 gives fully-connected weights reuse. Live activations get on-chip memory first, then whole layers
-of weights are pinned, those that would be fetched most often first. The micro-batch is the divisor
-of the batch with the least DRAM traffic. A layer whose activations do not fit even so is tiled,
+of weights are pinned, those that would be fetched most often first. The micro-batch is a divisor
+of the batch: a small one leaves room for weights, a large one fetches and decodes what does not
+fit less often; the schedule chooses. A layer whose activations do not fit even so is tiled,
 which may fetch its weights or inputs several times.
 """
 
@@ -80,8 +81,8 @@ def stored_bits(layer: Layer, chip: Chip) -> int:
     return layer.weights.total_bits
 
 
-def plan(chip: Chip, workload: Workload, batch: int) -> Residency:
-    """Choose the micro-batch and what stays on chip.
+def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
+    """Every micro-batch, and what stays on chip with it.
 
     Raises
     ------
@@ -99,8 +100,7 @@ def plan(chip: Chip, workload: Workload, batch: int) -> Residency:
     lead = next((i for i, layer in enumerate(workload.layers) if layer.kind == "fc"), len(workload.layers))
     sizes = [m for m in range(1, batch + 1) if batch % m == 0] if lead else [batch]
     liveness = _liveness(workload, lead)
-    plans = [_plan_for(chip, workload, batch, m, lead, buffers, liveness) for m in sizes]
-    return min(plans, key=lambda p: (p.weight_bits + p.activation_bits, -p.micro_batch))
+    return [_plan_for(chip, workload, batch, m, lead, buffers, liveness) for m in sizes]
 
 
 @dataclass(frozen=True)

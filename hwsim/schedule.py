@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
-from hwsim.residency import Moved, Residency, activation_traffic, plan, stored_bits
+from hwsim.residency import Moved, Residency, activation_traffic, candidates, stored_bits
 from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.chip import Chip
+    from hwsim.pricing import PriceList
     from hwsim.workload import Layer, Workload
 
 
@@ -62,17 +63,41 @@ class Schedule:
     work: tuple[LayerWork, ...]
 
 
-def build(chip: Chip, workload: Workload, batch: int) -> Schedule:
-    """Schedule `batch` items of `workload` on `chip`."""
-    residency = plan(chip, workload, batch)
+def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
+    """Schedule `batch` items of `workload` on `chip`.
+
+    Of the micro-batches that divide the batch, the one that needs the least time by the roofs of
+    its layers is taken: core, DRAM and, by `prices`, power. Ties go to less DRAM traffic.
+    """
+    plans = [_plan(chip, workload, residency) for residency in candidates(chip, workload, batch)]
+    if len(plans) > 1:
+        plans.sort(key=lambda plan: _roof_time(chip, plan, prices))
+    residency, parts = plans[0]
+    stream = _link(chip, workload, residency, [steps for steps, _ in parts])
+    return Schedule(residency, stream, tuple(work for _, work in parts))
+
+
+def _plan(chip: Chip, workload: Workload, residency: Residency) -> _Plan:
     items = [residency.items(i) for i in range(len(workload.layers))]
     traffic = activation_traffic(workload, residency.spilled, residency.tilings, items)
-    parts = [
+    return residency, [
         _pass_over(chip, layer, residency, index, traffic[index])
         for index, layer in enumerate(workload.layers)
     ]
-    stream = _link(chip, workload, residency, [steps for steps, _ in parts])
-    return Schedule(residency, stream, tuple(work for _, work in parts))
+
+
+def _roof_time(chip: Chip, plan: _Plan, prices: PriceList) -> tuple[float, int]:
+    """Ticks of one batch if every layer runs at the lowest of its roofs, and the DRAM bits."""
+    residency, parts = plan
+    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, 1e-9)
+    ticks = sum(
+        max(
+            work.passes * max(work.ticks.values()),
+            prices.capped_J(work.counts) / (dynamic_W * chip.tick_s),
+        )
+        for _, work in parts
+    )
+    return ticks, residency.weight_bits + residency.activation_bits
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,9 @@ class _Steps:
     compute: NDArray[np.int64]
     write: NDArray[np.int64]
     reads_spill: bool
+
+
+_Plan = tuple[Residency, list[tuple[_Steps, LayerWork]]]
 
 
 def _pass_over(

@@ -1,39 +1,31 @@
 """One run: a workload on a chip at a batch size, from schedule to joules under the cap.
 
-Everything is in steady state: a long run of equal batches back to back. The clock is the highest
-step at which the power averaged over a batch stays under the cap.
+Everything is in steady state: a long run of equal batches back to back.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from hwsim.capping import Capped, under_cap
 from hwsim.engines.event import run_event
-from hwsim.engines.fast import run_fast, steady_period
-from hwsim.errors import InputError
+from hwsim.engines.fast import run_fast
 from hwsim.pricing import PriceList
 from hwsim.schedule import Schedule, build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hwsim.arrays.base import Action
     from hwsim.chip import Chip
     from hwsim.energy import EnergyTable
     from hwsim.schedule import LayerWork
-    from hwsim.stream import TileStream
     from hwsim.workload import Workload
 
 Engine = Literal["fast", "event"]
 ENGINES = {"fast": run_fast, "event": run_event}
-
-OFF_DIE = ("dram",)
-"""Components whose dynamic energy a cap on the die alone leaves out."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +37,10 @@ class Report:
     chip, workload, batch
         What was run.
     schedule : Schedule
-    clock : float
-        Fraction of the nominal clock at which power stays under the cap.
-    nominal_period_s, period_s : float
-        Seconds between two batches in steady state, at the nominal clock and under the cap.
-    latency_s : float
-        First fetch to last write-back of one batch, under the cap.
+    capped : Capped
+        Clocks, stream and period under the cap.
+    latency_ticks : int
+        First fetch to last write-back of one batch.
     cold_start_s : float
         Seconds to load what stays on chip, once.
     prices : PriceList
@@ -60,12 +50,30 @@ class Report:
     workload: Workload
     batch: int
     schedule: Schedule
-    clock: float
-    nominal_period_s: float
-    period_s: float
-    latency_s: float
+    capped: Capped
+    latency_ticks: int
     cold_start_s: float
     prices: PriceList
+
+    @property
+    def period_s(self) -> float:
+        """Seconds between two batches in steady state."""
+        return self.capped.period_ticks * self.chip.tick_s
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the first fetch to the last write-back of one batch."""
+        return self.latency_ticks * self.chip.tick_s
+
+    @cached_property
+    def clock(self) -> float:
+        """Fraction of the nominal clock, averaged over the time the core is busy."""
+        core = [
+            work.passes * max(ticks for resource, ticks in work.ticks.items() if resource != "dram")
+            for work in self.schedule.work
+        ]
+        stretched = sum(ticks / clock for ticks, clock in zip(core, self.capped.clocks, strict=True))
+        return sum(core) / stretched if stretched else 1.0
 
     @cached_property
     def actions(self) -> pd.DataFrame:
@@ -130,27 +138,26 @@ class Report:
             return "DRAM"
         return f"{sum(pinned)} of {len(pinned)} layers on chip"
 
-    @property
+    @cached_property
     def limiter(self) -> str:
-        """What sets the rate of the whole run."""
-        if self.clock < 1.0:
-            return "power"
-        busy: Counter[str] = Counter()
-        for work in self.schedule.work:
-            for resource, ticks in work.ticks.items():
-                busy[resource] += work.passes * ticks
-        resource = max(busy, key=lambda name: busy[name])
-        if busy[resource] * self.chip.tick_s < 0.5 * self.nominal_period_s:
+        """What sets the rate for most of the time."""
+        time: Counter[str] = Counter()
+        for work, clock in zip(self.schedule.work, self.capped.clocks, strict=True):
+            stretched = [
+                ticks if resource == "dram" else ticks / clock for resource, ticks in work.ticks.items()
+            ]
+            time[layer_limiter(work, clock)] += round(work.passes * max(stretched))
+        if time.total() < 0.5 * self.capped.period_ticks:
             return "dependencies"
-        slowest = max(self.schedule.work, key=lambda work: work.passes * work.ticks.get(resource, 0))
-        return _limiter(resource, slowest)
+        return max(time, key=lambda name: time[name])
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """One row per layer: cycles, utilisation, DRAM bits, energy per inference, limiter."""
         energy = self.energy_by("layer")
         rows = []
-        for index, (layer, work) in enumerate(zip(self.workload.layers, self.schedule.work, strict=True)):
+        runs = zip(self.workload.layers, self.schedule.work, self.capped.clocks.tolist(), strict=True)
+        for index, (layer, work, clock) in enumerate(runs):
             rows.append(
                 {
                     "layer": layer.name,
@@ -160,11 +167,12 @@ class Report:
                     "compute_cycles": work.passes * work.cost.cycles,
                     "dram_cycles": work.passes * work.ticks["dram"],
                     "decoder_cycles": work.passes * work.ticks["decoder"],
+                    "clock_fraction": clock,
                     "utilisation": work.cost.utilisation,
                     "requested_weight_bits": work.requested_weight_bits,
                     "activation_bits": work.activation_bits,
                     "energy_J": float(energy.get(layer.name, 0.0)),
-                    "limiter": layer_limiter(work),
+                    "limiter": layer_limiter(work, clock),
                 }
             )
         return pd.DataFrame(rows)
@@ -183,19 +191,18 @@ class Report:
             "activation_bits": self.activation_bits / self.batch,
             "energy_J": self.energy_per_inference_J,
             "power_W": self.power_W,
-            "latency_cycles": round(self.latency_s / self.chip.tick_s),
+            "latency_cycles": self.latency_ticks,
             "inferences_per_s": self.inferences_per_s,
             "clock_fraction": self.clock,
             "limiter": self.limiter,
         }
 
 
-def layer_limiter(work: LayerWork) -> str:
-    """Which resource a layer keeps busy longest."""
-    return _limiter(max(work.ticks, key=lambda name: work.ticks[name]), work)
-
-
-def _limiter(resource: str, work: LayerWork) -> str:
+def layer_limiter(work: LayerWork, clock: float) -> str:
+    """Power if the cap slows a layer, else the resource it keeps busy longest."""
+    if clock < 1.0:
+        return "power"
+    resource = max(work.ticks, key=lambda name: work.ticks[name])
     if resource == "array":
         return "array load" if work.cost.load_cycles > work.cost.compute_cycles else "compute"
     return {"dram": "bandwidth"}.get(resource, resource)
@@ -225,66 +232,18 @@ def simulate(
         If a layer cannot run on the chip's array, or the cap is below what the chip draws at its
         lowest clock.
     """
-    schedule = build(chip, workload, batch)
     prices = PriceList(chip, table)
-    energy_J = _capped_energy_J(chip, schedule, prices)
-    static_W = chip.static_W if chip.power.scope == "board" else chip.power.leakage_W
-
-    def period_s(step: int) -> float:
-        return float(steady_period(slowed(schedule.stream, step, chip.power.clock_steps))) * chip.tick_s
-
-    def fits(step: int) -> bool:
-        return energy_J / period_s(step) + static_W <= chip.power.cap_W
-
-    step = _highest(fits, chip.power.clock_steps)
-    if step == 0:
-        least = energy_J / period_s(1) + static_W
-        raise InputError(
-            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, but {workload.name} draws "
-            f"{least:.3g} W at the lowest clock, expected a cap of at least that"
-        )
-    timeline = ENGINES[engine](slowed(schedule.stream, step, chip.power.clock_steps))
+    schedule = build(chip, workload, batch, prices)
+    capped = under_cap(chip, schedule, prices)
     return Report(
         chip,
         workload,
         batch,
         schedule,
-        step / chip.power.clock_steps,
-        period_s(chip.power.clock_steps),
-        period_s(step),
-        timeline.makespan * chip.tick_s,
+        capped,
+        ENGINES[engine](capped.stream).makespan,
         _cold_start_s(chip, workload, schedule),
         prices,
-    )
-
-
-def slowed(stream: TileStream, step: int, steps: int) -> TileStream:
-    """The stream with the core at ``step / steps`` of its clock; DRAM keeps its pace."""
-    return replace(
-        stream, decode=-(-stream.decode * steps // step), compute=-(-stream.compute * steps // step)
-    )
-
-
-def _highest(fits: Callable[[int], bool], steps: int) -> int:
-    """Largest step that fits, 0 if none does; a slower clock never draws more."""
-    low, high = 0, steps
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _capped_energy_J(chip: Chip, schedule: Schedule, prices: PriceList) -> float:
-    """Dynamic joules of one batch that count against the cap."""
-    counts: Counter[Action] = Counter()
-    for work in schedule.work:
-        counts.update(work.counts)
-    priced = prices.energy_pJ(counts)
-    return 1e-12 * sum(
-        pJ for action, pJ in priced.items() if chip.power.scope == "board" or action[1] not in OFF_DIE
     )
 
 

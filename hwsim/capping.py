@@ -1,0 +1,121 @@
+"""The power cap in steady state: the clock of each layer at which power stays under the cap.
+
+A layer lasts as long as its busiest resource. Slowing the core stretches decoding and computing,
+not DRAM, and spreads the layer's energy over more time. Each layer gets the fastest clock step at
+which its own power fits. Where layers overlap (one prefetches while another computes) the sum may
+still exceed the cap: then all layers work to a smaller share of the dynamic budget until the power
+averaged over the batch fits as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwsim.engines.fast import steady_period
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from hwsim.chip import Chip
+    from hwsim.pricing import PriceList
+    from hwsim.schedule import LayerWork, Schedule
+    from hwsim.stream import TileStream
+
+
+@dataclass(frozen=True)
+class Capped:
+    """A schedule under the cap.
+
+    Parameters
+    ----------
+    clocks : ndarray of float64, shape (layers,)
+        Fraction of the nominal clock each layer runs at.
+    stream : TileStream
+        With decoding and computing stretched accordingly.
+    period_ticks : float
+        Ticks between two batches in steady state.
+    """
+
+    clocks: NDArray[np.float64]
+    stream: TileStream
+    period_ticks: float
+
+
+def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
+    """Slow each layer just enough for the cap.
+
+    Raises
+    ------
+    InputError
+        If the chip draws more than the cap at its lowest clock: the message says the least cap.
+    """
+    static_W = prices.capped_static_W
+    dynamic_W = chip.power.cap_W - static_W
+    if dynamic_W <= 0:
+        raise InputError(
+            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected more than the "
+            f"{static_W:g} W of leakage and standby"
+        )
+    energies = np.array([prices.capped_J(work.counts) for work in schedule.work])
+    steps = chip.power.clock_steps
+
+    def capped(share: int) -> Capped:
+        clocks = np.array(
+            [
+                _clock_step(chip, work, energy, dynamic_W * share / steps)
+                for work, energy in zip(schedule.work, energies, strict=True)
+            ]
+        )
+        stream = slowed(schedule.stream, clocks, steps)
+        return Capped(clocks / steps, stream, float(steady_period(stream)))
+
+    def fits(share: int) -> bool:
+        return float(energies.sum()) <= dynamic_W * capped(share).period_ticks * chip.tick_s
+
+    share = highest(fits, steps)
+    if share == 0:
+        slowest = steady_period(slowed(schedule.stream, np.ones(len(energies), np.int64), steps))
+        least = static_W + energies.sum() / (float(slowest) * chip.tick_s)
+        raise InputError(
+            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected at least the {least:.3g} W "
+            "that this workload draws at the lowest clock"
+        )
+    return capped(share)
+
+
+def slowed(stream: TileStream, layer_steps: NDArray[np.int64], steps: int) -> TileStream:
+    """The stream with the core of each layer at ``layer_steps / steps``; DRAM keeps its pace."""
+    step = layer_steps[stream.layer]
+    return replace(
+        stream, decode=-(-stream.decode * steps // step), compute=-(-stream.compute * steps // step)
+    )
+
+
+def highest(fits: Callable[[int], bool], steps: int) -> int:
+    """Largest step from 1 to `steps` that fits, 0 if none does; less always fits if more does."""
+    if fits(steps):
+        return steps
+    low, high = 0, steps - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _clock_step(chip: Chip, work: LayerWork, energy_J: float, dynamic_W: float) -> int:
+    """Fastest step at which one layer, alone, stays within its dynamic budget."""
+    steps = chip.power.clock_steps
+    core = max(ticks for resource, ticks in work.ticks.items() if resource != "dram")
+    needed = energy_J / work.passes / (dynamic_W * chip.tick_s)
+    if core == 0 or max(core, work.ticks["dram"]) >= needed:
+        return steps
+    return max(1, int(core * steps / needed))

@@ -111,7 +111,7 @@ class TpuArray:
                 else:
                     state.multiply(self._array.grid(gemm_of(layer, batch)))
         spent = [now - then for now, then in zip(state.totals(), before, strict=True)]
-        return Timeline(*spent, sum(layer.macs for layer in layers) * batch)
+        return Timeline._make([*spent, sum(layer.macs for layer in layers) * batch])
 
 
 class _Run:

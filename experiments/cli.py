@@ -10,6 +10,7 @@ import typer
 from experiments.commands_dcz import evaluate, inspect, verify
 from experiments.commands_machine import chips
 from experiments.commands_results import reference
+from experiments.commands_run import run_
 from hwsim.errors import InputError
 
 BAD_INPUT = 2
@@ -37,13 +38,13 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
     app.callback(help=help_text)(options)
     for heading, commands in groups.items():
         for command in commands:
-            app.command(rich_help_panel=heading)(command)
+            app.command(name=command.__name__.removesuffix("_"), rich_help_panel=heading)(command)
     return app
 
 
 HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
-    {"Machines": [chips], "Results": [reference]},
+    {"Machines": [chips, run_], "Results": [reference]},
 )
 DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",

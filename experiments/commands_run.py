@@ -1,0 +1,141 @@
+"""`hwsim run`: one network on one chip, at one stage or at all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.commands_machine import AsJson
+from experiments.units import engineering
+
+if TYPE_CHECKING:
+    from hwsim.simulate import Report
+
+SUMMARY = [
+    "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "inferences/s", "power", "clock",
+    "limiter",
+]  # fmt: skip
+LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
+
+
+def run_(
+    chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
+    workload: Annotated[
+        str, typer.Argument(help="A built-in network, a .dcz file, or a .csv table of layers.")
+    ],
+    stage: Annotated[
+        str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
+    ] = "",
+    batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
+    engine: Annotated[str, typer.Option(help="fast or event: the same cycles.")] = "fast",
+    explain: Annotated[
+        str, typer.Option(help="Derive the energy of this component (dram, mac, ...) step by step.")
+    ] = "",
+    csv: Annotated[Path | None, typer.Option(help="Write the table of layers here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
+    from experiments.console import print_json, print_table
+    from experiments.workloads import open_workloads
+    from hwsim.chip import load_chip
+    from hwsim.simulate import ENGINES, simulate
+
+    if engine not in ENGINES:
+        raise typer.BadParameter(f"{engine!r}, expected one of {', '.join(ENGINES)}", param_hint="--engine")
+    machine = load_chip(chip)
+    workloads = open_workloads(workload, stage)
+    if layers:
+        workloads = [found.only(layers.split(",")) for found in workloads]
+    reports = [simulate(machine, found, batch, engine=engine) for found in workloads]  # type: ignore[arg-type]
+    if csv:
+        _write_layers(csv, reports)
+    if as_json:
+        print_json([report.summary() for report in reports])
+        return
+    first = reports[0]
+    title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"
+    print_table(title, SUMMARY, [_summary_row(report) for report in reports])
+    if len(reports) == 1:
+        print_table("Layers", LAYERS, _layer_rows(first))
+    if explain:
+        for report in reports:
+            _explain(report, explain)
+
+
+def _summary_row(report: Report) -> list[str]:
+    figures = report.summary()
+    dram_bits = (report.transferred_weight_bits + report.activation_bits) / report.batch
+    return [
+        report.workload.stage,
+        engineering(report.workload.weight_bits / 8, "B"),
+        report.weights_home,
+        engineering(dram_bits / 8, "B"),
+        engineering(report.energy_per_inference_J, "J"),
+        f"{figures['latency_cycles']:,} cycles",
+        engineering(report.inferences_per_s, ""),
+        engineering(report.power_W, "W"),
+        f"{report.clock:.0%}",
+        report.limiter,
+    ]
+
+
+def _layer_rows(report: Report) -> list[list[str]]:
+    return [
+        [
+            row["layer"],
+            row["kind"],
+            f"{row['compute_cycles']:,}",
+            f"{row['utilisation']:.1%}",
+            f"{row['requested_weight_bits']:,}",
+            engineering(row["energy_J"], "J"),
+            row["limiter"],
+        ]
+        for row in report.layers.to_dict("records")
+    ]
+
+
+def _explain(report: Report, component: str) -> None:
+    """Derive one component's joules: counts, price, source."""
+    from experiments.console import print_line, print_table
+    from hwsim.errors import InputError
+
+    actions = report.actions
+    chosen = actions[actions["component"] == component]
+    if chosen.empty:
+        known = ", ".join(sorted(actions["component"].unique()))
+        raise InputError(f"--explain {component!r}: no such component in this run, expected one of {known}")
+    if component == "static":
+        print_line(
+            f"{report.workload.stage}: static power {report.chip.static_W:g} W x {report.period_s:.4g} s "
+            f"/ {report.batch} inferences"
+        )
+        return
+    totals = chosen.groupby(["tensor", "action"], sort=False)[["count", "energy_J"]].sum() / report.batch
+    rows = []
+    for total in totals.reset_index().to_dict("records"):
+        price = report.prices[component, total["action"]]
+        rows.append(
+            [
+                total["tensor"],
+                total["action"],
+                f"{total['count']:,.1f}",
+                f"{price.pJ:.4g} pJ",
+                engineering(total["energy_J"], "J"),
+                price.derivation,
+                "; ".join(dict.fromkeys(price.sources)),
+            ]
+        )
+    header = ["tensor", "action", "count/inf", "price", "energy/inf", "how the price follows", "source"]
+    print_table(f"{report.workload.stage}: {component}", header, rows)
+
+
+def _write_layers(path: Path, reports: list[Report]) -> None:
+    import pandas as pd
+
+    from compress.files import write_text
+
+    tables = [report.layers.assign(stage=report.workload.stage) for report in reports]
+    write_text(path, pd.concat(tables).to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,50 @@
+"""Find the workload a user names: a compressed file, a table of layers, or a built-in network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.workload import Workload
+
+
+def open_workloads(name: str, stage: str = "") -> list[Workload]:
+    """Return the workloads `name` stands for: one, or one per stage of a built-in network.
+
+    Parameters
+    ----------
+    name : str
+        Path of a ``.dcz`` file or a ``.csv`` table, or a built-in network.
+    stage : str
+        Of a built-in network; all of its stages if empty.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or network, or a file is given a stage.
+    """
+    suffix = Path(name).suffix
+    if suffix in (".dcz", ".csv"):
+        if stage:
+            raise InputError(f"{name}: a file has one stage, expected no --stage")
+        return [_from_dcz(Path(name)) if suffix == ".dcz" else _from_csv(Path(name))]
+    from hwsim.networks import load_network, network_stages
+
+    return [load_network(name, found) for found in ([stage] if stage else network_stages(name))]
+
+
+def _from_dcz(path: Path) -> Workload:
+    from compress.bridge import workload_of
+    from compress.container import read
+
+    artifact, layout = read(path)
+    return workload_of(artifact, layout=layout)
+
+
+def _from_csv(path: Path) -> Workload:
+    from hwsim.networks import load_csv
+
+    return load_csv(path)

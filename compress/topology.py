@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,17 +49,22 @@ class Topology:
         Of one item, without the batch.
     nodes : tuple of Node
     outputs : tuple of str
+    extra_inputs : dict of str to tuple of int
+        Further inputs: shape of one item by name.
     """
 
     name: str
     input_shape: tuple[int, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    extra_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network) -> Topology:
         """Return the topology of `network`."""
-        return cls(network.name, network.input_shape, network.nodes, network.outputs)
+        return cls(
+            network.name, network.input_shape, network.nodes, network.outputs, dict(network.extra_inputs)
+        )
 
     def network(self, params: Mapping[str, NDArray[Any]]) -> Network:
         """Return the network with these parameters.
@@ -69,11 +74,11 @@ class Topology:
         InputError
             If the network cannot be executed.
         """
-        return Network(self.name, self.input_shape, self.nodes, dict(params), self.outputs)
+        return Network(self.name, self.input_shape, self.nodes, dict(params), self.outputs, self.extra_inputs)
 
     def param_names(self) -> tuple[str, ...]:
         """Names of all parameters, in the order of first use."""
-        outputs = {INPUT, *(node.name for node in self.nodes)}
+        outputs = {INPUT, *self.extra_inputs, *(node.name for node in self.nodes)}
         found: dict[str, None] = {}
         for node in self.nodes:
             for name in node.inputs:
@@ -92,7 +97,7 @@ def write_topology(writer: Writer, topology: Topology) -> None:
         If an attribute is no number, text or tuple of them.
     """
     writer.word(topology.name)
-    _write_value(writer, tuple(topology.input_shape))
+    _write_value(writer, _shapes_value(topology))
     writer.varint(len(topology.nodes))
     names = _Names()
     for node in topology.nodes:
@@ -112,15 +117,32 @@ def read_topology(reader: Reader) -> Topology:
         If the fields make no graph.
     """
     name = reader.word()
-    shape = _read_value(reader, reader.varint())
-    if not isinstance(shape, tuple) or not all(isinstance(size, int) and size > 0 for size in shape):
-        raise InputError(f"network {name}: input shape is {shape!r}, expected whole numbers above 0")
+    shape, extra_inputs = _shapes(name, _read_value(reader, reader.varint()))
     names = _Names()
     nodes = tuple(_read_node(reader, names) for _ in range(reader.count(2)))
     if not nodes:
         raise InputError(f"network {name}: no nodes, expected at least one")
     outputs = tuple(_read_source(reader, names) for _ in range(reader.count()))
-    return Topology(name, shape, nodes, outputs or (nodes[-1].name,))
+    return Topology(name, shape, nodes, outputs or (nodes[-1].name,), extra_inputs)
+
+
+def _shapes_value(topology: Topology) -> tuple[Any, ...]:
+    """Shape of the input; with further inputs, a list of it and of their names and shapes in turn."""
+    shape = tuple(topology.input_shape)
+    further = [part for name, size in topology.extra_inputs.items() for part in (name, tuple(size))]
+    return (shape, *further) if further else shape
+
+
+def _shapes(network: str, value: Any) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    """Read what `_shapes_value` made."""
+    first, *rest = value if isinstance(value, tuple) and value and isinstance(value[0], tuple) else (value,)
+    names, shapes = rest[::2], [first, *rest[1::2]]
+    for shape in shapes:
+        if not isinstance(shape, tuple) or not all(isinstance(size, int) and size > 0 for size in shape):
+            raise InputError(f"network {network}: input shape is {shape!r}, expected whole numbers above 0")
+    if len(shapes) != len(names) + 1 or not all(isinstance(name, str) for name in names):
+        raise InputError(f"network {network}: further inputs are {rest!r}, expected names and shapes in turn")
+    return first, dict(zip(names, shapes[1:], strict=True))
 
 
 class _Names:

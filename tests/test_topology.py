@@ -98,3 +98,11 @@ def test_varints_round_trip(value: int) -> None:
 def test_a_varint_without_end_is_refused() -> None:
     with pytest.raises(InputError, match="longer than"):
         Reader(b"\xff" * 20).varint()
+
+
+def test_further_inputs_survive() -> None:
+    nodes = (Node("sum", "add", (INPUT, "cache", "mask", "table")),)
+    extra = {"cache": (4, 1), "mask": ()}
+    topology = Topology("two", (4, 4), nodes, ("sum",), extra)
+    assert read_topology(Reader(stored(topology))) == topology
+    assert topology.param_names() == ("table",)

@@ -6,9 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from compress.onnx.builder import Call, Constant, Value, constant
+from compress.onnx.builder import Call, Value, constant
 from compress.ops.shaping import axis_of
 from hwsim.workload import InputError
 
@@ -65,17 +63,10 @@ def _open(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def gelu(call: Call) -> Value:
-    """Convert Gelu to ``x/2 (1 + erf(x / sqrt 2))`` (Hendrycks and Gimpel 2016)."""
+    """Convert Gelu."""
     if call.attrs.get("approximate", "none") != "none":
         raise InputError("the approximation by tanh is not supported, expected the exact function")
-    build, x = call.builder, call[0]
-    scaled = build.apply("mul", x, _number(math.sqrt(0.5)), suffix=".scaled")
-    doubled = build.apply("add", build.apply("erf", scaled, suffix=".erf"), _number(1), suffix=".doubled")
-    return build.apply("mul", build.apply("mul", x, doubled, suffix=".product"), _number(0.5))
-
-
-def _number(value: float) -> Constant:
-    return Constant(np.full((), value, np.float32))
+    return call.builder.apply("gelu", call[0])
 
 
 def cast(call: Call) -> Value:

@@ -168,7 +168,7 @@ def _attribute(attribute: Any, node: str) -> Any:
         return tuple(onnx.helper.get_attribute_value(attribute))
     if attribute.type == kinds.STRINGS:
         return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
-    kind = kinds.AttributeType.Name(attribute.type)
+    kind = next((key for key, number in kinds.AttributeType.items() if number == attribute.type), "?")
     raise InputError(
         f"node {node!r}: attribute {attribute.name} is a {kind}, expected numbers, texts or a tensor"
     )
@@ -184,7 +184,10 @@ def tensor_array(tensor: Any, name: str) -> Array:
     """
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
         raise InputError(f"tensor {name!r} keeps its data in another file, expected it inside the model")
-    kind = onnx.TensorProto.DataType.Name(tensor.data_type)
+    kind = next(
+        (key for key, number in onnx.TensorProto.DataType.items() if number == tensor.data_type),
+        tensor.data_type,
+    )
     if kind not in FLOATS + INTEGERS:
         raise InputError(f"tensor {name!r} holds {kind}, expected one of {', '.join(FLOATS + INTEGERS)}")
     count = math.prod(tensor.dims)

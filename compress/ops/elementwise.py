@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,17 @@ def _clip(x: Array, attrs: Attrs) -> Array:
     return np.clip(x, attrs.get("min"), attrs.get("max"))
 
 
+def _linear(x: Array, attrs: Attrs) -> Array:
+    """``alpha x + beta``."""
+    return x * x.dtype.type(attrs["alpha"]) + x.dtype.type(attrs["beta"])
+
+
+def gelu(x: Array) -> Array:
+    """``x/2 (1 + erf(x / sqrt 2))`` (Hendrycks and Gimpel 2016)."""
+    one, half = x.dtype.type(1), x.dtype.type(0.5)
+    return x * (special.erf(x * x.dtype.type(math.sqrt(0.5))) + one) * half
+
+
 def _divide(dividend: Array, divisor: Array) -> Array:
     """Quotient; of integers, rounded toward zero."""
     if np.issubdtype(dividend.dtype, np.integer):
@@ -84,6 +96,8 @@ def _power(base: Array, exponent: Array) -> Array:
 
 
 OPS = {
+    "linear": _unary(_linear),
+    "gelu": _unary(lambda x, _: gelu(x)),
     "leaky_relu": _unary(_leaky_relu),
     "clip": _unary(_clip),
     "sigmoid": _unary(lambda x, _: sigmoid(x)),

@@ -51,10 +51,18 @@ def _layer_norm(inputs: Arrays, params: Arrays, attrs: Attrs, _ctx: Context) -> 
     centred = x - x.mean(axis=axes, keepdims=True)
     variance = (centred * centred).mean(axis=axes, keepdims=True)
     y = centred / np.sqrt(variance + x.dtype.type(attrs.get("epsilon", 1e-5)))
-    y *= params[0]
+    if params:
+        y *= params[0]
     if len(params) > 1:
         y += params[1]
     return y
+
+
+def _rms_norm(inputs: Arrays, params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
+    """Unit mean square along the last axis, scaled (Zhang and Sennrich 2019)."""
+    x = inputs[0]
+    mean = (x * x).mean(axis=-1, keepdims=True)
+    return x / np.sqrt(mean + x.dtype.type(attrs.get("epsilon", 1e-5))) * params[0]
 
 
 def _infer_affine(shapes: Shapes, params: Shapes, _attrs: Attrs) -> Shapes:
@@ -101,7 +109,8 @@ OPS = {
     "reduce_min": _reduction(np.min),
     "reduce_prod": _reduction(np.prod),
     "reduce_l2": _reduction(_l2),
-    "layer_norm": Op(_infer_layer_norm, _layer_norm, params=(1, 2)),
+    "layer_norm": Op(_infer_layer_norm, _layer_norm, params=(0, 2)),
+    "rms_norm": Op(_infer_layer_norm, _rms_norm, params=(1, 1)),
     "affine": Op(_infer_affine, _affine, params=(2, 2)),
     "lrn": Op(_infer_lrn, _lrn),
 }

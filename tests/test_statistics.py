@@ -1,0 +1,23 @@
+"""Activation densities, counted by hand on a network small enough to follow."""
+
+import numpy as np
+
+from compress.network import Network, Node
+from compress.statistics import input_densities
+
+
+def test_densities_of_a_network_worked_by_hand():
+    weight = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
+    network = Network(
+        "toy",
+        (2,),
+        (
+            Node("fc1", "fc", params=("fc1.weight",)),
+            Node("relu1", "relu", ("fc1",)),
+            Node("fc2", "fc", ("relu1",), params=("fc2.weight",)),
+        ),
+        {"fc1.weight": weight, "fc2.weight": np.ones((3, 4), np.float32)},
+    )
+    x = np.array([[2, 0], [1, -1]], np.float32)  # 3 of 4 are not zero
+    # fc1 gives (2, -2, 0, 0) and (1, -1, -1, 1); relu keeps 1 of 4 and 2 of 4
+    assert input_densities(network, x) == {"fc1": 3 / 4, "relu1": 6 / 8, "fc2": 3 / 8}

@@ -1,9 +1,10 @@
 """The shipped networks: shapes of every layer, and the stages published statistics allow.
 
-Every network comes ``dense`` (fp32) and ``int8`` (weights of 8 bits with a scale a filter, int8
-arithmetic). Those of Deep Compression also come ``pruned`` (fp32 values and gaps), ``shared``
-(codebook indices and gaps) and ``huffman`` (both coded), from the densities and bit widths its
-tables print; the arithmetic of these stays fp32. There are no weights: `Workload.provenance` says so.
+Every network comes ``dense`` (fp32) and, stored dense too, at the `PRECISIONS`; ``int8`` and
+``int4`` have a scale a filter. Those of Deep Compression also come ``pruned`` (fp32 values and
+gaps), ``shared`` (codebook indices and gaps) and ``huffman`` (both coded), from the densities and
+bit widths its tables print; the arithmetic of these stays fp32. There are no weights:
+`Workload.provenance` says so.
 """
 
 from __future__ import annotations
@@ -22,9 +23,20 @@ if TYPE_CHECKING:
     from hwsim.csvfile import Row
     from hwsim.workload import Layer, StoredWeights, Workload
 
-__all__ = ["STAGES", "describe_networks", "load_csv", "load_network", "network_names", "network_stages"]
+__all__ = [
+    "PRECISIONS",
+    "STAGES",
+    "describe_networks",
+    "load_csv",
+    "load_network",
+    "network_names",
+    "network_stages",
+]
 
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
+PRECISIONS = ("fp16", "bf16", "int16", "int8", "int4")
+SCALED = ("int8", "int4")
+"""Precisions so low that every filter has a scale of its own."""
 
 INDEX_COLUMNS = ("name", "table", "repeats", "published", "description")
 STATISTICS = (
@@ -75,7 +87,8 @@ def load_network(name: str, stage: str = "dense") -> Workload:
     ----------
     name : str
         One of `network_names`.
-    stage : {"dense", "pruned", "shared", "huffman", "int8"}
+    stage : str
+        One of `network_stages`, or of `PRECISIONS`.
 
     Raises
     ------
@@ -83,10 +96,9 @@ def load_network(name: str, stage: str = "dense") -> Workload:
         If there is no such network, or no statistics are published for the stage.
     """
     row = _row(name)
-    if stage not in network_stages(name):
-        raise InputError(
-            f"network {name}: no stage {stage!r}, expected one of {', '.join(network_stages(name))}"
-        )
+    known = dict.fromkeys((*network_stages(name), *PRECISIONS))
+    if stage not in known:
+        raise InputError(f"network {name}: no stage {stage!r}, expected one of {', '.join(known)}")
     rows = read_layer_rows(_data() / "networks" / f"{row.text('table')}.csv")
     shapes = workload_of(
         repeat_rows(rows, row.integer("repeats", low=1)), name, stage, "layer shapes, no weights"
@@ -100,19 +112,20 @@ def load_network(name: str, stage: str = "dense") -> Workload:
 def _at_stage(layer: Layer, stage: str, known: LayerStatistics | None) -> Layer:
     if known:
         layer = replace(layer, input_density=known.input_density)
-    if stage == "int8":
-        return replace(layer, arithmetic="int8", weights=_int8(layer))
+    if stage in PRECISIONS:
+        return _at_precision(replace(layer, arithmetic=stage), stage)  # type: ignore[arg-type]
     if stage == "dense" or known is None:
         return layer
     return replace(layer, weight_density=known.weight_density, weights=_compressed(layer, stage, known))
 
 
-def _int8(layer: Layer) -> StoredWeights | None:
+def _at_precision(layer: Layer, stage: str) -> Layer:
     if layer.weights is None or not layer.weight_count:
-        return layer.weights
+        return layer
     filters = layer.filters * layer.groups
     bias = layer.weights.side_bits >= FLOAT_BITS * filters
-    return replace(stored_dense(layer.weight_count, 8, filters, bias=bias, scales=True), format="int8")
+    stored = stored_dense(layer.weight_count, layer.operand_bits, filters, bias=bias, scales=stage in SCALED)
+    return replace(layer, weights=replace(stored, format=stage))
 
 
 def _compressed(layer: Layer, stage: str, known: LayerStatistics) -> StoredWeights:

@@ -151,6 +151,17 @@ def test_int8_weights_are_a_byte_with_a_scale_and_a_bias_a_filter():
     assert layer.weights.side_bits == 300 * 64
 
 
+@pytest.mark.parametrize(
+    ("stage", "bits", "side"), [("fp16", 16, 32), ("bf16", 16, 32), ("int16", 16, 32), ("int4", 4, 64)]
+)
+def test_other_precisions_are_stored_dense(stage, bits, side):
+    layer = load_network("resnet18", stage).layers[0]
+    assert layer.weights is not None
+    assert (layer.arithmetic, layer.weights.format) == (stage, stage)
+    assert layer.weights.payload_bits == bits * 64 * 147
+    assert layer.weights.side_bits == side * 64
+
+
 def test_one_compressed_layer_worked_by_hand():
     """400 weights, half of them zero, 2-bit gaps: q = 0.5^4, 200 + 200 / 15 = 213 entries."""
     stored = stored_entries("huffman", 400, 10, 0.5, 3.5, 2, codebook_bits=4, coded_gap_bits=1.5)

@@ -64,6 +64,9 @@ KINDS: dict[str, frozenset[str]] = {
 }
 """Kind -> the columns of geometry and storage it uses; the others must be empty."""
 
+MAX_ELEMENTS = 1 << 44
+"""Largest number of elements of a tensor."""
+
 SEVERAL_INPUTS = frozenset({"fc", "matmul", "add", "multiply", "concat", "lstm_cell"})
 SAME_SHAPE = frozenset({"conv", "maxpool", "avgpool", "globalpool", "lrn"})
 """Kinds that must see their input exactly as it was made; others may regroup its elements."""
@@ -85,6 +88,7 @@ def build_layer(row: Row, name: str, kind: str, sources: Sequence[Shape | None])
         If shapes do not match, a dimension is missing or zero, or a cell cannot be read.
     """
     shape = _input_shape(row, kind, sources)
+    _require_size(row, "channels", *shape)
     extra: dict[str, Any] = {
         "input_density": row.number("input_density", 0.0, 1.0, default=1.0),
         "arithmetic": row.text("arithmetic", OPERAND_BITS, default="fp32"),
@@ -139,14 +143,18 @@ def _made(kind: str, sources: Sequence[Shape | None]) -> Shape | None:
 
 def _conv(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:
     filters, groups = row.integer("filters", low=1), row.integer("groups", low=1, default=1)
+    kernel = row.pair("kernel", low=1, default=1)
+    _require_size(row, "filters", filters, shape[0], *kernel)
+    pad = row.pair("pad", low=0, default=0)
+    _require_size(row, "filters", filters, *(size + 2 * p for size, p in zip(shape[1:], pad, strict=True)))
     layer = conv(
         name,
         shape[0],
         shape[1:],
         filters,
-        row.pair("kernel", low=1, default=1),
+        kernel,
         row.pair("stride", low=1, default=1),
-        row.pair("pad", low=0, default=0),
+        pad,
         groups,
         **extra,
     )
@@ -154,7 +162,9 @@ def _conv(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Lay
 
 
 def _fc(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:
-    layer = fc(name, prod(shape), row.integer("filters", low=1), **extra)
+    filters = row.integer("filters", low=1)
+    _require_size(row, "filters", filters, *shape)
+    layer = fc(name, prod(shape), filters, **extra)
     return _with_weights(row, layer), (layer.filters, 1, 1)
 
 
@@ -181,6 +191,8 @@ def _matmul(
     if channels % groups or filters % groups:
         raise row.error("groups", f"a divisor of {channels} channels and {filters} filters")
     second = channels * filters // groups
+    _require_size(row, "filters", second)
+    _require_size(row, "filters", filters, pixels)
     if len(sources) != 2:
         raise row.error("inputs", "two inputs of a matmul")
     if sources[1] is not None and prod(sources[1]) != second:
@@ -227,6 +239,7 @@ def _vector(
 def _pool(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:
     kernel, stride = row.pair("kernel", low=1), row.pair("stride", low=1, default=1)
     pad = row.pair("pad", low=0, default=0)
+    _require_size(row, "pad", shape[0], *pad)
     height, width = (
         (size + 2 * p - k) // s + 1 for size, p, k, s in zip(shape[1:], pad, kernel, stride, strict=True)
     )
@@ -254,6 +267,11 @@ def _require_equal(row: Row, kind: str, shape: Shape, sources: Sequence[Shape | 
             raise InputError(
                 f"{row.where}: {kind} expects inputs of equal size, found {_text(shape)} and {_text(source)}"
             )
+
+
+def _require_size(row: Row, column: str, *factors: int) -> None:
+    if prod(factors) > MAX_ELEMENTS:
+        raise row.error(column, f"tensors of at most {MAX_ELEMENTS} elements")
 
 
 def _text(shape: Shape) -> str:

@@ -16,6 +16,9 @@ FLOAT_BITS = 32
 ENTRY_POINT_BITS = 32
 """Position of one segment in the stream, stored so that a decoder can start there."""
 
+MAX_SEGMENTS = 1 << 16
+"""Filters share segments where there are more of them."""
+
 CODE_LENGTH_BITS = 8
 """Length of one code word in a canonical code table."""
 
@@ -37,7 +40,7 @@ def stored_dense(
     count: int, bits: int, filters: int, *, bias: bool = True, scales: bool = False
 ) -> StoredWeights:
     """Store every weight at `bits`, one segment a filter, with a bias and a scale a filter if told."""
-    return dense_storage(count, bits, FLOAT_BITS * filters * (bias + scales), filters)
+    return dense_storage(count, bits, FLOAT_BITS * filters * (bias + scales), _segments(filters))
 
 
 def stored_entries(
@@ -76,7 +79,8 @@ def stored_entries(
     """
     nonzeros = round(count * density)
     entries = min(gap_entries(nonzeros, density, gap_bits), count)
-    side = (FLOAT_BITS * bias + ENTRY_POINT_BITS) * filters
+    segments = _segments(filters)
+    side = FLOAT_BITS * bias * filters + ENTRY_POINT_BITS * segments
     if codebook_bits:
         side += FLOAT_BITS << codebook_bits
     symbols = 0
@@ -88,10 +92,14 @@ def stored_entries(
         form,
         nonzeros,
         entries,
-        _evenly(round(entries * bits_per_entry), filters),
-        _evenly(symbols, filters),
+        _evenly(round(entries * bits_per_entry), segments),
+        _evenly(symbols, segments),
         side,
     )
+
+
+def _segments(filters: int) -> int:
+    return min(filters, MAX_SEGMENTS)
 
 
 def _evenly(total: int, parts: int) -> np.ndarray:

@@ -1,11 +1,15 @@
 """Shipped networks against published counts, published stages against published sizes, hostile tables."""
 
+import re
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwsim.errors import InputError
+from hwsim.layer_kinds import KINDS
+from hwsim.layer_table import OPTIONAL, REQUIRED
 from hwsim.networks import STAGES, load_csv, load_network, network_names, network_stages
 from hwsim.storage import gap_entries, stored_entries
 
@@ -243,6 +247,67 @@ def test_a_bad_table_is_refused_in_one_sentence(tmp_path, rows, line, words):
     for word in words:
         assert word in message
     assert "\n" not in message
+
+
+WORDS = [
+    "0",
+    "1",
+    "3",
+    "8",
+    "64",
+    "3x5",
+    "2147483648",
+    "16777216",
+    "-2",
+    "1e9",
+    "0.5",
+    "nan",
+    "input",
+    "memory",
+    "a b",
+    "a memory",
+    "no",
+    "int8",
+    '"',
+    "ü",
+]
+
+
+@st.composite
+def layer_tables(draw):
+    """A chain of layers of any kind, with a few cells replaced by anything."""
+    lines = []
+    for name in "abc"[: draw(st.integers(1, 3))]:
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        cells = {"name": name, "kind": kind} | dict.fromkeys(KINDS[kind] & {"filters", "kernel"}, "2")
+        if name == "a":
+            cells |= dict.fromkeys(("channels", "height", "width"), "8")
+        if kind in ("matmul", "add", "multiply"):
+            cells["inputs"] = "input memory" if name == "a" else "a memory"
+        for column in draw(st.lists(st.sampled_from(OPTIONAL), max_size=2)):
+            cells[column] = draw(st.sampled_from(WORDS))
+        lines.append(",".join(cells.get(column, "") for column in (*REQUIRED, *OPTIONAL)))
+    return "\n".join((",".join((*REQUIRED, *OPTIONAL)), *lines))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=layer_tables())
+def test_any_table_loads_or_is_refused(tmp_path, text):
+    """Whatever is in the cells: a workload of sound layers, or one sentence that names the line."""
+    problem = ""
+    try:
+        layers = load_csv(table(tmp_path, text)).layers
+    except InputError as error:
+        layers, problem = (), str(error)
+    assert layers or re.fullmatch(r".*mine\.csv:\d: .*", problem)
+    assert all(layer.output_elements >= 1 and (layer.macs or layer.vector_ops) for layer in layers)
+
+
+@pytest.mark.parametrize("size", ["2147483648", "16777216"])
+def test_tensors_too_large_to_count_are_refused(tmp_path, size):
+    path = table(tmp_path, f"name,kind,channels,filters\nf,fc,{size},{size}\n")
+    with pytest.raises(InputError, match=r"mine.csv:2: column filters: .* at most 17592186044416 elements"):
+        load_csv(path)
 
 
 @pytest.mark.parametrize("density", ["1.5", "-0.1", "nan", "half"])

@@ -53,6 +53,15 @@ class Interleaved(NamedTuple):
     nonzeros: NDArray[np.int64]
 
 
+class Layout(NamedTuple):
+    """What decides where entries go: PEs, rows per PE and row block, widest gap, seed."""
+
+    pes: int
+    block_rows: int
+    gap_limit: int
+    seed: int
+
+
 class Run(NamedTuple):
     """One product of the matrix with one sparse vector, counted."""
 
@@ -119,6 +128,11 @@ class EieArray:
         return self.gap_bits + self.value_bits
 
     @property
+    def layout(self) -> Layout:
+        """How matrices lie in the PEs."""
+        return Layout(self.pes, self.activation_registers, 1 << self.gap_bits, self.seed)
+
+    @property
     def memories(self) -> dict[str, Memory]:
         """Memories inside one PE: see `hwsim.arrays.base`."""
         return {
@@ -144,7 +158,7 @@ class EieArray:
 
     def stored_entries(self, layer: Layer) -> int:
         """Entries of the whole matrix, fillers included."""
-        matrix = _matrix(self, layer.filters, layer.depth, layer.weight_density, _key(layer))
+        matrix = _matrix(self.layout, layer.filters, layer.depth, layer.weight_density, _key(layer))
         return int(matrix.entries.sum())
 
     def _counts(self, layer: Layer, run: Run) -> dict[Action, int]:
@@ -202,7 +216,7 @@ def _run(
     input_density: float,
     pattern: _Pattern | None,
 ) -> Run:
-    matrix = _matrix(array, rows, columns, weight_density, pattern)
+    matrix = _matrix(array.layout, rows, columns, weight_density, pattern)
     active = np.ones(columns, np.bool_)
     if array.skip_zero_activations:
         rng = np.random.default_rng([array.seed, 1])
@@ -225,13 +239,13 @@ def _run(
 
 @lru_cache(maxsize=16)
 def _matrix(
-    array: EieArray, rows: int, columns: int, weight_density: float, pattern: _Pattern | None
+    layout: Layout, rows: int, columns: int, weight_density: float, pattern: _Pattern | None
 ) -> Interleaved:
     """Interleave a matrix over the PEs: the layer's own, or a random one of its density."""
-    blocks = ceil_div(rows, array.pes * array.activation_registers)
-    entries = np.zeros((blocks, columns, array.pes), np.int32)
+    blocks = ceil_div(rows, layout.pes * layout.block_rows)
+    entries = np.zeros((blocks, columns, layout.pes), np.int32)
     nonzeros = np.zeros(columns, np.int64)
-    rng = np.random.default_rng([array.seed, 0])
+    rng = np.random.default_rng([layout.seed, 0])
     for start in range(0, columns, GENERATED_COLUMNS):
         here = slice(start, min(start + GENERATED_COLUMNS, columns))
         if pattern is None:
@@ -239,7 +253,7 @@ def _matrix(
         else:
             mask = np.ascontiguousarray(pattern.mask[:, here].T)
         nonzeros[here] = mask.sum(axis=1)
-        _count_entries(mask, array.activation_registers, 1 << array.gap_bits, entries[:, here])
+        _count_entries(mask, layout.block_rows, layout.gap_limit, entries[:, here])
     return Interleaved(entries, nonzeros)
 
 

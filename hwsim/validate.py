@@ -1,0 +1,355 @@
+"""Published silicon and a published simulator against this one, in one table.
+
+Parameters come from the papers' descriptions of their machines and are the same for every row;
+`hwsim.arrays.eyeriss` names the two that are inferred. Published power is never an input.
+Energies leave out clock trees, control, leakage and every wire longer than a PE.
+
+Rows without a bound are reported and not judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from importlib import resources
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+
+from hwsim.arrays.counting import Gemm
+from hwsim.arrays.eyeriss import run_length_bits
+from hwsim.arrays.published import (
+    EIE,
+    EIE_CLOCK_GHZ,
+    EYERISS,
+    EYERISS_BUFFER_BANK,
+    EYERISS_CLOCK_GHZ,
+    EYERISS_PE_PITCH_MM,
+    TPU_V1,
+    TPU_V1_CLOCK_GHZ,
+    TPU_V1_WEIGHT_B_PER_S,
+)
+from hwsim.arrays.systolic import SystolicArray
+from hwsim.cacti import cacti_bank
+from hwsim.csvfile import read_rows
+from hwsim.energy import EnergyTable
+from hwsim.networks import load_network
+from hwsim.scaling import energy_factor
+from hwsim.workload import Layer, conv, fc, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hwsim.arrays.base import Action, Memory
+    from hwsim.arrays.systolic import Dataflow
+    from hwsim.csvfile import Row
+
+COLUMNS = (
+    "source",
+    "network",
+    "layer",
+    "metric",
+    "unit",
+    "published",
+    "simulated",
+    "error_pct",
+    "bound_pct",
+    "confidence",
+)
+
+EIE_COLUMNS = ("network", "layer", "inputs", "outputs", "weight_density", "input_density")
+EIE_FIGURES = ("theoretical_us", "actual_us")
+EIE_BOUNDS = {"Alex-6": 8.0, "Alex-7": 8.0, "Alex-8": 17.0}
+EIE_POWER_W = 0.59
+"""What the paper multiplies its times by; only published energies use it."""
+
+EYERISS_METRICS = {
+    "processing_ms": "ms",
+    "active_pes": "count",
+    "buffer_MB": "MB",
+    "dram_MB": "MB",
+    "power_mW": "mW",
+}
+EYERISS_COLUMNS = ("network", "layer", "batch", "input_zeros")
+TOTALS = {"processing_ms": 10.0, "dram_MB": 15.0, "buffer_MB": np.nan}
+"""Metrics that add up over layers, with the bound of AlexNet's total."""
+POOLED_DENSITY = 0.5
+"""Assumed density of outputs that are pooled before the next published density."""
+
+TPU_SHARES = ("active", "weight_stall", "weight_shift", "non_matrix")
+TPU_FIGURES = ("tera_ops", *(f"{share}_pct" for share in TPU_SHARES))
+TPU_LAYER_COLUMNS = ("application", "kind", "count", "inputs", "outputs", "size", "kernel")
+TPU_BOUNDS = {"MLP0": 15.0, "CNN0": 15.0, "LSTM0": 20.0}
+OPS_PER_CELL_OUTPUT = 6
+"""Element-wise operations of an LSTM cell: three products, a sum, two squashings."""
+
+SCALESIM_COUNTS = ("compute_cycles", "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_writes")
+SCALESIM_COLUMNS = ("network", "layer", "M", "N", "K", "array_rows", "array_cols", "dataflow", "folds")
+
+CACTI_MIN_BANK_B = 1 << 10
+CACTI_MIN_WIDTH_BITS = 32
+
+Line = tuple[str, str, str, str, str, float, float, float, float, str]
+
+
+def validate() -> pd.DataFrame:
+    """Every comparison, one row a figure.
+
+    Returns
+    -------
+    DataFrame
+        source, network, layer, metric, unit, published, simulated, error_pct, bound_pct (NaN: not
+        judged), confidence (of the published figure).
+    """
+    parts = [validate_eie(), validate_eyeriss(), validate_tpu(), validate_scalesim()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def validate_eie() -> pd.DataFrame:
+    """Times and energies of the nine layers of EIE, on random matrices of the printed densities."""
+    lines: list[Line] = []
+    for row in _published("eie", *EIE_COLUMNS, *EIE_FIGURES):
+        layer, judged = row.text("layer"), row.text("network") == "AlexNet"
+        cost = EIE.cost(_eie_layer(row), 1)
+        line = partial(_line, row, "EIE", row.text("network"), layer)
+        actual_us = row.number("actual_us")
+        time_bound, energy_bound = (19.0, 25.0) if judged else (np.nan, np.nan)
+        lines += [
+            line(
+                "time, theoretical",
+                "us",
+                row.number("theoretical_us"),
+                cost.compute_cycles / EIE_CLOCK_GHZ / 1e3,
+                EIE_BOUNDS.get(layer, np.nan),
+            ),
+            line("time, actual", "us", actual_us, cost.cycles / EIE_CLOCK_GHZ / 1e3, time_bound),
+            line(
+                "energy",
+                "uJ",
+                actual_us * EIE_POWER_W,
+                _energy_pJ(cost.counts, EIE.memories) / 1e6,
+                energy_bound,
+            ),
+        ]
+    table = _table(lines)
+    times = table[(table["metric"] == "time, actual") & (table["network"] == "AlexNet")]
+    mean = float(times["error_pct"].abs().mean())
+    summary = ("EIE", "AlexNet", "mean", "time, actual, |error|", "%", 0.0, mean, mean, 11.0, "derived")
+    return pd.concat([table, _table([summary])], ignore_index=True)
+
+
+def eie_load_balance(depths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)) -> pd.DataFrame:
+    """Share of PE cycles in use against queue depth: network, layer, queue_depth, load_balance."""
+    lines = []
+    for row in _published("eie", *EIE_COLUMNS, *EIE_FIGURES):
+        for depth in depths:
+            cost = replace(EIE, queue_depth=depth).cost(_eie_layer(row), 1)
+            balance = cost.compute_cycles / cost.cycles
+            lines.append((row.text("network"), row.text("layer"), depth, balance))
+    return pd.DataFrame(lines, columns=["network", "layer", "queue_depth", "load_balance"])
+
+
+def validate_eyeriss() -> pd.DataFrame:
+    """Latency, active PEs, traffic and power of the convolutions of AlexNet and VGG-16."""
+    rows = _published("eyeriss", *EYERISS_COLUMNS, *EYERISS_METRICS)
+    lines: list[Line] = []
+    for network in dict.fromkeys(row.text("network") for row in rows):
+        of_network = [row for row in rows if row.text("network") == network]
+        layers = _eyeriss_layers(network, of_network)
+        judged = network == "alexnet"
+        published, simulated = dict.fromkeys(TOTALS, 0.0), dict.fromkeys(TOTALS, 0.0)
+        for row, layer in zip(of_network, layers, strict=True):
+            figures = _eyeriss_figures(layer, _output_density(layer, layers), row.integer("batch"))
+            for metric, unit in EYERISS_METRICS.items():
+                bound = 20.0 if judged and metric == "processing_ms" else np.nan
+                found = row.number(metric)
+                lines.append(
+                    _line(row, "Eyeriss", network, layer.name, metric, unit, found, figures[metric], bound)
+                )
+                if metric in TOTALS:
+                    published[metric] += found
+                    simulated[metric] += figures[metric]
+        for metric, bound in TOTALS.items():
+            lines.append(
+                _line(
+                    of_network[0],
+                    "Eyeriss",
+                    network,
+                    "total",
+                    metric,
+                    EYERISS_METRICS[metric],
+                    published[metric],
+                    simulated[metric],
+                    bound if judged else np.nan,
+                )
+            )
+    return _table(lines)
+
+
+def validate_tpu() -> pd.DataFrame:
+    """Throughput and stall shares of the TPU's applications, on assumed layer shapes."""
+    lines: list[Line] = []
+    for row in _published("tpu_v1", "application", "batch", *TPU_FIGURES):
+        application = row.text("application")
+        spent = TPU_V1.timeline(
+            tpu_layers(application),
+            row.integer("batch"),
+            TPU_V1_WEIGHT_B_PER_S / (TPU_V1_CLOCK_GHZ * 1e9),
+        )
+        line = partial(_line, row, "TPU v1", application, "all")
+        tera_ops = spent.tera_ops(TPU_V1_CLOCK_GHZ)
+        bound = TPU_BOUNDS.get(application, np.nan)
+        lines.append(line("throughput", "TOPS", row.number("tera_ops"), tera_ops, bound))
+        for share in TPU_SHARES:
+            simulated = 100.0 * getattr(spent, share) / spent.cycles
+            lines.append(line(share, "% of cycles", row.number(f"{share}_pct"), simulated, np.nan))
+    return _table(lines)
+
+
+def tpu_layers(application: str) -> list[Layer]:
+    """Layers assumed for one application of the TPU paper, which does not publish them."""
+    return [
+        layer
+        for row in _published("tpu_v1_layers", *TPU_LAYER_COLUMNS)
+        if row.text("application") == application
+        for index in range(row.integer("count"))
+        for layer in _tpu_block(row, f"{row.text('kind')}{index}")
+    ]
+
+
+def validate_scalesim() -> pd.DataFrame:
+    """Cycles and on-chip accesses of SCALE-Sim 3.0.0 without stalls.
+
+    Its output writes of output-stationary folds hold a double count and are not judged.
+    """
+    lines: list[Line] = []
+    for row in _published("scalesim", *SCALESIM_COLUMNS, *SCALESIM_COUNTS):
+        dataflow = cast("Dataflow", row.text("dataflow", ("os", "ws", "is")))
+        array = SystolicArray(row.integer("array_rows"), row.integer("array_cols"), dataflow)
+        gemm = Gemm(row.integer("M"), row.integer("N"), row.integer("K"), 1)
+        layer = Layer("gemm", "matmul", gemm.m, gemm.n, gemm.k, gemm.m * gemm.k, gemm.m * gemm.n)
+        words = array.accesses(gemm)
+        found = (array.cost(layer, 1).cycles, words.inputs, words.filters, words.outputs + words.psums)
+        where = f"{row.text('layer')}, {array.rows} x {array.cols} {dataflow}"
+        for metric, simulated in zip(SCALESIM_COUNTS, found, strict=True):
+            unit = "cycles" if metric == "compute_cycles" else "words"
+            bound = np.nan if (metric, dataflow) == ("sram_ofmap_writes", "os") else 0.0
+            published = row.integer(metric)
+            lines.append(
+                _line(row, "SCALE-Sim", row.text("network"), where, metric, unit, published, simulated, bound)
+            )
+    return _table(lines)
+
+
+def _published(name: str, *columns: str) -> list[Row]:
+    path = resources.files("hwsim") / "data" / "published" / f"{name}.csv"
+    return read_rows(path, (*columns, "source", "confidence"))
+
+
+def _line(
+    row: Row,
+    source: str,
+    network: str,
+    layer: str,
+    metric: str,
+    unit: str,
+    published: float,
+    simulated: float,
+    bound_pct: float,
+) -> Line:
+    error = 100.0 * (simulated / published - 1.0) if published else np.nan
+    confidence = row.text("confidence")
+    return source, network, layer, metric, unit, published, simulated, error, bound_pct, confidence
+
+
+def _table(lines: list[Line]) -> pd.DataFrame:
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def _energy_pJ(counts: Mapping[Action, int], memories: Mapping[str, Memory]) -> float:
+    """Dynamic energy at 45 nm and 0.9 V: CACTI banks, and registers and arithmetic of the table.
+
+    A memory below CACTI's smallest bank is a register file; a word narrower than its narrowest
+    costs a whole access of that one.
+    """
+    table = EnergyTable.load("45nm")
+    total = 0.0
+    for (_, component, action), count in counts.items():
+        if component in memories and memories[component].bank_B >= CACTI_MIN_BANK_B:
+            memory = memories[component]
+            width = max(memory.word_bits, CACTI_MIN_WIDTH_BITS)
+            bank = cacti_bank(memory.bank_B, width, 45, "itrs-lstp", "ED^2")
+            access = bank.read_pJ if action == "read_bit" else bank.write_pJ
+            price = access / memory.word_bits
+        elif component in memories or component == "register":
+            price = table["register_32b"].pJ_per_bit
+        elif component == "noc":
+            price = table["wire_bit_mm"].pJ * EYERISS_PE_PITCH_MM
+        elif component == "mac":
+            price = table[action].pJ
+        else:
+            continue
+        total += count * price
+    return total
+
+
+def _eie_layer(row: Row) -> Layer:
+    return fc(
+        row.text("layer"),
+        row.integer("inputs"),
+        row.integer("outputs"),
+        weight_density=row.number("weight_density"),
+        input_density=row.number("input_density"),
+        arithmetic="int16",
+    )
+
+
+def _eyeriss_layers(network: str, rows: list[Row]) -> list[Layer]:
+    shapes = {layer.name: layer for layer in load_network(network, "dense").layers}
+    return [
+        replace(shapes[row.text("layer")], arithmetic="int16", input_density=1.0 - row.number("input_zeros"))
+        for row in rows
+    ]
+
+
+def _output_density(layer: Layer, layers: list[Layer]) -> float:
+    """Density of a layer's outputs: the next input's, unless they are pooled on the way."""
+    following = layers[layers.index(layer) + 1 :]
+    if following and following[0].input_elements == layer.output_elements:
+        return following[0].input_density
+    return POOLED_DENSITY
+
+
+def _eyeriss_figures(layer: Layer, output_density: float, batch: int) -> dict[str, float]:
+    cost = EYERISS.cost(layer, batch)
+    words = EYERISS.dram_words(layer, batch)
+    dram_bits = (
+        run_length_bits(words.inputs, layer.input_density)
+        + words.filters * layer.operand_bits
+        + run_length_bits(words.outputs, output_density)
+    )
+    memories = EYERISS.memories | {"sram": EYERISS_BUFFER_BANK}
+    ms = cost.cycles / EYERISS_CLOCK_GHZ / 1e6
+    at_65nm = energy_factor(45, 0.9, 65, 1.0)
+    return {
+        "processing_ms": ms,
+        "active_pes": EYERISS.mapping(layer, batch).active_pes,
+        "buffer_MB": EYERISS.buffer_words(layer, batch) * layer.operand_bits / 8e6,
+        "dram_MB": dram_bits / 8e6,
+        "power_mW": _energy_pJ(cost.counts, memories) * at_65nm / ms / 1e6,
+    }
+
+
+def _tpu_block(row: Row, name: str) -> list[Layer]:
+    inputs, outputs = row.integer("inputs"), row.integer("outputs")
+    if row.text("kind") == "fc":
+        return [fc(name, inputs, outputs, arithmetic="int8")]
+    if row.text("kind") == "lstm":
+        gates = [fc(f"{name}.{gate}", inputs + outputs, outputs, arithmetic="int8") for gate in "ifgo"]
+        return [*gates, vector(f"{name}.cell", outputs, outputs, OPS_PER_CELL_OUTPUT * outputs)]
+    size, kernel = row.integer("size"), row.integer("kernel")
+    pad = (kernel // 2, kernel // 2)
+    return [
+        conv(name, inputs, (size, size), outputs, (kernel, kernel), pad=pad, arithmetic="int8"),
+    ]

@@ -1,0 +1,94 @@
+"""The comparison with published machines: every bound kept, nothing typed in."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwsim import validate as module
+from hwsim.validate import (
+    COLUMNS,
+    eie_load_balance,
+    tpu_layers,
+    validate,
+    validate_eyeriss,
+    validate_scalesim,
+)
+
+
+@cache
+def whole_table() -> pd.DataFrame:
+    return validate()
+
+
+def test_one_tidy_table_with_known_confidence():
+    table = whole_table()
+    assert tuple(table.columns) == COLUMNS
+    assert set(table["source"]) == {"EIE", "Eyeriss", "TPU v1", "SCALE-Sim"}
+    assert set(table["confidence"]) <= {"verified", "secondary", "computed", "derived", "unverified"}
+    assert not table.duplicated(["source", "network", "layer", "metric"]).any()
+    assert np.isfinite(table["simulated"]).all()
+
+
+def test_every_bound_is_kept():
+    judged = whole_table().dropna(subset=["bound_pct"])
+    misses = judged[judged["error_pct"].abs() > judged["bound_pct"]]
+    assert misses.empty, misses.to_string()
+
+
+@pytest.mark.parametrize(
+    ("source", "judged"),
+    [("EIE", 3 * 3 + 1), ("Eyeriss", 5 + 2), ("TPU v1", 3), ("SCALE-Sim", 150 * 4 - 49)],
+)
+def test_bounds_are_set_where_they_were_promised(source, judged):
+    table = whole_table()
+    assert table.loc[table["source"] == source, "bound_pct"].notna().sum() == judged
+
+
+def test_errors_follow_from_the_figures():
+    table = whole_table()
+    plain = table[(table["published"] > 0) & (table["layer"] != "mean")]
+    expected = 100 * (plain["simulated"] / plain["published"] - 1)
+    assert np.allclose(plain["error_pct"], expected)
+
+
+def test_bounds_can_be_missed(monkeypatch):
+    monkeypatch.setattr(module, "EYERISS_CLOCK_GHZ", 0.1)
+    table = validate_eyeriss()
+    judged = table.dropna(subset=["bound_pct"])
+    assert (judged["error_pct"].abs() > judged["bound_pct"]).any()
+
+
+def test_buffer_accesses_of_alexnet_are_the_published_ones():
+    table = whole_table()
+    here = table[(table["network"] == "alexnet") & (table["metric"] == "buffer_MB")]
+    assert len(here) == 6
+    assert (here["error_pct"].abs() < 0.5).all()
+
+
+def test_scalesim_cycles_are_equal_not_close():
+    table = validate_scalesim()
+    cycles = table[table["metric"] == "compute_cycles"]
+    assert len(cycles) == 150
+    assert (cycles["published"] == cycles["simulated"]).all()
+
+
+def test_load_balance_rises_with_queue_depth_and_flattens():
+    curve = eie_load_balance((1, 8, 64, 256)).pivot(
+        index="layer", columns="queue_depth", values="load_balance"
+    )
+    assert (curve.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+    assert (curve <= 1).all(axis=None)
+    gained = curve[8] - curve[1]
+    assert (gained > 3 * (curve[256] - curve[8])).all()  # depth 8 is past the knee
+
+
+@pytest.mark.parametrize(
+    ("application", "million_weights", "matrix_layers"),
+    [("MLP0", 20, 5), ("MLP1", 5, 4), ("LSTM0", 52, 24), ("CNN0", 8, 16)],
+)
+def test_assumed_tpu_layers_have_the_published_size(application, million_weights, matrix_layers):
+    layers = tpu_layers(application)
+    assert sum(layer.weight_count for layer in layers) == pytest.approx(million_weights * 1e6, rel=0.05)
+    assert sum(layer.kind != "vector" for layer in layers) == matrix_layers

@@ -7,9 +7,10 @@ LOCKED := install --require-hashes --only-binary :all:
 UV := uv==0.13.9
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
+DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint reference lock clean
+.PHONY: help demo test test-slow lint reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ lint: $(DEV) ## ruff and mypy
 reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
 	$(BIN)/hwsim reference
 
+docs: $(DOCS) ## the documentation: docs/_build/html/index.html
+	$(BIN)/python -m sphinx --quiet --builder html docs docs/_build/html
+
 # Releases younger than two weeks are passed over: most bad ones are withdrawn by then.
 lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons and platforms
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
@@ -38,10 +42,11 @@ lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons a
 	compile="$$tools/bin/uv --quiet pip compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --exclude-newer P14D --no-header --no-annotate"; \
 	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --group build -o requirements/dev.txt; \
-	$$compile pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt
+	$$compile pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt; \
+	$$compile pyproject.toml --extra docs --group build -c requirements/dev.txt -o requirements/docs.txt
 
 clean: ## remove the environment, caches and build products (results stay)
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis docs/_build
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis docs/_build docs/generated
 	find hwsim compress experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian without python3-venv has no ensurepip: the machine's own pip then puts one into the environment.
@@ -62,4 +67,9 @@ $(RUN): requirements/run.txt pyproject.toml | $(BIN)/python
 $(DEV): requirements/dev.txt $(RUN)
 	@echo "Installing the development tools into $(VENV)"
 	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+$(DOCS): requirements/docs.txt $(RUN)
+	@echo "Installing the documentation tools into $(VENV)"
+	@$(PIP) $(LOCKED) -r requirements/docs.txt
 	@touch $@

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LOCKS = ["requirements/run.txt", "requirements/dev.txt"]
+LOCKS = ["requirements/run.txt", "requirements/dev.txt", "requirements/docs.txt"]
 
 
 def read(name: str) -> str:
@@ -44,12 +44,16 @@ def test_locks_hold_what_the_project_asks_for():
     assert wanted <= locked("requirements/run.txt").keys()
     tested = set().union(*(declared(extras[extra]) for extra in ("dev", "onnx", "cluster")))
     assert wanted | tested <= locked("requirements/dev.txt").keys()
+    assert wanted | declared(extras["docs"]) <= locked("requirements/docs.txt").keys()
 
 
 def test_the_locks_agree():
     development = {block.split()[0] for blocks in locked("requirements/dev.txt").values() for block in blocks}
     run = {block.split()[0] for blocks in locked("requirements/run.txt").values() for block in blocks}
     assert run <= development
+    for package, blocks in locked("requirements/docs.txt").items():
+        if package in locked("requirements/dev.txt"):
+            assert {block.split()[0] for block in blocks} <= development
 
 
 @pytest.mark.parametrize("lock", [*LOCKS, "pyproject.toml", "Makefile"])

@@ -172,6 +172,8 @@ class GradualPruning(Constraint):
         Progress of training at which the final density is reached.
     updates : int
         How often the masks are renewed on the way.
+    masks : dict of str to ndarray of bool, optional
+        Weights that are pruned already and stay so.
 
     Attributes
     ----------
@@ -180,14 +182,20 @@ class GradualPruning(Constraint):
     """
 
     def __init__(
-        self, rule: MaskRule, names: Iterable[str], *, until: float = 1.0, updates: int = 1000
+        self,
+        rule: MaskRule,
+        names: Iterable[str],
+        *,
+        until: float = 1.0,
+        updates: int = 1000,
+        masks: Mapping[str, Mask] | None = None,
     ) -> None:
         if not 0.0 < until <= 1.0 or updates < 1:
             raise InputError(
                 f"gradual pruning ends at {until} after {updates} updates, expected more than 0 and up "
                 "to 1, and at least 1 update"
             )
-        self.masks: dict[str, Mask] = {}
+        self.masks: dict[str, Mask] = dict(masks or {})
         self._rule, self._names, self._until, self._updates = rule, tuple(names), until, updates
         self._done = 0
 
@@ -197,7 +205,8 @@ class GradualPruning(Constraint):
         if due > self._done:
             self._done = due
             weights = {name: params[name] * self.masks.get(name, True) for name in self._names}
-            self.masks.update(self._rule(weights, due / self._updates))
+            for name, mask in self._rule(weights, due / self._updates).items():
+                self.masks[name] = mask & self.masks.get(name, True)
 
 
 class SensitivityPoint(NamedTuple):

@@ -78,8 +78,8 @@ def _silence(joint: _Joint, params: dict[str, Array]) -> bool:
     weight, bias = (params[name] for name in joint.source.params)
     outgoing = joint.inputs_of(params)
     constants = joint.constants(bias)
-    has_input, is_read = _rows_in_use(weight), outgoing.any(axis=(0, 2))
-    fixed = np.asarray(~has_input & is_read & ((constants == 0) | (not joint.padded)))
+    has_input, is_read = _rows_in_use(weight), np.asarray(outgoing.any(axis=(0, 2)))
+    fixed = ~has_input & is_read & ((constants == 0) | (not joint.padded))
     params[joint.target.params[1]] += outgoing[:, fixed].sum(axis=2) @ constants[fixed]
     outgoing[:, fixed] = 0
     silent = (~is_read & (has_input | (bias != 0))) | fixed
@@ -89,8 +89,7 @@ def _silence(joint: _Joint, params: dict[str, Array]) -> bool:
 
 
 def _rows_in_use(weight: Array) -> NDArray[np.bool_]:
-    used: NDArray[np.bool_] = weight.reshape(len(weight), -1).any(axis=1)
-    return used
+    return np.asarray(weight.reshape(len(weight), -1).any(axis=1))
 
 
 def _joints(network: Network) -> list[_Joint]:

@@ -1,0 +1,81 @@
+"""What a recipe has made so far, and its copy on disk between two steps."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compress.files import replacing
+from compress.tensors import SharedTensor
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from compress.network import Network
+    from compress.ops.base import Array
+    from compress.prune import Mask
+
+
+@dataclass(frozen=True)
+class State:
+    """A network on its way through a recipe.
+
+    Parameters
+    ----------
+    network : Network
+    masks : dict of str to ndarray of bool
+        Which weights are left, by pruned tensor.
+    shared : dict of str to SharedTensor
+        Tensors that have a codebook; the network holds the same values.
+    teacher : dict of str to ndarray
+        Parameters of the latest dense network.
+    """
+
+    network: Network
+    masks: Mapping[str, Mask] = field(default_factory=dict)
+    shared: Mapping[str, SharedTensor] = field(default_factory=dict)
+    teacher: Mapping[str, Array] = field(default_factory=dict)
+
+
+def save(state: State, path: Path) -> None:
+    """Write a state as an npz file of plain arrays."""
+    groups: dict[str, Mapping[str, Array]] = {
+        "params": state.network.params,
+        "masks": state.masks,
+        "labels": {name: tensor.labels for name, tensor in state.shared.items()},
+        "codebooks": {name: tensor.codebook for name, tensor in state.shared.items()},
+        "teacher": state.teacher,
+    }
+    arrays = {f"{group}/{name}": value for group, named in groups.items() for name, value in named.items()}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load(path: Path, network: Network) -> State:
+    """Read what `save` wrote; `network` gives the nodes.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    groups: dict[str, dict[str, Array]] = {}
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            for key in arrays.files:
+                group, _, name = key.partition("/")
+                groups.setdefault(group, {})[name] = arrays[key]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        raise InputError(f"{path}: not a readable checkpoint, remove it to compute it again") from None
+    codebooks = groups.get("codebooks", {})
+    return State(
+        network.with_params(groups["params"]),
+        groups.get("masks", {}),
+        {name: SharedTensor(labels, codebooks[name]) for name, labels in groups.get("labels", {}).items()},
+        groups.get("teacher", {}),
+    )

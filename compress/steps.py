@@ -1,0 +1,238 @@
+"""The steps of a recipe: each takes a state and gives the next; most end in a stage, a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from compress.container import Artifact
+from compress.ops.loss import softmax_cross_entropy
+from compress.ops.simple import softmax
+from compress.prune import GradualPruning, global_masks, gradual_density, layer_masks, nm_mask, weights_of
+from compress.recipe import EncodeStep
+from compress.share import CentroidTuning, share
+from compress.state import State
+from compress.tensors import PrunedTensor
+from compress.train import Constraint, EpochReport, Loss, hard_labels, train
+from compress.units import silence
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from compress.datasets import Dataset
+    from compress.network import Network
+    from compress.ops.base import Array
+    from compress.prune import Mask, MaskRule
+    from compress.recipe import PruneStep, ShareStep, Training, TrainStep
+    from compress.tensors import StoredTensor
+
+OnEpoch = Callable[[EpochReport], None]
+GapBits = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a step works with, besides the state.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    rng : numpy.random.Generator
+        The step's own.
+    on_epoch : callable
+        Gets an `EpochReport` after each epoch.
+    """
+
+    dataset: Dataset
+    rng: np.random.Generator
+    on_epoch: OnEpoch = field(default=lambda report: None)
+
+
+def _train(step: TrainStep, state: State, bench: Workbench) -> State:
+    """Train all weights; the result is the teacher of later steps."""
+    network = _fit(state, step, bench)
+    return State(network, teacher=network.params)
+
+
+def _prune(step: PruneStep, state: State, bench: Workbench) -> State:
+    """Prune, gradually while training if there are epochs; then silence units without effect."""
+    names = list(weights_of(state.network).values())
+    pruning = GradualPruning(_mask_rule(step, state), names, until=step.until, masks=state.masks)
+    if step.epochs:
+        final_epoch = math.ceil(step.until * step.epochs)
+        network = _fit(replace(state, masks=pruning.masks), step, bench, pruning, final_epoch)
+    else:
+        pruning.updated(state.network.params, 1.0)
+        pruned = {name: state.network.params[name] * mask for name, mask in pruning.masks.items()}
+        network = state.network.with_params(pruned)
+    network = silence(network)
+    return State(network, {name: network.params[name] != 0 for name in names}, {}, state.teacher)
+
+
+def _share(step: ShareStep, state: State, bench: Workbench) -> State:
+    """Share weights layer by layer, and train the shared values if there are epochs."""
+    params = state.network.params
+    tensors = {
+        name: share(params[name], k, step.init, codebook=step.codebook, rng=bench.rng)
+        for name, k in _shared_values(step, state.network).items()
+    }
+    tuning = CentroidTuning(tensors)
+    start = state.network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
+    network = _fit(replace(state, network=start), step, bench, tuning)
+    tensors = tuning.tensors(network.params)
+    network = network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
+    return State(network, state.masks, tensors, state.teacher)
+
+
+def _encode(_step: EncodeStep, state: State, _bench: Workbench) -> State:
+    """Nothing changes but how the file is written."""
+    return state
+
+
+def _dense_artifact(_step: TrainStep, state: State, _gap_bits: GapBits) -> Artifact:
+    """Every weight in fp32."""
+    return Artifact.of(state.network, "dense")
+
+
+def _pruned_artifact(_step: PruneStep, state: State, gap_bits: GapBits) -> Artifact:
+    """fp32 non-zeros and the gaps between them; biases in fp32."""
+    tensors: dict[str, StoredTensor] = {
+        name: PrunedTensor(state.network.params[name], gap_bits.get(layer))
+        for layer, name in weights_of(state.network).items()
+    }
+    return Artifact.of(state.network, "pruned", tensors)
+
+
+def _shared_artifact(step: ShareStep | EncodeStep, state: State, gap_bits: GapBits) -> Artifact:
+    """Codebooks, labels and gaps: of fixed width, or coded."""
+    coding = step.coding if isinstance(step, EncodeStep) else "fixed"
+    width_of = {name: gap_bits.get(layer) for layer, name in weights_of(state.network).items()}
+    tensors: dict[str, StoredTensor] = {
+        name: replace(tensor, coding=coding, gap_bits=width_of.get(name))
+        for name, tensor in state.shared.items()
+    }
+    return Artifact.of(state.network, "shared" if coding == "fixed" else coding, tensors)
+
+
+class Kind(NamedTuple):
+    """How a kind of step runs, and what file its result makes.
+
+    `run` takes the step, the state and the workbench and gives the next state; `artifact` takes the
+    step, the state and the gap widths by layer.
+    """
+
+    run: Callable[[Any, State, Workbench], State]
+    artifact: Callable[[Any, State, GapBits], Artifact]
+
+
+KINDS = {
+    "train": Kind(_train, _dense_artifact),
+    "prune": Kind(_prune, _pruned_artifact),
+    "share": Kind(_share, _shared_artifact),
+    "encode": Kind(_encode, _shared_artifact),
+}
+
+
+def _mask_rule(step: PruneStep, state: State) -> MaskRule:
+    """Masks at a fraction of the pruning period; begins where earlier pruning ended."""
+    tensor_of = weights_of(state.network)
+    started = {
+        name: float(state.masks[name].mean()) if name in state.masks else 1.0 for name in tensor_of.values()
+    }
+    if step.density is not None:
+        final = step.density
+        sizes = {name: state.network.params[name].size for name in started}
+        initial = sum(started[name] * sizes[name] for name in sizes) / sum(sizes.values())
+        return lambda weights, ramp: global_masks(weights, gradual_density(ramp, final, initial), step.score)
+    if step.n_of_m is not None:
+        n, m = step.n_of_m
+        return lambda weights, ramp: {
+            name: nm_mask(weight, round(gradual_density(ramp, n, m)), m) for name, weight in weights.items()
+        }
+    finals = {tensor_of[layer]: density for layer, density in step.densities.items()}
+
+    def by_layer(weights: Mapping[str, Array], ramp: float) -> dict[str, Mask]:
+        densities = {name: gradual_density(ramp, final, started[name]) for name, final in finals.items()}
+        return layer_masks(weights, densities)
+
+    return by_layer
+
+
+def _shared_values(step: ShareStep, network: Network) -> dict[str, int]:
+    """Number of shared values by tensor."""
+    tensor_of = weights_of(network)
+    values = {tensor_of[layer]: k for layer, k in step.values.items()}
+    if step.bias_values:
+        biases = [node.params[1] for node in network.nodes if node.name in tensor_of and len(node.params) > 1]
+        values |= dict.fromkeys(biases, step.bias_values)
+    return values
+
+
+def _fit(
+    state: State,
+    step: Training,
+    bench: Workbench,
+    constraint: Constraint | None = None,
+    final_epoch: int = 1,
+) -> Network:
+    """Train as the step says; `final_epoch` is the first whose network may be kept."""
+    if not step.epochs:
+        return state.network
+    stopping = _EarlyStopping(step.patience, final_epoch)
+
+    def on_epoch(report: EpochReport) -> bool:
+        bench.on_epoch(report)
+        return stopping(report)
+
+    trained = train(
+        state.network,
+        bench.dataset,
+        step.config(),
+        rng=bench.rng,
+        masks=state.masks,
+        constraint=constraint,
+        loss=_loss(state, step),
+        on_epoch=on_epoch,
+    )
+    return stopping.best or trained
+
+
+def _loss(state: State, step: Training) -> Loss:
+    """Cross-entropy with the labels, in part with the outputs of the dense network."""
+    if not step.teacher_weight:
+        return hard_labels
+    if not state.teacher:
+        raise InputError("teacher_weight: there is no dense network yet, expected a train step before")
+    teacher = state.network.with_params(state.teacher)
+    share_of_teacher, heat = step.teacher_weight, step.temperature
+
+    def loss(logits: Array, x: Array, y: Array) -> tuple[float, Array]:
+        soft = softmax(teacher.forward(x) / heat)
+        hard_value, hard_gradient = softmax_cross_entropy(logits, y)
+        soft_value, soft_gradient = softmax_cross_entropy(logits / heat, soft)
+        value = (1 - share_of_teacher) * hard_value + share_of_teacher * heat**2 * soft_value
+        return value, (1 - share_of_teacher) * hard_gradient + share_of_teacher * heat * soft_gradient
+
+    return loss
+
+
+class _EarlyStopping:
+    """Keeps the network of the best epoch, and ends training when it is long past."""
+
+    def __init__(self, patience: int, final_epoch: int) -> None:
+        self.best: Network | None = None
+        self._patience, self._final_epoch = patience, final_epoch
+        self._error, self._epoch = math.inf, 0
+
+    def __call__(self, report: EpochReport) -> bool:
+        if not self._patience or report.epoch < self._final_epoch:
+            return False
+        assert report.validation_error is not None
+        if report.validation_error < self._error:
+            self._error, self._epoch = report.validation_error, report.epoch
+            network = report.network
+            self.best = network.with_params({name: value.copy() for name, value in network.params.items()})
+        return report.epoch - self._epoch >= self._patience

@@ -111,7 +111,7 @@ def _outputs(network: Network, shapes: dict[str, Shape]) -> dict[str, list[str]]
     """Names of each node's outputs, ``name`` and ``name:1``..."""
     outputs: dict[str, list[str]] = {node.name: [node.name] for node in network.nodes}
     for name in shapes:
-        if name not in outputs and name != INPUT:
+        if name not in outputs and name != INPUT and name not in network.extra_inputs:
             outputs[name.rpartition(":")[0]].append(name)
     return outputs
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compress import zoo
 from compress.bridge import container_bits, workload_of
 from compress.container import Artifact
+from compress.counting import macs
 from compress.models import build
 from compress.network import Network, Node
 from compress.tensors import SharedTensor
@@ -115,3 +117,15 @@ def test_products_of_activations_and_recurrent_layers() -> None:
     assert gates.weights.side_bits == 32 * 8
     assert (scores.kind, scores.pixels, scores.filters, scores.depth) == ("matmul", 5, 5, 2)
     assert (scores.inputs, moved.inputs) == ((1, 2), (1,))
+
+
+def test_further_inputs_are_read_like_the_input():
+    nodes = (Node("sum", "add", ("input", "cache")),)
+    network = Network("two", (4,), nodes, {}, extra_inputs={"cache": (4,)})
+    (layer,) = workload_of(Artifact.of(network, "dense")).layers
+    assert (layer.input_elements, layer.output_elements, layer.inputs) == (8, 4, (-1,))
+
+
+def test_macs_are_those_counted_from_the_shapes():
+    network = zoo.build("squeezenet1_1")
+    assert workload_of(Artifact.of(network, "dense")).macs == sum(macs(network).values())

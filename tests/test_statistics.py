@@ -3,7 +3,7 @@
 import numpy as np
 
 from compress.network import Network, Node
-from compress.statistics import input_densities
+from compress.statistics import ActivationStatistics, activation_statistics, input_densities
 
 
 def test_densities_of_a_network_worked_by_hand():
@@ -21,3 +21,13 @@ def test_densities_of_a_network_worked_by_hand():
     x = np.array([[2, 0], [1, -1]], np.float32)  # 3 of 4 are not zero
     # fc1 gives (2, -2, 0, 0) and (1, -1, -1, 1); relu keeps 1 of 4 and 2 of 4
     assert input_densities(network, x) == {"fc1": 3 / 4, "relu1": 6 / 8, "fc2": 3 / 8}
+
+
+def test_statistics_by_hand():
+    nodes = (Node("relu", "relu"), Node("sum", "add", ("relu", "more")))
+    network = Network("net", (4,), nodes, {}, extra_inputs={"more": (4,)})
+    x = np.array([[-1, 0, 3, 4], [1, -2, -2, 0]], np.float32)
+    found = activation_statistics(network, x, {"more": np.ones((2, 4), np.float32)})
+    assert list(found) == ["input", "more", "relu", "sum"]
+    assert found["relu"] == ActivationStatistics(8, 3, 0, 4, (26 / 8) ** 0.5)
+    assert found["relu"].density == 3 / 8

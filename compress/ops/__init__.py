@@ -1,10 +1,22 @@
 """Operators a network may use, by name; a new module adds its own dictionary here."""
 
-from compress.ops import conv, deconv, elementwise, fc, matmul, pool, recurrent, reduction, shaping, simple
+from compress.ops import (
+    conv,
+    deconv,
+    elementwise,
+    fc,
+    matmul,
+    pool,
+    recurrent,
+    reduction,
+    shaping,
+    simple,
+    stored,
+)
 from compress.ops.base import Context, Op
 
 __all__ = ["OPS", "Context", "Op"]
 
-MODULES = (fc, conv, pool, simple, elementwise, shaping, reduction, matmul, recurrent, deconv)
+MODULES = (fc, conv, pool, simple, elementwise, shaping, reduction, matmul, recurrent, deconv, stored)
 
 OPS: dict[str, Op] = {name: op for module in MODULES for name, op in module.OPS.items()}

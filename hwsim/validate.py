@@ -1,8 +1,9 @@
 """Published silicon and a published simulator against this one, in one table.
 
-Parameters come from the papers' descriptions of their machines and are the same for every row;
-`hwsim.arrays.eyeriss` names the two that are inferred. Published power is never an input.
-Energies leave out clock trees, control, leakage and every wire longer than a PE.
+The machines are the shipped chips ``eie``, ``eyeriss`` and ``tpu_v1``, the same for every row:
+their files cite the papers, and `hwsim.arrays.eyeriss` names the two parameters that are inferred.
+Published power is never an input. Energies leave out clock trees, control, leakage and the wires
+of a broadcast.
 
 Rows without a bound are reported and not judged.
 """
@@ -19,30 +20,20 @@ import pandas as pd
 
 from hwsim.arrays.counting import Gemm
 from hwsim.arrays.eyeriss import run_length_bits
-from hwsim.arrays.published import (
-    EIE,
-    EIE_CLOCK_GHZ,
-    EYERISS,
-    EYERISS_BUFFER_BANK,
-    EYERISS_CLOCK_GHZ,
-    EYERISS_PE_PITCH_MM,
-    TPU_V1,
-    TPU_V1_CLOCK_GHZ,
-    TPU_V1_WEIGHT_B_PER_S,
-)
+from hwsim.arrays.spads import spad_access
 from hwsim.arrays.systolic import SystolicArray
-from hwsim.cacti import cacti_bank
+from hwsim.chip import load_chip
 from hwsim.csvfile import read_rows
-from hwsim.energy import EnergyTable
 from hwsim.networks import load_network
-from hwsim.scaling import energy_factor
+from hwsim.pricing import PriceList
 from hwsim.workload import Layer, conv, fc, vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hwsim.arrays.base import Action, Memory
+    from hwsim.arrays.base import Action
     from hwsim.arrays.systolic import Dataflow
+    from hwsim.chip import Chip
     from hwsim.csvfile import Row
 
 COLUMNS = (
@@ -87,8 +78,8 @@ OPS_PER_CELL_OUTPUT = 6
 SCALESIM_COUNTS = ("compute_cycles", "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_writes")
 SCALESIM_COLUMNS = ("network", "layer", "M", "N", "K", "array_rows", "array_cols", "dataflow", "folds")
 
-CACTI_MIN_BANK_B = 1 << 10
-CACTI_MIN_WIDTH_BITS = 32
+EYERISS_PE_PITCH_MM = 3.5 / 14
+"""Core of 3.5 mm (JSSC 2017, Table IV) over 14 columns."""
 
 Line = tuple[str, str, str, str, str, float, float, float, float, str]
 
@@ -108,10 +99,10 @@ def validate() -> pd.DataFrame:
 
 def validate_eie() -> pd.DataFrame:
     """Times and energies of the nine layers of EIE, on random matrices of the printed densities."""
-    lines: list[Line] = []
+    chip, lines = load_chip("eie"), list[Line]()
     for row in _published("eie", *EIE_COLUMNS, *EIE_FIGURES):
         layer, judged = row.text("layer"), row.text("network") == "AlexNet"
-        cost = EIE.cost(_eie_layer(row), 1)
+        cost = chip.array.cost(_eie_layer(row), 1)
         line = partial(_line, row, "EIE", row.text("network"), layer)
         actual_us = row.number("actual_us")
         time_bound, energy_bound = (19.0, 25.0) if judged else (np.nan, np.nan)
@@ -120,15 +111,15 @@ def validate_eie() -> pd.DataFrame:
                 "time, theoretical",
                 "us",
                 row.number("theoretical_us"),
-                cost.compute_cycles / EIE_CLOCK_GHZ / 1e3,
+                _us(cost.compute_cycles, chip),
                 EIE_BOUNDS.get(layer, np.nan),
             ),
-            line("time, actual", "us", actual_us, cost.cycles / EIE_CLOCK_GHZ / 1e3, time_bound),
+            line("time, actual", "us", actual_us, _us(cost.cycles, chip), time_bound),
             line(
                 "energy",
                 "uJ",
                 actual_us * EIE_POWER_W,
-                _energy_pJ(cost.counts, EIE.memories) / 1e6,
+                _energy_uJ(cost.counts, chip),
                 energy_bound,
             ),
         ]
@@ -141,10 +132,10 @@ def validate_eie() -> pd.DataFrame:
 
 def eie_load_balance(depths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)) -> pd.DataFrame:
     """Share of PE cycles in use against queue depth: network, layer, queue_depth, load_balance."""
-    lines = []
+    array, lines = load_chip("eie").array, []
     for row in _published("eie", *EIE_COLUMNS, *EIE_FIGURES):
         for depth in depths:
-            cost = replace(EIE, queue_depth=depth).cost(_eie_layer(row), 1)
+            cost = replace(array, queue_depth=depth).cost(_eie_layer(row), 1)
             balance = cost.compute_cycles / cost.cycles
             lines.append((row.text("network"), row.text("layer"), depth, balance))
     return pd.DataFrame(lines, columns=["network", "layer", "queue_depth", "load_balance"])
@@ -153,14 +144,14 @@ def eie_load_balance(depths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256
 def validate_eyeriss() -> pd.DataFrame:
     """Latency, active PEs, traffic and power of the convolutions of AlexNet and VGG-16."""
     rows = _published("eyeriss", *EYERISS_COLUMNS, *EYERISS_METRICS)
-    lines: list[Line] = []
+    chip, lines = load_chip("eyeriss"), list[Line]()
     for network in dict.fromkeys(row.text("network") for row in rows):
         of_network = [row for row in rows if row.text("network") == network]
         layers = _eyeriss_layers(network, of_network)
         judged = network == "alexnet"
         published, simulated = dict.fromkeys(TOTALS, 0.0), dict.fromkeys(TOTALS, 0.0)
         for row, layer in zip(of_network, layers, strict=True):
-            figures = _eyeriss_figures(layer, _output_density(layer, layers), row.integer("batch"))
+            figures = _eyeriss_figures(chip, layer, _output_density(layer, layers), row.integer("batch"))
             for metric, unit in EYERISS_METRICS.items():
                 bound = 20.0 if judged and metric == "processing_ms" else np.nan
                 found = row.number(metric)
@@ -189,16 +180,13 @@ def validate_eyeriss() -> pd.DataFrame:
 
 def validate_tpu() -> pd.DataFrame:
     """Throughput and stall shares of the TPU's applications, on assumed layer shapes."""
-    lines: list[Line] = []
+    chip, lines = load_chip("tpu_v1"), list[Line]()
+    weights_per_cycle = chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz
     for row in _published("tpu_v1", "application", "batch", *TPU_FIGURES):
         application = row.text("application")
-        spent = TPU_V1.timeline(
-            tpu_layers(application),
-            row.integer("batch"),
-            TPU_V1_WEIGHT_B_PER_S / (TPU_V1_CLOCK_GHZ * 1e9),
-        )
+        spent = chip.array.timeline(tpu_layers(application), row.integer("batch"), weights_per_cycle)
         line = partial(_line, row, "TPU v1", application, "all")
-        tera_ops = spent.tera_ops(TPU_V1_CLOCK_GHZ)
+        tera_ops = spent.tera_ops(chip.process.clock_GHz)
         bound = TPU_BOUNDS.get(application, np.nan)
         lines.append(line("throughput", "TOPS", row.number("tera_ops"), tera_ops, bound))
         for share in TPU_SHARES:
@@ -267,31 +255,25 @@ def _table(lines: list[Line]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def _energy_pJ(counts: Mapping[Action, int], memories: Mapping[str, Memory]) -> float:
-    """Dynamic energy at 45 nm and 0.9 V: CACTI banks, and registers and arithmetic of the table.
+def _us(cycles: int, chip: Chip) -> float:
+    return cycles * chip.tick_s * 1e6
 
-    A memory below CACTI's smallest bank is a register file; a word narrower than its narrowest
-    costs a whole access of that one.
-    """
-    table = EnergyTable.load("45nm")
-    total = 0.0
+
+def _energy_uJ(counts: Mapping[Action, int], chip: Chip) -> float:
+    """Dynamic energy inside the array and its shared memory."""
+    prices = PriceList(chip)
+    total_pJ = 0.0
     for (_, component, action), count in counts.items():
-        if component in memories and memories[component].bank_B >= CACTI_MIN_BANK_B:
-            memory = memories[component]
-            width = max(memory.word_bits, CACTI_MIN_WIDTH_BITS)
-            bank = cacti_bank(memory.bank_B, width, 45, "itrs-lstp", "ED^2")
-            access = bank.read_pJ if action == "read_bit" else bank.write_pJ
-            price = access / memory.word_bits
-        elif component in memories or component == "register":
-            price = table["register_32b"].pJ_per_bit
+        if component in chip.array.memories:
+            price = spad_access(chip.array.memories[component], action, prices.table).pJ
         elif component == "noc":
-            price = table["wire_bit_mm"].pJ * EYERISS_PE_PITCH_MM
-        elif component == "mac":
-            price = table[action].pJ
-        else:
+            price = prices.table["wire_bit_mm"].pJ * EYERISS_PE_PITCH_MM
+        elif component == "array_port":
             continue
-        total += count * price
-    return total
+        else:
+            price = prices[component, action].pJ
+        total_pJ += count * price
+    return total_pJ / 1e6
 
 
 def _eie_layer(row: Row) -> Layer:
@@ -321,23 +303,22 @@ def _output_density(layer: Layer, layers: list[Layer]) -> float:
     return POOLED_DENSITY
 
 
-def _eyeriss_figures(layer: Layer, output_density: float, batch: int) -> dict[str, float]:
-    cost = EYERISS.cost(layer, batch)
-    words = EYERISS.dram_words(layer, batch)
+def _eyeriss_figures(chip: Chip, layer: Layer, output_density: float, batch: int) -> dict[str, float]:
+    array = chip.array
+    cost = array.cost(layer, batch)
+    words = array.dram_words(layer, batch)
     dram_bits = (
         run_length_bits(words.inputs, layer.input_density)
         + words.filters * layer.operand_bits
         + run_length_bits(words.outputs, output_density)
     )
-    memories = EYERISS.memories | {"sram": EYERISS_BUFFER_BANK}
-    ms = cost.cycles / EYERISS_CLOCK_GHZ / 1e6
-    at_65nm = energy_factor(45, 0.9, 65, 1.0)
+    us = _us(cost.cycles, chip)
     return {
-        "processing_ms": ms,
-        "active_pes": EYERISS.mapping(layer, batch).active_pes,
-        "buffer_MB": EYERISS.buffer_words(layer, batch) * layer.operand_bits / 8e6,
+        "processing_ms": us / 1e3,
+        "active_pes": array.mapping(layer, batch).active_pes,
+        "buffer_MB": array.buffer_words(layer, batch) * layer.operand_bits / 8e6,
         "dram_MB": dram_bits / 8e6,
-        "power_mW": _energy_pJ(cost.counts, memories) * at_65nm / ms / 1e6,
+        "power_mW": 1e3 * _energy_uJ(cost.counts, chip) / us,
     }
 
 

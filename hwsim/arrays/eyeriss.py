@@ -97,9 +97,10 @@ class EyerissArray:
         mapping = best_mapping(self._fabric(layer), _shape(layer, batch))
         if mapping is None:
             raise InputError(
-                f"layer {layer.name}: kernel {layer.kernel} on input {layer.in_hw} does not fit an eyeriss "
-                f"array of {self.rows} rows with {self.buffer_B} B of buffer and {self.filter_spad_B} B, "
-                f"{self.input_spad_B} B and {self.psum_spad_B} B of scratchpads"
+                f"layer {layer.name}: kernel {layer.kernel} of {layer.operand_bits}-bit words on input "
+                f"{layer.in_hw} does not fit an eyeriss array of {self.rows} rows with {self.buffer_B} B of "
+                f"buffer and {self.filter_spad_B} B, {self.input_spad_B} B and {self.psum_spad_B} B of "
+                "scratchpads"
             )
         return mapping
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands_dcz import evaluate, inspect, verify
+from experiments.commands_dcz import compress, evaluate, inspect, verify
+from experiments.commands_demo import demo
 from experiments.commands_machine import chips
 from experiments.commands_results import reference
 from experiments.commands_run import run_
@@ -44,11 +45,11 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
 
 HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
-    {"Machines": [chips, run_], "Results": [reference]},
+    {"The main job": [demo], "Machines": [chips, run_], "Results": [reference]},
 )
 DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",
-    {"Files": [inspect, verify, evaluate]},
+    {"Models": [compress, inspect, verify, evaluate]},
 )
 
 

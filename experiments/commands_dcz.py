@@ -10,9 +10,36 @@ from experiments.commands_machine import AsJson
 Model = Annotated[
     Path, typer.Argument(metavar="FILE", help="A compressed model, model.dcz.", show_default=False)
 ]
-Data = Annotated[
-    str, typer.Option("--dataset", help="mnist, an npz file of its shape, or a folder of IDX files.")
-]
+Data = Annotated[str, typer.Option(help="mnist, an npz file of its shape, or a folder of IDX files.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write the model.")]
+
+
+def compress(
+    recipe: Annotated[str, typer.Option(help="A shipped recipe or a recipe file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the model.")] = Path(
+        "model.dcz"
+    ),
+    dataset: Data = "mnist",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    work: Annotated[
+        Path | None, typer.Option(help="Keep finished steps in this folder, and go on from those in it.")
+    ] = None,
+) -> None:
+    """Train and compress a network as a recipe says, and write the model."""
+    from compress.datasets import load_dataset
+    from compress.pipeline import compress as follow
+    from compress.recipe import load_recipe
+    from experiments.console import print_line, training_progress
+    from hwsim.errors import InputError
+
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"cannot write {output}: there is no folder {output.absolute().parent}")
+    steps = load_recipe(recipe)
+    data = load_dataset(dataset, validation=steps.validation)
+    with training_progress() as on_progress:
+        *_, artifact = follow(steps, data, seed=seed, work=work, on_progress=on_progress)
+    size = artifact.save(output)
+    print_line(f"{output}: {steps.network}, stage {artifact.stage}, {size:,} bytes")
 
 
 def inspect(model: Model, as_json: AsJson = False) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.progress import TaskID
+
+    from compress.pipeline import Progress as Step
 
 UNBOUNDED = 10_000
 """Columns of a table that is not on a terminal: a file or a pipe gets it without line breaks."""
@@ -49,12 +54,24 @@ def print_note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def progress() -> Progress:
-    """Progress bars on standard error, gone from the screen once they are full."""
-    return Progress(
-        TextColumn("{task.description}"),
+@contextmanager
+def training_progress() -> Iterator[Callable[[Step], None]]:
+    """Show a bar of epochs for each step of a recipe; gives what takes `compress.pipeline.Progress`."""
+    columns = (
+        TextColumn("{task.description:<8}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
+        TextColumn("{task.completed}/{task.total} epochs"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
     )
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bars:
+        tasks: dict[int, TaskID] = {}
+
+        def show(at: Step) -> None:
+            if at.epochs:
+                if at.step not in tasks:
+                    tasks[at.step] = bars.add_task(at.kind, total=at.epochs, note="")
+                note = "" if at.loss is None else f"loss {at.loss:.4f}"
+                bars.update(tasks[at.step], completed=at.epoch, note=note)
+
+        yield show

@@ -92,3 +92,33 @@ def test_a_missing_file_or_a_folder_gives_one_sentence(capsys, tmp_path, command
 def test_evaluate_names_the_data_set_it_cannot_find(capsys, model):
     assert cli.run(cli.DCZ, ["evaluate", str(model), "--dataset", "nowhere"]) == 2
     assert "data set nowhere: not found" in capsys.readouterr().err
+
+
+RECIPE = """
+name = "short"
+description = "Every step once"
+network = "lenet300"
+step = [
+    { kind = "train", epochs = 1 },
+    { kind = "prune", density = 0.1, epochs = 1 },
+    { kind = "share", values = { fc1 = 3 }, epochs = 1 },
+    { kind = "encode" },
+]
+"""
+
+
+def test_compress_follows_a_recipe_and_gives_the_same_bytes_from_kept_steps(capsys, tmp_path, images):
+    recipe, work = tmp_path / "short.toml", tmp_path / "work"
+    recipe.write_text(RECIPE)
+    common = ("--recipe", recipe, "--dataset", images, "--seed", "3")
+    printed = run(capsys, "compress", *common, "-o", tmp_path / "a.dcz", "--work", work)
+    assert printed.startswith(f"{tmp_path / 'a.dcz'}: lenet300, stage huffman, ")
+    run(capsys, "compress", *common, "-o", tmp_path / "b.dcz", "--work", work)
+    assert (tmp_path / "a.dcz").read_bytes() == (tmp_path / "b.dcz").read_bytes()
+    assert Artifact.load(tmp_path / "a.dcz").stage == "huffman"
+
+
+@pytest.mark.parametrize("arguments", [["nowhere"], ["lenet300-demo", "-o", "no/such/folder/model.dcz"]])
+def test_compress_refuses_what_it_cannot_do_before_it_trains(capsys, arguments):
+    assert cli.run(cli.DCZ, ["compress", "--recipe", *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -163,9 +163,7 @@ def test_fully_connected_layers_are_bound_by_loading_filters():
 
 
 def test_refuses_what_it_cannot_run():
-    with pytest.raises(
-        InputError, match=r"layer c: kernel \(13, 13\) of 32-bit words on input \(20, 20\) does"
-    ):
+    with pytest.raises(InputError, match=r"layer c: kernel \(13, 13\) of 32-bit words on input"):
         EYERISS.cost(conv("c", 1, (20, 20), 1, (13, 13)), 1)
     with pytest.raises(InputError, match="layer s: a matmul layer cannot run on a eyeriss array"):
         EYERISS.cost(Layer("s", "matmul", 4, 4, 4, 32, 16), 1)

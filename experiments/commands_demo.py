@@ -1,0 +1,67 @@
+"""`hwsim demo`: the main job in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.units import engineering
+
+if TYPE_CHECKING:
+    from experiments.demo import Row
+
+HEADER = [
+    "stage", "file", "ratio", "test error", "weights live", "requested", "transferred", "energy/inf",
+    "latency", "inferences/s", "power", "limiter",
+]  # fmt: skip
+
+
+def demo(
+    network: Annotated[str, typer.Option(help="lenet300 (minutes) or lenet5 (longer).")] = "lenet300",
+    quick: Annotated[bool, typer.Option("--quick", help="A fraction of the epochs, the same path.")] = False,
+    dataset: Annotated[str, typer.Option(help="mnist, an npz file, or a folder of IDX files.")] = "mnist",
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    output: Annotated[Path | None, typer.Option(help="Run folder.", show_default="results/runs/demo")] = None,
+) -> None:
+    """Train, compress, execute and simulate: from images to joules."""
+    from compress.datasets import load_dataset
+    from compress.recipe import load_recipe
+    from experiments.console import print_line, training_progress
+    from experiments.demo import run_demo, shortened
+    from experiments.results import recording
+
+    recipe = load_recipe(f"{network}-demo")
+    if quick:
+        recipe = shortened(recipe)
+    data = load_dataset(dataset, validation=recipe.validation)
+    with recording("demo", output, seed=seed) as run, training_progress() as show:
+        rows = run_demo(run, recipe, data, seed, show)
+    _print_runs(rows)
+    print_line(f"Written to {run.target}: {', '.join(sorted(path.name for path in run.target.iterdir()))}")
+
+
+def _print_runs(rows: list[Row]) -> None:
+    from experiments.console import print_table
+
+    for label in dict.fromkeys(row.label for row in rows):
+        print_table(label, HEADER, [_cells(row) for row in rows if row.label == label])
+
+
+def _cells(row: Row) -> list[str]:
+    report, executed = row.report, row.file_bytes is not None
+    return [
+        report.workload.stage,
+        engineering(row.file_bytes if executed else report.workload.weight_bits / 8, "B"),  # type: ignore[arg-type]
+        f"{row.ratio:.1f}" if row.ratio else "",
+        f"{row.test_error_pct:.2f}%" if row.test_error_pct is not None else "",
+        report.weights_home,
+        engineering(report.requested_weight_bits / report.batch, "bit"),
+        engineering(report.transferred_weight_bits / report.batch, "bit"),
+        engineering(report.energy_per_inference_J, "J"),
+        f"{report.latency_ticks:,} cycles",
+        engineering(report.inferences_per_s, ""),
+        engineering(report.power_W, "W"),
+        report.limiter,
+    ]

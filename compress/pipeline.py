@@ -97,15 +97,20 @@ def compress(
     state = State(network)
     for index, step in enumerate(recipe.steps):
         path = folder / _file_name(recipe, index, dataset, seed) if folder else None
-        report = _reporter(recipe, index, on_progress)
+        bench = Workbench(
+            dataset,
+            np.random.default_rng([seed, index + 1]),
+            recipe.gap_bits,
+            _reporter(recipe, index, on_progress),
+        )
+        kind = KINDS[step.kind]
         if path is not None and path.exists():
             state = checkpoint.load(path, network)
         else:
-            bench = Workbench(dataset, np.random.default_rng([seed, index + 1]), report)
-            state = KINDS[step.kind].run(step, state, bench)
+            state = kind.run(step, state, bench)
             if path is not None:
                 checkpoint.save(state, path)
-        yield KINDS[step.kind].artifact(step, state, recipe.gap_bits)
+        yield kind.artifact(step, state, bench)
 
 
 def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from compress.cluster import Init  # noqa: TC001 (pydantic reads it)
 from compress.prune import Score  # noqa: TC001 (pydantic reads it)
+from compress.quantize import Calibration  # noqa: TC001 (pydantic reads it)
 from compress.share import CodebookType  # noqa: TC001 (pydantic reads it)
 from compress.tensors import MAX_GAP_BITS, Coding
 from compress.train import TrainConfig
@@ -147,10 +148,31 @@ class EncodeStep(Step):
     coding: Coding = "huffman"
 
 
-AnyStep = Annotated[TrainStep | PruneStep | ShareStep | EncodeStep, Field(discriminator="kind")]
+class QuantizeStep(Step):
+    """Store the network so far in integers too, beside what follows; makes the stage ``int8``...
+
+    Parameters
+    ----------
+    bits, per_channel, calibration
+        See `compress.quantize.quantize_network`.
+    images : int
+        Training images that activations are calibrated on.
+    """
+
+    kind: Literal["quantize"]
+    bits: int = Field(default=8, ge=2, le=8)
+    per_channel: bool = True
+    calibration: Calibration = "minmax"
+    images: int = Field(default=1000, ge=1)
+
+
+AnyStep = Annotated[
+    TrainStep | PruneStep | ShareStep | EncodeStep | QuantizeStep, Field(discriminator="kind")
+]
 
 KINDS: dict[str, type[Step]] = {
     "train": TrainStep, "prune": PruneStep, "share": ShareStep, "encode": EncodeStep,
+    "quantize": QuantizeStep,
 }  # fmt: skip
 
 

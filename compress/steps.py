@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ from compress.container import Artifact
 from compress.ops.loss import softmax_cross_entropy
 from compress.ops.simple import softmax
 from compress.prune import GradualPruning, global_masks, gradual_density, layer_masks, nm_mask, weights_of
+from compress.quantize import quantize_network
 from compress.recipe import EncodeStep
 from compress.share import CentroidTuning, share
 from compress.state import State
@@ -20,17 +21,18 @@ from compress.units import silence
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from compress.datasets import Dataset
     from compress.network import Network
     from compress.ops.base import Array
     from compress.prune import Mask, MaskRule
-    from compress.recipe import PruneStep, ShareStep, Training, TrainStep
+    from compress.recipe import PruneStep, QuantizeStep, ShareStep, Training, TrainStep
     from compress.tensors import StoredTensor
 
 OnEpoch = Callable[[EpochReport], None]
-GapBits = Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,15 @@ class Workbench:
     dataset : Dataset
     rng : numpy.random.Generator
         The step's own.
+    gap_bits : dict of str to int
+        Index width by layer; where there is none, the one that gives the fewest bits.
     on_epoch : callable
         Gets an `EpochReport` after each epoch.
     """
 
     dataset: Dataset
     rng: np.random.Generator
+    gap_bits: Mapping[str, int] = field(default_factory=dict)
     on_epoch: OnEpoch = field(default=lambda report: None)
 
 
@@ -87,29 +92,29 @@ def _share(step: ShareStep, state: State, bench: Workbench) -> State:
     return State(network, state.masks, tensors, state.teacher)
 
 
-def _encode(_step: EncodeStep, state: State, _bench: Workbench) -> State:
+def _unchanged(_step: EncodeStep | QuantizeStep, state: State, _bench: Workbench) -> State:
     """Nothing changes but how the file is written."""
     return state
 
 
-def _dense_artifact(_step: TrainStep, state: State, _gap_bits: GapBits) -> Artifact:
+def _dense_artifact(_step: TrainStep, state: State, _bench: Workbench) -> Artifact:
     """Every weight in fp32."""
     return Artifact.of(state.network, "dense")
 
 
-def _pruned_artifact(_step: PruneStep, state: State, gap_bits: GapBits) -> Artifact:
+def _pruned_artifact(_step: PruneStep, state: State, bench: Workbench) -> Artifact:
     """fp32 non-zeros and the gaps between them; biases in fp32."""
     tensors: dict[str, StoredTensor] = {
-        name: PrunedTensor(state.network.params[name], gap_bits.get(layer))
+        name: PrunedTensor(state.network.params[name], bench.gap_bits.get(layer))
         for layer, name in weights_of(state.network).items()
     }
     return Artifact.of(state.network, "pruned", tensors)
 
 
-def _shared_artifact(step: ShareStep | EncodeStep, state: State, gap_bits: GapBits) -> Artifact:
+def _shared_artifact(step: ShareStep | EncodeStep, state: State, bench: Workbench) -> Artifact:
     """Codebooks, labels and gaps: of fixed width, or coded."""
     coding = step.coding if isinstance(step, EncodeStep) else "fixed"
-    width_of = {name: gap_bits.get(layer) for layer, name in weights_of(state.network).items()}
+    width_of = {name: bench.gap_bits.get(layer) for layer, name in weights_of(state.network).items()}
     tensors: dict[str, StoredTensor] = {
         name: replace(tensor, coding=coding, gap_bits=width_of.get(name))
         for name, tensor in state.shared.items()
@@ -117,22 +122,31 @@ def _shared_artifact(step: ShareStep | EncodeStep, state: State, gap_bits: GapBi
     return Artifact.of(state.network, "shared" if coding == "fixed" else coding, tensors)
 
 
+def _quantized_artifact(step: QuantizeStep, state: State, bench: Workbench) -> Artifact:
+    """Weights in integers, and the scales to execute in integers; biases in fp32."""
+    images = bench.dataset.train.x[: step.images]
+    return quantize_network(
+        state.network, images, step.bits, per_channel=step.per_channel, calibration=step.calibration
+    )
+
+
 class Kind(NamedTuple):
     """How a kind of step runs, and what file its result makes.
 
-    `run` takes the step, the state and the workbench and gives the next state; `artifact` takes the
-    step, the state and the gap widths by layer.
+    Both take the step, the state and the workbench; `run` gives the next state, `artifact` the file
+    that stands for it.
     """
 
     run: Callable[[Any, State, Workbench], State]
-    artifact: Callable[[Any, State, GapBits], Artifact]
+    artifact: Callable[[Any, State, Workbench], Artifact]
 
 
 KINDS = {
     "train": Kind(_train, _dense_artifact),
     "prune": Kind(_prune, _pruned_artifact),
     "share": Kind(_share, _shared_artifact),
-    "encode": Kind(_encode, _shared_artifact),
+    "encode": Kind(_unchanged, _shared_artifact),
+    "quantize": Kind(_unchanged, _quantized_artifact),
 }
 
 

@@ -12,6 +12,7 @@ from compress.container import parse
 from compress.datasets import Dataset, Split
 from compress.network import Network, Node
 from compress.pipeline import compress
+from compress.quantize import integer_network
 from compress.recipe import Recipe
 from compress.state import State, load, save
 from compress.tensors import DenseTensor, PrunedTensor, SharedTensor
@@ -192,6 +193,13 @@ def test_gap_bits_reach_the_files():
     artifacts = list(compress(recipe(TRAIN, PRUNE, SHARE, ENCODE, gap_bits={"fc1": 2}), DATA))
     for artifact in artifacts[1:]:
         assert parse(artifact.to_bytes())[0].tensors["fc1.weight"].gap_bits == 2
+
+
+def test_integers_come_beside_the_other_stages():
+    aside = recipe(TRAIN, {"kind": "quantize", "bits": 4, "calibration": "mse", "images": 50}, PRUNE)
+    artifacts = list(compress(aside, DATA))
+    assert [artifact.stage for artifact in artifacts] == ["dense", "int4", "pruned"]
+    assert evaluate(integer_network(artifacts[1]), DATA.test) < 0.1
 
 
 def test_training_stops_early_and_keeps_the_best_epoch():

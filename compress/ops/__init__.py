@@ -5,6 +5,7 @@ from compress.ops import (
     deconv,
     elementwise,
     fc,
+    integer,
     matmul,
     pool,
     recurrent,
@@ -17,6 +18,19 @@ from compress.ops.base import Context, Op
 
 __all__ = ["OPS", "Context", "Op"]
 
-MODULES = (fc, conv, pool, simple, elementwise, shaping, reduction, matmul, recurrent, deconv, stored)
+MODULES = (
+    fc,
+    conv,
+    pool,
+    simple,
+    elementwise,
+    shaping,
+    reduction,
+    matmul,
+    recurrent,
+    deconv,
+    stored,
+    integer,
+)
 
 OPS: dict[str, Op] = {name: op for module in MODULES for name, op in module.OPS.items()}

@@ -1,0 +1,178 @@
+"""Linear quantization after training, executed in integers.
+
+Weights and activations become ``round(value / scale)`` in a few bits, symmetric around zero (Jacob
+et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
+inference", with a zero point of 0). A layer multiplies integers and adds them into 32 bits; the sums
+times both scales are what the next layer reads. Scales come from calibration: of the weights
+themselves, and of what each layer reads on some images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from compress.container import Artifact
+from compress.network import INPUT
+from compress.ops.integer import INPUT_SCALE, levels, top_level
+from compress.prune import weights_of
+from compress.tensors import QuantizedTensor, StoredTensor
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from compress.network import Network, Node
+    from compress.ops.base import Array
+
+Calibration = Literal["minmax", "percentile", "mse"]
+Accumulator = Literal["int32", "float64"]
+
+PERCENTILE = 99.9
+MSE_STEPS = 80
+INTEGER_OPS = {"fc": "integer_fc", "conv": "integer_conv"}
+
+
+def quantize_network(
+    network: Network,
+    images: Array,
+    bits: int = 8,
+    *,
+    per_channel: bool = True,
+    calibration: Calibration = "minmax",
+) -> Artifact:
+    """Quantize all weights, and fix the scales of what the layers read.
+
+    Parameters
+    ----------
+    network : Network
+    images : ndarray, shape (n, \\*input_shape)
+        What activations are calibrated on.
+    bits : int
+        Of weights and activations, 2 to 8.
+    per_channel : bool
+        One scale for each output of a layer, instead of one for the layer.
+    calibration : {"minmax", "percentile", "mse"}
+        Range of a tensor: its largest magnitude, the 99.9th percentile of magnitudes, or the one of
+        least squared error.
+
+    Returns
+    -------
+    Artifact
+        Of stage ``int8`` (or ``int4``...); biases stay in fp32.
+
+    Raises
+    ------
+    InputError
+        If bits or calibration cannot be used, or there are no images.
+    """
+    if not len(images):
+        raise InputError("quantization: no images to calibrate on, expected at least one")
+    layers = weights_of(network)
+    tensors: dict[str, StoredTensor] = {
+        name: quantize(network.params[name], bits, per_channel=per_channel, calibration=calibration)
+        for name in layers.values()
+    }
+    scales = _activation_scales(network, images, bits, calibration)
+    nodes = (
+        replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.inputs[0]]})
+        if node.name in layers
+        else node
+        for node in network.nodes
+    )
+    return Artifact.of(replace(network, nodes=tuple(nodes)), f"int{bits}", tensors)
+
+
+def quantize(
+    weight: Array, bits: int = 8, *, per_channel: bool = True, calibration: Calibration = "minmax"
+) -> QuantizedTensor:
+    """Round a weight tensor to multiples of a scale; parameters as in `quantize_network`."""
+    _check(bits, calibration)
+    rows = weight.reshape(len(weight), -1) if per_channel else weight.reshape(1, -1)
+    scales = np.array([scale_of(row, bits, calibration) for row in rows], np.float32)
+    rounded = levels(rows, scales[:, np.newaxis], bits).reshape(weight.shape)
+    return QuantizedTensor(rounded.astype(np.int8), scales if per_channel else scales[0], bits)
+
+
+def scale_of(values: Array, bits: int = 8, calibration: Calibration = "minmax") -> np.float32:
+    """Step between two levels for `values`, at least the smallest normal number.
+
+    Raises
+    ------
+    InputError
+        If bits or calibration cannot be used.
+    """
+    _check(bits, calibration)
+    magnitudes = np.abs(values).ravel().astype(np.float64)
+    largest, top = magnitudes.max(initial=0.0), top_level(bits)
+    if calibration == "percentile" and largest:
+        largest = np.percentile(magnitudes, PERCENTILE) or largest
+    elif calibration == "mse" and largest:
+        ranges = largest * np.arange(1, MSE_STEPS + 1) / MSE_STEPS
+        largest = min(ranges, key=lambda limit: _squared_error(magnitudes, limit / top, top))
+    return np.float32(max(largest / top, np.finfo(np.float32).tiny))
+
+
+def integer_network(artifact: Artifact, accumulator: Accumulator = "int32") -> Network:
+    """Return the network that executes a quantized artifact on integers.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        As `quantize_network` makes it; layers without an input scale stay in floating point.
+    accumulator : {"int32", "float64"}
+        Integers proper, or an emulation in floating point: the same levels as numbers that
+        float64 adds without rounding, which gives the same outputs bit for bit.
+
+    Raises
+    ------
+    InputError
+        If the sums of a layer could overflow 32 bits.
+    """
+    params: dict[str, Array] = {}
+    nodes = []
+    for node in artifact.topology.nodes:
+        tensor = artifact.tensors[node.params[0]] if node.params else None
+        if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
+            weight, *bias = node.params
+            named: dict[str, Array] = {
+                f"{weight}.levels": tensor.q,
+                f"{weight}.scale": tensor.scale.reshape(-1),
+            }
+            attrs = {**node.attrs, "bits": tensor.bits, "accumulator": accumulator}
+            nodes.append(replace(node, op=INTEGER_OPS[node.op], attrs=attrs, params=(*named, *bias)))
+            params |= named
+        else:
+            nodes.append(node)
+    used = {name for node in nodes for name in (*node.params, *node.inputs)}
+    params |= {name: tensor.to_array() for name, tensor in artifact.tensors.items() if name in used}
+    return replace(artifact.topology, nodes=tuple(nodes)).network(params)
+
+
+def _activation_scales(
+    network: Network, images: Array, bits: int, calibration: Calibration
+) -> dict[str, float]:
+    """Scale of every value that a layer with weights reads."""
+    read = {node.inputs[0] for node in network.nodes if node.name in weights_of(network)}
+    scales: dict[str, float] = {}
+
+    def observe(node: Node, output: Array) -> None:
+        if node.name in read:
+            scales[node.name] = float(scale_of(output, bits, calibration))
+
+    if INPUT in read:
+        scales[INPUT] = float(scale_of(images, bits, calibration))
+    network.forward(images, observe=observe)
+    return scales
+
+
+def _squared_error(magnitudes: Array, scale: float, top: int) -> float:
+    return float(np.square(np.minimum(np.rint(magnitudes / scale), top) * scale - magnitudes).sum())
+
+
+def _check(bits: int, calibration: str) -> None:
+    if not 2 <= bits <= 8:
+        raise InputError(f"quantization: {bits} bits, expected 2 to 8")
+    if calibration not in get_args(Calibration):
+        known = ", ".join(get_args(Calibration))
+        raise InputError(f"quantization: calibration is {calibration!r}, expected one of {known}")

@@ -37,6 +37,7 @@ def demo(
         recipe = shortened(recipe)
     data = load_dataset(dataset, validation=recipe.validation)
     with recording("demo", output, seed=seed) as run, training_progress() as show:
+        run.inputs[data.name] = data.sha256
         rows = run_demo(run, recipe, data, seed, show)
     _print_runs(rows)
     print_line(f"Written to {run.target}: {', '.join(sorted(path.name for path in run.target.iterdir()))}")

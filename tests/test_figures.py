@@ -61,7 +61,7 @@ def test_the_right_side_cuts_only_what_is_far_longer_than_the_shortest_bar():
     assert right.get_xlim() == (0, pytest.approx(1.12 * 2e-6))
     assert [type(patch) for patch in right.patches].count(Polygon) == 1
     assert texts(right) == ["97 µJ", "1 µJ", "1 µJ"]
-    assert right.get_xlabel() == "the same, magnified 63×"  # 1.42 * 100 / (1.12 * 2)
+    assert right.get_xlabel() == "the same, magnified 69×"  # 1.55 * 100 / (1.12 * 2)
 
 
 def test_a_stage_that_costs_more_than_dense_is_said_to():

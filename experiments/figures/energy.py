@@ -26,7 +26,7 @@ ROW_IN, TITLE_IN, AROUND_IN, LEGEND_IN = 0.27, 0.3, 0.66, 0.42
 WIDTH = 0.42
 """Of either axis against the figure: equal, so that the magnification is the ratio of their limits."""
 BAR = 0.74
-LABEL_ROOM = 1.42
+LABEL_ROOM = 1.55
 """Length of the axis on the left against its longest bar, whose label is put behind it."""
 WIDEST = 4.0
 """Bars up to this many times the smallest are whole on the right; longer ones are cut."""

@@ -54,6 +54,8 @@ class Sram(Section):
     wire_mm: NonNegative
     """Mean distance from a bank to a tile, paid on every bit read or written."""
     bandwidth_B_per_cycle: Count
+    holds_weights: bool = True
+    """Whether weights may stay here; a machine that feeds them through a FIFO of their own cannot."""
 
 
 class Scratchpad(Section):

@@ -7,9 +7,11 @@ chip's energy table, the law for the SRAM bank that is read plus the wire to it,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from hwsim.arrays.counting import ACCUMULATOR
+from hwsim.arrays.spads import spad_access
 from hwsim.energy import EnergyTable
 from hwsim.errors import InputError
 from hwsim.memory import bank_access
@@ -89,7 +91,11 @@ class PriceList:
             "register": self._register,
             "mac": self._table,
             "vector": self._vector,
+            "noc": self._hop,
         }
+        if component.startswith("spad_"):
+            spad = spad_access(self.chip.array.memories[component], action, self.table)
+            return Price(spad.pJ, spad.note, (spad.source,))
         if component not in makers:
             raise InputError(f"no component {component!r} to price, expected one of {', '.join(makers)}")
         return makers[component](action)
@@ -130,6 +136,18 @@ class PriceList:
             add.pJ + 3 * width * register.pJ,
             f"{add.derivation}, two operands and a result of {width} bits at {register.derivation}",
             add.sources + register.sources,
+        )
+
+    def _hop(self, action: str) -> Price:
+        if action != "hop_bit":
+            raise InputError(f"a network on chip has no action {action!r}, expected 'hop_bit'")
+        wire = self.table["wire_bit_mm"]
+        array = self.chip.array
+        pitch_mm = sqrt(self.chip.process.die_mm2 / (array.rows * array.cols))
+        return Price(
+            pitch_mm * wire.pJ,
+            f"{pitch_mm:.3g} mm between PEs (die area / PEs) at {wire.pJ:g} pJ/bit/mm",
+            (wire.source, self.chip.sources["process.die_mm2"]),
         )
 
     def _dram(self, action: str) -> Price:

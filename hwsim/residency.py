@@ -167,7 +167,7 @@ def _plan_for(
     pinned = [False] * len(layers)
     free = space - activations
     for i in sorted(range(len(layers)), key=lambda i: (-fetches[i], -sizes[i], i)):
-        if sizes[i] <= free:
+        if sizes[i] <= free and (chip.sram.holds_weights or not layers[i].weights):
             pinned[i] = True
             free -= sizes[i]
     weight_bits = sum(

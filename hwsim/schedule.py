@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from hwsim.workload import Layer, Workload
 
 
+MAX_STEPS = 4096
+"""Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
+
+
 @dataclass(frozen=True)
 class LayerWork:
     """Everything one batch asks of one layer, before any waiting.
@@ -146,11 +150,12 @@ def _pass_over(
     )
     burst_bits = 8 * chip.dram.burst_B
     per_pass = Counter(cost.counts)
+    through_port = ("weights", "array_port", "word") in per_pass
     _count_port(per_pass, layer)
     if layer.weights:
         _count_weights(
             per_pass,
-            fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
+            through_port * fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
             int(fetched.sum()),
             int(weight_bursts.sum()) * burst_bits,
             int(symbols.sum()),
@@ -180,12 +185,13 @@ def _pass_over(
 
 
 def _cuts(chip: Chip, layer: Layer) -> NDArray[np.int64]:
-    """Ends of the steps, in stored bits of the payload."""
+    """Ends of the steps, in stored bits of the payload; a long layer takes several slots a step."""
     if layer.weights is None:
         return np.zeros(1, np.int64)
-    slot = 8 * chip.buffers.slot_B
     total = layer.weights.payload_bits
-    return np.append(np.arange(slot, total, slot, dtype=np.int64), total)
+    slots = -(-total // (8 * chip.buffers.slot_B))
+    step = 8 * chip.buffers.slot_B * max(1, -(-slots // MAX_STEPS))
+    return np.append(np.arange(step, total, step, dtype=np.int64), total)
 
 
 def _shares(ends: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -233,7 +239,10 @@ def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
 def _count_weights(
     counts: Counter[Action], used_bits: int, fetched_bits: int, moved_bits: int, symbols: int
 ) -> None:
-    """Weights on their way from DRAM through SRAM and decoder to the array's port."""
+    """Weights on their way from DRAM through SRAM and decoder to the array's port.
+
+    An array without a port for weights computes beside its own memory of them, and counts that itself.
+    """
     counts["weights", "dram", "read_bit"] += moved_bits
     counts["weights", "sram", "write_bit"] += fetched_bits
     counts["weights", "sram", "read_bit"] += used_bits

@@ -68,7 +68,7 @@ def test_requested_bits_are_stored_bits_times_fetches(folder, stage, batch):
     workload = workload_of(artifact, layout=layout)
     assert workload.weight_bits + container_bits(layout) == 8 * path.stat().st_size
 
-    nothing_fits = load_chip("edge").replace(**{"sram.capacity_B": 4096 + 8 * 1100 * batch})
+    nothing_fits = load_chip("edge").replace(**{"sram.capacity_B": 4096 + 4 * 1084 * batch})
     report = simulate(nothing_fits, workload, batch)
     residency = report.schedule.residency
     assert not all(residency.pinned)

@@ -47,7 +47,7 @@ def fold(network: Network) -> Network:
         affine = _affine(node, params, shapes)
         layer = kept.get(affine.source) if affine else None
         folded = None
-        if affine and layer and readers[layer.name] == 1 and all(uses[name] == 1 for name in layer.params):
+        if affine and layer and readers[layer.name] == 1 and all(uses[name] <= 1 for name in layer.params):
             folded = _scaled(layer, affine, params, shapes[layer.name])
         if folded is None or layer is None:
             kept[node.name] = node

@@ -35,8 +35,8 @@ def import_onnx(
     """Import an ONNX file as a network.
 
     The first dimension of every input is the batch. Constants are folded, batch normalisation goes
-    into the layer before it, and floats of any width become float32. What the graph computes from
-    the size of its batch is computed for one item.
+    into the layer before it (a file that this project wrote comes back as it was), and floats of any
+    width become float32. What the graph computes from the size of its batch is computed for one item.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def network_of(
         network = _finish(graph, build, values, {names[name]: shape[1:] for name, shape in inputs.items()})
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    return fold(network)
+    return network if graph.ours else fold(network)
 
 
 def _input_shapes(

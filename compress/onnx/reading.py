@@ -25,6 +25,9 @@ except ImportError:  # the package is an extra
 MAX_FILE_BYTES = 1 << 31
 """Protobuf messages end here."""
 
+PRODUCER = "hwsim"
+"""Names the files that this project writes."""
+
 OPSETS = (7, 23)
 """First and last version of the operator set whose meaning is known."""
 
@@ -55,6 +58,8 @@ class Graph:
         Initializers: float32, integers as they are, bool.
     operations : tuple of Operation
         Each after the ones it takes its inputs from.
+    ours : bool
+        Whether this project wrote the file.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Graph:
     outputs: tuple[str, ...]
     constants: dict[str, Array]
     operations: tuple[Operation, ...]
+    ours: bool = False
 
 
 def require_onnx() -> None:
@@ -131,6 +137,7 @@ def _checked(model: Any) -> Graph:
         tuple(value.name for value in graph.output),
         constants,
         _sorted(operations, {*constants, *inputs}),
+        model.producer_name == PRODUCER,
     )
 
 

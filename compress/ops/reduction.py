@@ -97,7 +97,7 @@ def _lrn(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
         total[:, max(0, -offset) : channels - max(0, offset)] += squares[
             :, max(0, offset) : channels - max(0, -offset)
         ]
-    total *= x.dtype.type(attrs["alpha"] / size)
+    total *= x.dtype.type(attrs["alpha"]) / x.dtype.type(size)
     total += x.dtype.type(attrs["bias"])
     return x * np.power(total, x.dtype.type(-attrs["beta"]))
 

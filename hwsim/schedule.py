@@ -1,7 +1,8 @@
 """From a workload on a chip to the tile stream, and to counts of everything that happens.
 
-Each pass over a layer is cut into steps of at most one buffer slot of stored weights. Cycles,
-symbols and bits are divided among the steps by cumulative rounding, so that their sums are exact.
+Each pass over a layer is cut into steps of one buffer slot of stored weights (of several slots
+where there would be thousands of steps). Cycles, symbols and bits are divided among the steps by
+cumulative rounding, so that their sums are exact.
 """
 
 from __future__ import annotations

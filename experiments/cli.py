@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
+from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_machine import chips
 from experiments.commands_results import reference
 from experiments.commands_run import run_
@@ -47,6 +48,7 @@ HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
     {"The main job": [demo], "Machines": [chips, run_], "Results": [reference]},
 )
+HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")
 DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",
     {"Models": [compress, inspect, verify, evaluate]},

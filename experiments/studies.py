@@ -1,0 +1,180 @@
+"""The experiments: one module each, found by name, run into a folder, checked against its reference.
+
+A study is a module of this package. Its docstring gives the title (first line), the question, what
+to look for and the answer found; its one entry point is ``produce(run: Run) -> None``, which writes
+tidy CSV files and, through `experiments.style.save`, figures into ``run.folder``. What it writes
+depends on the program and its shipped data alone, so that `check` can ask for the same again.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib
+import math
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.results import REFERENCE, Run, recording
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STUDIES: tuple[str, ...] = ()
+"""Names of the study modules."""
+
+RELATIVE_TOLERANCE = 1e-9
+"""How far a figure may be from its reference: libraries of mathematics differ in the last digits."""
+
+SHOWN = 3
+"""Differences of one file that are told one by one."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One experiment.
+
+    Parameters
+    ----------
+    name, title : str
+    text : str
+        The question, what to look for, the answer found.
+    produce : callable
+        Writes everything into the folder of the run it is given.
+    """
+
+    name: str
+    title: str
+    text: str
+    produce: Callable[[Run], None]
+
+
+def load_study(name: str) -> Study:
+    """Find a study by name.
+
+    Raises
+    ------
+    InputError
+        If there is no such study.
+    """
+    if name not in STUDIES:
+        raise InputError(f"no experiment {name!r}, expected one of {', '.join(STUDIES)}")
+    module = importlib.import_module(f"experiments.{name}")
+    title, _, text = (module.__doc__ or "").partition("\n")
+    return Study(name, title.rstrip("."), text.strip(), module.produce)
+
+
+def run_study(name: str, output: Path | None = None) -> Path:
+    """Run a study into `output`, or ``results/runs/NAME``, and return that folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such study, or the folder cannot be written.
+    """
+    study = load_study(name)
+    with recording(name, output) as run:
+        run.inputs["shipped data"] = shipped_data_digest()
+        study.produce(run)
+    return run.target
+
+
+def check_study(name: str, root: Path = Path()) -> list[str]:
+    """Run a study again and say how its CSV files differ from ``results/reference/NAME``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that holds ``results``.
+
+    Returns
+    -------
+    list of str
+        A sentence per difference; empty if all figures are the same within `RELATIVE_TOLERANCE`.
+
+    Raises
+    ------
+    InputError
+        If there is no such study, or no reference of it.
+    """
+    study = load_study(name)
+    reference = root / REFERENCE / name
+    if not any(reference.glob("*.csv")):
+        raise InputError(f"no CSV file in {reference}, expected the reference of experiment {name}")
+    with tempfile.TemporaryDirectory() as folder:
+        study.produce(Run(Path(folder), Path(folder)))
+        return differences(reference, Path(folder))
+
+
+def differences(reference: Path, made: Path) -> list[str]:
+    """Say how the CSV files in two folders differ."""
+    names = sorted({path.name for folder in (reference, made) for path in folder.glob("*.csv")})
+    found = []
+    for name in names:
+        if not (made / name).exists():
+            found.append(f"{name}: in the reference, but no longer made")
+        elif not (reference / name).exists():
+            found.append(f"{name}: made, but not in the reference")
+        else:
+            told = list(_csv_differences(reference / name, made / name))
+            found += [f"{name}: {sentence}" for sentence in told[:SHOWN]]
+            if len(told) > SHOWN:
+                found.append(f"{name}: {len(told) - SHOWN} more differences")
+    return found
+
+
+def _csv_differences(reference: Path, made: Path) -> Iterator[str]:
+    before, after = _cells(reference), _cells(made)
+    if before[:1] != after[:1]:
+        yield f"columns were {','.join(*before[:1])}, now {','.join(*after[:1])}"
+        return
+    if len(before) != len(after):
+        yield f"had {len(before) - 1} rows, now {len(after) - 1}"
+        return
+    for line, (old, new) in enumerate(zip(before, after, strict=True), start=1):
+        for column, was, now in zip(before[0], old, new, strict=True):
+            if not _same(was, now):
+                yield f"line {line}, {column}: was {was}, now {now}"
+
+
+def _cells(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def _same(was: str, now: str) -> bool:
+    if was == now:
+        return True
+    try:
+        return math.isclose(float(was), float(now), rel_tol=RELATIVE_TOLERANCE)
+    except ValueError:
+        return False
+
+
+def shipped_data_digest() -> str:
+    """SHA-256 over every shipped chip, network and table: what studies read."""
+    digest = hashlib.sha256()
+    for part in ("chips", "data"):
+        for name, content in _contents(resources.files("hwsim") / part, part):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _contents(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda found: found.name):
+        if entry.is_dir():
+            yield from _contents(entry, f"{prefix}/{entry.name}")
+        else:
+            yield f"{prefix}/{entry.name}", entry.read_bytes()
+
+
+def run_alone(name: str) -> None:
+    """Run one study from the command line: ``python -m experiments.NAME``."""
+    from experiments.cli import HWSIM, run
+
+    sys.exit(run(HWSIM, ["experiments", "run", name]))

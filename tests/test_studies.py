@@ -1,0 +1,160 @@
+"""The experiments: found by name, run into a folder, checked against their reference."""
+
+import importlib
+import inspect
+import json
+import sys
+import types
+
+import pandas as pd
+import pytest
+
+from experiments import cli, studies
+from hwsim.errors import InputError
+
+DOC = """Squares of small numbers.
+
+How fast do squares grow? Faster than their roots.
+"""
+
+
+class Squares:
+    """A study whose answer can be changed."""
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+
+    def produce(self, run) -> None:
+        numbers = [1, 2, 3]
+        squares = [self.factor * number**2 / 3 for number in numbers]
+        run.write_csv("squares.csv", pd.DataFrame({"number": numbers, "square_J": squares, "by": "hand"}))
+
+
+@pytest.fixture
+def squares(tmp_path, monkeypatch):
+    """The one study there is, with a current folder to run it in."""
+    study = Squares()
+    module = types.SimpleNamespace(__doc__=DOC, produce=study.produce)
+    monkeypatch.setitem(sys.modules, "experiments.squares", module)
+    monkeypatch.setattr(studies, "STUDIES", ("squares",))
+    monkeypatch.chdir(tmp_path)
+    return study
+
+
+def run(*arguments: str) -> int:
+    return cli.run(cli.HWSIM, ["experiments", *arguments])
+
+
+def made_and_kept() -> None:
+    """Run every experiment and keep the result as the reference."""
+    assert run("run", "--all") == 0
+    assert cli.run(cli.HWSIM, ["reference"]) == 0
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_a_study_says_what_it_asks_and_can_run_alone(name):
+    study = studies.load_study(name)
+    assert study.title
+    assert "\n" not in study.title
+    assert len(study.text) > 200
+    source = inspect.getsource(importlib.import_module(f"experiments.{name}"))
+    assert f'run_alone("{name}")' in source
+
+
+def test_list(squares, capsys):
+    assert run("list") == 0
+    assert "Squares of small numbers" in capsys.readouterr().out
+    assert run("list", "--json") == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed == {
+        "name": "squares",
+        "title": "Squares of small numbers",
+        "text": "How fast do squares grow? Faster than their roots.",
+    }
+
+
+def test_a_run_records_what_it_made_and_what_it_read(squares, tmp_path):
+    assert run("run", "squares") == 0
+    folder = tmp_path / "results" / "runs" / "squares"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert list(manifest["files"]) == ["squares.csv"]
+    assert manifest["inputs"] == {"shipped data": studies.shipped_data_digest()}
+
+
+def test_a_run_goes_where_it_is_told(squares, tmp_path):
+    assert run("run", "squares", "-o", "elsewhere") == 0
+    assert (tmp_path / "elsewhere" / "squares.csv").exists()
+
+
+def test_check_finds_the_same(squares, capsys):
+    made_and_kept()
+    squares.factor = 1.0 + 1e-12
+    assert run("check") == 0
+    assert "squares: the same" in capsys.readouterr().out
+
+
+def test_check_says_what_differs(squares, capsys):
+    made_and_kept()
+    squares.factor = 1.0 + 1e-6
+    assert run("check", "squares") == 1
+    told = capsys.readouterr().out
+    assert "squares.csv: line 2, square_J: was 0.3333333333333333, now 0.333333666666666" in told
+
+
+def write(folder, text):
+    folder.mkdir(exist_ok=True)
+    (folder / "table.csv").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("a,b\n1,x\n", "a,b\n1.0000000001,x\n", []),
+        ("a,b\n1,x\n", "a,b\n1,y\n", ["table.csv: line 2, b: was x, now y"]),
+        ("a,b\n1,x\n", "a,c\n1,x\n", ["table.csv: columns were a,b, now a,c"]),
+        ("a,b\n1,x\n", "a,b\n1,x\n2,y\n", ["table.csv: had 1 rows, now 2"]),
+        ("a\n0\n", "a\n1e-300\n", ["table.csv: line 2, a: was 0, now 1e-300"]),
+        ("a\nnan\n", "a\nnan\n", []),
+        (
+            "a\n1\n2\n3\n4\n5\n",
+            "a\n2\n3\n4\n5\n6\n",
+            [f"table.csv: line {n + 1}, a: was {n}, now {n + 1}" for n in (1, 2, 3)]
+            + ["table.csv: 2 more differences"],
+        ),
+    ],
+)
+def test_differences_of_tables(tmp_path, before, after, expected):
+    write(tmp_path / "before", before)
+    write(tmp_path / "after", after)
+    assert studies.differences(tmp_path / "before", tmp_path / "after") == expected
+
+
+def test_files_that_come_and_go(tmp_path):
+    write(tmp_path / "before", "a\n1\n")
+    (tmp_path / "after").mkdir()
+    assert studies.differences(tmp_path / "before", tmp_path / "after") == [
+        "table.csv: in the reference, but no longer made"
+    ]
+    assert studies.differences(tmp_path / "after", tmp_path / "before") == [
+        "table.csv: made, but not in the reference"
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["run", "squares", "--all"],
+        ["run", "cubes"],
+        ["check", "cubes"],
+        ["check"],  # there is no reference yet
+        ["run", "squares", "squares", "-o", "elsewhere"],
+    ],
+)
+def test_bad_input_exits_with_2(squares, arguments):
+    assert run(*arguments) == 2
+
+
+def test_no_such_study(squares):
+    with pytest.raises(InputError, match="no experiment 'cubes', expected one of squares"):
+        studies.load_study("cubes")

@@ -1,0 +1,90 @@
+"""Everything README tells a reader to type exists, and everything it points to is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+
+from experiments import cli
+from experiments.units import engineering
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+APPS = {"hwsim": cli.HWSIM, "dcz": cli.DCZ}
+CHEAP = {"hwsim --help", "hwsim chips", "hwsim chips edge"}
+
+
+def commands() -> list[str]:
+    """Every line of the console blocks, and every command in running text."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
+    typed = [line.removeprefix("$ ") for line in lines]
+    return typed + re.findall(r"`((?:make|hwsim|dcz) [^`]+)`", README)
+
+
+def options_of(app: typer.Typer, command: str) -> set[str]:
+    """Options that a command takes; fails if there is no such command."""
+    found = typer.main.get_command(app).commands[command]
+    return {option for parameter in found.params for option in parameter.opts} | {"--help"}
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.split()[0] in APPS])
+def test_command_lines_exist_with_their_options(line):
+    program, *arguments = shlex.split(line)
+    if arguments[0] in ("--help", "--version"):
+        return
+    assert {word for word in arguments if word.startswith("-")} <= options_of(APPS[program], arguments[0])
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make ")])
+def test_make_targets_exist(line):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert line.split()[1] in targets
+
+
+@pytest.mark.parametrize("line", sorted(CHEAP))
+def test_cheap_commands_run(line, capsys):
+    assert line in commands()
+    program, *arguments = shlex.split(line)
+    assert cli.run(APPS[program], arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_first_screen_holds_the_commands_and_the_plot():
+    screen = README.split("\n## ")[0]
+    assert "make demo" in screen
+    assert "results/reference/demo/energy.png" in screen
+    assert len(screen.splitlines()) < 40
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
+def test_links_lead_somewhere(target):
+    assert target.startswith("https://") or (ROOT / target).exists()
+
+
+def test_code_blocks_hold_nothing_but_known_programs():
+    known = {"git", "cd", "make", "pip", "hwsim", "dcz"}
+    assert {line.split()[0] for line in commands()} <= known
+
+
+def test_the_figures_in_the_text_are_those_of_the_reference_run():
+    stages = pd.read_csv(ROOT / "results" / "reference" / "demo" / "stages.csv").set_index(["run", "stage"])
+    lenet, alexnet = "lenet300 on edge", "alexnet, batch {}, on reference_250w"
+    dense, coded = stages.loc[lenet, "dense"], stages.loc[lenet, "huffman"]
+
+    def times_less(run: str) -> float:
+        return stages.loc[run, "dense"]["energy_J"] / stages.loc[run, "huffman"]["energy_J"]
+
+    text = " ".join(README.split())
+    for claim in (
+        f"{dense['energy_J_dram'] / dense['energy_J']:.0%} of its {engineering(dense['energy_J'], 'J')} per",
+        f"a file {coded['ratio']:.0f} times smaller that lives {coded['weights_home']}",
+        f"costs {engineering(coded['energy_J'], 'J')}, {times_less(lenet):.0f} times less",
+        f"{coded['test_error_pct']:.2f}% test error instead of {dense['test_error_pct']:.2f}%",
+        f"at batch 1 ({times_less(alexnet.format(1)):.1f} times less energy)",
+        f"saves only {times_less(alexnet.format(64)):.1f} times",
+    ):
+        assert claim in text

@@ -41,7 +41,7 @@ def _from_dcz(path: Path) -> Workload:
     from compress.container import read
 
     artifact, layout = read(path)
-    return workload_of(artifact, layout=layout)
+    return workload_of(artifact, layout=layout, arithmetic="int8" if artifact.stage == "int8" else "fp32")
 
 
 def _from_csv(path: Path) -> Workload:

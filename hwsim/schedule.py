@@ -47,7 +47,8 @@ class LayerWork:
     counts : Counter of Action
         Of the whole batch, DRAM, SRAM and decoder included.
     ticks : dict of str to int
-        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``array`` or ``vector``.
+        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``sram``, and ``array`` or
+        ``vector``.
     """
 
     passes: int
@@ -141,21 +142,13 @@ def _pass_over(
     read = weight_bursts + np.pad(_split(inputs + psums, spread), (0, steps - spread))
 
     cost = _cost(chip, layer, residency.items(index))
-    part = _Steps(
-        VECTOR_UNIT if layer.kind == "vector" else MAC_ARRAY,
-        _dram_ticks(read, chip),
-        _decode_ticks(symbols, layer, chip),
-        _split(cost.cycles, steps),
-        _dram_ticks(_split(outputs + psums, steps), chip),
-        any(source >= 0 and residency.spilled[source] for source in layer.inputs),
-    )
     burst_bits = 8 * chip.dram.burst_B
-    per_pass = Counter(cost.counts)
-    through_port = ("weights", "array_port", "word") in per_pass
-    _count_port(per_pass, layer)
+    counts = Counter(cost.counts)
+    through_port = ("weights", "array_port", "word") in counts
+    _count_port(counts, layer)
     if layer.weights:
         _count_weights(
-            per_pass,
+            counts,
             through_port * fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
             int(fetched.sum()),
             int(weight_bursts.sum()) * burst_bits,
@@ -165,21 +158,34 @@ def _pass_over(
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
         ("psums", psums, psums, moved.psums, moved.psums),
     ):
-        per_pass[tensor, "dram", "read_bit"] += came * burst_bits
-        per_pass[tensor, "sram", "write_bit"] += bits_in
-        per_pass[tensor, "sram", "read_bit"] += bits_out
-        per_pass[tensor, "dram", "write_bit"] += went * burst_bits
+        counts[tensor, "dram", "read_bit"] += came * burst_bits
+        counts[tensor, "sram", "write_bit"] += bits_in
+        counts[tensor, "sram", "read_bit"] += bits_out
+        counts[tensor, "dram", "write_bit"] += went * burst_bits
+
+    unit = "vector" if layer.kind == "vector" else "array"
+    sram_bits = sum(bits for (_, component, _), bits in counts.items() if component == "sram")
+    sram_ticks = -(-sram_bits // (8 * chip.sram.bandwidth_B_per_cycle))
+    part = _Steps(
+        VECTOR_UNIT if unit == "vector" else MAC_ARRAY,
+        _dram_ticks(read, chip),
+        _decode_ticks(symbols, layer, chip),
+        _split(max(cost.cycles, sram_ticks), steps),
+        _dram_ticks(_split(outputs + psums, steps), chip),
+        any(source >= 0 and residency.spilled[source] for source in layer.inputs),
+    )
     work = LayerWork(
         passes,
         passes * int(fetched.sum()),
         passes * int(weight_bursts.sum()) * burst_bits,
         passes * (inputs + outputs + 2 * psums) * burst_bits,
         cost,
-        Counter({action: passes * count for action, count in per_pass.items()}),
+        Counter({action: passes * count for action, count in counts.items()}),
         {
             "dram": int(part.read.sum() + part.write.sum()),
             "decoder": int(part.decode.sum()),
-            "vector" if layer.kind == "vector" else "array": int(part.compute.sum()),
+            "sram": sram_ticks,
+            unit: cost.cycles,
         },
     )
     return part, work

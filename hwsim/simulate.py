@@ -205,7 +205,7 @@ def layer_limiter(work: LayerWork, clock: float) -> str:
     resource = max(work.ticks, key=lambda name: work.ticks[name])
     if resource == "array":
         return "array load" if work.cost.load_cycles > work.cost.compute_cycles else "compute"
-    return {"dram": "bandwidth"}.get(resource, resource)
+    return {"dram": "bandwidth", "sram": "SRAM bandwidth"}.get(resource, resource)
 
 
 def simulate(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.commands_convert import export, import_, import_han, recode
 from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
 from experiments.commands_experiments import EXPERIMENTS
@@ -40,7 +41,8 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
     app.callback(help=help_text)(options)
     for heading, commands in groups.items():
         for command in commands:
-            app.command(name=command.__name__.removesuffix("_"), rich_help_panel=heading)(command)
+            name = command.__name__.removesuffix("_").replace("_", "-")
+            app.command(name=name, rich_help_panel=heading)(command)
     return app
 
 
@@ -51,7 +53,7 @@ HWSIM = application(
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")
 DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",
-    {"Models": [compress, inspect, verify, evaluate]},
+    {"Models": [compress, inspect, verify, evaluate], "In and out": [import_, import_han, recode, export]},
 )
 
 

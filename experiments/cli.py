@@ -14,6 +14,7 @@ from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_machine import chips
 from experiments.commands_results import reference
 from experiments.commands_run import run_
+from experiments.commands_validate import validate
 from hwsim.errors import InputError
 
 BAD_INPUT = 2
@@ -48,7 +49,7 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
 
 HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
-    {"The main job": [demo], "Machines": [chips, run_], "Results": [reference]},
+    {"The main job": [demo], "Machines": [chips, run_], "Results": [validate, reference]},
 )
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")
 DCZ = application(

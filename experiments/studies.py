@@ -25,7 +25,9 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STUDIES: tuple[str, ...] = ()
+STUDIES: tuple[str, ...] = (
+    "validate",
+)
 """Names of the study modules."""
 
 RELATIVE_TOLERANCE = 1e-9

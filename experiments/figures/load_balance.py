@@ -1,0 +1,66 @@
+"""Load balance of the sparse array against queue depth, one line a layer, labelled at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, PercentFormatter
+
+from experiments import style
+from experiments.figures.labels import leader, spread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+CHOSEN_DEPTH = 8
+"""What the paper builds."""
+
+NETWORKS = {"AlexNet": "#0072B2", "VGG-16": "#D55E00", "NeuralTalk": "#009E73"}
+
+
+def draw(balance: pd.DataFrame) -> Figure:
+    """Draw `balance`: columns ``network``, ``layer``, ``queue_depth``, ``load_balance`` (0..1)."""
+    with style.applied():
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
+        axes = figure.add_axes((0.08, 0.14, 0.735, 0.76))
+        depths = sorted(set(balance["queue_depth"]))
+        ends, colours = {}, {}
+        for (network, layer), rows in balance.groupby(["network", "layer"], sort=False):
+            line = rows.sort_values("queue_depth")
+            idle = 1.0 - line["load_balance"]
+            colours[layer] = NETWORKS[str(network)]
+            ends[layer] = float(idle.iloc[-1])
+            axes.plot(
+                line["queue_depth"], idle, color=colours[layer], marker="o", markersize=3, linewidth=1.3
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(depths[0] * 0.9, depths[-1])
+        axes.set_xticks(depths, [str(depth) for depth in depths])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(0.0, 0.6)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.grid(axis="y")
+        axes.axvline(CHOSEN_DEPTH, color=style.INK, linewidth=0.8, linestyle=(0, (3, 3)))
+        axes.annotate("depth 8, as built", (CHOSEN_DEPTH, 0.56), (5, 0), textcoords="offset points")
+        axes.set_xlabel("depth of the activation queue in front of each PE")
+        axes.set_title("EIE, 64 PEs: share of PE cycles lost to load imbalance", pad=8)
+        heights = spread(list(ends.values()), 0.037, low=0.0)
+        for (layer, end), height in zip(ends.items(), heights, strict=True):
+            axes.annotate(
+                f"{layer}  {end:.0%}",
+                (depths[-1], end),
+                (depths[-1] * 1.35, height),
+                color=colours[layer],
+                va="center",
+                annotation_clip=False,
+                arrowprops=leader(colours[layer]),
+            )
+    return figure
+
+
+def save(balance: pd.DataFrame, path: Path) -> list[Path]:
+    """Draw `balance` and write it to `path` as PNG and SVG; see `draw`."""
+    return style.save(draw(balance), path)

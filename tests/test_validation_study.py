@@ -1,0 +1,76 @@
+"""The validation study: verdicts follow from errors and bounds, constants are the chips' own."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import cli, commands_validate, validate
+from experiments.figures import load_balance, validation
+from hwsim.chip import load_chip
+
+ERRORS = pd.DataFrame(
+    {
+        "source": ["EIE", "EIE", "EIE", "Eyeriss"],
+        "network": "AlexNet",
+        "layer": ["a", "b", "c", "d"],
+        "metric": ["energy", "energy", "energy", "processing_ms"],
+        "unit": "uJ",
+        "published": [10.0, 10.0, 10.0, 2.0],
+        "simulated": [11.0, 9.0, 18.0, 3.0],
+        "error_pct": [10.0, -10.0, 80.0, 50.0],
+        "bound_pct": [10.0, 9.9, np.nan, 20.0],
+        "confidence": "verified",
+    }
+)
+
+
+def test_a_figure_at_its_bound_is_met_and_one_beyond_is_missed_whatever_the_sign():
+    verdicts = validate.judged(ERRORS)["verdict"].tolist()
+    assert verdicts == ["met", "missed", "not judged", "missed"]
+
+
+def test_constants_are_read_from_what_is_used():
+    table = validate.constants().set_index("name")
+    assert table.loc["array.buffer_B", "value"] == str(load_chip("eyeriss").array.buffer_B)
+    assert table.loc["array.row_outputs", "kind"] == "inferred"
+    assert table.loc["layers of MLP0", "value"] == "5 x (2000 x 2000)"
+    assert set(table["kind"]) == {"inferred", "assumed"}
+    assert (table["reason"].str.len() > 10).all()
+
+
+def test_the_figure_counts_the_bounds_and_names_the_farthest_point():
+    figure = validation.draw(validate.judged(ERRORS))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "EIE: 1 of 2 bounds met" in labels
+    assert "Eyeriss: 0 of 1 bounds met" in labels
+    energy = next(axes for axes in figure.axes if axes.get_title(loc="left") == "energy")
+    texts = [text.get_text() for text in energy.texts]
+    assert texts == ["2 of 3 within 10%", "c: +80%"]
+
+
+def test_idle_share_falls_with_depth_in_the_figure():
+    balance = pd.DataFrame(
+        {"network": "AlexNet", "layer": "Alex-6", "queue_depth": [8, 1], "load_balance": [0.9, 0.6]}
+    )
+    (line, *_) = load_balance.draw(balance).axes[0].lines
+    assert line.get_xydata().tolist() == pytest.approx(np.array([[1, 0.4], [8, 0.1]]))
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("met", 0), ("missed", commands_validate.MISSED)])
+def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, capsys, verdict, code):
+    def recorded(name, output):
+        ERRORS.assign(verdict=verdict).to_csv(tmp_path / "validate.csv", index=False)
+        validate.constants().to_csv(tmp_path / "constants.csv", index=False)
+        return tmp_path
+
+    monkeypatch.setattr("experiments.studies.run_study", recorded)
+    assert cli.run(cli.HWSIM, ["validate"]) == code
+    printed = capsys.readouterr().out
+    assert "array.buffer_B" in printed
+    assert "±9.9%" in printed
+    assert cli.run(cli.HWSIM, ["validate", "--json"]) == code
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert figures[2]["bound_pct"] is None
+    assert figures[0]["simulated"] == 11.0

@@ -56,6 +56,10 @@ class OperationEnergy:
         if not (np.isfinite(self.pJ).all() and (self.pJ >= 0).all()):
             raise InputError("operation energy: pJ has a negative or infinite figure, expected 0 or more")
 
+    def counted(self, outside: frozenset[str]) -> NDArray[np.bool_]:
+        """Which components are not `outside`."""
+        return np.array([name not in outside for name in self.components], dtype=bool)
+
     def repeat(self, times: int) -> OperationEnergy:
         """Energies of the stream repeated `times` times."""
         return OperationEnergy(self.components, np.tile(self.pJ, (1, times, 1)), self.core)

@@ -38,7 +38,7 @@ class Machine:
         self.stream = stream
         self.env = env = Environment()
         self.ticks = [a.tolist() for a in (stream.read, stream.decode, stream.compute, stream.write)]
-        self.end = [[0] * len(stream) for _ in self.ticks]
+        self.end: list[list[float]] = [[0] * len(stream) for _ in self.ticks]
         self.free_fetch_slots = Container(env, stream.fetch_depth, init=stream.fetch_depth)
         self.fetched = Store(env)
         self.free_decoded_slots = [Container(env, 1, init=1) for _ in range(stream.decode_depth)]
@@ -62,7 +62,8 @@ class Machine:
     def dram_channel(self) -> Process:
         """Serve reads and write-backs in their order; the bus turns around between directions."""
         env, read_after, written = self.env, self.stream.read_after.tolist(), self.written
-        direction, bus_free = None, 0
+        direction: int | None = None
+        bus_free: float = 0
         for order in channel_order(self.stream).tolist():
             step, stage = order // 2, WRITE if order % 2 else READ
             if stage == READ:

@@ -1,0 +1,305 @@
+"""Power over time, governors under a cap, and the closed forms they must reach."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import streams, uniform
+
+from hwsim.engines.fast import run_fast, steady_period
+from hwsim.engines.governed import run_governed
+from hwsim.errors import InputError
+from hwsim.governors import (
+    ClockScaling,
+    Dvfs,
+    FixedClock,
+    PowerCap,
+    RaceToIdle,
+    TileGating,
+    VoltageCurve,
+    roofs,
+    steady_state,
+)
+from hwsim.power import OperationEnergy, power_trace
+from hwsim.timeline import COMPUTE, DECODE, READ, WRITE
+
+TICK_S = 1e-9
+CURVE = VoltageCurve(nominal_V=1.0, threshold_V=0.2, least_V=0.4, alpha=2.0)
+GOVERNORS = (RaceToIdle(), ClockScaling(), TileGating(), Dvfs(curve=VoltageCurve.default(0.9)))
+
+
+def energy_of(stream, **pJ):
+    """Energy of each operation of a stage that takes time, on components ``dram`` and ``core``."""
+    energy = np.zeros((4, len(stream), 2))
+    for stage, (name, ticks) in enumerate(
+        (
+            ("read", stream.read),
+            ("decode", stream.decode),
+            ("compute", stream.compute),
+            ("write", stream.write),
+        )
+    ):
+        energy[stage, :, 0 if stage in (READ, WRITE) else 1] = pJ.get(name, 0.0) * (ticks > 0)
+    return OperationEnergy(("dram", "core"), energy, np.array([False, True]))
+
+
+@st.composite
+def loads(draw):
+    """A stream and random energies, none for transfers that do not happen."""
+    stream = draw(streams(most=25))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    pJ = rng.random((4, len(stream), 3)) * 10.0 ** draw(st.integers(1, 5))
+    pJ[READ, stream.read == 0] = 0.0
+    pJ[WRITE, stream.write == 0] = 0.0
+    return stream, OperationEnergy(("dram", "sram", "mac"), pJ, np.array([False, True, True]))
+
+
+def test_a_trace_worked_by_hand():
+    """Read 0..4 of 8 pJ, compute 4..10 of 12 pJ, windows of 4 ns, 1 mW of leakage to the end."""
+    stream = uniform(1, read=4, compute=6)
+    trace = power_trace(
+        run_fast(stream), energy_of(stream, read=8.0, compute=12.0), {"leakage": 1e-3}, 4, TICK_S
+    )
+    assert trace.components == ("dram", "core", "leakage")
+    expected = np.array([[2e-3, 0, 1e-3], [0, 2e-3, 1e-3], [0, 1e-3, 0.5e-3]])
+    np.testing.assert_allclose(trace.W, expected, rtol=1e-12)
+    assert trace.energy_J == pytest.approx({"dram": 8e-12, "core": 12e-12, "leakage": 10e-12}, rel=1e-12)
+    frame = trace.to_frame()
+    assert frame["start_s"].tolist() == pytest.approx([0.0, 4e-9, 8e-9])
+    assert frame["core"].sum() * 4e-9 == pytest.approx(12e-12)
+
+
+def test_an_operation_without_duration_is_an_impulse_where_it_ends():
+    stream = uniform(1, read=8)
+    pJ = np.zeros((4, 1, 1))
+    pJ[DECODE] = 5.0
+    trace = power_trace(run_fast(stream), OperationEnergy(("core",), pJ, np.array([True])), {}, 4, TICK_S)
+    np.testing.assert_allclose(trace.total_W * 4e-9, [0, 0, 5e-12])
+
+
+@settings(max_examples=150)
+@given(loads(), st.integers(1, 300), st.floats(0, 100))
+def test_energy_under_the_trace_is_the_total(load, window, static_W):
+    stream, energy = load
+    timeline = run_fast(stream)
+    trace = power_trace(timeline, energy, {"static": static_W}, window, TICK_S)
+    for index, name in enumerate(energy.components):
+        assert trace.energy_J[name] == pytest.approx(energy.pJ[:, :, index].sum() * 1e-12, rel=1e-9)
+    assert trace.energy_J["static"] == pytest.approx(static_W * timeline.makespan * TICK_S, rel=1e-9)
+
+
+def test_alpha_power_law_by_hand():
+    """f = k (V - 0.2)^2 / V: at 0.6 V (0.16 / 0.6) / (0.64 / 1.0) = 5/12 of the clock."""
+    assert CURVE.speed(0.6) == pytest.approx(5 / 12, rel=1e-9)
+    assert CURVE.voltage_V(5 / 12) == pytest.approx(0.6, rel=1e-9)
+    assert CURVE.voltage_V(1.0) == 1.0
+    assert CURVE.voltage_V(CURVE.speed(0.4) / 2) == 0.4
+
+
+@given(st.floats(0.01, 1.0), st.floats(0.7, 1.2))
+def test_a_voltage_allows_the_clock_it_was_chosen_for(speed, nominal_V):
+    curve = VoltageCurve.default(nominal_V)
+    voltage = curve.voltage_V(speed)
+    assert curve.least_V <= voltage <= nominal_V
+    assert curve.speed(voltage) == pytest.approx(max(speed, curve.speed(curve.least_V)), rel=1e-9)
+
+
+def test_core_power_goes_with_voltage_squared_times_clock():
+    """1 J in 1 s at 1 V; at 5/12 of the clock 0.6 V will do: 0.36 J in 2.4 s, 0.15 W."""
+    governor = Dvfs(12, curve=CURVE)
+    state = steady_state(
+        governor, PowerCap(0.15 * (1 + 1e-12), 0.0, 1, 1.0), 1.0, 0.0, roofs(governor, 1.0, 0.0)
+    )
+    assert (state.level, state.speed) == (5, 5 / 12)
+    assert state.power_W == pytest.approx(0.15, rel=1e-9)
+    assert state.period_s == pytest.approx(2.4, rel=1e-9)
+
+
+def test_dram_energy_does_not_follow_the_core_voltage():
+    governor = Dvfs(12, curve=CURVE)
+    state = steady_state(
+        governor, PowerCap(0.3 * (1 + 1e-12), 0.0, 1, 1.0), 1.0, 0.36, roofs(governor, 1.0, 0.0)
+    )
+    assert state.level == 5
+    assert state.power_W == pytest.approx((0.36 + 0.36) / 2.4, rel=1e-9)
+
+
+def test_tiles_lit_under_a_cap_by_hand():
+    """48 tiles draw 8 W each and cause 2 W of DRAM traffic each: (250 - 15) / 10 = 23.5 tiles."""
+    governor = TileGating(48)
+    cap = PowerCap(250.0, 15.0, 10_000, TICK_S)
+    state = steady_state(governor, cap, 48 * 8.0, 48 * 2.0, roofs(governor, 1.0, 0.3))
+    assert state.level == 23
+    assert state.speed == pytest.approx(23 / 48, rel=1e-9)
+    assert state.period_s == pytest.approx(48 / 23, rel=1e-9)
+    assert state.power_W == pytest.approx(245.0, rel=1e-9)
+    assert state.active == pytest.approx(1.0, rel=1e-9)
+
+
+def test_race_to_idle_spends_the_cap_and_pauses():
+    governor = RaceToIdle()
+    state = steady_state(
+        governor, PowerCap(250.0, 15.0, 10_000, TICK_S), 384.0, 96.0, roofs(governor, 1.0, 0.3)
+    )
+    assert state.period_s == pytest.approx(480 / 235, rel=1e-9)
+    assert state.power_W == pytest.approx(250.0, rel=1e-9)
+    assert state.active == pytest.approx(235 / 480, rel=1e-9)
+
+
+def test_a_cap_that_does_not_bind_leaves_the_nominal_level():
+    for governor in GOVERNORS:
+        state = steady_state(
+            governor, PowerCap(600.0, 15.0, 10_000, TICK_S), 384.0, 96.0, roofs(governor, 1.0, 0.3)
+        )
+        assert (state.speed, state.period_s, state.active) == (1.0, 1.0, 1.0)
+
+
+def test_the_fixed_clock_ignores_the_cap():
+    state = steady_state(
+        FixedClock(), PowerCap(20.0, 15.0, 1, 1.0), 384.0, 96.0, roofs(FixedClock(), 1.0, 0.3)
+    )
+    assert (state.period_s, state.power_W) == (1.0, 495.0)
+    stream = uniform(5, read=3, compute=4)
+    run = run_governed(stream, energy_of(stream, compute=1e5), FixedClock(), PowerCap(20.0, 15.0, 10, TICK_S))
+    np.testing.assert_array_equal(run.timeline.end, run_fast(stream).end)
+    assert run.overshoot_W > 0
+
+
+@settings(max_examples=300)
+@given(
+    load=loads(),
+    governor=st.sampled_from(GOVERNORS),
+    cap_W=st.floats(1.0, 1000.0),
+    static=st.floats(0.0, 0.9),
+    window=st.sampled_from([1, 7, 50, 400]),
+)
+def test_a_cap_holds_and_energy_is_conserved(load, governor, cap_W, static, window):
+    stream, energy = load
+    cap = PowerCap(cap_W, static * cap_W, window, TICK_S)
+    run = run_governed(stream, energy, governor, cap)
+
+    assert run.window_W.max() <= cap_W * (1 + 1e-9) + run.allowance_W
+    drawn = run.window_W.sum() * cap.window_s
+    spent = run.energy.pJ.sum() * 1e-12 + cap.static_W * len(run.window_W) * cap.window_s
+    assert drawn == pytest.approx(spent, rel=1e-9)
+    assert (run.energy.pJ <= energy.pJ).all()
+    np.testing.assert_array_equal(run.energy.pJ[:, :, 0], energy.pJ[:, :, 0])
+    for stage, nominal in ((READ, stream.read), (WRITE, stream.write)):
+        np.testing.assert_array_equal(run.timeline.ticks[stage], nominal)
+    for stage, nominal in ((DECODE, stream.decode), (COMPUTE, stream.compute)):
+        expected = [
+            governor.ticks(stage, t, x) for t, x in zip(nominal.tolist(), run.level_of[stage], strict=True)
+        ]
+        np.testing.assert_array_equal(run.timeline.ticks[stage], expected)
+
+    free = run_fast(stream)
+    uncapped_W = power_trace(free, energy, {}, window, TICK_S).total_W.max() + cap.static_W
+    if uncapped_W <= cap_W * (1 - 1e-9):
+        np.testing.assert_array_equal(run.timeline.end, free.end)
+        np.testing.assert_array_equal(run.energy.pJ, energy.pJ)
+
+
+@settings(max_examples=100)
+@given(load=loads(), governor=st.sampled_from(GOVERNORS), cap_W=st.floats(1.0, 1000.0))
+def test_long_run_power_keeps_to_the_cap_whatever_one_operation_draws(load, governor, cap_W):
+    """What an operation takes too much is paid back, but for the last one in flight on each resource."""
+    stream, energy = load
+    cap = PowerCap(cap_W, 0.5 * cap_W, 20, TICK_S)
+    run = run_governed(stream, energy, governor, cap)
+    excess_J = (run.window_W - cap_W).sum() * cap.window_s
+    assert excess_J <= energy.pJ.sum(axis=2).max(initial=0.0) * 1e-12 * (1 + 1e-9)
+
+
+LOADS = {
+    "compute-bound": (uniform(1, read=20, decode=20, compute=64, latency=100, fetch_depth=4), 390.0, 250.0),
+    "both": (uniform(1, read=64, decode=20, compute=50, latency=100, fetch_depth=4), 390.0, 250.0),
+    "bandwidth-bound": (uniform(1, read=64, decode=8, compute=20, latency=100, fetch_depth=4), 390.0, 150.0),
+    "writing": (
+        uniform(1, read=64, decode=64, compute=64, write=8, latency=100, turnaround=10, fetch_depth=4),
+        390.0,
+        120.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("governor", GOVERNORS, ids=lambda governor: type(governor).__name__)
+@pytest.mark.parametrize("name", LOADS)
+def test_governors_reach_the_closed_form(name, governor):
+    """The rate lies between the closed form's and that of the next level, within 2%."""
+    step, core_W, cap_W = LOADS[name]
+    ticks = {stage: getattr(step, stage).item() for stage in ("read", "decode", "compute", "write")}
+    stream = step.repeat(2500)
+    watts = {"read": 164.0, "compute": core_W, "write": 164.0}
+    prices = {stage: W * 1e12 * TICK_S * ticks[stage] for stage, W in watts.items()}
+    energy = energy_of(stream, **prices)
+    cap = PowerCap(cap_W, 15.0, 10_000, TICK_S)
+    run = run_governed(stream, energy, governor, cap)
+
+    def period_s(level):
+        slowed = {
+            stage: np.array([governor.ticks(code, ticks[stage], level)])
+            for stage, code in (("decode", DECODE), ("compute", COMPUTE))
+        }
+        return float(steady_period(replace(step, **slowed))) * TICK_S
+
+    core_J, other_J = (energy.pJ[:, 0, mask].sum() * 1e-12 for mask in (energy.core, ~energy.core))
+    state = steady_state(governor, cap, core_J, other_J, period_s)
+    half = len(stream) // 2
+    end = run.timeline.end[COMPUTE]
+    seen_s = (end[-1] - end[half]) / (len(stream) - 1 - half) * TICK_S
+    next_s = period_s(min(state.level + 1, governor.levels)) if state.active > 0.999 else state.period_s
+    assert next_s * 0.98 <= seen_s <= state.period_s * 1.02
+    assert run.overshoot_W == run.allowance_W == 0.0
+
+
+def test_dimming_beats_gating_beats_nothing():
+    """At one cap: a lower voltage pays for more work than fewer tiles do."""
+    cap = PowerCap(250.0, 15.0, 10_000, TICK_S)
+    dvfs, gating = Dvfs(curve=VoltageCurve.default(0.9)), TileGating(100)
+    dim, dark = (steady_state(g, cap, 390.0, 0.0, roofs(g, 1.0, 0.1)).period_s for g in (dvfs, gating))
+    assert 1.2 < dark / dim < 1.6
+
+
+def test_a_cap_on_the_die_does_not_count_dram():
+    stream = uniform(200, read=10, compute=10)
+    energy = energy_of(stream, read=1e6, compute=1e6)
+    board = PowerCap(120.0, 0.0, 100, TICK_S)
+    die = replace(board, outside=frozenset({"dram"}))
+    runs = [run_governed(stream, energy, RaceToIdle(), cap) for cap in (board, die)]
+    assert [round(run.window_W.max()) for run in runs] == [120, 100]
+    assert runs[1].timeline.makespan == run_fast(stream).makespan
+
+
+def test_an_impossible_cap_is_refused_with_the_least_possible_one():
+    with pytest.raises(InputError, match=r"leakage and standby alone draw 15 W, expected a cap above 15 W"):
+        PowerCap(12.0, 15.0, 10_000, TICK_S)
+    with pytest.raises(InputError, match="window is 0 ticks"):
+        PowerCap(12.0, 5.0, 0, TICK_S)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: OperationEnergy(("a",), np.zeros((3, 2, 1)), np.array([True])), "pJ has shape"),
+        (lambda: OperationEnergy(("a",), np.zeros((4, 2, 1)), np.array([True, False])), "core has shape"),
+        (lambda: OperationEnergy(("a",), np.full((4, 2, 1), -1.0), np.array([True])), "expected 0 or more"),
+        (lambda: VoltageCurve(0.9, 0.3, 1.0, 1.3), "expected them to rise"),
+        (lambda: ClockScaling(0), "0 levels"),
+    ],
+)
+def test_unusable_figures_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_energies_of_another_stream_are_refused():
+    stream = uniform(3, read=2)
+    cap = PowerCap(10.0, 1.0, 100, TICK_S)
+    with pytest.raises(InputError, match="has 2 steps"):
+        power_trace(run_fast(stream), energy_of(uniform(2)), {}, 10, TICK_S)
+    with pytest.raises(InputError, match="has 2 steps"):
+        run_governed(stream, energy_of(uniform(2)), RaceToIdle(), cap)
+    with pytest.raises(InputError, match="read of zero ticks has energy"):
+        run_governed(uniform(3), energy_of(stream, read=1.0), RaceToIdle(), cap)

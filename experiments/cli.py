@@ -10,10 +10,12 @@ import typer
 from experiments.commands_convert import export, import_, import_han, recode
 from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
+from experiments.commands_energy import energy
 from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_machine import chips
 from experiments.commands_results import reference
 from experiments.commands_run import run_
+from experiments.commands_tile import tile
 from experiments.commands_validate import validate
 from hwsim.errors import InputError
 
@@ -49,7 +51,7 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
 
 HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
-    {"The main job": [demo], "Machines": [chips, run_], "Results": [validate, reference]},
+    {"The main job": [demo], "Machines": [chips, run_, tile, energy], "Results": [validate, reference]},
 )
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")
 DCZ = application(

@@ -1,0 +1,70 @@
+"""Tilings of whole layers: traffic adds up, bounds hold, prices by hand."""
+
+import pytest
+
+from hwsim.chip import load_chip
+from hwsim.errors import InputError
+from hwsim.layer_tilings import GOALS, best_tilings, tiling_table
+from hwsim.networks import load_network
+from hwsim.workload import Workload, fc
+
+EDGE = load_chip("edge")
+ALEXNET = load_network("alexnet")
+TINY = Workload("tiny", "dense", (fc("fc", 64, 32),), "by hand")
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_traffic_is_the_sum_over_tensors_and_never_below_its_bound(goal):
+    table = tiling_table(best_tilings(EDGE, ALEXNET, 1, goal), goal)
+    tensors = table[["weight_dram_bits", "input_dram_bits", "output_dram_bits", "psum_dram_bits"]].sum(axis=1)
+    assert tensors.tolist() == pytest.approx(table["dram_bits"].tolist(), rel=1e-12)
+    assert (table["above_bound"] >= 1 - 1e-12).all()
+    assert (table["goal_above_bound"] >= 1 - 1e-12).all()
+    assert table["layer"].tolist() == [layer.name for layer in ALEXNET.layers if layer.macs]
+
+
+def test_every_goal_is_best_at_what_it_minimises():
+    value = {
+        "traffic": lambda table: table["dram_bits"],
+        "energy": lambda table: table["energy_J"],
+        "cycles": lambda table: table["cycles"],
+        "edp": lambda table: table["energy_J"] * table["cycles"],
+    }
+    tables = {goal: tiling_table(best_tilings(EDGE, ALEXNET, 4, goal), goal) for goal in GOALS}
+    for goal, of in value.items():
+        for other in GOALS:
+            assert (of(tables[goal]) <= of(tables[other]) * (1 + 1e-12)).all()
+
+
+def test_a_layer_that_fits_moves_every_tensor_once():
+    (found,) = best_tilings(EDGE, TINY, 1, "energy")
+    row = tiling_table([found], "energy").iloc[0]
+    weights = 32 * 64 * 32 + 32 * 32  # with one bias a filter
+    assert row["weight_dram_bits"] == pytest.approx(weights)
+    assert row["input_dram_bits"] == 64 * 32
+    assert row["output_dram_bits"] == 32 * 32
+    assert row["psum_dram_bits"] == 0
+    assert (row["weight_reuse"], row["input_reuse"], row["output_reuse"]) == (1, 32, 64)
+    assert row["above_bound"] == pytest.approx(1.0)
+
+
+def test_cycles_are_those_of_the_slower_of_array_and_dram():
+    (found,) = best_tilings(EDGE, TINY, 1, "cycles")
+    bits_per_cycle = 8 * EDGE.dram.bandwidth_GB_per_s / EDGE.process.clock_GHz
+    assert found.cycles(1e9) == pytest.approx(1e9 / bits_per_cycle)
+    assert found.cycles(0.0) == found.cost.cycles
+
+
+@pytest.mark.parametrize(
+    ("batch", "goal", "expected"),
+    [(0, "energy", "batch is 0"), (1, "speed", "goal 'speed', expected one of traffic, energy, cycles, edp")],
+)
+def test_refused(batch, goal, expected):
+    with pytest.raises(InputError, match=expected):
+        best_tilings(EDGE, TINY, batch, goal)
+
+
+def test_a_chip_too_small_for_one_block_names_the_layer():
+    slot = {"buffers.slot_B": 64, "buffers.fetch_depth": 1, "buffers.decode_depth": 1}
+    with pytest.raises(InputError, match="layer fc: tiling: 0 bits"):
+        best_tilings(EDGE.replace(**slot, **{"sram.capacity_B": 128}), TINY)

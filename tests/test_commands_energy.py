@@ -55,9 +55,7 @@ def test_tilings_are_printed_with_their_sums(capsys):
     assert text.count(" all ") == 2
 
 
-@pytest.mark.parametrize(
-    "arguments", [["energy", "--op", "x"], ["tile", "edge", "lenet5", "--goal", "x"]]
-)
+@pytest.mark.parametrize("arguments", [["energy", "--op", "x"], ["tile", "edge", "lenet5", "--goal", "x"]])
 def test_what_does_not_exist_ends_with_2(capsys, arguments):
     assert cli.run(cli.HWSIM, arguments) == 2
     assert "expected one of" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from hwsim.arrays import ARRAYS
+from hwsim.dram import dram_names
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Dram(Section):
     """Off-chip memory, all channels together."""
 
     type: str
+    """A type of `hwsim.dram`, which gives rows and banks."""
+    channels: Count
     bandwidth_GB_per_s: Positive
     latency_ns: NonNegative
     burst_B: Count
@@ -206,6 +209,10 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
     if not isinstance(tables["array"], dict):
         raise InputError(f"{where}: key array: found {tables['array']!r}, expected a table")
     array = _array_of(tables["array"], where)
+    if chip.dram.type not in dram_names():
+        raise InputError(
+            f"{where}: key dram.type: found {chip.dram.type!r}, expected one of {', '.join(dram_names())}"
+        )
     chip = chip.model_copy(update={"array": array})  # the one field validated by its own dataclass
     unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())
     if unsourced:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
+from hwsim.dram import load_dram
 from hwsim.residency import Moved, Residency, activation_traffic, candidates, stored_bits
 from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
 
@@ -42,6 +43,8 @@ class LayerWork:
         DRAM bits per batch: stored bits times fetches, and the same in whole bursts.
     activation_bits : int
         DRAM bits of activations and partial sums per batch, in whole bursts.
+    row_misses : int
+        DRAM rows opened per batch, each transfer being contiguous; all other bursts hit.
     cost : ArrayCost
         Of one pass.
     counts : Counter of Action
@@ -55,6 +58,7 @@ class LayerWork:
     requested_weight_bits: int
     transferred_weight_bits: int
     activation_bits: int
+    row_misses: int
     cost: ArrayCost
     counts: Counter[Action]
     ticks: dict[str, int]
@@ -179,6 +183,7 @@ def _pass_over(
         passes * int(fetched.sum()),
         passes * int(weight_bursts.sum()) * burst_bits,
         passes * (inputs + outputs + 2 * psums) * burst_bits,
+        passes * sum(_rows(n, chip) for n in (int(weight_bursts.sum()), inputs, outputs, psums, psums)),
         cost,
         Counter({action: passes * count for action, count in counts.items()}),
         {
@@ -233,9 +238,20 @@ def _bursts(ends: NDArray[np.int64], chip: Chip) -> NDArray[np.int64]:
 
 
 def _dram_ticks(bursts: NDArray[np.int64], chip: Chip) -> NDArray[np.int64]:
-    """Ticks the channel is busy: bytes over bytes per tick, by cumulative rounding up."""
-    bytes_per_tick = chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz
-    return _shares(np.ceil(np.cumsum(bursts) * chip.dram.burst_B / bytes_per_tick).astype(np.int64))
+    """Ticks the channels are busy, by cumulative rounding up: with the bus, or with opening rows.
+
+    A row keeps its bank for a row cycle; banks and channels take turns. The first row of a layer opens
+    within the latency.
+    """
+    dram, kind = chip.dram, load_dram(chip.dram.type)
+    moved_B = np.cumsum(bursts) * dram.burst_B
+    bus_ns = moved_B / dram.bandwidth_GB_per_s
+    banks_ns = (moved_B - 1) // kind.row_B * (kind.row_cycle_ns / (kind.banks * dram.channels))
+    return _shares(np.ceil(np.maximum(bus_ns, banks_ns) * chip.process.clock_GHz).astype(np.int64))
+
+
+def _rows(bursts: int, chip: Chip) -> int:
+    return -(-bursts * chip.dram.burst_B // load_dram(chip.dram.type).row_B)
 
 
 def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:

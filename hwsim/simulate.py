@@ -171,6 +171,7 @@ class Report:
                     "utilisation": work.cost.utilisation,
                     "requested_weight_bits": work.requested_weight_bits,
                     "activation_bits": work.activation_bits,
+                    "dram_row_misses": work.row_misses,
                     "energy_J": float(energy.get(layer.name, 0.0)),
                     "limiter": layer_limiter(work, clock),
                 }

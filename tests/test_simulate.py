@@ -77,6 +77,12 @@ def test_a_small_dense_layer_worked_by_hand():
     assert report.energy_per_inference_J * 1e12 == pytest.approx(10_518.8, rel=1e-12)
 
 
+def test_rows_are_opened_once_for_every_contiguous_transfer():
+    """512 bits in, 64 out: weights, inputs and outputs open one row of 8 KiB each."""
+    rows = simulate(TINY, FC_4_TO_2).layers
+    assert rows["dram_row_misses"].sum() == 3
+
+
 def test_weights_that_fit_are_not_fetched_again():
     chip = TINY.replace(**{"sram.capacity_B": 280 + 40})
     report = simulate(chip, FC_4_TO_2)

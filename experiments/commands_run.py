@@ -34,6 +34,9 @@ def run_(
     explain: Annotated[
         str, typer.Option(help="Derive the energy of this component (dram, mac, ...) step by step.")
     ] = "",
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table of layers here.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,6 +55,8 @@ def run_(
     reports = [simulate(machine, found, batch, engine=engine) for found in workloads]  # type: ignore[arg-type]
     if csv:
         _write_layers(csv, reports)
+    if trace:
+        _write_trace(trace, reports)
     if as_json:
         print_json([report.summary() for report in reports])
         return
@@ -139,3 +144,12 @@ def _write_layers(path: Path, reports: list[Report]) -> None:
 
     tables = [report.layers.assign(stage=report.workload.stage) for report in reports]
     write_text(path, pd.concat(tables).to_csv(index=False, lineterminator="\n"))
+
+
+def _write_trace(path: Path, reports: list[Report]) -> None:
+    import json
+
+    from compress.files import write_text
+    from experiments.timelines import trace_of
+
+    write_text(path, json.dumps(trace_of(reports)) + "\n")

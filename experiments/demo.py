@@ -18,6 +18,7 @@ from compress.recipe import Training
 from compress.statistics import input_densities
 from compress.train import evaluate
 from experiments.figures import energy as energy_figure
+from experiments.timelines import trace_of
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.simulate import Report, simulate
@@ -70,7 +71,7 @@ def run_demo(
     seed: int,
     on_progress: OnProgress = lambda progress: None,
 ) -> list[Row]:
-    """Fill a run folder: the stages as files, ``stages.csv``, ``energy.csv``, the figure.
+    """Fill a run folder: the stages as files, ``stages.csv``, ``energy.csv``, the figure, a trace.
 
     Parameters
     ----------
@@ -88,6 +89,8 @@ def run_demo(
     energy = energy_table(rows)
     run.write_csv("energy.csv", energy)
     energy_figure.save(energy[energy["network"].isin(drawn(rows))], run.folder / "energy")
+    executed = [row.report for row in rows if row.file_bytes is not None]
+    run.write_json("trace.json", trace_of([executed[0], executed[-1]]))
     return rows
 
 

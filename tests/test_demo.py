@@ -36,7 +36,7 @@ def folder(small, tmp_path_factory):
 
 def test_the_run_folder_holds_what_the_readme_promises(folder):
     names = {path.name for path in folder.iterdir()}
-    promised = {"stages.csv", "energy.csv", "energy.png", "energy.svg", "manifest.json"}
+    promised = {"stages.csv", "energy.csv", "energy.png", "energy.svg", "manifest.json", "trace.json"}
     assert promised | {f"{stage}.dcz" for stage in STAGES} <= names
     assert json.loads((folder / "manifest.json").read_text())["seed"] == 3
 

@@ -1,0 +1,72 @@
+"""What a run looks like in time: the event engine under the cap, as a trace that Perfetto opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hwsim.engines.governed import GovernedRun, run_governed
+from hwsim.governors import ClockScaling, PowerCap
+from hwsim.placement import operation_energy
+from hwsim.power import PowerTrace, power_trace
+from hwsim.pricing import OFF_DIE
+from hwsim.trace import chrome_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hwsim.simulate import Report
+
+MOST_STEPS = 20_000
+"""Steps of one trace, at most: more could not be looked at."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Some batches of a run, governed window by window.
+
+    Parameters
+    ----------
+    report : Report
+    batches : int
+    run : GovernedRun
+    power : PowerTrace
+    """
+
+    report: Report
+    batches: int
+    run: GovernedRun
+    power: PowerTrace
+
+
+def observe(report: Report, batches: int = 3) -> Observed:
+    """Run up to `batches` batches on the event engine, the clock governed window by window."""
+    chip, schedule = report.chip, report.schedule
+    batches = max(1, min(batches, MOST_STEPS // len(schedule.stream)))
+    on_board = chip.power.scope == "board"
+    window_ticks = max(1, round(chip.power.window_us * 1e-6 / chip.tick_s))
+    cap = PowerCap(
+        chip.power.cap_W,
+        report.prices.capped_static_W,
+        window_ticks,
+        chip.tick_s,
+        frozenset() if on_board else frozenset(OFF_DIE),
+    )
+    energy = operation_energy(schedule, report.prices).repeat(batches)
+    run = run_governed(schedule.stream.repeat(batches), energy, ClockScaling(chip.power.clock_steps), cap)
+    power = power_trace(run.timeline, run.energy, {"static": chip.static_W}, window_ticks, chip.tick_s)
+    return Observed(report, batches, run, power)
+
+
+def trace_of(reports: Sequence[Report]) -> dict[str, Any]:
+    """Chrome trace of several runs, a process each: DRAM, decoder, array, vector unit, power."""
+    events: list[dict[str, Any]] = []
+    for number, report in enumerate(reports, start=1):
+        seen = observe(report)
+        workload, chip = report.workload, report.chip
+        title = f"{workload.name}, {workload.stage}, {seen.batches} batches of {report.batch} on {chip.name}"
+        names = [layer.name for layer in workload.layers]
+        stream = report.schedule.stream.repeat(seen.batches)
+        one = chrome_trace(seen.run.timeline, stream, names, chip.tick_s, seen.power, title)
+        events += [event | {"pid": number} for event in one["traceEvents"]]
+    return {"traceEvents": events, "displayTimeUnit": "ns"}

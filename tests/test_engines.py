@@ -131,21 +131,27 @@ def test_the_channel_serves_every_transfer_once(stream):
         (uniform(1, read=2, decode=3, latency=10, fetch_depth=2), Fraction(2 + 10 + 3, 2)),
         (uniform(1, read=1, decode=2, latency=7, fetch_depth=4), Fraction(1 + 7 + 2, 4)),
         (uniform(1, decode=5, compute=7, decode_depth=1), 12),
+        (uniform(1, read=100, compute=101, fetch_depth=4, decode_depth=4), 101),
+        (uniform(3, read=1000, decode=1001, compute=1002, fetch_depth=4), 3006),
         (uniform(0), 0),
         (uniform(2), 0),
     ],
 )
 def test_steady_period_of_uniform_steps(stream, period):
-    """The busiest resource, or one slot's round trip over the number of slots."""
+    """The busiest resource, or one slot's round trip over the number of slots.
+
+    Where resources are nearly as busy, buffers take thousands of ticks to fill before the run is
+    periodic.
+    """
     assert steady_period(stream) == period
 
 
-@settings(max_examples=200)
-@given(streams(most=12, least=1))
+@settings(max_examples=150)
+@given(streams(most=8, least=1))
 def test_steady_period_is_what_long_runs_converge_to(stream):
     period = steady_period(stream)
-    cycles = 2520  # a multiple of the lengths 1 to 10 of a repeating pattern
-    first, second = (run_fast(stream.repeat(400 + more)).makespan for more in (0, cycles))
+    cycles = 840  # a multiple of the lengths 1 to 8 of a repeating pattern
+    first, second = (run_fast(stream.repeat(200 + more)).makespan for more in (0, cycles))
     assert second - first == period * cycles
 
 

@@ -16,8 +16,6 @@ from hwsim.stream import MAC_ARRAY
 from hwsim.timeline import COMPUTE, DECODE, READ, WRITE, Timeline
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from hwsim.stream import TileStream
 
 NEVER = -(1 << 60)
@@ -61,20 +59,25 @@ class _Resources(NamedTuple):
 CLOCKS = 4
 """The first fields of `_Resources` are times."""
 
+REPETITIONS = 8
+"""How many are simulated in search of a state that comes back."""
+
 
 def run_fast(stream: TileStream) -> Timeline:
     """Run `stream` from a cold start and return when everything happened."""
-    end = np.empty((4, len(stream)), np.int64)
-    _advance(0, len(stream), True, _Resources(0, 0, 0, 0, IDLE, 0), end, _steps(stream))
-    return Timeline(end, (stream.read, stream.decode, stream.compute, stream.write))
+    end = np.empty((4, stream.slots + len(stream)), np.int64)
+    end[:, : stream.slots] = 0
+    _advance(True, _Resources(0, 0, 0, 0, IDLE, 0), end, _steps(stream))
+    return Timeline(end[:, stream.slots :], (stream.read, stream.decode, stream.compute, stream.write))
 
 
 def steady_period(stream: TileStream) -> Fraction:
     """Ticks per repetition in a long run of `stream` back to back, exactly.
 
-    One repetition maps the state at its beginning (resources, buffer slots) to the state at its
-    end, linearly in the max-plus algebra; the period is the eigenvalue of that map. It is what
-    differences of makespans converge to, without the transient.
+    A run is periodic for good once the state of the machine between two repetitions is an earlier
+    one, only later in time. Most streams get there in a few repetitions. Where they do not, the
+    period is found without the transient: a repetition maps the state before it to the state
+    after it, linearly in the max-plus algebra, and the period is the eigenvalue of that map.
 
     Returns
     -------
@@ -85,7 +88,10 @@ def steady_period(stream: TileStream) -> Fraction:
     if n == 0:
         return Fraction(0)
     times = -(-stream.slots // n)
-    ticks, repetitions = _cycle_mean(_repetition(n * times, _steps(stream.repeat(2 * times))))
+    steps = _steps(stream.repeat(times) if times > 1 else stream)
+    ticks, repetitions = _recurrence(steps)
+    if repetitions == 0:
+        ticks, repetitions = _cycle_mean(_repetition_matrix(steps))
     return Fraction(ticks, repetitions * times)
 
 
@@ -94,32 +100,36 @@ def _steps(stream: TileStream) -> _Steps:
 
 
 @njit(cache=True)
-def _advance(  # type: ignore[no-untyped-def]
-    first: int, stop: int, drain: bool, resources: _Resources, end: NDArray[np.int64], steps: _Steps
-):
-    """Run steps `first` to `stop`, and then all pending write-backs if told to `drain`."""
+def _advance(drain: bool, resources: _Resources, end, steps: _Steps):  # type: ignore[no-untyped-def]
+    """Run all steps, and then all pending write-backs if told to `drain`.
+
+    Column k + slots of `end` is step k; the columns before it are the last steps of an earlier
+    repetition, of which write-backs may be pending (`served` is negative, and wraps in `write`).
+    """
+    n, turnaround = len(steps.read), steps.turnaround
+    slots = steps.fetch_depth + steps.decode_depth
     read_end, decode_end, compute_end, write_end = end[READ], end[DECODE], end[COMPUTE], end[WRITE]
     turn, bus, array, vector, direction, served = resources
-    fetch_depth, decode_depth, turnaround = steps.fetch_depth, steps.decode_depth, steps.turnaround
     due = served - 1
-    for k in range(first, stop + drain):
-        due = max(due, k - fetch_depth - decode_depth, steps.read_after[k]) if k < stop else stop - 1
+    for k in range(n + drain):
+        due = max(due, k - slots) if k < n else n - 1
+        if k < n and steps.read_after[k] >= 0:
+            due = max(due, steps.read_after[k])
         while served <= due:
             if steps.write[served] > 0:
-                start = max(turn, compute_end[served])
+                start = max(turn, compute_end[served + slots])
                 if direction == READING:
                     start = max(start, bus + turnaround)
-                turn = bus = write_end[served] = start + steps.write[served]
+                turn = bus = write_end[served + slots] = start + steps.write[served]
                 direction = WRITING
             served += 1
-        if k == stop:
+        if k == n:
             break
 
-        start = turn
-        if k >= fetch_depth:
-            start = max(start, decode_end[k - fetch_depth])
+        here = k + slots
+        start = max(turn, decode_end[here - steps.fetch_depth])
         if steps.read_after[k] >= 0:
-            start = max(start, write_end[steps.read_after[k]])
+            start = max(start, write_end[steps.read_after[k] + slots])
         arrival = start
         if steps.read[k] > 0:
             if direction == WRITING:
@@ -127,63 +137,81 @@ def _advance(  # type: ignore[no-untyped-def]
             bus = start + steps.read[k]
             arrival = bus + steps.latency
             direction = READING
-        turn = start + steps.read[k]
-        read_end[k] = turn
+        turn = read_end[here] = start + steps.read[k]
 
-        start = arrival
-        if k >= 1:
-            start = max(start, decode_end[k - 1])
-        if k >= decode_depth:
-            start = max(start, compute_end[k - decode_depth])
+        start = max(arrival, decode_end[here - 1], compute_end[here - steps.decode_depth])
         start += steps.decode[k]
-        decode_end[k] = start
+        decode_end[here] = start
 
         if steps.after[k] >= 0:
-            start = max(start, compute_end[steps.after[k]])
+            start = max(start, compute_end[steps.after[k] + slots])
         if steps.unit[k] == MAC_ARRAY:
             start = array = max(start, array) + steps.compute[k]
         else:
             start = vector = max(start, vector) + steps.compute[k]
-        compute_end[k] = write_end[k] = start
+        compute_end[here] = write_end[here] = start
     return _Resources(turn, bus, array, vector, direction, served)
 
 
 @njit(cache=True)
-def _repetition(n: int, twice: _Steps):  # type: ignore[no-untyped-def]
-    """Max-plus matrix of one repetition of `n` steps, column by column.
+def _repeat(state, direction, end, steps):  # type: ignore[no-untyped-def]
+    """Take the machine through one repetition; `state` is changed, the bus direction returned.
 
-    Element (i, j) is how long after clock j of the state before it clock i of the state after it
-    can be at the earliest. A state is the clocks of the resources, the last decoding ends that
-    fetch slots wait for, and the last compute ends that decoded slots and write-backs wait for.
-    The first half of `twice` only lends its place to the state before.
+    The state is the clocks of the resources, the last decoding ends, which fetch slots wait for,
+    and the last compute ends, which decoded slots and pending write-backs wait for.
     """
-    slots = twice.fetch_depth + twice.decode_depth
-    size = CLOCKS + twice.fetch_depth + slots
-    decoded, computed = CLOCKS, CLOCKS + twice.fetch_depth
-    served = max(n - slots, twice.read_after[:n].max() + 1)
-    end = np.zeros((4, 2 * n), np.int64)
+    n, fetch_depth = len(steps.read), steps.fetch_depth
+    slots = fetch_depth + steps.decode_depth
+    decoded, computed = state[CLOCKS : CLOCKS + fetch_depth], state[CLOCKS + fetch_depth :]
+    end[DECODE, steps.decode_depth : slots] = decoded
+    end[COMPUTE, :slots] = computed
+    last_needed = steps.read_after.max()
+    served = max(-slots, last_needed + 1 - n) if last_needed >= 0 else -slots
+    before = _Resources(state[0], state[1], state[2], state[3], direction, served)
+    after = _advance(False, before, end, steps)
+    state[0], state[1], state[2], state[3] = after.turn, after.bus, after.array, after.vector
+    decoded[:] = end[DECODE, n + steps.decode_depth :]
+    computed[:] = end[COMPUTE, n:]
+    return after.direction
+
+
+@njit(cache=True)
+def _state_size(steps):  # type: ignore[no-untyped-def]
+    return CLOCKS + 2 * steps.fetch_depth + steps.decode_depth
+
+
+@njit(cache=True)
+def _recurrence(steps):  # type: ignore[no-untyped-def]
+    """How much later a state comes back, after how many repetitions; (0, 0) if none soon does."""
+    size = _state_size(steps)
+    states, directions = np.zeros((REPETITIONS, size), np.int64), np.zeros(REPETITIONS, np.int64)
+    end = np.zeros((4, len(steps.read) + steps.fetch_depth + steps.decode_depth), np.int64)
+    for last in range(1, REPETITIONS):
+        states[last] = states[last - 1]
+        directions[last] = _repeat(states[last], directions[last - 1], end, steps)
+        for earlier in range(last - 1, 0, -1):
+            later = states[last] - states[earlier]
+            same = directions[last] == directions[earlier]
+            for clock in range(size):
+                unused = states[last, clock] == 0  # a resource no step uses
+                same = same and (later[clock] == later[0] or unused)
+            if same:
+                return later[0], last - earlier
+    return 0, 0
+
+
+@njit(cache=True)
+def _repetition_matrix(steps):  # type: ignore[no-untyped-def]
+    """Max-plus matrix of one repetition: the state after it, for each clock of the state before."""
+    size = _state_size(steps)
+    end = np.zeros((4, len(steps.read) + steps.fetch_depth + steps.decode_depth), np.int64)
     matrix = np.empty((size, size), np.int64)
-    direction = IDLE
-    for column in range(-1, size):  # the run before the first column finds the direction left behind
-        before = np.full(size, NEVER)
-        if column >= 0:
-            before[column] = 0
-        for slot in range(slots):
-            if slot < twice.fetch_depth:
-                end[DECODE, n - 1 - slot] = before[decoded + slot]
-            else:
-                end[DECODE, n - 1 - slot] = NEVER
-            end[COMPUTE, n - 1 - slot] = before[computed + slot]
-        clocks = _Resources(before[0], before[1], before[2], before[3], direction, served)
-        after = _advance(n, 2 * n, False, clocks, end, twice)
-        direction = after.direction
-        if column >= 0:
-            matrix[0, column], matrix[1, column] = after.turn, after.bus
-            matrix[2, column], matrix[3, column] = after.array, after.vector
-            for slot in range(twice.fetch_depth):
-                matrix[decoded + slot, column] = end[DECODE, 2 * n - 1 - slot]
-            for slot in range(slots):
-                matrix[computed + slot, column] = end[COMPUTE, 2 * n - 1 - slot]
+    direction = _repeat(np.full(size, NEVER), IDLE, end, steps)
+    for column in range(size):
+        state = np.full(size, NEVER)
+        state[column] = 0
+        _repeat(state, direction, end, steps)
+        matrix[:, column] = state
     return matrix
 
 

@@ -7,7 +7,7 @@ the machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from compress.network import Network
 
 Mask = NDArray[np.bool_]
-Score = Literal["magnitude", "lamp"]
+Score = Literal["magnitude", "lamp", "rate"]
 
 WEIGHTED_OPS = ("fc", "conv")
+
+VALUE_BITS = 3.0
+"""Typical size of a stored value, in `rate_scores`."""
 
 
 def weights_of(network: Network) -> dict[str, str]:
@@ -91,17 +94,17 @@ def global_masks(weights: Mapping[str, Array], density: float, score: Score = "m
     weights : dict of str to ndarray
     density : float
         Fraction of all weights that stays.
-    score : {"magnitude", "lamp"}
-        See `lamp_scores`.
+    score : {"magnitude", "lamp", "rate"}
+        See `lamp_scores` and `rate_scores`.
 
     Raises
     ------
     InputError
         If the density is not between 0 and 1 or the score unknown.
     """
-    if score not in get_args(Score):
-        raise InputError(f"score is {score!r}, expected one of {', '.join(get_args(Score))}")
-    scores = [(lamp_scores if score == "lamp" else np.abs)(weight).ravel() for weight in weights.values()]
+    if score not in SCORES:
+        raise InputError(f"score is {score!r}, expected one of {', '.join(SCORES)}")
+    scores = [SCORES[score](weight).ravel() for weight in weights.values()]
     together = np.concatenate(scores)
     mask = top_mask(together, kept_count(together.size, density))
     parts = np.split(mask, np.cumsum([part.size for part in scores])[:-1])
@@ -122,6 +125,25 @@ def lamp_scores(weight: Array) -> NDArray[np.float64]:
     positive = remaining > 0
     scores[order[positive]] = squares[order[positive]] / remaining[positive]
     return scores.reshape(weight.shape)
+
+
+def rate_scores(weight: Array) -> NDArray[np.float64]:
+    """Squared weight over the bits it costs to store: loss that each bit buys off.
+
+    The bits of a position are those of an ideal code that knows how full each row and column is,
+    ``-log2(p_row p_column / p)``; a value takes `VALUE_BITS`. So weights that are alone in their row or
+    column go first, and whole units with them.
+    """
+    kept = (weight != 0).reshape(rows_of(weight.shape))
+    row, column, whole = (_fullness(kept, axis) for axis in (1, 0, None))
+    bits = VALUE_BITS - np.log2(np.minimum(row * column / whole, 1.0))
+    return np.square(weight, dtype=np.float64) / bits.reshape(weight.shape)
+
+
+def _fullness(kept: Mask, axis: int | None) -> NDArray[np.float64]:
+    """Probability that an element is kept, from how many are (Krichevsky and Trofimov 1981)."""
+    count = kept.size if axis is None else kept.shape[axis]
+    return (kept.sum(axis=axis, keepdims=True) + 0.5) / (count + 1)
 
 
 def nm_mask(weight: Array, n: int, m: int) -> Mask:
@@ -154,6 +176,12 @@ def gradual_density(progress: float, final: float, initial: float = 1.0) -> floa
     remaining = 1.0 - min(max(progress, 0.0), 1.0)
     return final + (initial - final) * remaining**3
 
+
+SCORES: dict[Score, Callable[[Array], Array]] = {
+    "magnitude": np.abs,
+    "lamp": lamp_scores,
+    "rate": rate_scores,
+}
 
 MaskRule = Callable[[Mapping[str, Array], float], dict[str, Mask]]
 """Masks for the current weights at a fraction of the pruning period."""

@@ -91,7 +91,7 @@ class PruneStep(Training):
         Fraction that stays of each named layer; others stay whole.
     n_of_m : (int, int)
         So many of so many successive inputs stay, in every layer.
-    score : {"magnitude", "lamp"}
+    score : {"magnitude", "lamp", "rate"}
         What `density` compares.
     until : float
         Fraction of the training after which pruning has reached its end.

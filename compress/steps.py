@@ -17,7 +17,7 @@ from compress.share import CentroidTuning, share
 from compress.state import State
 from compress.tensors import PrunedTensor
 from compress.train import Constraint, EpochReport, Loss, hard_labels, train
-from compress.units import silence
+from compress.units import Slim, remove, silence, untouched
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -64,32 +64,44 @@ def _train(step: TrainStep, state: State, bench: Workbench) -> State:
 
 def _prune(step: PruneStep, state: State, bench: Workbench) -> State:
     """Prune, gradually while training if there are epochs; then silence units without effect."""
-    names = list(weights_of(state.network).values())
-    pruning = GradualPruning(_mask_rule(step, state), names, until=step.until, masks=state.masks)
+    slim = untouched(state.network) if step.n_of_m else remove(state.network)
+    small = _slimmed(state, slim)
+    names = list(weights_of(small.network).values())
+    pruning = GradualPruning(_mask_rule(step, state, small), names, until=step.until, masks=small.masks)
     if step.epochs:
         final_epoch = math.ceil(step.until * step.epochs)
-        network = _fit(replace(state, masks=pruning.masks), step, bench, pruning, final_epoch)
+        trained = _fit(replace(small, masks=pruning.masks), step, bench, pruning, final_epoch).params
     else:
-        pruning.updated(state.network.params, 1.0)
-        pruned = {name: state.network.params[name] * mask for name, mask in pruning.masks.items()}
-        network = state.network.with_params(pruned)
-    network = silence(network)
+        pruning.updated(small.network.params, 1.0)
+        kept = {name: small.network.params[name] * mask for name, mask in pruning.masks.items()}
+        trained = {**small.network.params, **kept}
+    whole = state.network.params
+    network = silence(state.network.with_params(slim.put_back(trained, whole)))
     return State(network, {name: network.params[name] != 0 for name in names}, {}, state.teacher)
 
 
 def _share(step: ShareStep, state: State, bench: Workbench) -> State:
     """Share weights layer by layer, and train the shared values if there are epochs."""
-    params = state.network.params
+    slim = remove(state.network)
+    small = _slimmed(state, slim)
     tensors = {
-        name: share(params[name], k, step.init, codebook=step.codebook, rng=bench.rng)
+        name: share(small.network.params[name], k, step.init, codebook=step.codebook, rng=bench.rng)
         for name, k in _shared_values(step, state.network).items()
     }
     tuning = CentroidTuning(tensors)
-    start = state.network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
-    network = _fit(replace(state, network=start), step, bench, tuning)
-    tensors = tuning.tensors(network.params)
+    start = small.network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
+    trained = _fit(replace(small, network=start), step, bench, tuning).params
+    whole = state.network.params
+    labels = slim.put_back({name: tensor.labels for name, tensor in tensors.items()}, whole)
+    tensors = {name: replace(tensor, labels=labels[name]) for name, tensor in tuning.tensors(trained).items()}
+    network = state.network.with_params(slim.put_back(trained, whole))
     network = network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
     return State(network, state.masks, tensors, state.teacher)
+
+
+def _slimmed(state: State, slim: Slim) -> State:
+    """Leave out the units that have no effect: what remains trains faster, to the same end."""
+    return replace(state, network=slim.network, masks=slim.take(state.masks))
 
 
 def _unchanged(_step: EncodeStep | QuantizeStep, state: State, _bench: Workbench) -> State:
@@ -150,17 +162,24 @@ KINDS = {
 }
 
 
-def _mask_rule(step: PruneStep, state: State) -> MaskRule:
-    """Masks at a fraction of the pruning period; begins where earlier pruning ended."""
+def _mask_rule(step: PruneStep, state: State, small: State) -> MaskRule:
+    """Masks for the weights of `small` at a fraction of the pruning period.
+
+    Begins where earlier pruning ended. Densities count the weights of the whole network.
+    """
     tensor_of = weights_of(state.network)
     started = {
         name: float(state.masks[name].mean()) if name in state.masks else 1.0 for name in tensor_of.values()
     }
+    sizes = {name: state.network.params[name].size for name in started}
+    left = {name: small.network.params[name].size for name in started}
     if step.density is not None:
         final = step.density
-        sizes = {name: state.network.params[name].size for name in started}
+        growth = sum(sizes.values()) / sum(left.values())
         initial = sum(started[name] * sizes[name] for name in sizes) / sum(sizes.values())
-        return lambda weights, ramp: global_masks(weights, gradual_density(ramp, final, initial), step.score)
+        return lambda weights, ramp: global_masks(
+            weights, min(1.0, growth * gradual_density(ramp, final, initial)), step.score
+        )
     if step.n_of_m is not None:
         n, m = step.n_of_m
         return lambda weights, ramp: {
@@ -169,7 +188,10 @@ def _mask_rule(step: PruneStep, state: State) -> MaskRule:
     finals = {tensor_of[layer]: density for layer, density in step.densities.items()}
 
     def by_layer(weights: Mapping[str, Array], ramp: float) -> dict[str, Mask]:
-        densities = {name: gradual_density(ramp, final, started[name]) for name, final in finals.items()}
+        densities = {
+            name: min(1.0, sizes[name] / left[name] * gradual_density(ramp, final, started[name]))
+            for name, final in finals.items()
+        }
         return layer_masks(weights, densities)
 
     return by_layer

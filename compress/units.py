@@ -7,6 +7,7 @@ are; removing them makes the layers smaller.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from compress.prune import WEIGHTED_OPS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from compress.network import Network, Node
@@ -59,18 +62,53 @@ def silence(network: Network) -> Network:
     return network.with_params(params)
 
 
-def remove(network: Network) -> Network:
+@dataclass(frozen=True)
+class Slim:
+    """A network without the units that have no effect, and where its parameters come from.
+
+    Parameters
+    ----------
+    network : Network
+    places : dict of str to tuple of ndarray of int
+        By parameter: which indices of each axis of the whole one are left.
+    """
+
+    network: Network
+    places: Mapping[str, tuple[NDArray[np.intp], ...]]
+
+    def take(self, whole: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what is left of arrays that are shaped as the parameters of the whole network."""
+        return {name: array[np.ix_(*self.places[name])] for name, array in whole.items()}
+
+    def put_back(self, parts: Mapping[str, Array], whole: Mapping[str, Array]) -> dict[str, Array]:
+        """Return `parts` in arrays shaped as those of `whole`, with zeros for what was removed."""
+        restored = {name: np.zeros(whole[name].shape, part.dtype) for name, part in parts.items()}
+        for name, part in parts.items():
+            restored[name][np.ix_(*self.places[name])] = part
+        return restored
+
+
+def untouched(network: Network) -> Slim:
+    """Return the whole network."""
+    places = {name: tuple(np.arange(size) for size in value.shape) for name, value in network.params.items()}
+    return Slim(network, places)
+
+
+def remove(network: Network) -> Slim:
     """Remove the units that `silence` silences, save that every layer keeps one at least."""
     silent = silence(network)
-    params = dict(silent.params)
+    places = dict(untouched(silent).places)
     for joint in _joints(silent):
         weight, bias, target = *joint.source.params, joint.target.params[0]
-        live = _rows_in_use(params[weight]) | (params[bias] != 0)
+        live = _rows_in_use(silent.params[weight]) | (silent.params[bias] != 0)
         live[0] |= not live.any()
-        outputs, _, *kernel = params[target].shape
-        params[target] = joint.inputs_of(params)[:, live].reshape(outputs, -1, *kernel)
-        params[weight], params[bias] = params[weight][live], params[bias][live]
-    return silent.with_params(params)
+        rows = np.flatnonzero(live)
+        inputs = np.arange(silent.params[target].shape[1]).reshape(len(live), -1)[rows].ravel()
+        places[weight] = (rows, *places[weight][1:])
+        places[bias] = (rows,)
+        places[target] = (places[target][0], inputs, *places[target][2:])
+    slim = Slim(silent, places)
+    return replace(slim, network=silent.with_params(slim.take(silent.params)))
 
 
 def _silence(joint: _Joint, params: dict[str, Array]) -> bool:

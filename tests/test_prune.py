@@ -17,6 +17,7 @@ from compress.prune import (
     lamp_scores,
     layer_masks,
     nm_mask,
+    rate_scores,
     sensitivity,
     top_mask,
     weights_of,
@@ -152,7 +153,7 @@ def test_sensitivity_prunes_one_layer_at_a_time():
         (lambda w: layer_masks(w, {"a": 1.5}), "density is 1.5, expected 0 to 1"),
         (lambda w: layer_masks(w, {"b": 0.5}), "density of 'b': expected one of a"),
         (lambda w: global_masks(w, -0.1), "density is -0.1"),
-        (lambda w: global_masks(w, 0.1, "size"), "score is 'size', expected one of magnitude, lamp"),
+        (lambda w: global_masks(w, 0.1, "size"), "score is 'size', expected one of magnitude, lamp, rate"),
         (lambda w: nm_mask(w["a"], 3, 2), "N:M sparsity is 3:2"),
         (lambda w: GradualPruning(lambda w, r: {}, w, until=0), "ends at 0 after 1000 updates"),
     ],
@@ -166,3 +167,17 @@ def test_empty_tensors_are_pruned_to_nothing():
     assert global_masks({"a": np.zeros((0, 2))}, 0.5)["a"].shape == (0, 2)
     assert lamp_scores(np.zeros((0, 3))).shape == (0, 3)
     assert nm_mask(np.zeros((2, 0)), 1, 2).shape == (2, 0)
+
+
+def test_rate_scores_by_hand():
+    # Of 2 x 3 weights the first row holds two and the second one: fullness (2.5, 1.5) / 4 by row,
+    # (1.5, 1.5, 1.5) / 3 by column, 3.5 / 7 of all.
+    scores = rate_scores(np.array([[2.0, 0.0, 2.0], [0.0, -2.0, 0.0]]))
+    bits = 3 - np.log2([2.5 / 4, 1.5 / 4])
+    np.testing.assert_allclose(scores, [[4 / bits[0], 0, 4 / bits[0]], [0, 4 / bits[1], 0]])
+
+
+def test_rate_scores_of_a_full_matrix_rank_as_magnitude():
+    weight = np.random.default_rng(0).normal(size=(5, 7))
+    order = np.argsort(np.abs(weight).ravel())
+    assert (np.diff(rate_scores(weight).ravel()[order]) > 0).all()

@@ -1,0 +1,1 @@
+"""Simulate deep-learning accelerators that execute real compressed networks."""

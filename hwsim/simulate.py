@@ -73,7 +73,7 @@ class Report:
             for work in self.schedule.work
         ]
         stretched = sum(ticks / clock for ticks, clock in zip(core, self.capped.clocks, strict=True))
-        return sum(core) / stretched if stretched else 1.0
+        return float(sum(core) / stretched) if stretched else 1.0
 
     @cached_property
     def actions(self) -> pd.DataFrame:

@@ -19,8 +19,8 @@ from experiments.commands_tile import tile
 from experiments.commands_validate import validate
 from hwsim.errors import InputError
 
-BAD_INPUT = 2
-"""Exit code when the input, not the program, is at fault."""
+BAD_INPUT, BROKEN_LAW = 2, 3
+"""Exit codes when the input is at fault, and when an audit finds the simulator at fault."""
 
 
 def version(asked: bool) -> None:
@@ -79,6 +79,11 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return BAD_INPUT
+    except RuntimeError as error:
+        if type(error).__name__ != "AuditError":
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        return BROKEN_LAW
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"error: {where}{error.strerror or error}\n")

@@ -38,6 +38,9 @@ def run_(
         Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table of layers here.")] = None,
+    check: Annotated[
+        bool, typer.Option("--audit", help="Check the laws of conservation on every run.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
@@ -53,6 +56,8 @@ def run_(
     if layers:
         workloads = [found.only(layers.split(",")) for found in workloads]
     reports = [simulate(machine, found, batch, engine=engine) for found in workloads]  # type: ignore[arg-type]
+    if check:
+        _audit(reports)
     if csv:
         _write_layers(csv, reports)
     if trace:
@@ -68,6 +73,15 @@ def run_(
     if explain:
         for report in reports:
             _explain(report, explain)
+
+
+def _audit(reports: list[Report]) -> None:
+    from experiments.console import print_note
+    from hwsim.audit import LAWS, audit
+
+    for report in reports:
+        audit(report)
+    print_note(f"audit: {len(LAWS)} laws hold in {len(reports)} runs: {'; '.join(LAWS)}")
 
 
 def _summary_row(report: Report) -> list[str]:

@@ -102,6 +102,11 @@ class TileStream:
         """Steps that fetched and decoded buffers hold together."""
         return self.fetch_depth + self.decode_depth
 
+    def first(self, steps: int) -> TileStream:
+        """The first `steps` steps; they depend on earlier ones only, so nothing is cut off from its cause."""
+        names = ("layer", "unit", "read", "decode", "compute", "write", "after", "read_after")
+        return replace(self, **{name: getattr(self, name)[:steps] for name in names})
+
     def repeat(self, times: int) -> TileStream:
         """Run the stream `times` times back to back, as a steady flow of inferences.
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.audit import audit
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.simulate import simulate
@@ -155,31 +156,4 @@ def workloads(draw):
 )
 def test_every_run_conserves_bits_and_energy(workload, batch, capacity, place):
     chip = TINY.replace(**{"sram.capacity_B": capacity, "decoder.place": place, "power.leakage_W": 0.01})
-    report = simulate(chip, workload, batch)
-    residency = report.schedule.residency
-
-    total = report.energy_per_inference_J
-    for keys in (("layer",), ("component",), ("tensor", "component")):
-        assert report.energy_by(*keys).sum() == pytest.approx(total, rel=1e-9)
-
-    stored = [layer.weights.total_bits if layer.weights else 0 for layer in workload.layers]
-    expected = sum(
-        0 if residency.pinned[i] else bits * residency.passes(i) * residency.weight_fetches(i)
-        for i, bits in enumerate(stored)
-    )
-    assert report.requested_weight_bits == expected == residency.weight_bits
-    burst = 8 * chip.dram.burst_B
-    layers_fetched = sum(residency.passes(i) for i, bits in enumerate(stored) if bits)
-    assert 0 <= report.transferred_weight_bits - expected < burst * max(layers_fetched, 1)
-    by_action = report.actions.groupby(["component", "action"])["count"].sum()
-    moved = by_action.get(("dram", "read_bit"), 0) + by_action.get(("dram", "write_bit"), 0)
-    assert moved == report.transferred_weight_bits + report.activation_bits
-    assert residency.pinned_B + residency.activations_B + residency.buffers_B <= capacity
-
-    assert simulate(chip, workload, batch, engine="event").latency_s == report.latency_s
-    busiest = max(
-        sum(work.passes * work.ticks.get(name, 0) for work in report.schedule.work)
-        for name in ("dram", "decoder", "array", "vector")
-    )
-    assert report.period_s >= busiest * chip.tick_s * (1 - 1e-12)
-    assert (report.layers["utilisation"] <= 1).all()
+    audit(simulate(chip, workload, batch))

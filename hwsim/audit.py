@@ -1,0 +1,136 @@
+"""Conservation laws every run must keep, checked on the run itself.
+
+Each law is a function from a report to the places where it is broken, in words. The simulator
+cannot break them on purpose: a broken law is an error in the simulator, not in its input.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwsim.engines.event import run_event
+from hwsim.engines.fast import run_fast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hwsim.simulate import Report
+
+RELATIVE = 1e-9
+MOST_STEPS = 20_000
+"""Longest stream the event engine audits; longer ones are cut after so many steps."""
+
+
+class AuditError(RuntimeError):
+    """A law of conservation is broken: the message says which, where, and by how much."""
+
+
+def audit(report: Report) -> None:
+    """Check every law of `LAWS`.
+
+    Raises
+    ------
+    AuditError
+        At the first law that is broken.
+    """
+    where = f"{report.workload.name} ({report.workload.stage}) on {report.chip.name}"
+    for law, check in LAWS.items():
+        for broken in check(report):
+            raise AuditError(f"audit of {where}: {law}: {broken}")
+
+
+def _energy_adds_up(report: Report) -> Iterator[str]:
+    total = report.energy_per_inference_J
+    for keys in (("layer",), ("component",), ("tensor", "component")):
+        parts = float(report.energy_by(*keys).sum())
+        if abs(parts - total) > RELATIVE * total:
+            yield f"sum over {' x '.join(keys)} is {parts!r} J, the total {total!r} J"
+
+
+def _requested_is_stored_times_fetches(report: Report) -> Iterator[str]:
+    residency = report.schedule.residency
+    for index, (layer, work) in enumerate(zip(report.workload.layers, report.schedule.work, strict=True)):
+        fetches = 0 if residency.pinned[index] else residency.passes(index) * residency.weight_fetches(index)
+        expected = fetches * layer.weights.total_bits if layer.weights else 0
+        if work.requested_weight_bits != expected:
+            found = work.requested_weight_bits
+            yield f"layer {layer.name} requests {found} bits, stored x fetches is {expected}"
+
+
+def _bursts_cover_requests(report: Report) -> Iterator[str]:
+    burst = 8 * report.chip.dram.burst_B
+    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+        extra = work.transferred_weight_bits - work.requested_weight_bits
+        if not 0 <= extra < burst * work.passes:
+            yield f"layer {layer.name} transfers {extra} bits more than it requests"
+
+
+def _what_comes_in_is_written(report: Report) -> Iterator[str]:
+    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+        arrived, written = work.requested_weight_bits, work.counts["weights", "sram", "write_bit"]
+        if arrived != written:
+            yield f"layer {layer.name}: {arrived} weight bits arrive, {written} are written on chip"
+
+
+def _dram_bits_are_counted_once(report: Report) -> Iterator[str]:
+    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+        counted = sum(bits for (_, component, _), bits in work.counts.items() if component == "dram")
+        moved = work.transferred_weight_bits + work.activation_bits
+        if counted != moved:
+            yield f"layer {layer.name} is priced for {counted} DRAM bits and moves {moved}"
+
+
+def _what_stays_fits(report: Report) -> Iterator[str]:
+    residency, capacity = report.schedule.residency, report.chip.sram.capacity_B
+    used = residency.pinned_B + residency.activations_B + residency.buffers_B
+    if used > capacity:
+        yield f"{used} bytes on chip, capacity {capacity}"
+
+
+def _nothing_runs_above_its_peak(report: Report) -> Iterator[str]:
+    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+        if work.cost.utilisation > 1:
+            yield f"layer {layer.name} uses {work.cost.utilisation:.3f} of the array"
+        if work.cost.useful_macs > work.cost.macs:
+            yield f"layer {layer.name} has {work.cost.useful_macs} useful MACs of {work.cost.macs}"
+
+
+def _no_resource_is_busy_longer_than_the_period(report: Report) -> Iterator[str]:
+    stream = report.capped.stream
+    for name in ("read", "decode", "compute", "write"):
+        units = [stream.unit == u for u in np.unique(stream.unit)] if name == "compute" else [slice(None)]
+        for unit in units:
+            busy = int(getattr(stream, name)[unit].sum())
+            if busy > report.capped.period_ticks * (1 + RELATIVE):
+                yield f"{name} takes {busy} ticks of a period of {report.capped.period_ticks}"
+
+
+def _power_keeps_the_cap(report: Report) -> Iterator[str]:
+    dynamic_J = sum(report.prices.capped_J(work.counts) for work in report.schedule.work)
+    drawn = report.prices.capped_static_W + dynamic_J / report.period_s
+    if drawn > report.chip.power.cap_W * (1 + RELATIVE):
+        yield f"{drawn:.6g} W drawn on average, cap {report.chip.power.cap_W:g} W"
+
+
+def _engines_agree(report: Report) -> Iterator[str]:
+    stream = report.capped.stream.first(MOST_STEPS)
+    fast, event = run_fast(stream), run_event(stream)
+    if not np.array_equal(fast.end, event.end):
+        step = int(np.flatnonzero((fast.end != event.end).any(axis=0))[0])
+        yield f"step {step} ends at {fast.end[:, step]} in one and {event.end[:, step]} in the other"
+
+
+LAWS: dict[str, Callable[[Report], Iterator[str]]] = {
+    "energy is the sum of its parts": _energy_adds_up,
+    "requested bits are stored bits times fetches": _requested_is_stored_times_fetches,
+    "bursts cover what is requested and no more": _bursts_cover_requests,
+    "weights that come in are written on chip": _what_comes_in_is_written,
+    "every DRAM bit is priced once": _dram_bits_are_counted_once,
+    "what stays on chip fits": _what_stays_fits,
+    "nothing runs above its peak": _nothing_runs_above_its_peak,
+    "no resource is busy longer than the period": _no_resource_is_busy_longer_than_the_period,
+    "average power keeps the cap": _power_keeps_the_cap,
+    "both engines give the same times": _engines_agree,
+}

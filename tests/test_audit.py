@@ -1,0 +1,76 @@
+"""Audits pass on sound runs and name the law, the place and the amount on doctored ones."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments import cli
+from hwsim.audit import LAWS, AuditError, audit
+from hwsim.chip import load_chip
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+
+
+@pytest.fixture(scope="module")
+def report():
+    return simulate(load_chip("edge"), load_network("lenet300", "shared"), batch=2)
+
+
+def with_work(report, **changes):
+    """The report with the first layer's work changed."""
+    first, *others = report.schedule.work
+    return replace(report, schedule=replace(report.schedule, work=(replace(first, **changes), *others)))
+
+
+def test_a_sound_run_keeps_every_law(report):
+    audit(report)
+
+
+def doctored(report):
+    work, stream = report.schedule.work[0], report.capped.stream
+    stolen = Counter(work.counts) - Counter({("weights", "sram", "write_bit"): 1})
+    more = work.counts | {("weights", "dram", "read_bit"): 10**6}
+    return {
+        "requested bits are stored bits times fetches": with_work(report, requested_weight_bits=12345),
+        "bursts cover what is requested and no more": with_work(report, transferred_weight_bits=10**9),
+        "every DRAM bit is priced once": with_work(report, counts=Counter(more)),
+        "what stays on chip fits": replace(report, chip=report.chip.replace(**{"sram.capacity_B": 4097})),
+        "nothing runs above its peak": with_work(report, cost=replace(work.cost, peak_macs_per_cycle=1)),
+        "no resource is busy longer than the period": replace(
+            report, capped=replace(report.capped, stream=replace(stream, compute=stream.compute * 10))
+        ),
+        "average power keeps the cap": replace(report, chip=report.chip.replace(**{"power.cap_W": 0.02})),
+        "weights that come in are written on chip": with_work(
+            report, counts=stolen | Counter({("weights", "sram", "write_bit"): 7})
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "law", sorted(set(LAWS) - {"energy is the sum of its parts", "both engines give the same times"})
+)
+def test_a_doctored_run_is_told_which_law_it_breaks(report, law):
+    with pytest.raises(AuditError, match=law):
+        audit(doctored(report)[law])
+
+
+def test_engines_that_disagree_are_told_apart(report, monkeypatch):
+    from hwsim import audit as module
+
+    def late(stream):
+        timeline = module.run_event(stream)
+        return replace(timeline, end=timeline.end + np.int64(1))
+
+    monkeypatch.setattr(module, "run_fast", late)
+    with pytest.raises(AuditError, match="step 0"):
+        audit(report)
+
+
+def test_the_command_audits_and_a_broken_law_has_its_own_exit_code(capsys, monkeypatch):
+    assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--audit"]) == 0
+    assert "10 laws hold" in capsys.readouterr().err
+    monkeypatch.setitem(LAWS, "a law that never holds", lambda report: iter(["not here"]))
+    assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--audit"]) == 3
+    assert "a law that never holds: not here" in capsys.readouterr().err

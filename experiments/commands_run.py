@@ -63,13 +63,14 @@ def run_(
     if trace:
         _write_trace(trace, reports)
     if as_json:
-        print_json([report.summary() for report in reports])
+        print_json([_figures(report) for report in reports])
         return
     first = reports[0]
     title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"
     print_table(title, SUMMARY, [_summary_row(report) for report in reports])
     if len(reports) == 1:
         print_table("Layers", LAYERS, _layer_rows(first))
+        print_table("Energy per inference: tensor by memory level and unit", *_energy_by_tensor(first))
     if explain:
         for report in reports:
             _explain(report, explain)
@@ -82,6 +83,16 @@ def _audit(reports: list[Report]) -> None:
     for report in reports:
         audit(report)
     print_note(f"audit: {len(LAWS)} laws hold in {len(reports)} runs: {'; '.join(LAWS)}")
+
+
+def _figures(report: Report) -> dict[str, object]:
+    energy = report.energy_by("tensor", "component")
+    rows = energy.rename("energy_J").reset_index().to_dict("records")
+    return report.summary() | {
+        "energy_by_tensor": rows,
+        "layers": report.layers.to_dict("records"),
+        "provenance": report.workload.provenance,
+    }
 
 
 def _summary_row(report: Report) -> list[str]:
@@ -114,6 +125,15 @@ def _layer_rows(report: Report) -> list[list[str]]:
         ]
         for row in report.layers.to_dict("records")
     ]
+
+
+def _energy_by_tensor(report: Report) -> tuple[list[str], list[list[str]]]:
+    energy = report.energy_by("tensor", "component").unstack(fill_value=0)
+    rows = [
+        [str(tensor), *(engineering(joules, "J") if joules else "" for joules in row)]
+        for tensor, row in zip(energy.index, energy.to_numpy(), strict=True)
+    ]
+    return ["tensor", *map(str, energy.columns)], rows
 
 
 def _explain(report: Report, component: str) -> None:

@@ -1,0 +1,179 @@
+"""Compression after training: least squares against numpy's, and what the repair is worth."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from compress.least_squares import fit_codebook, fit_weights, problem
+from compress.network import Network, Node
+from compress.reconstruct import agreement, compress_after_training
+from compress.tensors import SharedTensor
+from hwsim.workload import InputError
+
+RNG = np.random.default_rng(50)
+FC = Node("fc", "fc", params=("w", "b"))
+
+
+def correlated(*shape: int) -> np.ndarray:
+    """Inputs in which neighbours along the second axis are alike, as real activations are."""
+    x = RNG.standard_normal(shape)
+    return np.cumsum(x, axis=1).astype(np.float32) / 3 + 1
+
+
+def solved(x: np.ndarray, y: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Weights and bias by numpy's least squares, one filter after the other."""
+    w = np.zeros(mask.shape)
+    bias = np.zeros(len(mask))
+    for row, kept in enumerate(mask):
+        columns = np.c_[x[:, kept], np.ones(len(x))]
+        *w[row, kept], bias[row] = np.linalg.lstsq(columns, y[:, row], rcond=None)[0]
+    return w, bias
+
+
+def test_masked_weights_are_the_least_squares_solution(monkeypatch):
+    monkeypatch.setattr("compress.least_squares.RIDGE", 1e-9)
+    x, weight = correlated(400, 12), RNG.standard_normal((5, 12)).astype(np.float32)
+    y = x @ weight.T + 0.1 * RNG.standard_normal((400, 5)).astype(np.float32) + 3
+    mask = RNG.random((5, 12)) < 0.5
+    posed = problem(FC, weight, x, y, RNG)
+    fitted = fit_weights(posed, weight, mask)
+    expected, bias = solved(x.astype(np.float64), y, mask)
+    assert not fitted[~mask].any()
+    np.testing.assert_allclose(fitted, expected, atol=2e-3)
+    np.testing.assert_allclose(posed.bias(fitted), bias, atol=1e-2)
+
+
+def test_codebook_is_the_least_squares_solution(monkeypatch):
+    monkeypatch.setattr("compress.least_squares.RIDGE", 1e-9)
+    x, labels = correlated(300, 9), RNG.integers(0, 4, (6, 9))
+    true = np.array([0, -1.5, 0.25, 2.0])
+    y = (x @ true[labels].T).astype(np.float32)
+    node = Node("fc", "fc", params=("w",))
+    start = SharedTensor(labels, np.array([-1, 0, 1], np.float32))
+    posed = problem(node, start.to_array(), x, y, RNG)
+    np.testing.assert_allclose(fit_codebook(posed, start).codebook, true[1:], atol=1e-3)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_convolution_poses_the_same_problem_as_its_patches(groups):
+    weight = RNG.standard_normal((6, 6 // groups, 3, 2)).astype(np.float32)
+    attrs = {"groups": groups, "stride": (2, 1), "pads": (1, 0, 0, 1), "dilation": (1, 2)}
+    node = Node("conv", "conv", attrs=attrs, params=("w",))
+    network = Network("one", (6, 8, 7), (node,), {"w": weight})
+    x = RNG.standard_normal((4, 6, 8, 7)).astype(np.float32)
+    posed = problem(node, weight, x, network.forward(x), RNG)
+    other = fit_weights(posed, np.zeros_like(weight) + 0.1, np.ones(weight.shape, bool))
+    np.testing.assert_allclose(other, weight, atol=5e-3)
+
+
+def small_network() -> Network:
+    nodes = (
+        Node("conv1", "conv", attrs={"pads": (1, 1, 1, 1)}, params=("conv1.weight", "conv1.bias")),
+        Node("relu1", "relu", ("conv1",)),
+        Node("pool1", "max_pool", ("relu1",), {"kernel": (2, 2), "stride": (2, 2)}),
+        Node("conv2", "conv", ("pool1",), params=("conv2.weight", "conv2.bias")),
+        Node("relu2", "relu", ("conv2",)),
+        Node("flatten", "flatten", ("relu2",)),
+        Node("fc", "fc", ("flatten",), params=("fc.weight",)),
+    )
+    shapes = {"conv1.weight": (16, 4, 3, 3), "conv2.weight": (16, 16, 3, 3), "fc.weight": (10, 144)}
+    rng = np.random.default_rng(51)
+    params = {
+        name: (rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    params |= {f"conv{index}.bias": rng.standard_normal(16).astype(np.float32) for index in (1, 2)}
+    return Network("small", (4, 10, 10), nodes, params)
+
+
+def compressed(network: Network, x: np.ndarray, **options: object):
+    options = {"density": 0.4, "bits": 4, "coding": "huffman", **options}
+    return compress_after_training(network, x, rng=np.random.default_rng(0), **options)
+
+
+def test_repair_brings_the_outputs_nearer():
+    network = small_network()
+    seen, unseen = correlated(60, 4, 10, 10), correlated(100, 4, 10, 10)
+    original = network.forward(unseen)
+    results = {
+        fit: agreement(original, compressed(network, seen, fit=fit).to_network().forward(unseen))
+        for fit in (True, False)
+    }
+    assert results[True].snr_dB > results[False].snr_dB + 3
+    assert results[True].largest_error < results[False].largest_error
+
+
+def test_shapes_density_labels_and_bytes():
+    network = small_network()
+    artifact = compressed(network, correlated(20, 4, 10, 10))
+    tensors = [artifact.tensors[name] for name in ("conv1.weight", "conv2.weight", "fc.weight")]
+    assert all(isinstance(tensor, SharedTensor) and len(tensor.codebook) <= 15 for tensor in tensors)
+    sizes = [tensor.labels.size for tensor in tensors]
+    assert sum(tensor.nonzeros for tensor in tensors) == round(0.4 * sum(sizes))
+    assert tensors[0].nonzeros / sizes[0] > 0.4
+    assert len(artifact.to_bytes()) < 4 * network.parameter_count / 5
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    network, x = small_network(), correlated(20, 4, 10, 10)
+    assert compressed(network, x).to_bytes() == compressed(network, x).to_bytes()
+
+
+def test_whole_and_wide_enough_it_stays_as_it_was():
+    nodes = (Node("fc", "fc", params=("w",)), Node("fc2", "fc", ("fc",), params=("w",)))
+    weight = RNG.integers(-3, 4, (4, 4)).astype(np.float32)
+    network = Network("tied", (4,), nodes, {"w": weight})
+    artifact = compressed(network, correlated(50, 4), density=1.0)
+    np.testing.assert_allclose(artifact.tensors["w"].to_array(), weight, atol=1e-3)
+
+
+def test_agreement_by_hand():
+    original = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 1.0]])
+    other = original + np.array([[0, 0], [0, 0], [0, 0], [2.0, 0]])
+    found = agreement(original, other)
+    assert found.top_1 == 0.75
+    assert found.snr_dB == pytest.approx(10 * math.log10(15 / 4))
+    assert found.largest_error == pytest.approx(2 / 3)
+    assert agreement(original, original).snr_dB == math.inf
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"bits": 0}, "labels have 0 bits"), ({"density": 2.0}, "density is 2")]
+)
+def test_impossible_settings(options, message):
+    with pytest.raises(InputError, match=message):
+        compressed(small_network(), correlated(4, 4, 10, 10), **options)
+
+
+@pytest.mark.slow
+def test_a_trained_text_recogniser_survives():
+    """Half of its weights, 6-bit labels: unrepaired it reads nothing, repaired nearly as before."""
+    onnx_real = pytest.importorskip("test_onnx_real", reason="the extra hwsim[onnx] is not installed")
+    file = onnx_real.shipped("rapidocr_onnxruntime", "models/ch_PP-OCRv4_rec_infer.onnx")
+    network = onnx_real.import_onnx(file, {"x": (3, 48, 320)})
+    words = [
+        "energy",
+        "deep",
+        "compression",
+        "sparsity",
+        "Huffman",
+        "coding",
+        "codebook",
+        "pruned",
+        "tensor",
+        "memory",
+        "chip",
+    ]
+    rng = np.random.default_rng(52)
+    lines = [f"{first} {second} {rng.integers(100)}" for first, second in rng.choice(words, (24, 2))]
+    x = np.concatenate([onnx_real.drawn(line[:22], 320, 48) for line in lines])
+    seen, unseen = x[:16], x[16:]
+    original = network.forward(unseen)
+    repaired = compressed(network, seen, density=0.5, bits=6)
+    plain = compressed(network, seen, density=0.5, bits=6, fit=False)
+    assert len(repaired.to_bytes()) < 4 * network.parameter_count / 8
+    assert agreement(original, repaired.to_network().forward(unseen)).top_1 > 0.95
+    assert agreement(original, plain.to_network().forward(unseen)).top_1 < 0.7

@@ -81,6 +81,7 @@ class Network:
     extra_inputs: Mapping[str, Shape] = field(default_factory=dict)
     _contexts: dict[str, Context] = field(default_factory=dict, init=False, repr=False, compare=False)
     _values: dict[str, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _batches: set[int] = field(default_factory=lambda: {1}, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -202,7 +203,7 @@ class Network:
         Raises
         ------
         InputError
-            If an input is missing, unknown or has another shape.
+            If an input is missing, unknown or has another shape, or a node cannot take the batch.
         """
         values: dict[str, Array] = {**(extra or {}), INPUT: x}
         self._check_inputs(values)
@@ -238,6 +239,10 @@ class Network:
                     f"network {self.name}: {name} has shape {values[name].shape}, expected (batch, "
                     f"{', '.join(map(str, shape))})"
                 )
+        batch = len(values[INPUT])
+        if batch not in self._batches:
+            self.shapes(batch)
+            self._batches.add(batch)
 
     def backward(self, grad: Array) -> dict[str, Array]:
         """Gradients of all parameters, given that of the (first) output of the last training pass.

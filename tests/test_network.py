@@ -173,3 +173,13 @@ def test_extra_inputs():
         network.forward(x)
     with pytest.raises(InputError, match=r"cache has shape \(2, 2\), expected \(batch, 2\)"):
         network.forward(x, extra={"cache": np.ones((2, 2))})
+
+
+def test_a_batch_that_a_node_cannot_take_is_refused():
+    table = np.ones((1, 1), np.float32)
+    network = Network(
+        "fixed", (2,), (Node("c", "concat", ("table", "input"), {"axis": 1}),), {"table": table}
+    )
+    assert network.forward(np.zeros((1, 2), np.float32)).tolist() == [[1, 0, 0]]
+    with pytest.raises(InputError, match=r"network fixed, node c: .*differ beside axis 1"):
+        network.forward(np.zeros((2, 2), np.float32))

@@ -33,11 +33,24 @@ def _infer_cast(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Att
     return same_shape(shapes, params, attrs)
 
 
-def _unary(function: Callable[[Array, Attrs], Array]) -> Op:
+def _infer_clip(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+    for name in ("min", "max"):
+        float(attrs.get(name, 0))
+    return same_shape(shapes, params, attrs)
+
+
+def _unary(function: Callable[[Array, Attrs], Array], *numbers: str) -> Op:
+    """Operator of one array whose attributes `numbers` have to be there."""
+
+    def infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+        for name in numbers:
+            float(attrs[name])
+        return same_shape(shapes, params, attrs)
+
     def forward(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
         return function(inputs[0], attrs)
 
-    return Op(same_shape, forward)
+    return Op(infer, forward)
 
 
 def _joined(function: Callable[..., Any], fewest: int, most: int) -> Op:
@@ -96,12 +109,12 @@ def _power(base: Array, exponent: Array) -> Array:
 
 
 OPS = {
-    "linear": _unary(_linear),
+    "linear": _unary(_linear, "alpha", "beta"),
     "gelu": _unary(lambda x, _: gelu(x)),
-    "leaky_relu": _unary(_leaky_relu),
-    "clip": _unary(_clip),
+    "leaky_relu": _unary(_leaky_relu, "alpha"),
+    "clip": Op(_infer_clip, _unary(_clip).forward),
     "sigmoid": _unary(lambda x, _: sigmoid(x)),
-    "hard_sigmoid": _unary(lambda x, attrs: hard_sigmoid(x, attrs["alpha"], attrs["beta"])),
+    "hard_sigmoid": _unary(lambda x, attrs: hard_sigmoid(x, attrs["alpha"], attrs["beta"]), "alpha", "beta"),
     "hard_swish": _unary(lambda x, _: x * hard_sigmoid(x, 1 / 6, 0.5)),
     "tanh": _unary(lambda x, _: np.tanh(x)),
     "erf": _unary(lambda x, _: special.erf(x)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress.ops.base import Array, Arrays, Attrs, Context, Op, Shape
-from compress.ops.shaping import axis_of
+from compress.ops.shaping import axes_of, axis_of
 from compress.ops.window import image_shape
 from hwsim.workload import InputError
 
@@ -18,7 +18,7 @@ Shapes = tuple[Shape, ...]
 
 
 def _infer_reduce(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
-    reduced = {axis_of(axis, len(shapes[0])) for axis in attrs["axes"]}
+    reduced = axes_of(attrs["axes"], len(shapes[0]))
     kept = bool(attrs.get("keepdims", 1))
     sizes = ((axis in reduced, size) for axis, size in enumerate(shapes[0]))
     return (tuple(1 if gone else size for gone, size in sizes if kept or not gone),)
@@ -39,6 +39,7 @@ def _l2(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
 
 def _infer_layer_norm(shapes: Shapes, params: Shapes, attrs: Attrs) -> Shapes:
     axis = axis_of(attrs.get("axis", -1), len(shapes[0]))
+    float(attrs.get("epsilon", 0))
     if any(shape != shapes[0][axis:] for shape in params):
         raise InputError(f"scale and bias have shapes {params}, expected {shapes[0][axis:]}")
     return (shapes[0],)
@@ -81,6 +82,8 @@ def _affine(inputs: Arrays, params: Arrays, _attrs: Attrs, _ctx: Context) -> Arr
 
 def _infer_lrn(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     image_shape(shapes)
+    for name in ("alpha", "beta", "bias"):
+        float(attrs[name])
     if attrs["size"] < 1:
         raise InputError(f"size is {attrs['size']}, expected at least 1")
     return (shapes[0],)

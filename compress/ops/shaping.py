@@ -6,11 +6,15 @@ Shapes in attributes count the batch; a leading 0 of `reshape` means "as many it
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from compress.ops.base import Array, Arrays, Attrs, Context, Op, Shape
 from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Shapes = tuple[Shape, ...]
 
@@ -28,6 +32,20 @@ def axis_of(axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise InputError(f"axis is {axis}, expected {-rank} to {rank - 1}")
     return axis % rank
+
+
+def axes_of(axes: Sequence[int], rank: int) -> set[int]:
+    """Return several axes counted from the front.
+
+    Raises
+    ------
+    InputError
+        If there is no such axis, or one is named twice.
+    """
+    found = {axis_of(axis, rank) for axis in axes}
+    if len(found) != len(axes):
+        raise InputError(f"axes are {tuple(axes)}, expected each once")
+    return found
 
 
 def reshaped(shape: Shape, target: Shape) -> Shape:
@@ -66,7 +84,7 @@ def _infer_transpose(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
 
 
 def _infer_squeeze(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
-    dropped = {axis_of(axis, len(shapes[0])) for axis in attrs["axes"]}
+    dropped = axes_of(attrs["axes"], len(shapes[0]))
     if any(shapes[0][axis] != 1 for axis in dropped):
         raise InputError(f"axes {tuple(attrs['axes'])} of {shapes[0]} cannot be dropped, expected sizes of 1")
     return (tuple(size for axis, size in enumerate(shapes[0]) if axis not in dropped),)
@@ -74,9 +92,7 @@ def _infer_squeeze(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
 
 def _infer_unsqueeze(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     rank = len(shapes[0]) + len(attrs["axes"])
-    added = {axis_of(axis, rank) for axis in attrs["axes"]}
-    if len(added) != len(attrs["axes"]):
-        raise InputError(f"axes are {tuple(attrs['axes'])}, expected each once")
+    added = axes_of(attrs["axes"], rank)
     sizes = iter(shapes[0])
     return (tuple(1 if axis in added else next(sizes) for axis in range(rank)),)
 
@@ -142,6 +158,7 @@ def _infer_pad(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     rank, pads, mode = len(shapes[0]), tuple(attrs["pads"]), attrs.get("mode", "constant")
     if len(pads) != 2 * rank or min(pads, default=0) < 0:
         raise InputError(f"pads are {pads}, expected {2 * rank} numbers of at least 0")
+    float(attrs.get("value", 0))
     if mode not in PAD_MODES:
         raise InputError(f"pad mode is {mode!r}, expected one of {', '.join(PAD_MODES)}")
     return (tuple(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(shapes[0])),)

@@ -112,6 +112,13 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return y
 
 
+def _infer_softmax(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+    axis, rank = int(attrs.get("axis", -1)), len(shapes[0])
+    if not -rank <= axis < rank:
+        raise InputError(f"softmax axis is {axis}, expected {-rank} to {rank - 1}")
+    return (shapes[0],)
+
+
 def _softmax(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:
     y = softmax(inputs[0], int(attrs.get("axis", -1)))
     if ctx.training:
@@ -130,5 +137,5 @@ OPS = {
     "dropout": Op(_infer_dropout, _dropout, _dropout_backward),
     "concat": Op(_infer_concat, _concat, _concat_backward, inputs=(1, MANY)),
     "add": Op(_infer_add, _add, _add_backward, inputs=(2, MANY)),
-    "softmax": Op(same_shape, _softmax, _softmax_backward),
+    "softmax": Op(_infer_softmax, _softmax, _softmax_backward),
 }

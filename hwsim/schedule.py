@@ -1,21 +1,20 @@
 """From a workload on a chip to the tile stream, and to counts of everything that happens.
 
-Each pass over a layer is cut into steps of one buffer slot of stored weights (of several slots
-where there would be thousands of steps). Cycles, symbols and bits are divided among the steps by
-cumulative rounding, so that their sums are exact.
+Each pass over a layer is cut into steps (`hwsim.steps`). The totals of a pass are known without
+them, so that a plan is chosen by its totals and only the chosen one is cut.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
-from hwsim.dram import load_dram
 from hwsim.residency import Moved, Residency, activation_traffic, candidates, stored_bits
+from hwsim.steps import Channel, Cut, Demand, Steps, busy_ticks
 from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from hwsim.chip import Chip
     from hwsim.pricing import PriceList
     from hwsim.workload import Layer, Workload
-
-
-MAX_STEPS = 4096
-"""Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
 
 
 @dataclass(frozen=True)
@@ -79,74 +74,60 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     Of the micro-batches that divide the batch, the one that needs the least time by the roofs of
     its layers is taken: core, DRAM and, by `prices`, power. Ties go to less DRAM traffic.
     """
-    plans = [_plan(chip, workload, residency) for residency in candidates(chip, workload, batch)]
-    if len(plans) > 1:
-        plans.sort(key=lambda plan: _roof_time(chip, plan, prices))
-    residency, parts = plans[0]
-    stream = _link(chip, workload, residency, [steps for steps, _ in parts])
-    return Schedule(residency, stream, tuple(work for _, work in parts))
+    cuts = [Cut(layer, chip) for layer in workload.layers]
+    channel = Channel.of(chip)
+    plans = [
+        _plan(chip, workload, residency, cuts, channel) for residency in candidates(chip, workload, batch)
+    ]
+    plan = min(plans, key=lambda plan: _roof_time(chip, plan, prices)) if len(plans) > 1 else plans[0]
+    steps = [cut.steps(demand, channel) for cut, demand in zip(cuts, plan.demands, strict=True)]
+    return Schedule(plan.residency, _link(chip, workload, plan.residency, steps), tuple(plan.work))
 
 
-def _plan(chip: Chip, workload: Workload, residency: Residency) -> _Plan:
+class _Plan(NamedTuple):
+    """One way to run a batch, in totals."""
+
+    residency: Residency
+    demands: list[Demand]
+    work: list[LayerWork]
+
+
+def _plan(chip: Chip, workload: Workload, residency: Residency, cuts: list[Cut], channel: Channel) -> _Plan:
     items = [residency.items(i) for i in range(len(workload.layers))]
     traffic = activation_traffic(workload, residency.spilled, residency.tilings, items)
-    return residency, [
-        _pass_over(chip, layer, residency, index, traffic[index])
-        for index, layer in enumerate(workload.layers)
-    ]
+    demands, works = [], []
+    for index, (cut, moved) in enumerate(zip(cuts, traffic, strict=True)):
+        demand, work = _pass_over(chip, cut, channel, residency, index, moved)
+        demands.append(demand)
+        works.append(work)
+    return _Plan(residency, demands, works)
 
 
 def _roof_time(chip: Chip, plan: _Plan, prices: PriceList) -> tuple[float, int]:
     """Ticks of one batch if every layer runs at the lowest of its roofs, and the DRAM bits."""
-    residency, parts = plan
     dynamic_W = max(chip.power.cap_W - prices.capped_static_W, 1e-9)
     ticks = sum(
         max(
             work.passes * max(work.ticks.values()),
             prices.capped_J(work.counts) / (dynamic_W * chip.tick_s),
         )
-        for _, work in parts
+        for work in plan.work
     )
-    return ticks, residency.weight_bits + residency.activation_bits
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """The steps of one pass over one layer."""
-
-    unit: int
-    read: NDArray[np.int64]
-    decode: NDArray[np.int64]
-    compute: NDArray[np.int64]
-    write: NDArray[np.int64]
-    reads_spill: bool
-
-
-_Plan = tuple[Residency, list[tuple[_Steps, LayerWork]]]
+    return ticks, plan.residency.weight_bits + plan.residency.activation_bits
 
 
 def _pass_over(
-    chip: Chip, layer: Layer, residency: Residency, index: int, moved: Moved
-) -> tuple[_Steps, LayerWork]:
+    chip: Chip, cut: Cut, channel: Channel, residency: Residency, index: int, moved: Moved
+) -> tuple[Demand, LayerWork]:
+    layer = cut.layer
     passes, pinned = residency.passes(index), residency.pinned[index]
     fetches = residency.weight_fetches(index)
-    cuts = _cuts(chip, layer)
-    stored = _shares(cuts)
-    if layer.weights:
-        stored[0] += layer.weights.side_bits
-    stored = np.tile(stored, fetches)
-    fetched = np.zeros_like(stored) if pinned else stored
-    symbols = np.tile(_symbols(chip, layer, cuts, pinned), fetches)
-    steps = len(stored)
-
-    # what fits comes in before the layer starts; what is tiled comes in along with the weights
-    spread = steps if residency.tilings[index] else 1
-    weight_bursts = _bursts(np.cumsum(fetched), chip)
-    inputs, outputs, psums = (int(_bursts(np.array([bits]), chip)[0]) for bits in moved)
-    read = weight_bursts + np.pad(_split(inputs + psums, spread), (0, steps - spread))
+    fetched_bits = 0 if pinned else fetches * (cut.payload_bits + cut.side_bits)
+    weights = channel.bursts(fetched_bits)
+    inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
 
     cost = _cost(chip, layer, residency.items(index))
-    burst_bits = 8 * chip.dram.burst_B
+    burst_bits = 8 * channel.burst_B
     counts = Counter(cost.counts)
     through_port = ("weights", "array_port", "word") in counts
     _count_port(counts, layer)
@@ -154,9 +135,9 @@ def _pass_over(
         _count_weights(
             counts,
             through_port * fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
-            int(fetched.sum()),
-            int(weight_bursts.sum()) * burst_bits,
-            int(symbols.sum()),
+            fetched_bits,
+            weights * burst_bits,
+            fetches * cut.symbols(pinned),
         )
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
@@ -167,91 +148,26 @@ def _pass_over(
         counts[tensor, "sram", "read_bit"] += bits_out
         counts[tensor, "dram", "write_bit"] += went * burst_bits
 
-    unit = "vector" if layer.kind == "vector" else "array"
     sram_bits = sum(bits for (_, component, _), bits in counts.items() if component == "sram")
     sram_ticks = -(-sram_bits // (8 * chip.sram.bandwidth_B_per_cycle))
-    part = _Steps(
-        VECTOR_UNIT if unit == "vector" else MAC_ARRAY,
-        _dram_ticks(read, chip),
-        _decode_ticks(symbols, layer, chip),
-        _split(max(cost.cycles, sram_ticks), steps),
-        _dram_ticks(_split(outputs + psums, steps), chip),
-        any(source >= 0 and residency.spilled[source] for source in layer.inputs),
-    )
+    bursts_in, bursts_out = inputs + psums, outputs + psums
     work = LayerWork(
         passes,
-        passes * int(fetched.sum()),
-        passes * int(weight_bursts.sum()) * burst_bits,
-        passes * (inputs + outputs + 2 * psums) * burst_bits,
-        passes * sum(_rows(n, chip) for n in (int(weight_bursts.sum()), inputs, outputs, psums, psums)),
+        passes * fetched_bits,
+        passes * weights * burst_bits,
+        passes * (bursts_in + bursts_out) * burst_bits,
+        passes * sum(channel.rows(bursts) for bursts in (weights, inputs, outputs, psums, psums)),
         cost,
         Counter({action: passes * count for action, count in counts.items()}),
         {
-            "dram": int(part.read.sum() + part.write.sum()),
-            "decoder": int(part.decode.sum()),
+            "dram": busy_ticks(weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
+            "decoder": fetches * cut.decode_ticks(pinned),
             "sram": sram_ticks,
-            unit: cost.cycles,
+            "vector" if layer.kind == "vector" else "array": cost.cycles,
         },
     )
-    return part, work
-
-
-def _cuts(chip: Chip, layer: Layer) -> NDArray[np.int64]:
-    """Ends of the steps, in stored bits of the payload; a long layer takes several slots a step."""
-    if layer.weights is None:
-        return np.zeros(1, np.int64)
-    total = layer.weights.payload_bits
-    slots = -(-total // (8 * chip.buffers.slot_B))
-    step = 8 * chip.buffers.slot_B * max(1, -(-slots // MAX_STEPS))
-    return np.append(np.arange(step, total, step, dtype=np.int64), total)
-
-
-def _shares(ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.diff(ends, prepend=0)
-
-
-def _split(total: int, parts: int) -> NDArray[np.int64]:
-    """Divide a whole number into `parts` whole numbers that differ by at most one."""
-    return _shares(np.arange(1, parts + 1, dtype=np.int64) * total // parts)
-
-
-def _symbols(chip: Chip, layer: Layer, cuts: NDArray[np.int64], pinned: bool) -> NDArray[np.int64]:
-    """Symbols each step decodes; none where decoded weights are what stays on chip."""
-    if layer.weights is None or (pinned and chip.decoder.place == "dram"):
-        return np.zeros(len(cuts), np.int64)
-    bits = np.concatenate([[0], np.cumsum(layer.weights.segment_bits)])
-    symbols = np.concatenate([[0], np.cumsum(layer.weights.segment_symbols)])
-    return _shares(np.floor(np.interp(cuts, bits, symbols)).astype(np.int64))
-
-
-def _decode_ticks(symbols: NDArray[np.int64], layer: Layer, chip: Chip) -> NDArray[np.int64]:
-    """A segment is one decoder's work, so no more decoders help than there are segments."""
-    if layer.weights is None:
-        return symbols
-    decoders = min(chip.decoder.count, len(layer.weights.segment_bits))
-    return np.ceil(symbols / (decoders * chip.decoder.symbols_per_cycle)).astype(np.int64)
-
-
-def _bursts(ends: NDArray[np.int64], chip: Chip) -> NDArray[np.int64]:
-    """Whole bursts that bring each step of a contiguous stream in; a shared burst comes once."""
-    return _shares(-(-ends // (8 * chip.dram.burst_B)))
-
-
-def _dram_ticks(bursts: NDArray[np.int64], chip: Chip) -> NDArray[np.int64]:
-    """Ticks the channels are busy, by cumulative rounding up: with the bus, or with opening rows.
-
-    A row keeps its bank for a row cycle; banks and channels take turns. The first row of a layer opens
-    within the latency.
-    """
-    dram, kind = chip.dram, load_dram(chip.dram.type)
-    moved_B = np.cumsum(bursts) * dram.burst_B
-    bus_ns = moved_B / dram.bandwidth_GB_per_s
-    banks_ns = (moved_B - 1) // kind.row_B * (kind.row_cycle_ns / (kind.banks * dram.channels))
-    return _shares(np.ceil(np.maximum(bus_ns, banks_ns) * chip.process.clock_GHz).astype(np.int64))
-
-
-def _rows(bursts: int, chip: Chip) -> int:
-    return -(-bursts * chip.dram.burst_B // load_dram(chip.dram.type).row_B)
+    tiled = residency.tilings[index] is not None
+    return Demand(fetches, pinned, tiled, bursts_in, bursts_out, max(cost.cycles, sram_ticks)), work
 
 
 def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
@@ -280,38 +196,43 @@ def _count_port(counts: Counter[Action], layer: Layer) -> None:
         counts[tensor, "scratchpad", "read_bit"] += bits
 
 
-def _link(chip: Chip, workload: Workload, residency: Residency, parts: list[_Steps]) -> TileStream:
-    """Put the passes in order and make each wait for the layers that feed it."""
-    order = [
-        index
-        for group in ([range(residency.lead)] * residency.passes(0), [range(residency.lead, len(parts))])
-        for indices in group
-        for index in indices
-    ]
-    lengths = np.array([len(parts[index].read) for index in order])
+def _link(chip: Chip, workload: Workload, residency: Residency, steps: list[Steps]) -> TileStream:
+    """Put the passes in order and make each wait for the layers that feed it.
+
+    The leading layers run pass by pass, the others once; the last pass feeds those.
+    """
+    layers, lead, passes = workload.layers, residency.lead, residency.passes(0)
+    lengths = np.array([len(part.read) for part in steps])
     ends = np.cumsum(lengths) - 1
-    last: dict[int, int] = {-1: -1}
-    after, read_after = [], []
-    for position, index in enumerate(order):
-        feed = max(last[source] for source in workload.layers[index].inputs)
-        n = int(lengths[position])
-        after.append(np.full(n, feed))
-        read_after.append(np.full(n, feed if parts[index].reads_spill else -1))
-        last[index] = int(ends[position])
+    feeds = [max(int(ends[source]) if source >= 0 else -1 for source in layer.inputs) for layer in layers]
+    spills = [any(s >= 0 and residency.spilled[s] for s in layer.inputs) for layer in layers]
+    units = [VECTOR_UNIT if layer.kind == "vector" else MAC_ARRAY for layer in layers]
+    first = int(lengths[:lead].sum())
+    pass_of = np.concatenate(
+        [np.repeat(np.arange(passes), first), np.full(int(lengths[lead:].sum()), passes - 1)]
+    )
+
+    def in_order(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.concatenate([np.tile(values[:first], passes), values[first:]])
+
+    def of_layers(values: list[int]) -> NDArray[np.int64]:
+        return in_order(np.repeat(np.array(values, np.int64), lengths))
+
+    def link(values: list[int]) -> NDArray[np.int64]:
+        found = of_layers(values)
+        return np.where(found < 0, found, found + first * pass_of)
+
+    read, decode, compute, write = (in_order(np.concatenate(arrays)) for arrays in zip(*steps, strict=True))
     ns_per_tick = 1.0 / chip.process.clock_GHz
-
-    def gather(name: str) -> NDArray[np.int64]:
-        return np.concatenate([getattr(parts[index], name) for index in order]).astype(np.int64)
-
     return TileStream(
-        np.repeat(np.array(order, np.int64), lengths),
-        np.repeat(np.array([parts[index].unit for index in order], np.int64), lengths),
-        gather("read"),
-        gather("decode"),
-        gather("compute"),
-        gather("write"),
-        np.concatenate(after).astype(np.int64),
-        np.concatenate(read_after).astype(np.int64),
+        of_layers(list(range(len(layers)))),
+        of_layers(units),
+        read,
+        decode,
+        compute,
+        write,
+        link(feeds),
+        link([feed if spill else -1 for feed, spill in zip(feeds, spills, strict=True)]),
         int(np.ceil(chip.dram.latency_ns / ns_per_tick)),
         int(np.ceil(chip.dram.turnaround_ns / ns_per_tick)),
         chip.buffers.fetch_depth,

@@ -1,0 +1,87 @@
+"""Steps of a pass: what they sum to is known without them, and nothing is lost between them."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.chip import load_chip
+from hwsim.steps import MAX_STEPS, Channel, Cut, Demand, busy_ticks
+from hwsim.workload import StoredWeights, fc, vector
+
+EDGE = load_chip("edge")
+CHANNEL = Channel.of(EDGE)
+
+
+def coded(bits: list[int], symbols: list[int], side_bits: int = 0) -> StoredWeights:
+    return StoredWeights("huffman", 1, 1, np.array(bits), np.array(symbols), side_bits)
+
+
+def layer_of(weights: StoredWeights):
+    return fc("fc", 64, 32, weights=weights)
+
+
+def test_transfers_by_hand():
+    plain = Channel(64, 1024, 2.0, 0.0, 1.0)
+    assert [busy_ticks(bursts, plain) for bursts in (0, 1, 3)] == [0, 32, 96]
+    slow_rows = Channel(64, 128, 1e9, 50.0, 2.0)
+    assert [busy_ticks(bursts, slow_rows) for bursts in (1, 2, 3, 5)] == [1, 1, 100, 200]
+    assert [slow_rows.rows(bursts) for bursts in (0, 2, 3)] == [0, 1, 2]
+    assert [plain.bursts(bits) for bits in (0, 1, 512, 513)] == [0, 1, 1, 2]
+
+
+def test_a_layer_of_two_and_a_half_slots_has_three_parts():
+    slot_bits = 8 * EDGE.buffers.slot_B
+    cut = Cut(layer_of(coded([5 * slot_bits // 2], [0], 7)), EDGE)
+    steps = cut.steps(Demand(1, False, False, 0, 3, 10), CHANNEL)
+    assert steps.compute.tolist() == [3, 3, 4]
+    assert (steps.decode == 0).all()
+    assert steps.read.sum() == busy_ticks(CHANNEL.bursts(5 * slot_bits // 2 + 7), CHANNEL)
+    assert steps.read[1] == 2 * steps.read[2]
+
+
+def test_what_has_no_weights_is_one_step():
+    steps = Cut(vector("pool", 64, 16, 64), EDGE).steps(Demand(1, False, False, 2, 1, 5), CHANNEL)
+    assert [array.tolist() for array in steps] == [
+        [busy_ticks(2, CHANNEL)],
+        [0],
+        [5],
+        [busy_ticks(1, CHANNEL)],
+    ]
+
+
+def test_weights_decoded_at_the_boundary_are_not_decoded_again():
+    boundary = EDGE.replace(**{"decoder.place": "dram"})
+    weights = coded([4000, 6000], [500, 700])
+    assert Cut(layer_of(weights), EDGE).symbols(True) == 1200
+    assert Cut(layer_of(weights), boundary).symbols(True) == 0
+    assert Cut(layer_of(weights), boundary).symbols(False) == 1200
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 1 << 12)), min_size=1, max_size=40),
+    st.integers(0, 1 << 12),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 1000),
+    st.integers(0, 1000),
+    st.integers(0, 1 << 30),
+)
+def test_steps_sum_to_the_totals(segments, side_bits, fetches, pinned, tiled, came, went, core):
+    bits, symbols = zip(*segments, strict=True)
+    cut = Cut(layer_of(coded(list(bits), list(symbols), side_bits)), EDGE)
+    steps = cut.steps(Demand(fetches, pinned, tiled, came, went, core), CHANNEL)
+    assert all(len(array) == cut.parts * fetches and array.min() >= 0 for array in steps)
+    weights = 0 if pinned else CHANNEL.bursts(fetches * (sum(bits) + side_bits))
+    assert steps.read.sum() == busy_ticks(weights + came, CHANNEL)
+    assert steps.write.sum() == busy_ticks(went, CHANNEL)
+    assert steps.compute.sum() == core
+    assert steps.decode.sum() == fetches * cut.decode_ticks(pinned)
+    if sum(bits):
+        assert cut.symbols(pinned) == sum(symbols)
+
+
+def test_a_long_layer_takes_several_slots_a_step():
+    cut = Cut(layer_of(coded([8 * EDGE.buffers.slot_B * MAX_STEPS + 1], [0])), EDGE)
+    assert cut.step_bits == 16 * EDGE.buffers.slot_B
+    assert cut.parts == MAX_STEPS // 2 + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import fields
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
@@ -227,6 +228,20 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     kind = table.get("kind")
     if kind not in ARRAYS:
         raise InputError(f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(ARRAYS)}")
+    values = _validated(
+        _array_schema(kind), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
+    )
+    model: type[Any] = ARRAYS[kind]
+    try:
+        built: ArrayModel = model(**values.model_dump())
+    except InputError as error:
+        raise InputError(f"{where}: key array: {error}") from error
+    return built
+
+
+@cache
+def _array_schema(kind: str) -> type[BaseModel]:
+    """What pydantic checks of an array: the fields of its dataclass, strictly."""
     model: type[Any] = ARRAYS[kind]
     hints = get_type_hints(model)
     columns: dict[str, Any] = {
@@ -235,13 +250,7 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
         else (hints[f.name], f.default if f.default is not f.default_factory else ...)
         for f in fields(model)
     }
-    schema = create_model("Array", __config__=STRICT, **columns)
-    values = _validated(schema, {k: v for k, v in table.items() if k != "kind"}, where, ("array",))
-    try:
-        built: ArrayModel = model(**values.model_dump())
-    except InputError as error:
-        raise InputError(f"{where}: key array: {error}") from error
-    return built
+    return create_model("Array", __config__=STRICT, **columns)
 
 
 def _kind_of(array: ArrayModel) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ class EnergyTable:
     @staticmethod
     def names() -> list[str]:
         """Names of the shipped tables."""
-        return sorted(p.name.removesuffix(".csv") for p in _shipped().iterdir() if p.name.endswith(".csv"))
+        return list(_shipped_names())
 
     @classmethod
     def load(cls, name: str | Path) -> EnergyTable:
@@ -127,31 +128,13 @@ class EnergyTable:
             voltage = float(scaled["volt"]) if scaled["volt"] else None
             return cls.load(scaled["base"]).scaled(float(scaled["node"]), voltage, scaled["rule"])
         if str(name) in cls.names():
-            file: Any = _shipped() / f"{name}.csv"
-        elif str(name).endswith(".csv"):
-            file = Path(name)
-        else:
-            raise InputError(
-                f"no energy table {str(name)!r}: expected a .csv file, one of {', '.join(cls.names())}, or "
-                "'TABLE to NODEnm by stillmaker-baas'"
-            )
-        figures: dict[str, EnergyFigure] = {}
-        for row in read_rows(file, COLUMNS):
-            figure = EnergyFigure(
-                row.text("action"),
-                row.number("value_pJ"),
-                row.text("kind", KINDS),
-                row.integer("bits", low=1),
-                row.number("node_nm", default=0.0) or None,
-                row.number("voltage_V", default=0.0) or None,
-                row.text("source"),
-                row.text("confidence", CONFIDENCE),
-                row.cells["note"],
-            )
-            if figure.action in figures:
-                raise row.error("action", "each action once")
-            figures[figure.action] = figure
-        return cls(str(name), str(name), figures)
+            return _shipped_table(str(name))
+        if str(name).endswith(".csv"):
+            return cls(str(name), str(name), _read_figures(Path(name)))
+        raise InputError(
+            f"no energy table {str(name)!r}: expected a .csv file, one of {', '.join(cls.names())}, or "
+            "'TABLE to NODEnm by stillmaker-baas'"
+        )
 
     def __getitem__(self, action: str) -> EnergyFigure:
         """Figure of `action`.
@@ -195,6 +178,36 @@ class EnergyTable:
 
 def _shipped() -> Any:
     return resources.files("hwsim") / "data" / "energy"
+
+
+@cache
+def _shipped_names() -> tuple[str, ...]:
+    return tuple(sorted(p.name.removesuffix(".csv") for p in _shipped().iterdir() if p.name.endswith(".csv")))
+
+
+@cache
+def _shipped_table(name: str) -> EnergyTable:
+    return EnergyTable(name, name, _read_figures(_shipped() / f"{name}.csv"))
+
+
+def _read_figures(file: Any) -> dict[str, EnergyFigure]:
+    figures: dict[str, EnergyFigure] = {}
+    for row in read_rows(file, COLUMNS):
+        figure = EnergyFigure(
+            row.text("action"),
+            row.number("value_pJ"),
+            row.text("kind", KINDS),
+            row.integer("bits", low=1),
+            row.number("node_nm", default=0.0) or None,
+            row.number("voltage_V", default=0.0) or None,
+            row.text("source"),
+            row.text("confidence", CONFIDENCE),
+            row.cells["note"],
+        )
+        if figure.action in figures:
+            raise row.error("action", "each action once")
+        figures[figure.action] = figure
+    return figures
 
 
 def _carried(figure: EnergyFigure, node_nm: float, voltage_V: float, rule: str) -> EnergyFigure:

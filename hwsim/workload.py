@@ -8,6 +8,7 @@ cannot tell which, except by `provenance`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -66,12 +67,12 @@ class StoredWeights:
                 f"stored weights ({self.format}): {self.nonzeros} non-zeros in {self.entries} entries"
             )
 
-    @property
+    @cached_property
     def payload_bits(self) -> int:
         """Stored bits of the weight streams, side information apart."""
         return int(self.segment_bits.sum())
 
-    @property
+    @cached_property
     def symbols(self) -> int:
         """Symbols to decode for one pass over the layer."""
         return int(self.segment_symbols.sum())

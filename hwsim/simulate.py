@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from math import fsum
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hwsim.workload import Workload
 
 Engine = Literal["fast", "event"]
+ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_J"]
 ENGINES = {"fast": run_fast, "event": run_event}
 
 
@@ -76,11 +78,7 @@ class Report:
         return float(sum(core) / stretched) if stretched else 1.0
 
     @cached_property
-    def actions(self) -> pd.DataFrame:
-        """Tidy table of everything that happens: layer, tensor, component, action, count, energy_J.
-
-        The counts are of one batch. Static energy has the layer ``-`` and the component ``static``.
-        """
+    def _actions(self) -> list[tuple[str, str, str, str, float, float]]:
         rows: list[tuple[str, str, str, str, float, float]] = [
             (layer.name, *action, count, 1e-12 * count * self.prices[action[1], action[2]].pJ)
             for layer, work in zip(self.workload.layers, self.schedule.work, strict=True)
@@ -88,12 +86,20 @@ class Report:
             if count
         ]
         rows.append(("-", "-", "static", "second", self.period_s, self.chip.static_W * self.period_s))
-        return pd.DataFrame(rows, columns=["layer", "tensor", "component", "action", "count", "energy_J"])
+        return rows
+
+    @cached_property
+    def actions(self) -> pd.DataFrame:
+        """Tidy table of everything that happens: layer, tensor, component, action, count, energy_J.
+
+        The counts are of one batch. Static energy has the layer ``-`` and the component ``static``.
+        """
+        return pd.DataFrame(self._actions, columns=ACTION_COLUMNS)
 
     @cached_property
     def energy_per_inference_J(self) -> float:
         """Joules of one inference, static power over its share of the period included."""
-        return float(self.actions["energy_J"].sum()) / self.batch
+        return fsum(row[-1] for row in self._actions) / self.batch
 
     @property
     def power_W(self) -> float:
@@ -106,8 +112,17 @@ class Report:
         return self.batch / self.period_s
 
     def energy_by(self, *keys: str) -> pd.Series:
-        """Joules per inference grouped by columns of `actions`."""
-        return self.actions.groupby(list(keys), sort=False)["energy_J"].sum() / self.batch
+        """Joules per inference grouped by columns of `actions`, in the order they appear."""
+        columns = [ACTION_COLUMNS.index(key) for key in keys]
+        joules: dict[tuple[str, ...], list[float]] = {}
+        for row in self._actions:
+            joules.setdefault(tuple(str(row[column]) for column in columns), []).append(row[-1])
+        index = (
+            pd.Index([key for (key,) in joules], name=keys[0])
+            if len(keys) == 1
+            else pd.MultiIndex.from_tuples(joules, names=keys)
+        )
+        return pd.Series([fsum(found) / self.batch for found in joules.values()], index, name="energy_J")
 
     @property
     def requested_weight_bits(self) -> int:

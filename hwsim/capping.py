@@ -16,10 +16,9 @@ import numpy as np
 
 from hwsim.engines.fast import steady_period
 from hwsim.errors import InputError
+from hwsim.governors import highest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from hwsim.chip import Chip
@@ -95,20 +94,6 @@ def slowed(stream: TileStream, layer_steps: NDArray[np.int64], steps: int) -> Ti
     return replace(
         stream, decode=-(-stream.decode * steps // step), compute=-(-stream.compute * steps // step)
     )
-
-
-def highest(fits: Callable[[int], bool], steps: int) -> int:
-    """Largest step from 1 to `steps` that fits, 0 if none does; less always fits if more does."""
-    if fits(steps):
-        return steps
-    low, high = 0, steps - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _clock_step(chip: Chip, work: LayerWork, energy_J: float, dynamic_W: float) -> int:

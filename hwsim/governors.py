@@ -224,12 +224,13 @@ class Governor:
 def highest(fits: Callable[[int], bool], levels: int) -> int:
     """Highest level up to `levels` that fits, 0 if none does; whatever is below one that fits does."""
     low, high = 0, levels
+    trial = levels  # most often the highest fits
     while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
+        if fits(trial):
+            low = trial
         else:
-            high = middle - 1
+            high = trial - 1
+        trial = (low + high + 1) // 2
     return low
 
 

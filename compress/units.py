@@ -1,8 +1,8 @@
 """Units that pruning has left without effect: neurons and channels that can go altogether.
 
 A unit without outgoing weights has no effect. A unit without incoming weights puts out a constant,
-which the biases of the next layer can take over. Silencing such units leaves all shapes as they
-are; removing them makes the layers smaller.
+which the biases of the next layer can take over; so can they every bias that no rectifier separates
+from them. Silencing such units leaves all shapes as they are; removing them makes the layers smaller.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class _Joint(NamedTuple):
         weight = params[self.target.params[0]]
         return weight.reshape(len(weight), len(params[self.source.params[0]]), -1)
 
-    def constants(self, bias: Array) -> Array:
-        """What the target reads from units that put out nothing but their `bias`."""
-        rectified = any(node.op == "relu" for node in self.between)
-        return np.maximum(bias, 0) if rectified else bias
+    @property
+    def rectified(self) -> bool:
+        """Whether negative outputs are lost on the way."""
+        return any(node.op == "relu" for node in self.between)
 
     @property
     def padded(self) -> bool:
@@ -49,7 +49,7 @@ class _Joint(NamedTuple):
 
 
 def silence(network: Network) -> Network:
-    """Set all parameters of units without effect to zero, their constants moved on into biases.
+    """Set all parameters of units without effect to zero, constants moved on into the next biases.
 
     The outputs stay equal up to rounding. Considered are fully-connected layers and convolutions
     with a bias that feed one other such layer and nothing else, through activations, pooling and
@@ -115,15 +115,16 @@ def _silence(joint: _Joint, params: dict[str, Array]) -> bool:
     """Silence the units of one layer; whether anything changed."""
     weight, bias = (params[name] for name in joint.source.params)
     outgoing = joint.inputs_of(params)
-    constants = joint.constants(bias)
+    constants = np.maximum(bias, 0) if joint.rectified else bias.copy()
     has_input, is_read = _rows_in_use(weight), np.asarray(outgoing.any(axis=(0, 2)))
     fixed = ~has_input & is_read & ((constants == 0) | (not joint.padded))
-    params[joint.target.params[1]] += outgoing[:, fixed].sum(axis=2) @ constants[fixed]
+    moving = fixed | (is_read & (constants != 0) & (not joint.rectified) & (not joint.padded))
+    params[joint.target.params[1]] += outgoing[:, moving].sum(axis=2) @ constants[moving]
     outgoing[:, fixed] = 0
     silent = (~is_read & (has_input | (bias != 0))) | fixed
     weight[silent] = 0
-    bias[silent] = 0
-    return bool(silent.any())
+    bias[silent | moving] = 0
+    return bool((silent | moving).any())
 
 
 def _rows_in_use(weight: Array) -> NDArray[np.bool_]:

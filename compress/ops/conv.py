@@ -111,6 +111,25 @@ def _scatter(patches, route, first, offset, lines):  # type: ignore[no-untyped-d
             item, line = item + 1, 0
 
 
+@njit(cache=True, fastmath={"contract", "reassoc"})
+def _depthwise(image, weight, bias, stride, dilation, y):  # type: ignore[no-untyped-def]
+    """Convolve each channel with its own kernel of `weight` (height, width, channels)."""
+    items, height, width, channels = y.shape
+    for n in range(items):
+        for line in range(height):
+            for column in range(width):
+                out = y[n, line, column]
+                out[:] = bias
+                for i in range(weight.shape[0]):
+                    for j in range(weight.shape[1]):
+                        pixel = image[
+                            n, line * stride[0] + i * dilation[0], column * stride[1] + j * dilation[1]
+                        ]
+                        kernel = weight[i, j]
+                        for c in range(channels):
+                            out[c] += pixel[c] * kernel[c]
+
+
 class _Convolution:
     """One call: the padded image as lines, the weights as matrices, and the way patches are taken."""
 
@@ -161,6 +180,11 @@ def _forward(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Arra
     conv = _Convolution(inputs, params, attrs, ctx)
     x, weight = inputs[0], params[0]
     y = ctx.buffer("y", (len(x), *conv.out_hw, len(weight)), x.dtype)
+    if conv.depth == conv.filters == 1:
+        kernels = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
+        shift = params[1] if len(params) > 1 else np.zeros(len(weight), x.dtype)
+        _depthwise(conv.image, kernels, shift, conv.window.stride, conv.window.dilation, y)
+        return channels_first(y)
     flat = y.reshape(-1, conv.groups, conv.filters)
     bias = params[1].reshape(conv.groups, conv.filters) if len(params) > 1 else None
     for rows, group in conv.blocks():

@@ -27,12 +27,16 @@ def demo(
 ) -> None:
     """Train, compress, execute and simulate: from images to joules."""
     from compress.datasets import load_dataset
-    from compress.recipe import load_recipe
+    from compress.recipe import load_recipe, recipe_names
     from experiments.console import print_line, training_progress
     from experiments.demo import run_demo, shortened
     from experiments.results import recording
+    from hwsim.errors import InputError
 
-    recipe = load_recipe(f"{network}-demo")
+    recipes = {name.removesuffix("-demo"): name for name in recipe_names() if name.endswith("-demo")}
+    if network not in recipes:
+        raise InputError(f"--network {network!r}: expected one of {', '.join(recipes)}")
+    recipe = load_recipe(recipes[network])
     if quick:
         recipe = shortened(recipe)
     data = load_dataset(dataset, validation=recipe.validation)

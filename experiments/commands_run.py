@@ -47,10 +47,11 @@ def run_(
     from experiments.console import print_json, print_table
     from experiments.workloads import open_workloads
     from hwsim.chip import load_chip
+    from hwsim.errors import InputError
     from hwsim.simulate import ENGINES, simulate
 
     if engine not in ENGINES:
-        raise typer.BadParameter(f"{engine!r}, expected one of {', '.join(ENGINES)}", param_hint="--engine")
+        raise InputError(f"--engine {engine!r}: expected one of {', '.join(ENGINES)}")
     machine = load_chip(chip)
     workloads = open_workloads(workload, stage)
     if layers:

@@ -13,6 +13,7 @@ from experiments.commands_demo import demo
 from experiments.commands_energy import energy
 from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_machine import chips
+from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
 from experiments.commands_run import run_
 from experiments.commands_tile import tile
@@ -51,7 +52,12 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
 
 HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
-    {"The main job": [demo], "Machines": [chips, run_, tile, energy], "Results": [validate, reference]},
+    {
+        "The main job": [demo],
+        "Machines": [chips, run_, tile, energy],
+        "Power": [relight, roofline],
+        "Results": [validate, reference],
+    },
 )
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")
 DCZ = application(

@@ -46,6 +46,18 @@ STAGES: dict[str, tuple[str, str]] = {
 }
 """Label and colour of each compression stage, in the order they are applied."""
 
+TILES: dict[str, tuple[str, str]] = {
+    "lit": ("lit", "#F0E442"),
+    "dim": ("dim", "#A89C00"),
+    "dark": ("dark by the cap", "#222222"),
+    "starved": ("starved for bits", "#56B4E9"),
+    "waiting": ("waiting its turn", "#D9D9D9"),
+}
+"""Label and colour of each state of a tile."""
+
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222")
+"""Colours of things that have none of their own, in the order they are drawn."""
+
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that text is the same everywhere
     "font.size": 8.5,
@@ -101,3 +113,9 @@ def save(figure: Figure, path: Path) -> list[Path]:
         write_bytes(target, buffer.getvalue())
         written.append(target)
     return written
+
+
+def text_on(colour: str) -> str:
+    """Black or white, whichever can be read on `colour`."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK

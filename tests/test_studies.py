@@ -5,6 +5,7 @@ import inspect
 import json
 import sys
 import types
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -158,3 +159,10 @@ def test_bad_input_exits_with_2(squares, arguments):
 def test_no_such_study(squares):
     with pytest.raises(InputError, match="no experiment 'cubes', expected one of squares"):
         studies.load_study("cubes")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_the_reference_is_reproduced(name):
+    root = Path(__file__).parents[1]
+    assert studies.check_study(name, root) == []

@@ -114,7 +114,7 @@ def _magnified(axes: Axes, table: pd.DataFrame) -> None:
         for component in table.columns:
             start, end = starts.loc[stage, component], ends.loc[stage, component]
             if end - start >= LABEL_ABOVE * limit:
-                colour = _text_on(style.COMPONENTS[component][1])
+                colour = style.text_on(style.COMPONENTS[component][1])
                 text = engineering(table.loc[stage, component], "J")
                 axes.text((start + end) / 2, row, text, ha="center", va="center", color=colour, size=7.5)
         if total[stage] > limit:
@@ -152,9 +152,3 @@ def _ratio(times: float) -> str:
     """Say how a total `times` smaller than the dense one compares with it."""
     word, factor = ("less", times) if times >= 1 else ("more", 1 / times)
     return f"{factor:.1f}× {word}" if factor < 9.95 else f"{factor:.0f}× {word}"
-
-
-def _text_on(colour: str) -> str:
-    """Black or white, whichever can be read on `colour`."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else style.INK

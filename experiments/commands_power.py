@@ -1,0 +1,139 @@
+"""Commands about power: `hwsim relight` and `hwsim roofline`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.commands_machine import AsJson
+from experiments.units import engineering
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RELIGHT = [
+    "network", "stage", "DRAM", "headroom", "full-clock tiles lit", "dim", "dark", "starved",
+    "inferences/s", "inferences/J", "inferences/Wh", "limiter",
+]  # fmt: skip
+ROOFS = [
+    "chip", "peak", "bandwidth", "power", "core", "DRAM", "ridge", "lit at most", "lit at the ridge",
+]  # fmt: skip
+POINTS = ["layer", "kind", "MACs/byte", "MACs/s", "of peak", "core", "limiter"]
+
+
+def relight(
+    batch: Annotated[int, typer.Option(help="Batch size of the table that is printed.")] = 64,
+    strategy: Annotated[str, typer.Option(help="How the cap is kept: dimming, gating or DVFS.")] = "dimming",
+    as_json: AsJson = False,
+) -> None:
+    """Where 250 W go at each compression stage, and how many tiles that lights: tables and figures."""
+    import pandas as pd
+
+    from experiments.console import print_json, print_line, print_table
+    from experiments.scenes import AS_IT_IS, LABELS
+    from experiments.studies import run_study
+
+    folder = run_study("relight")
+    runs = pd.read_csv(folder / "runs.csv")
+    chosen = _chosen(runs[runs["variant"] == AS_IT_IS], batch=batch, strategy=strategy)
+    if as_json:
+        print_json(chosen)
+        return
+    title = f"reference_250w, batch {batch}, {strategy} (* density assumed)"
+    print_table(title, RELIGHT, [_relight_row(LABELS, row) for row in chosen])
+    print_line(f"tables and figures: {folder}")
+
+
+def roofline(
+    chip: Annotated[
+        str, typer.Argument(help="A shipped chip or a chip file; the roofs of all shipped ones by default.")
+    ] = "",
+    network: Annotated[str, typer.Option(help="Network whose layers are put under the roofs.")] = "alexnet",
+    stage: Annotated[str, typer.Option(help="Its compression stage.")] = "dense",
+    batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What compute, bandwidth and the power cap allow a chip, and where the layers of a network lie."""
+    from experiments.console import print_json, print_table
+    from experiments.roofline import all_chips, roofs_table
+
+    if not chip:
+        roofs = roofs_table(all_chips()[0]).to_dict("records")
+        if as_json:
+            print_json(roofs)
+        else:
+            print_table("Roofs at the precision of each chip", ROOFS, [_roof_row(row) for row in roofs])
+        return
+
+    from experiments.assumed_stages import load_stage
+    from hwsim import roofline as model
+    from hwsim.chip import load_chip
+    from hwsim.simulate import simulate
+
+    report = simulate(load_chip(chip), load_stage(network, stage), batch)
+    roof = model.roofline([report])
+    table = roofs_table({report.chip.name: roof}).to_dict("records")
+    layers = model.points(report)
+    if as_json:
+        finite = [row | {"intensity_MAC_per_B": _or_none(row["intensity_MAC_per_B"])} for row in layers]
+        print_json({"roofs": table[0], "layers": finite})
+        return
+    print_table("Roofs", ROOFS, [_roof_row(row) for row in table])
+    title = f"{network}, {stage}, batch {batch} ({report.workload.provenance})"
+    print_table(title, POINTS, [_point_row(row, roof.peak_MAC_per_s) for row in layers])
+
+
+def _roof_row(row: dict[Any, Any]) -> list[str]:
+    return [
+        row["chip"],
+        engineering(row["peak_MAC_per_s"], "MAC/s"),
+        engineering(row["bandwidth_B_per_s"], "B/s"),
+        engineering(row["dynamic_W"], "W"),
+        f"{row['core_pJ_per_MAC']:.3g} pJ/MAC",
+        f"{row['dram_pJ_per_B']:.3g} pJ/B",
+        f"{row['ridge_MAC_per_B']:,.4g} MAC/B",
+        f"{row['lit_at_most']:.0%}",
+        f"{row['lit_at_ridge']:.0%}",
+    ]
+
+
+def _point_row(row: dict[str, Any], peak_MAC_per_s: float) -> list[str]:
+    return [
+        row["layer"],
+        row["kind"],
+        f"{row['intensity_MAC_per_B']:.4g}",
+        engineering(row["MAC_per_s"], ""),
+        f"{row['MAC_per_s'] / peak_MAC_per_s:.1%}",
+        f"{row['core_pJ_per_MAC']:.3g} pJ/MAC",
+        row["limiter"],
+    ]
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if value < float("inf") else None
+
+
+def _chosen(runs: pd.DataFrame, **wanted: Any) -> list[dict[str, Any]]:
+    """Rows of `runs` where every column has the wanted value."""
+    for column, value in wanted.items():
+        known = sorted(runs[column].unique().tolist())
+        if value not in known:
+            raise typer.BadParameter(f"{value!r}, expected one of {known}", param_hint=f"--{column}")
+        runs = runs[runs[column] == value]
+    return runs.to_dict("records")  # type: ignore[return-value]
+
+
+def _relight_row(labels: dict[str, str], row: dict[str, Any]) -> list[str]:
+    return [
+        labels[row["network"]],
+        row["stage"],
+        engineering(row["dram_W"], "W"),
+        engineering(row["headroom_W"], "W"),
+        *(f"{row[share]:.0%}" for share in ("full_clock_share", "dim_share", "dark_share", "starved_share")),
+        engineering(row["inferences_per_s"], ""),
+        engineering(row["inferences_per_J"], ""),
+        engineering(row["inferences_per_Wh"], ""),
+        row["limiter"],
+    ]

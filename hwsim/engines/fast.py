@@ -2,6 +2,8 @@
 
 Every start is the maximum of a few earlier ends, because the service order on each resource is
 fixed (see `hwsim.stream`). One pass over the steps therefore gives the whole timeline.
+
+Compiled code loops over elements: an expression of whole arrays takes seconds longer to compile.
 """
 
 from __future__ import annotations
@@ -162,16 +164,22 @@ def _repeat(state, direction, end, steps):  # type: ignore[no-untyped-def]
     """
     n, fetch_depth = len(steps.read), steps.fetch_depth
     slots = fetch_depth + steps.decode_depth
-    decoded, computed = state[CLOCKS : CLOCKS + fetch_depth], state[CLOCKS + fetch_depth :]
-    end[DECODE, steps.decode_depth : slots] = decoded
-    end[COMPUTE, :slots] = computed
-    last_needed = steps.read_after.max()
+    decoded, computed = CLOCKS, CLOCKS + fetch_depth
+    for slot in range(fetch_depth):
+        end[DECODE, steps.decode_depth + slot] = state[decoded + slot]
+    for slot in range(slots):
+        end[COMPUTE, slot] = state[computed + slot]
+    last_needed = -1
+    for k in range(n):
+        last_needed = max(last_needed, steps.read_after[k])
     served = max(-slots, last_needed + 1 - n) if last_needed >= 0 else -slots
     before = _Resources(state[0], state[1], state[2], state[3], direction, served)
     after = _advance(False, before, end, steps)
     state[0], state[1], state[2], state[3] = after.turn, after.bus, after.array, after.vector
-    decoded[:] = end[DECODE, n + steps.decode_depth :]
-    computed[:] = end[COMPUTE, n:]
+    for slot in range(fetch_depth):
+        state[decoded + slot] = end[DECODE, n + steps.decode_depth + slot]
+    for slot in range(slots):
+        state[computed + slot] = end[COMPUTE, n + slot]
     return after.direction
 
 
@@ -187,16 +195,17 @@ def _recurrence(steps):  # type: ignore[no-untyped-def]
     states, directions = np.zeros((REPETITIONS, size), np.int64), np.zeros(REPETITIONS, np.int64)
     end = np.zeros((4, len(steps.read) + steps.fetch_depth + steps.decode_depth), np.int64)
     for last in range(1, REPETITIONS):
-        states[last] = states[last - 1]
+        for clock in range(size):
+            states[last, clock] = states[last - 1, clock]
         directions[last] = _repeat(states[last], directions[last - 1], end, steps)
         for earlier in range(last - 1, 0, -1):
-            later = states[last] - states[earlier]
+            later = states[last, 0] - states[earlier, 0]
             same = directions[last] == directions[earlier]
             for clock in range(size):
                 unused = states[last, clock] == 0  # a resource no step uses
-                same = same and (later[clock] == later[0] or unused)
+                same = same and (states[last, clock] - states[earlier, clock] == later or unused)
             if same:
-                return later[0], last - earlier
+                return later, last - earlier
     return 0, 0
 
 
@@ -211,7 +220,8 @@ def _repetition_matrix(steps):  # type: ignore[no-untyped-def]
         state = np.full(size, NEVER)
         state[column] = 0
         _repeat(state, direction, end, steps)
-        matrix[:, column] = state
+        for row in range(size):
+            matrix[row, column] = state[row]
     return matrix
 
 

@@ -7,12 +7,15 @@ long as the previous tensor's first, as a bias is (bit 6).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from compress.codecs.bits import padded, read_fixed, write_fixed
+from compress.fields import Writer
 from compress.layout import HEADER, TensorLayout
+from compress.mixed import read_mixed, write_mixed
 from compress.sparse import SEGMENT_BYTES, Streams, read_sparse, write_sparse
 from compress.tensors import (
     MAX_CODEBOOK,
@@ -30,7 +33,7 @@ from hwsim.workload import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress.fields import Reader, Writer
+    from compress.fields import Reader
 
 _DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
 _PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
@@ -55,6 +58,8 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
     InputError
         If its streams cannot be coded as asked.
     """
+    if isinstance(tensor, (SharedTensor, QuantizedTensor)) and tensor.coding == "smallest":
+        return _write_smallest(writer, tensor, known)
     implied = _is_vector_of(tensor.shape, known.shape)
     form, coding = _form(tensor)
     writer.byte(form | _CODINGS.index(coding) << 4 | _VECTOR * implied)
@@ -62,26 +67,24 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
         writer.varint(len(tensor.shape))
         for size in tensor.shape:
             writer.varint(size)
-    rows, _ = rows_of(tensor.shape)
     if isinstance(tensor, DenseTensor):
         writer.raw(tensor.values.astype(_DENSE[form]).tobytes())
     elif isinstance(tensor, PrunedTensor):
         write_sparse(
             writer,
             tensor.values.ravel().view(np.uint32),
-            rows,
+            rows_of(tensor.shape)[0],
             1 << 32,
             entropy_coded=False,
             gap_bits=tensor.gap_bits,
         )
     elif isinstance(tensor, SharedTensor):
         _write_codebook(writer, tensor.codebook, known.codebook)
-        labels = tensor.labels.ravel()
-        _write_labels(writer, labels, rows, len(tensor.codebook) + 1, coding, tensor.gap_bits)
+        _write_labels(writer, tensor.labels.ravel(), tensor.codebook, tensor, coding)
     else:
         writer.raw(tensor.scale.astype("<f4").tobytes())
         writer.byte(tensor.bits)
-        _write_levels(writer, tensor, rows, coding)
+        _write_levels(writer, tensor, coding)
     return _known_after(tensor, known)
 
 
@@ -127,6 +130,20 @@ def read_tensor(
         bits | streams.bits,
     )
     return tensor, layout, _known_after(tensor, known)
+
+
+def _write_smallest(writer: Writer, tensor: SharedTensor | QuantizedTensor, known: Known) -> Known:
+    """Append a tensor in the coding that takes the fewest bytes, the simplest one of equals."""
+    codings = _CODINGS if isinstance(tensor, QuantizedTensor) else _CODINGS[1:]
+    best: tuple[bytes, Known] | None = None
+    for coding in codings:
+        trial = Writer()
+        after = write_tensor(trial, replace(tensor, coding=coding), known)  # type: ignore[arg-type]
+        if best is None or len(trial.data) < len(best[0]):
+            best = bytes(trial.data), after
+    assert best is not None
+    writer.raw(best[0])
+    return best[1]
 
 
 def _form(tensor: StoredTensor) -> tuple[int, str]:
@@ -208,12 +225,12 @@ def _read_shared(
         stored = reader.raw((count - 1) * dtype.itemsize)
         codebook = np.frombuffer(stored, dtype).astype(dtype.newbyteorder("="), copy=False)
     codebook_bits = 8 * (reader.at - begin)
-    labels, streams, gap_bits = _read_labels(reader, shape, len(codebook) + 1, coding)
+    labels, streams, gap_bits = _read_labels(reader, shape, codebook, coding)
     streams.bits["codebook"] = codebook_bits
     return SharedTensor(labels.reshape(shape), codebook, cast("Coding", coding), gap_bits), streams
 
 
-def _write_levels(writer: Writer, tensor: QuantizedTensor, rows: int, coding: str) -> None:
+def _write_levels(writer: Writer, tensor: QuantizedTensor, coding: str) -> None:
     q = tensor.q.ravel()
     if coding == "raw":
         out = np.zeros(-(-q.size * tensor.bits // 8) + 1, np.uint8)
@@ -222,14 +239,21 @@ def _write_levels(writer: Writer, tensor: QuantizedTensor, rows: int, coding: st
         return
     reach = int(np.abs(q.astype(np.int16)).max(initial=0))
     writer.byte(reach)
-    table = _labels_of_levels(reach)
-    _write_labels(writer, table[q.astype(np.int16) + reach], rows, 2 * reach + 1, coding, tensor.gap_bits)
+    labels = _labels_of_levels(reach)[q.astype(np.int16) + reach]
+    _write_labels(writer, labels, _levels(reach), tensor, coding)
+
+
+def _levels(reach: int) -> NDArray[np.int16]:
+    """Levels of the labels 1, 2...: ``-reach..reach`` without 0."""
+    levels = np.arange(-reach, reach + 1, dtype=np.int16)
+    return levels[levels != 0]
 
 
 def _labels_of_levels(reach: int) -> NDArray[np.uint16]:
-    """Labels of the levels ``-reach..reach``: 0 is 0, the others count up from 1 in order."""
-    levels = np.arange(-reach, reach + 1)
-    return np.where(levels < 0, levels + reach + 1, np.where(levels > 0, levels + reach, 0)).astype(np.uint16)
+    """Labels of the levels ``-reach..reach``."""
+    labels = np.zeros(2 * reach + 1, np.uint16)
+    labels[_levels(reach) + reach] = np.arange(1, 2 * reach + 1)
+    return labels
 
 
 def _read_quantized(
@@ -253,26 +277,41 @@ def _read_quantized(
     else:
         reach = reader.byte()
         codebook_bits = 8 * (reader.at - begin)
-        labels, streams, gap_bits = _read_labels(reader, shape, 2 * reach + 1, coding)
-        table = np.zeros(2 * reach + 1, np.int16)
-        table[_labels_of_levels(reach)] = np.arange(-reach, reach + 1)
-        q = table[labels].reshape(shape)
+        levels_of_labels = np.append(np.int16(0), _levels(reach))
+        labels, streams, gap_bits = _read_labels(reader, shape, levels_of_labels[1:], coding)
+        q = levels_of_labels[labels].reshape(shape)
     streams.bits["codebook"] = codebook_bits
     scale = scale if by_output else scale.reshape(())
     return QuantizedTensor(q, scale, width, cast("QuantizedCoding", coding), gap_bits), streams
 
 
 def _write_labels(
-    writer: Writer, labels: NDArray[Any], rows: int, alphabet: int, coding: str, gap_bits: int | None
+    writer: Writer,
+    labels: NDArray[Any],
+    values: NDArray[Any],
+    tensor: SharedTensor | QuantizedTensor,
+    coding: str,
 ) -> None:
-    entropy_coded = coding == "huffman"
-    write_sparse(writer, labels, rows, alphabet, entropy_coded=entropy_coded, gap_bits=gap_bits)
+    """Append flat labels; label ``i > 0`` stands for ``values[i - 1]``."""
+    if coding == "context":
+        write_mixed(writer, labels, tensor.shape, values)
+    else:
+        write_sparse(
+            writer,
+            labels,
+            rows_of(tensor.shape)[0],
+            len(values) + 1,
+            entropy_coded=coding == "huffman",
+            gap_bits=tensor.gap_bits,
+        )
 
 
 def _read_labels(
-    reader: Reader, shape: tuple[int, ...], alphabet: int, coding: str
+    reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str
 ) -> tuple[NDArray[Any], Streams, int | None]:
-    if coding not in ("fixed", "huffman"):
-        raise InputError(f"labels are coded {coding!r}, expected fixed or huffman")
+    if coding == "context":
+        return *read_mixed(reader, shape, values), None
+    if coding == "raw":
+        raise InputError("labels are coded raw, expected fixed, huffman or context")
     rows, columns = rows_of(shape)
-    return read_sparse(reader, rows, rows * columns, alphabet, entropy_coded=coding == "huffman")
+    return read_sparse(reader, rows, rows * columns, len(values) + 1, entropy_coded=coding == "huffman")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ from compress.inspect import inspect, table, verify
 from compress.models import build
 from compress.network import Network, Node
 from compress.sparse import SEGMENT_BYTES
-from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
+from compress.tensors import Coding, DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from compress.tensors import Coding, StoredTensor
+    from compress.tensors import StoredTensor
 
 
 def one_layer(tensor: StoredTensor, *, stage: str = "shared") -> Artifact:
@@ -70,7 +70,7 @@ def stored_tensors(draw: st.DrawFn) -> StoredTensor:
     sparse = st.one_of(st.just(0), st.just(0), st.just(0), st.integers(-7, 7))
     levels = draw(hnp.arrays(np.int64, shape, elements=sparse))
     gap_bits = draw(st.none() | st.integers(1, 10))
-    coding = draw(st.sampled_from(["fixed", "huffman"]))
+    coding = draw(st.sampled_from(["fixed", "huffman", "context", "smallest"]))
     kind = draw(st.sampled_from(["dense", "half", "pruned", "shared", "quantized", "raw"]))
     if kind == "dense":
         return DenseTensor(levels.astype(np.float32) / 3)
@@ -149,6 +149,20 @@ def test_large_layers_have_segments_that_start_anew(coding: Coding) -> None:
     assert (tensor.segment_symbols.sum() == 2 * tensor.entries) == (coding == "huffman")
 
 
+def test_the_smallest_coding_is_taken_and_known_after_reading() -> None:
+    rng = np.random.default_rng(1)
+    artifacts = {}
+    labels = np.where(rng.random((60, 70)) < 0.05, rng.integers(1, 16, (60, 70)), 0)
+    for coding in get_args(Coding):
+        artifacts[coding] = one_layer(SharedTensor(labels, np.arange(15, dtype=np.float32), coding))
+    sizes = {coding: len(artifact.to_bytes()) for coding, artifact in artifacts.items()}
+    assert sizes["smallest"] == min(sizes.values())
+    back, _ = parse(artifacts["smallest"].to_bytes())
+    chosen = back.tensors["fc1.weight"].coding  # type: ignore[union-attr]
+    assert sizes[chosen] == sizes["smallest"]
+    assert chosen == "context"
+
+
 def test_a_codebook_is_stored_once_where_the_next_tensor_has_the_same() -> None:
     network = build("lenet300", np.random.default_rng(0))
     codebook = np.arange(31, dtype=np.float32)
@@ -160,7 +174,7 @@ def test_a_codebook_is_stored_once_where_the_next_tensor_has_the_same() -> None:
     assert stored == [8 * (1 + 4 * 31)] + [8] * 5
 
 
-@pytest.mark.parametrize("coding", ["fixed", "huffman"])
+@pytest.mark.parametrize("coding", ["fixed", "huffman", "context"])
 def test_damage_anywhere_is_an_input_error(coding: Coding) -> None:
     """Every truncation and eight changes of every byte."""
     artifact = small_artifact(coding)
@@ -196,7 +210,7 @@ def test_any_bytes_are_refused_or_a_network(data: bytes) -> None:
 
 @given(st.data())
 def test_a_forged_body_with_a_right_crc_is_refused_or_bounded(data: st.DataObject) -> None:
-    coding: Coding = data.draw(st.sampled_from(["fixed", "huffman"]))
+    coding: Coding = data.draw(st.sampled_from(["fixed", "huffman", "context"]))
     body = bytearray(container._unframed(small_artifact(coding).to_bytes())[0])
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,7 @@
-"""Unaligned 64-bit loads and stores for the inner loops of decoders, little-endian on any machine."""
+"""What the inner loops of coders are compiled with: no reference counts, and unaligned 64-bit words.
+
+Words are little-endian on any machine.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,20 @@ import sys
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
+
+Scalar = Any
+"""A number in compiled code: the compiler finds its type, and checks it."""
+
+_njit: Any = njit
+
+lean = _njit(cache=True, _nrt=False)
+"""Compile a function that neither makes nor keeps an array. Counting the references to the arrays it
+is given takes longer than coding a bit; numba compiles its own small loops in this way, too."""
+
+lean_inline = _njit(cache=True, _nrt=False, inline="always")
+"""As `lean`, and copied to where it is called: a call takes longer than coding a bit as well."""
 
 _WORD = ir.IntType(64)
 

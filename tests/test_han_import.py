@@ -72,7 +72,7 @@ def test_photographs_are_recognised(artifact):
     assert logits[1].argmax() == 967
 
 
-@pytest.mark.parametrize(("coding", "limit"), [("huffman", 562_000)])
+@pytest.mark.parametrize(("coding", "limit"), [("huffman", 562_000), ("context", 546_000)])
 def test_coded_anew_it_is_smaller_and_the_same(artifact, coding, limit):
     data = recode(artifact, coding).to_bytes()
     assert len(data) <= limit

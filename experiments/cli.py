@@ -16,6 +16,7 @@ from experiments.commands_machine import chips
 from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
 from experiments.commands_run import run_
+from experiments.commands_sweep import pareto, sweep
 from experiments.commands_tile import tile
 from experiments.commands_validate import validate
 from hwsim.errors import InputError
@@ -56,6 +57,7 @@ HWSIM = application(
         "The main job": [demo],
         "Machines": [chips, run_, tile, energy],
         "Power": [relight, roofline],
+        "Sweeps": [sweep, pareto],
         "Results": [validate, reference],
     },
 )

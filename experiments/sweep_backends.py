@@ -1,0 +1,81 @@
+"""Where the points of a sweep run: here, in processes of this machine, or on a dask cluster.
+
+A backend takes a function and the argument lists of its calls and gives results as they come.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Calls = Sequence[tuple[Any, ...]]
+
+BACKENDS = ("serial", "processes", "dask")
+
+
+def results(
+    backend: str, function: Callable[..., Any], calls: Calls, workers: int, scheduler: str
+) -> Iterator[Any]:
+    """Call `function` with each of `calls`; results come in any order.
+
+    Parameters
+    ----------
+    backend : {"serial", "processes", "dask"}
+    workers : int
+        Processes of this machine, each with one BLAS thread.
+    scheduler : str
+        Address of a dask scheduler, such as ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    InputError
+        If a worker dies, or there is no dask or no such scheduler.
+    """
+    if backend == "dask":
+        return _on_dask(function, calls, scheduler)
+    if backend == "processes" and workers > 1:
+        return _in_processes(function, calls, workers)
+    return (function(*call) for call in calls)
+
+
+def _in_processes(function: Callable[..., Any], calls: Calls, workers: int) -> Iterator[Any]:
+    from joblib import Parallel, delayed, parallel_config
+
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        pool = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
+        try:
+            yield from pool(delayed(function)(*call) for call in calls)
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process died (killed, or out of memory): finished points are kept, run it again"
+            ) from None
+
+
+def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iterator[Any]:
+    try:
+        distributed = import_module("distributed")
+    except ImportError:
+        raise InputError("the dask backend needs dask: expected `pip install hwsim[cluster]`") from None
+    if not scheduler:
+        raise InputError("the dask backend needs the address of a scheduler: expected --scheduler ADDRESS")
+    try:
+        client = distributed.Client(scheduler, timeout=10)
+    except (OSError, ValueError):
+        raise InputError(
+            f"no dask scheduler at {scheduler!r}, expected an address like tcp://HOST:8786"
+        ) from None
+    with client:
+        futures = [client.submit(function, *call, pure=False) for call in calls]
+        try:
+            for _, result in distributed.as_completed(futures, with_results=True):
+                yield result
+        except (distributed.KilledWorker, distributed.CancelledError, OSError):
+            raise InputError(
+                "the dask cluster lost its workers or its scheduler: finished points are kept, run it again"
+            ) from None

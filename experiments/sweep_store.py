@@ -1,0 +1,64 @@
+"""Finished points of a sweep on disk, so that a killed sweep goes on where it was."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS finished (key TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID"
+
+
+class Store:
+    """Rows by key in an SQLite file; only the coordinator has it open.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In autocommit mode, holding the file's exclusive lock.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self) -> dict[str, str]:
+        """Return all finished rows by key."""
+        return dict(self._connection.execute("SELECT key, row FROM finished"))
+
+    def add(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Commit finished rows together; they are on the disk when this returns."""
+        self._connection.execute("BEGIN")
+        self._connection.executemany("INSERT OR REPLACE INTO finished VALUES (?, ?)", rows)
+        self._connection.execute("COMMIT")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Store]:
+    """Open the store at `path`, new or not, and keep all others out while it is open.
+
+    Raises
+    ------
+    InputError
+        If another sweep has it open, or the file cannot be read or written, or is something else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute(SCHEMA)
+            connection.execute("COMMIT")
+            yield Store(connection)
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise InputError(f"{path}: another sweep is writing to it, expected one at a time") from None
+        raise InputError(f"{path}: cannot keep finished points: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot keep finished points: {error.strerror}") from None

@@ -1,0 +1,278 @@
+"""Sweeps: the points of each method, tables that do not depend on who ran them, kills, failures."""
+
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from experiments import cli, sweep_run
+from experiments.sweep import load_sweep, sweep_names
+from experiments.sweep_points import Point, key_of
+from experiments.sweep_run import run_sweep
+from hwsim.chip import load_chip
+from hwsim.errors import InputError
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+
+GRID = """
+name = "small"
+method = "grid"
+[axes]
+chip = ["edge"]
+network = ["lenet300", "lenet5"]
+stage = ["dense", "huffman"]
+batch = [1, 8]
+sram.capacity_B = [262144, 1048576]
+"power.cap_W" = { low = 1.0, high = 4.0, count = 3, scale = "log" }
+"""
+DRAWN = """
+name = "drawn"
+method = "METHOD"
+points = 40
+[axes]
+chip = ["edge"]
+network = ["lenet5"]
+batch = { low = 1, high = 40 }
+"power.cap_W" = { low = 1.0, high = 4.0 }
+"""
+FAILING = """
+name = "failing"
+method = "grid"
+[axes]
+chip = ["edge"]
+network = ["lenet5"]
+stage = ["dense", "nonsense"]
+"power.cap_W" = [2.0, -1.0]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    def load(text):
+        path = tmp_path / "sweep.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_sweep(path)
+
+    return load
+
+
+def tables(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
+
+
+def test_a_grid_is_the_product_of_its_axes(plan):
+    points = plan(GRID).samples()
+    assert len(set(points)) == len(points) == 2 * 2 * 2 * 2 * 3
+    assert sorted({dict(point.changes)["power.cap_W"] for point in points}) == pytest.approx([1, 2, 4])
+
+
+def test_a_latin_hypercube_has_one_sample_in_each_slice(plan):
+    points = plan(DRAWN.replace("METHOD", "latin-hypercube")).samples()
+    slices = sorted(int((dict(point.changes)["power.cap_W"] - 1) / 3 * 40) for point in points)
+    assert slices == list(range(40))
+
+
+@pytest.mark.parametrize("method", ["random", "latin-hypercube"])
+def test_samples_depend_on_the_seed_alone(plan, method):
+    text = DRAWN.replace("METHOD", method)
+    points = plan(text).samples()
+    assert points == plan(text).samples()
+    assert points != plan(f"seed = 1\n{text}").samples()
+    assert all(type(point.batch) is int and 1 <= point.batch <= 40 for point in points)
+
+
+def test_rows_are_the_simulators(plan, tmp_path):
+    swept = run_sweep(plan(GRID), output=tmp_path / "out")
+    row = swept.table.iloc[-1]
+    chip = load_chip("edge").replace(
+        **{"sram.capacity_B": int(row["sram.capacity_B"]), "power.cap_W": row["power.cap_W"]}
+    )
+    report = simulate(chip, load_network(row["network"], row["stage"]), int(row["batch"]))
+    assert row["energy_J"] == report.energy_per_inference_J
+    assert row["inferences_per_s"] == report.inferences_per_s
+
+
+def test_one_or_two_workers_give_the_same_bytes(plan, tmp_path):
+    run_sweep(plan(GRID), output=tmp_path / "one", backend="serial")
+    run_sweep(plan(GRID), output=tmp_path / "two", workers=2)
+    assert tables(tmp_path / "one") == tables(tmp_path / "two")
+
+
+@pytest.mark.parametrize("after", [0, 1, 17, 41])
+def test_an_interrupted_sweep_goes_on_and_does_nothing_twice(plan, tmp_path, monkeypatch, after):
+    run_sweep(plan(GRID), output=tmp_path / "whole")
+    ran = []
+    run_batch = sweep_run.run_batch
+
+    def counting(batch, digest):
+        if len(ran) >= after and not resumed:
+            raise KeyboardInterrupt
+        ran.extend(key for key, _ in batch)
+        return run_batch(batch, digest)
+
+    monkeypatch.setattr(sweep_run, "run_batch", counting)
+    resumed = False
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(plan(GRID), output=tmp_path / "cut")
+    resumed, before = True, len(ran)
+    swept = run_sweep(plan(GRID), output=tmp_path / "cut")
+    assert swept.reused == before >= after
+    assert len(ran) == len(set(ran)) == 48
+    assert tables(tmp_path / "cut") == tables(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_table_is_the_same(tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_text(GRID.replace("count = 3", "count = 60").replace('"lenet300", ', ""), encoding="utf-8")
+
+    def command(name):
+        code = "from experiments.cli import hwsim; hwsim()"
+        return [sys.executable, "-c", code, "sweep", str(path), "--workers", "2", "-o", str(tmp_path / name)]
+
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    chance = random.Random(5)
+    for _ in range(5):
+        process = subprocess.Popen(command("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        store = tmp_path / "cut.sqlite"
+        while not store.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command("cut"), check=True, capture_output=True)
+    assert tables(tmp_path / "cut") == tables(tmp_path / "whole")
+
+
+def test_failed_points_are_reported_and_never_stored(plan, tmp_path, capsys):
+    plan(FAILING)
+    arguments = [
+        "sweep",
+        str(tmp_path / "sweep.toml"),
+        "--workers",
+        "1",
+        "-o",
+        str(tmp_path / "out"),
+        "--json",
+    ]
+    for reused in (0, 1):
+        assert cli.run(cli.HWSIM, arguments) == 1
+        printed = capsys.readouterr()
+        counts = json.loads(printed.out)
+        assert (counts["points"], counts["reused"], counts["failed"]) == (1, reused, 3)
+        assert "nonsense" in printed.err
+    failed = pd.read_csv(tmp_path / "out" / "failed.csv")
+    assert failed["reason"].str.contains("power.cap_W|nonsense").all()
+    with sqlite3.connect(tmp_path / "out.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM finished").fetchone() == (1,)
+    connection.close()
+
+
+def test_the_command_ends_well_when_no_point_failed(plan, tmp_path, capsys):
+    plan(GRID)
+    arguments = ["sweep", str(tmp_path / "sweep.toml"), "--backend", "serial", "-o", str(tmp_path / "out")]
+    assert cli.run(cli.HWSIM, arguments) == 0
+    assert capsys.readouterr().out.startswith("48 points, 0 reused, 0 failed\n")
+    assert pd.read_csv(tmp_path / "out" / "failed.csv").columns[-1] == "reason"
+
+
+def test_a_programming_error_fails_its_point_with_its_kind(plan, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr("experiments.sweep_points.simulate", broken)
+    swept = run_sweep(plan(GRID), output=tmp_path / "out")
+    assert len(swept.failed) == 48
+    assert set(swept.failed["reason"]) == {"ZeroDivisionError: nothing to divide by"}
+    assert pd.read_csv(tmp_path / "out" / "table.csv").empty
+
+
+def test_the_key_is_of_the_configuration_the_seed_and_the_code(monkeypatch):
+    point = Point("edge", "lenet5", "dense", 1, (("power.cap_W", 2.0),))
+    others = [
+        Point("edge", "lenet5", "dense", 2, point.changes),
+        Point("edge", "lenet5", "huffman", 1, point.changes),
+        Point("edge", "lenet5", "dense", 1, (("power.cap_W", 3.0),)),
+    ]
+    keys = {key_of(point, 0), key_of(point, 1), *(key_of(other, 0) for other in others)}
+    monkeypatch.setattr("experiments.sweep_points.code_digest", lambda: "other code")
+    assert len(keys | {key_of(point, 0)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("name =", "nme ="), "unknown key"),
+        (('"grid"', '"gird"'), "method"),
+        (('method = "grid"', 'method = "grid"\npoints = 3'), "points"),
+        (('"grid"', '"random"'), "points"),
+        (('"grid"', '"random"\npoints = 3'), "count"),
+        (("batch = [1, 8]", "batch = [0]"), "batch"),
+        (("batch = [1, 8]", "batch = []"), "batch"),
+        (("batch = [1, 8]", "batch = 8"), "a list"),
+        (('chip = ["edge"]', ""), "axes.chip"),
+        (('chip = ["edge"]', "chip = [1]"), "axes.chip"),
+        (('chip = ["edge"]', 'chip = ["egde"]'), "egde"),
+        (("sram.capacity_B", "sram.capacity"), "no chip of the sweep"),
+        (("low = 1.0", "low = 5.0"), "low below high"),
+        (("low = 1.0", "low = -1.0"), "logarithmic"),
+        (("low = 1.0", "low = nan"), "power.cap_W"),
+        (("count = 3", "count = 999999"), "at most"),
+        (("count = 3", "cuont = 3"), "unknown key"),
+        (('"small"', '"../small"'), "name"),
+        (("[axes]", "[axes"), "TOML"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_sentence(plan, change, said):
+    assert change[0] in GRID
+    with pytest.raises(InputError, match=said) as refused:
+        plan(GRID.replace(*change))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sweep_names())
+def test_shipped_sweeps_are_valid(name):
+    assert load_sweep(name).name == name
+    assert load_sweep(name).samples()
+
+
+def test_one_sweep_at_a_time_and_only_into_a_store(plan, tmp_path):
+    store = tmp_path / "out.sqlite"
+    with sqlite3.connect(store, isolation_level=None) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InputError, match="another sweep"):
+            run_sweep(plan(GRID), output=tmp_path / "out")
+        connection.execute("COMMIT")
+    connection.close()
+    store.write_bytes(b"not a database, whatever its name says" * 40)
+    with pytest.raises(InputError, match="not a database"):
+        run_sweep(plan(GRID), output=tmp_path / "out")
+
+
+def test_dask_is_missed_in_one_sentence(plan, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"hwsim\[cluster\]"):
+        run_sweep(plan(GRID), output=tmp_path / "out", backend="dask", scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of distributed are not ours
+def test_a_dask_cluster_gives_the_same_bytes(plan, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs hwsim[cluster]")
+    run_sweep(plan(GRID), output=tmp_path / "here")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster:
+        run_sweep(
+            plan(GRID),
+            output=tmp_path / "there",
+            backend="dask",
+            workers=2,
+            scheduler=cluster.scheduler_address,
+        )
+    assert tables(tmp_path / "here") == tables(tmp_path / "there")

@@ -99,7 +99,9 @@ def draw(table: pd.DataFrame, best: pd.DataFrame, across: str, up: str) -> Figur
         figure = Figure(figsize=(style.HALF_PAGE_IN, HEIGHT_IN), layout="constrained")
         axes = figure.add_subplot()
         axes.grid(True)
-        axes.scatter(table[across], table[up], s=12, color=style.COMPONENTS["static"][1], alpha=0.35, linewidths=0)
+        axes.scatter(
+            table[across], table[up], s=12, color=style.COMPONENTS["static"][1], alpha=0.35, linewidths=0
+        )
         along = best.sort_values([across, up])
         axes.scatter(along[across], along[up], s=26, color=style.SERIES[0], zorder=3)
         for name, scale in ((across, axes.set_xscale), (up, axes.set_yscale)):

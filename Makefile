@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all:
 UV := uv==0.13.9
+SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint reference docs lock clean
+.PHONY: help demo test test-slow lint bench reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,15 @@ lint: $(DEV) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# SCALE-Sim needs older libraries than ours: it lives in an environment of its own, for as long as it runs.
+bench: $(RUN) ## how fast, how small, beside SCALE-Sim: results/bench/
+	@set -e; peers=$$(mktemp -d); trap 'rm -rf "$$peers"' EXIT; \
+	echo "Installing SCALE-Sim into an environment of its own"; \
+	$(BIN)/python -m venv --without-pip "$$peers"; \
+	if $(PIP) --python "$$peers/bin/python" install --only-binary :all: $(SCALESIM); \
+	then $(BIN)/hwsim bench --peer-python "$$peers/bin/python"; \
+	else echo "SCALE-Sim cannot be installed here: its benchmark is skipped." >&2; $(BIN)/hwsim bench; fi
 
 reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
 	$(BIN)/hwsim reference

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.commands_bench import bench
 from experiments.commands_convert import export, import_, import_han, recode
 from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
@@ -58,7 +59,7 @@ HWSIM = application(
         "Machines": [chips, run_, tile, energy],
         "Power": [relight, roofline],
         "Sweeps": [sweep, pareto],
-        "Results": [validate, reference],
+        "Results": [validate, bench, reference],
     },
 )
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")

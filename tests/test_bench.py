@@ -1,0 +1,81 @@
+"""Benchmarks: verdicts, what is timed is what is claimed, and clear words where a peer is missing."""
+
+import json
+import sys
+
+import pytest
+
+from experiments import bench, cli
+from experiments.measuring import Measurement, cpu_s, run_child
+from hwsim.errors import InputError
+from hwsim.validate import validate_scalesim
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "better", "verdict"),
+    [
+        (2.0, 2.0, "more", "met"),
+        (1.9, 2.0, "more", "missed"),
+        (2.0, 2.0, "less", "met"),
+        (2.1, 2.0, "less", "missed"),
+        (9.0, None, "less", ""),
+    ],
+)
+def test_verdicts(value, target, better, verdict):
+    assert Measurement("time", value, "s", target, better).verdict == verdict
+
+
+def test_the_timed_sets_are_the_validated_ones():
+    groups = bench.scalesim_groups()
+    ours = sorted(cycles for group in groups for cycles in bench.our_cycles(group).values())
+    table = validate_scalesim()
+    of_sets = table[(table["metric"] == "compute_cycles") & table["network"].isin(bench.SETS)]
+    assert ours == sorted(of_sets["published"])
+    assert {group.network for group in groups} == set(bench.SETS)
+
+
+def test_events_of_the_bare_pipeline_grow_with_its_items():
+    few, more = (bench.events_of(bench.bare_pipeline(items)) for items in (100, 200))
+    per_item = 4 + 3 + 3  # a timeout in every stage, a put and a get between two
+    assert more - few == 100 * per_item
+
+
+def test_a_quick_call_is_timed_by_repetition():
+    calls = []
+    assert 0 < cpu_s(lambda: calls.append(sum(range(1000))), runs=2) < 0.01
+    assert len(calls) > 100
+
+
+def test_a_child_that_fails_is_one_sentence():
+    with pytest.raises(InputError, match="failed: ValueError: no such thing"):
+        run_child([sys.executable, "-c", "raise ValueError('no such thing')"])
+    with pytest.raises(InputError, match="cannot be run: No such file"):
+        run_child(["/no/such/python"])
+
+
+def test_a_child_gets_its_input_and_environment():
+    code = "import os, sys; print(sys.stdin.read() + os.environ['WISH'])"
+    done = run_child([sys.executable, "-c", code], "hello ", {"WISH": "world"})
+    assert done.output == "hello world\n"
+    assert done.cpu_s > 0
+
+
+def test_without_the_peer_its_benchmark_is_skipped_with_a_word(capsys):
+    assert cli.run(cli.HWSIM, ["bench", "scalesim", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {}
+    assert "make bench" in printed.err
+
+
+def test_results_are_recorded_and_a_missed_target_ends_with_1(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(bench.OWN, "start", lambda: [Measurement("time", 3.0, "s", 2.0, "less")])
+    assert cli.run(cli.HWSIM, ["bench", "start"]) == 1
+    assert "missed" in capsys.readouterr().out
+    folder = tmp_path / "results" / "bench" / "start"
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", "machine.json", "measurements.csv"}
+
+
+def test_an_unknown_benchmark(capsys):
+    assert cli.run(cli.HWSIM, ["bench", "dreams"]) == 2
+    assert "dreams" in capsys.readouterr().err

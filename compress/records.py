@@ -103,7 +103,7 @@ def read_tensor(
     form, coding = flags & 0x0F, _CODINGS[flags >> 4 & 3]
     shape = known.shape[:1] if flags & _VECTOR else tuple(reader.varint() for _ in range(_axes(reader)))
     size = math.prod(shape)
-    if max(size, *shape, 0) > most_elements:
+    if math.prod(max(axis, 1) for axis in shape) > most_elements:
         raise InputError(f"shape {shape} is too large, expected at most {most_elements} elements here")
     header = 8 * (reader.at - begin)
     bits = {HEADER: header}

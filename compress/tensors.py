@@ -210,6 +210,8 @@ class QuantizedTensor:
                 f"scale has dtype {scale.dtype} and shape {scale.shape}, expected float32 and "
                 f"() or {q.shape[:1]}"
             )
+        if not np.isfinite(scale).all():
+            raise InputError("a scale is not finite, expected a number")
         _freeze(self, q=q, scale=scale)
 
     @property
@@ -224,9 +226,9 @@ class QuantizedTensor:
 
     def to_array(self) -> NDArray[np.float32]:
         """Multiply every level by its scale, in float32."""
-        if self.scale.ndim == 0:
-            return self.q.astype(np.float32) * self.scale
-        return self.q.astype(np.float32) * self.scale.reshape(-1, *(1,) * (self.q.ndim - 1))
+        scale = self.scale if self.scale.ndim == 0 else self.scale.reshape(-1, *(1,) * (self.q.ndim - 1))
+        with np.errstate(over="ignore"):
+            return self.q.astype(np.float32) * scale
 
 
 StoredTensor = DenseTensor | PrunedTensor | SharedTensor | QuantizedTensor

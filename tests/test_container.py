@@ -224,11 +224,11 @@ def test_a_forged_body_with_a_right_crc_is_refused_or_bounded(data: st.DataObjec
     assert sum(layout.overhead.values()) + sum(t.total_bits for t in layout.tensors) == layout.file_bits
 
 
-def test_more_elements_than_the_file_can_hold_are_refused_before_memory_is_taken() -> None:
-    huge = DenseTensor(np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (1, 1), (0, 0)))
-    body = bytearray(container._unframed(one_layer(huge).to_bytes())[0])
-    at = body.index(bytes([0x00, 2, 1, 1]))
-    body[at : at + 4] = bytes([0x07, 2]) + b"\xff\xff\xff\x7f\x01"
+@pytest.mark.parametrize("shape", [b"\x02\xff\xff\xff\x7f\x01", b"\x03\x00\xff\xff\xff\x7f\xff\xff\xff\x7f"])
+def test_more_elements_than_the_file_can_hold_are_refused_before_memory_is_taken(shape: bytes) -> None:
+    body = bytearray(container._unframed(one_layer(DenseTensor(np.zeros((1, 1), np.float32))).to_bytes())[0])
+    at = body.index(b"\x00\x02\x01\x01")  # form, two axes of 1
+    body[at : at + 4] = b"\x07" + shape
     with pytest.raises(InputError, match="is too large"):
         parse(reframed(bytes(body)))
 

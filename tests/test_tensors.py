@@ -60,6 +60,7 @@ def test_rows_are_outputs() -> None:
         lambda: QuantizedTensor(np.array([8], np.int8), np.float32(1), bits=4),
         lambda: QuantizedTensor(np.array([1, 2], np.int8), np.ones(3, np.float32)),
         lambda: QuantizedTensor(np.array([1], np.int8), np.float32(1), bits=9),
+        lambda: QuantizedTensor(np.array([1], np.int8), np.float32(np.inf)),
     ],
 )
 def test_what_cannot_be_stored_is_refused(make: object) -> None:

@@ -178,6 +178,7 @@ class Report:
                     "layer": layer.name,
                     "kind": layer.kind,
                     "macs": layer.macs,
+                    "useful_macs": work.passes * work.cost.useful_macs / self.batch,
                     "weights_on_chip": self.schedule.residency.pinned[index],
                     "compute_cycles": work.passes * work.cost.cycles,
                     "dram_cycles": work.passes * work.ticks["dram"],

@@ -174,6 +174,16 @@ def test_a_codebook_is_stored_once_where_the_next_tensor_has_the_same() -> None:
     assert stored == [8 * (1 + 4 * 31)] + [8] * 5
 
 
+@pytest.mark.parametrize(
+    ("coding", "size", "crc"),
+    [("fixed", 92, 0x62D670D0), ("huffman", 98, 0xD08C1322), ("context", 90, 0xB3AED243)],
+)
+def test_the_format_is_frozen(coding: Coding, size: int, crc: int) -> None:
+    """Files of this version stay readable: whatever changes these bytes needs a new version."""
+    data = small_artifact(coding).to_bytes()
+    assert (len(data), zlib.crc32(data)) == (size, crc)
+
+
 @pytest.mark.parametrize("coding", ["fixed", "huffman", "context"])
 def test_damage_anywhere_is_an_input_error(coding: Coding) -> None:
     """Every truncation and eight changes of every byte."""

@@ -44,10 +44,10 @@ SQUASH = _squash_table()
 STRETCH = (np.searchsorted(SQUASH, np.arange(65536)) - LIMIT).clip(-LIMIT, LIMIT).astype(np.int16)
 """Logistic value of each probability in 1 / 65536: the inverse of `SQUASH`."""
 
-_STEP = np.array([65536 * 2 // (2 * count + 3) for count in range(_COUNT_MASK + 1)], np.int32)
+_STEP = np.array([65536 // (count + 2) for count in range(_COUNT_MASK + 1)], np.int32)
 """Share that a slot moves after `count` bits, in 1 / 65536."""
 
-_TRUST = np.array([256 * count // (count + 1) for count in range(_COUNT_MASK + 1)], np.int32)
+_TRUST = np.array([256 * count // (count + 2) for count in range(_COUNT_MASK + 1)], np.int32)
 """How much a slot's estimate counts after `count` bits, in 1 / 256: one that saw nothing says nothing."""
 
 

@@ -19,7 +19,8 @@ _njit: Any = njit
 
 lean = _njit(cache=True, _nrt=False)
 """Compile a function that neither makes nor keeps an array. Counting the references to the arrays it
-is given takes longer than coding a bit; numba compiles its own small loops in this way, too."""
+is given takes longer than coding a bit; numba compiles its own small loops in this way, too. The
+cached code of a caller includes these functions: after a change to one, delete the caches."""
 
 lean_inline = _njit(cache=True, _nrt=False, inline="always")
 """As `lean`, and copied to where it is called: a call takes longer than coding a bit as well."""

@@ -1,12 +1,12 @@
 """Validation: published machines against this one.
 
-Question: how far are simulated cycles, joules and bytes from measured silicon, and from a simulator
+Question. How far are simulated cycles, joules and bytes from measured silicon, and from a simulator
 that is trusted?
 
-What to look for: points on the diagonal, over five orders of magnitude, with one set of parameters a
+Look for. Points on the diagonal, over five orders of magnitude, with one set of parameters a
 machine and none of them fitted to a row. Then the points that are off it, and why.
 
-Answer: every bound is met. SCALE-Sim's cycles are reproduced to the cycle. EIE's and Eyeriss's
+Answer. Every bound is met. SCALE-Sim's cycles are reproduced to the cycle. EIE's and Eyeriss's
 times, and Eyeriss's traffic, are within a few percent for most layers; EIE's Alex-8 and VGG-6 are
 faster here than published, because the printed densities are rounded. Energies count what is
 modelled: EIE's PEs are mostly memory and come out right, while Eyeriss's published power is two to
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.figures import load_balance, validation
+from experiments.studies import run_alone
 from hwsim import validate as comparison
 from hwsim.arrays.spads import CELL, OBJECTIVE
 from hwsim.chip import load_chip
@@ -130,6 +131,4 @@ def _shapes(layers: list[Layer]) -> str:
 
 
 if __name__ == "__main__":
-    from experiments.studies import run_alone
-
     run_alone("validate")

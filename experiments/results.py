@@ -125,17 +125,38 @@ def _hidden(target: Path, suffix: str) -> Path:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Refuse to replace anything but an earlier run, with nothing added to it."""
-    if not target.exists():
-        return
+    """Refuse to replace anything but an earlier run, with nothing added to it.
+
+    Another run may take the place meanwhile: what was seen counts only if the same folder is still there.
+    """
+    while (seen := _identity(target)) is not None:
+        refusal = _refusal(target)
+        if refusal is None:
+            return
+        if _identity(target) == seen:
+            raise InputError(refusal)
+
+
+def _identity(target: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of the same name; None if there is none."""
+    try:
+        status = target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _refusal(target: Path) -> str | None:
     if not target.is_dir():
-        raise InputError(f"{target} is not a folder, expected one to write results to")
-    foreign = [name for name in _files(target) if name not in _recorded(target)]
-    if foreign:
-        raise InputError(
-            f"{target} holds {foreign[0]}, which is not of an earlier run: expected a new or empty folder, "
-            "or one that holds an earlier run alone"
-        )
+        return f"{target} is not a folder, expected one to write results to"
+    recorded = _recorded(target)
+    foreign = next((name for name in _files(target) if name not in recorded), None)
+    if foreign is None:
+        return None
+    return (
+        f"{target} holds {foreign}, which is not of an earlier run: expected a new or empty folder, "
+        "or one that holds an earlier run alone"
+    )
 
 
 def _files(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from compress.cluster import Init  # noqa: TC001 (pydantic reads it)
+from compress.cluster import LLOYD_ITERATIONS, Init
 from compress.prune import Score  # noqa: TC001 (pydantic reads it)
 from compress.quantize import Calibration  # noqa: TC001 (pydantic reads it)
 from compress.share import CodebookType  # noqa: TC001 (pydantic reads it)
@@ -121,16 +121,18 @@ class ShareStep(Training):
         Shared values of each named layer, zero apart: ``2 ** bits - 1`` fill labels of `bits`.
         Layers that are not named keep their weights.
     init : {"optimal", "linear", "density", "random"}
-        See `compress.cluster.kmeans`.
+        See `compress.cluster.kmeans`, also for `iterations`.
+    iterations : int
     codebook : {"fp32", "fp16"}
-        How shared values are stored.
+        How shared values are stored, and biases that are not shared.
     bias_values : int
-        Shared values of every layer's biases; 0 leaves biases as they are.
+        Shared values of every layer's biases; 0 stores each bias.
     """
 
     kind: Literal["share"]
     values: dict[str, Values] = Field(min_length=1)
     init: Init = "optimal"
+    iterations: int = Field(default=LLOYD_ITERATIONS, ge=0)
     codebook: CodebookType = "fp32"
     bias_values: int = Field(default=0, ge=0, le=4095)
 

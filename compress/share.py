@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from compress.cluster import Init, kmeans
+from compress.cluster import LLOYD_ITERATIONS, Init, kmeans
 from compress.tensors import SharedTensor
 from compress.train import Constraint
 from hwsim.workload import InputError
@@ -34,6 +34,7 @@ def share(
     k: int,
     init: Init = "optimal",
     *,
+    iterations: int = LLOYD_ITERATIONS,
     codebook: CodebookType = "fp32",
     rng: np.random.Generator | None = None,
 ) -> SharedTensor:
@@ -45,7 +46,8 @@ def share(
     k : int
         Most shared values, zero apart: ``2 ** bits - 1`` fill a label of `bits`.
     init : {"optimal", "linear", "density", "random"}
-        See `compress.cluster.kmeans`.
+        See `compress.cluster.kmeans`, also for `iterations`.
+    iterations : int
     codebook : {"fp32", "fp16"}
         How the shared values are stored.
     rng : numpy.random.Generator, optional
@@ -57,7 +59,7 @@ def share(
         As `compress.cluster.kmeans`, or if a value does not fit the codebook's type.
     """
     kept = values != 0
-    clusters = kmeans(values[kept], k, init, rng=rng)
+    clusters = kmeans(values[kept], k, init, iterations=iterations, rng=rng)
     labels = np.zeros(values.shape, np.intp)
     labels[kept] = clusters.assign(values[kept]) + 1
     return SharedTensor(labels, _stored(clusters.centroids, codebook))

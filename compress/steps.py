@@ -7,23 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from compress.container import Artifact
 from compress.ops.loss import softmax_cross_entropy
 from compress.ops.simple import softmax
 from compress.prune import GradualPruning, global_masks, gradual_density, layer_masks, nm_mask, weights_of
 from compress.quantize import quantize_network
 from compress.recipe import EncodeStep
-from compress.share import CentroidTuning, share
+from compress.share import CODEBOOK_DTYPES, CentroidTuning, share
 from compress.state import State
-from compress.tensors import PrunedTensor
+from compress.tensors import DenseTensor, PrunedTensor
 from compress.train import Constraint, EpochReport, Loss, hard_labels, train
 from compress.units import Slim, remove, silence, untouched
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy as np
 
     from compress.datasets import Dataset
     from compress.network import Network
@@ -85,7 +85,14 @@ def _share(step: ShareStep, state: State, bench: Workbench) -> State:
     slim = remove(state.network)
     small = _slimmed(state, slim)
     tensors = {
-        name: share(small.network.params[name], k, step.init, codebook=step.codebook, rng=bench.rng)
+        name: share(
+            small.network.params[name],
+            k,
+            step.init,
+            iterations=step.iterations,
+            codebook=step.codebook,
+            rng=bench.rng,
+        )
         for name, k in _shared_values(step, state.network).items()
     }
     tuning = CentroidTuning(tensors)
@@ -94,9 +101,11 @@ def _share(step: ShareStep, state: State, bench: Workbench) -> State:
     whole = state.network.params
     labels = slim.put_back({name: tensor.labels for name, tensor in tensors.items()}, whole)
     tensors = {name: replace(tensor, labels=labels[name]) for name, tensor in tuning.tensors(trained).items()}
-    network = state.network.with_params(slim.put_back(trained, whole))
-    network = network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
-    return State(network, state.masks, tensors, state.teacher)
+    params = slim.put_back(trained, whole) | {name: tensor.to_array() for name, tensor in tensors.items()}
+    precision = CODEBOOK_DTYPES[step.codebook]
+    for name in _biases(state.network):
+        params[name] = params[name].astype(precision).astype(np.float32)
+    return State(state.network.with_params(params), state.masks, tensors, state.teacher)
 
 
 def _slimmed(state: State, slim: Slim) -> State:
@@ -124,13 +133,17 @@ def _pruned_artifact(_step: PruneStep, state: State, bench: Workbench) -> Artifa
 
 
 def _shared_artifact(step: ShareStep | EncodeStep, state: State, bench: Workbench) -> Artifact:
-    """Codebooks, labels and gaps: of fixed width, or coded."""
+    """Codebooks, labels and gaps: of fixed width, or coded. What fp16 holds exactly is stored so."""
     coding = step.coding if isinstance(step, EncodeStep) else "fixed"
     width_of = {name: bench.gap_bits.get(layer) for layer, name in weights_of(state.network).items()}
     tensors: dict[str, StoredTensor] = {
         name: replace(tensor, coding=coding, gap_bits=width_of.get(name))
         for name, tensor in state.shared.items()
     }
+    for name, value in state.network.params.items():
+        half = value.astype(np.float16)
+        if name not in tensors and np.array_equal(half, value):
+            tensors[name] = DenseTensor(half)
     return Artifact.of(state.network, "shared" if coding == "fixed" else coding, tensors)
 
 
@@ -201,10 +214,12 @@ def _shared_values(step: ShareStep, network: Network) -> dict[str, int]:
     """Number of shared values by tensor."""
     tensor_of = weights_of(network)
     values = {tensor_of[layer]: k for layer, k in step.values.items()}
-    if step.bias_values:
-        biases = [node.params[1] for node in network.nodes if node.name in tensor_of and len(node.params) > 1]
-        values |= dict.fromkeys(biases, step.bias_values)
-    return values
+    return values | (dict.fromkeys(_biases(network), step.bias_values) if step.bias_values else {})
+
+
+def _biases(network: Network) -> list[str]:
+    layers = weights_of(network)
+    return [node.params[1] for node in network.nodes if node.name in layers and len(node.params) > 1]
 
 
 def _fit(

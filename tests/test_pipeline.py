@@ -195,6 +195,16 @@ def test_gap_bits_reach_the_files():
         assert parse(artifact.to_bytes())[0].tensors["fc1.weight"].gap_bits == 2
 
 
+def test_half_precision_holds_codebooks_and_biases():
+    halves = {**SHARE, "codebook": "fp16", "bias_values": 0}
+    shared = list(compress(recipe(TRAIN, PRUNE, halves), DATA))[-1]
+    assert shared.tensors["fc1.weight"].codebook.dtype == np.float16
+    assert shared.tensors["fc1.bias"].values.dtype == np.float16
+    assert shared.tensors["fc1.bias"].nonzeros > 0
+    whole = list(compress(recipe(TRAIN, PRUNE, {**halves, "codebook": "fp32"}), DATA))[-1]
+    assert whole.tensors["fc1.bias"].values.dtype == np.float32
+
+
 def test_integers_come_beside_the_other_stages():
     aside = recipe(TRAIN, {"kind": "quantize", "bits": 4, "calibration": "mse", "images": 50}, PRUNE)
     artifacts = list(compress(aside, DATA))

@@ -18,6 +18,7 @@ from compress.models import build
 from compress.network import Network, Node
 from compress.sparse import SEGMENT_BYTES
 from compress.tensors import Coding, DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
+from compress.topology import Topology
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -99,6 +100,42 @@ def test_round_trip_is_exact_and_every_bit_is_counted(tensor: StoredTensor) -> N
     assert counted.payload_bits == counted.segment_bits.sum()
     assert counted.nonzeros == tensor.nonzeros
     assert counted.entries >= counted.nonzeros
+
+
+EDGES = {
+    "empty": np.zeros((0, 5), np.int64),
+    "no columns": np.zeros((5, 0), np.int64),
+    "scalar": np.array(3),
+    "all zero": np.zeros((7, 9), np.int64),
+    "one value everywhere": np.full((7, 9), 2),
+    "last one only": np.eye(1, 5000, 4999, dtype=np.int64),
+    "gaps of 2, 4, 8... zeros": np.isin(np.arange(600), np.cumsum(2 ** np.arange(9) + 1)).astype(int),
+    "one row": np.arange(40)[np.newaxis] % 4,
+    "one column": np.arange(40)[:, np.newaxis] % 4,
+    "vector": np.arange(40) % 4,
+    "not contiguous": (np.arange(600).reshape(20, 30) % 4)[::2, ::-3],
+    "transposed": (np.arange(60).reshape(6, 10) % 4).T,
+    "kernels": np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5) % 4,
+}
+
+
+@pytest.mark.parametrize("coding", get_args(Coding))
+@pytest.mark.parametrize("edge", EDGES)
+def test_edges(edge: str, coding: Coding) -> None:
+    labels = EDGES[edge]
+    topology = Topology("edge", (1,), (Node("fc1", "fc", params=("fc1.weight",)),), ("fc1",))
+    codebook = np.array([-1, 0.5, 4], np.float32)
+    for tensor in (
+        SharedTensor(labels, codebook, coding),
+        QuantizedTensor(labels - 1, np.float32(0.5), 4, coding),
+        PrunedTensor(labels.astype(np.float32)),
+        DenseTensor(labels.astype(np.float32)),
+    ):
+        artifact = Artifact(topology, {"fc1.weight": tensor}, coding)
+        data = artifact.to_bytes()
+        back, layout = parse(data)
+        assert_same_tensors(artifact, back)
+        assert sum(layout.overhead.values()) + layout.tensors[0].total_bits == 8 * len(data)
 
 
 def test_bits_of_a_small_layer_by_hand() -> None:

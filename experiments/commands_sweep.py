@@ -33,9 +33,7 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Simulate every point of a sweep; killed and started again, it goes on where it was."""
-    from importlib.util import find_spec
-
-    from experiments.console import print_json, print_line, print_note
+    from experiments.console import print_json, print_line
     from experiments.sweep import load_sweep
     from experiments.sweep_backends import BACKENDS
     from experiments.sweep_run import run_sweep
@@ -49,8 +47,6 @@ def sweep(
         swept = run_sweep(
             plan, output=output, backend=backend, workers=workers, scheduler=scheduler, show=show
         )
-    if not find_spec("pyarrow"):
-        print_note("no table.parquet: it needs pyarrow (`pip install pyarrow`)")
     _note_failures(swept.failed)
     counts = {"points": len(swept.table), "reused": swept.reused, "failed": len(swept.failed)}
     if as_json:

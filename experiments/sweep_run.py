@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -37,7 +36,7 @@ class Swept:
     Parameters
     ----------
     folder : Path
-        Holds ``table.csv``, ``failed.csv`` and, with pyarrow, ``table.parquet``.
+        Holds ``table.csv``, ``table.parquet`` and ``failed.csv``.
     table : DataFrame
         A row per finished point: what was asked for, then the figures of `Report.summary`.
     failed : DataFrame
@@ -99,9 +98,8 @@ def run_sweep(
     with recording(sweep.name, target, seed=sweep.seed) as run:
         run.write_csv("table.csv", table)
         run.write_csv("failed.csv", reasons)
-        if find_spec("pyarrow"):
-            with replacing(run.folder / "table.parquet") as path:
-                table.to_parquet(path, engine="pyarrow", index=False)
+        with replacing(run.folder / "table.parquet") as path:
+            table.to_parquet(path, engine="pyarrow", index=False)
     return Swept(target, table, reasons, reused)
 
 

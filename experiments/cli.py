@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands_bench import bench
 from experiments.commands_convert import export, import_, import_han, recode
+from experiments.commands_dark import dark
 from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
 from experiments.commands_energy import energy
@@ -57,7 +58,7 @@ HWSIM = application(
     {
         "The main job": [demo],
         "Machines": [chips, run_, tile, energy],
-        "Power": [relight, roofline],
+        "Power": [relight, dark, roofline],
         "Sweeps": [sweep, pareto],
         "Results": [validate, bench, reference],
     },

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.commands_machine import AsJson
-from experiments.units import engineering
+from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
     from hwsim.energy import EnergyFigure, EnergyTable
@@ -18,9 +18,6 @@ RULED_BASE, MEASURED = "45nm_horowitz", "7nm"
 """Tables of the same figures at two nodes: what a scaling rule is held against."""
 
 TABLE_HELP = "A shipped table, a .csv file, or either carried over: '45nm to 28nm by stillmaker-baas'."
-
-LOW = "*"
-"""Marks a figure of low confidence."""
 
 
 def energy(

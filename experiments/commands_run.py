@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.commands_machine import AsJson
-from experiments.units import engineering
+from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
     from hwsim.simulate import Report
@@ -44,7 +44,7 @@ def run_(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
-    from experiments.console import print_json, print_table
+    from experiments.console import print_json, print_line, print_table
     from experiments.workloads import open_workloads
     from hwsim.chip import load_chip
     from hwsim.errors import InputError
@@ -72,6 +72,8 @@ def run_(
     if len(reports) == 1:
         print_table("Layers", LAYERS, _layer_rows(first))
         print_table("Energy per inference: tensor by memory level and unit", *_energy_by_tensor(first))
+    if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
+        print_line(f"{LOW} prices of low confidence: {', '.join(low)}")
     if explain:
         for report in reports:
             _explain(report, explain)
@@ -92,6 +94,7 @@ def _figures(report: Report) -> dict[str, object]:
     return report.summary() | {
         "energy_by_tensor": rows,
         "layers": report.layers.to_dict("records"),
+        "low_confidence": report.low_confidence,
         "provenance": report.workload.provenance,
     }
 
@@ -104,7 +107,7 @@ def _summary_row(report: Report) -> list[str]:
         engineering(report.workload.weight_bits / 8, "B"),
         report.weights_home,
         engineering(dram_bits / 8, "B"),
-        engineering(report.energy_per_inference_J, "J"),
+        engineering(report.energy_per_inference_J, "J") + (f" {LOW}" if report.low_confidence else ""),
         f"{figures['latency_cycles']:,} cycles",
         engineering(report.inferences_per_s, ""),
         engineering(report.power_W, "W"),
@@ -162,7 +165,7 @@ def _explain(report: Report, component: str) -> None:
                 total["tensor"],
                 total["action"],
                 f"{total['count']:,.1f}",
-                f"{price.pJ:.4g} pJ",
+                f"{price.pJ:.4g} pJ" + (f" {LOW}" if price.low_confidence else ""),
                 engineering(total["energy_J"], "J"),
                 price.derivation,
                 "; ".join(dict.fromkeys(price.sources)),

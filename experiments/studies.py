@@ -25,7 +25,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STUDIES: tuple[str, ...] = ("cap_sweep", "energy_ladder", "relight", "roofline", "validate")
+STUDIES: tuple[str, ...] = ("cap_sweep", "dark_silicon", "energy_ladder", "relight", "roofline", "validate")
 """Names of the study modules."""
 
 RELATIVE_TOLERANCE = 1e-9

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+LOW = "*"
+"""Marks what rests on a figure of low confidence."""
+
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 
 

@@ -69,17 +69,23 @@ def area_of(chip: Chip, arithmetic: Arithmetic) -> pd.DataFrame:
     return table
 
 
-def _mac_mm2(arithmetic: str, node_nm: float) -> float:
-    return sum(
-        _units()[action][0] * 1e-6 * area_factor(_units()[action][1], node_nm)
-        for action in (_known(f"multiply_{arithmetic}"), _known(f"add_{ACCUMULATOR[arithmetic]}"))
-    )
+def unit_mm2(action: str, node_nm: float) -> float:
+    """Area of one arithmetic unit, carried to a node.
 
-
-def _known(action: str) -> str:
+    Raises
+    ------
+    InputError
+        If no area is known for `action`, or the node lies outside the scaling rule.
+    """
     if action not in _units():
         raise InputError(f"no area is known for {action}, expected one of {', '.join(_units())}")
-    return action
+    um2, measured_nm = _units()[action]
+    return um2 * 1e-6 * area_factor(measured_nm, node_nm)
+
+
+def _mac_mm2(arithmetic: str, node_nm: float) -> float:
+    actions = (f"multiply_{arithmetic}", f"add_{ACCUMULATOR[arithmetic]}")
+    return sum(unit_mm2(action, node_nm) for action in actions)
 
 
 def _memory_mm2(size_B: int, node_nm: float) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.arrays.spads import spad_access
+from hwsim.dram import load_dram
 from hwsim.energy import EnergyTable
 from hwsim.errors import InputError
 from hwsim.memory import bank_access
@@ -30,11 +31,12 @@ OFF_DIE = ("dram",)
 
 @dataclass(frozen=True)
 class Price:
-    """Energy of one action, and where it comes from."""
+    """Energy of one action, and where it comes from; tables and plots mark what is of low confidence."""
 
     pJ: float
     derivation: str
     sources: tuple[str, ...]
+    low_confidence: bool
 
 
 class PriceList:
@@ -95,21 +97,24 @@ class PriceList:
         }
         if component.startswith("spad_"):
             spad = spad_access(self.chip.array.memories[component], action, self.table)
-            return Price(spad.pJ, spad.note, (spad.source,))
+            return Price(spad.pJ, spad.note, (spad.source,), spad.low_confidence)
         if component not in makers:
             raise InputError(f"no component {component!r} to price, expected one of {', '.join(makers)}")
         return makers[component](action)
 
     def _table(self, action: str) -> Price:
         figure = self.table[action]
-        return Price(figure.pJ, f"{action} = {figure.pJ:g} pJ", (figure.source,))
+        return Price(figure.pJ, f"{action} = {figure.pJ:g} pJ", (figure.source,), figure.low_confidence)
 
     def _register(self, action: str) -> Price:
         if action != "access_bit":
             raise InputError(f"a register has no action {action!r}, expected 'access_bit'")
         figure = self.table["register_32b"]
         return Price(
-            figure.pJ / 32, f"32-bit register access / 32 bits = {figure.pJ:g} / 32 pJ", (figure.source,)
+            figure.pJ / 32,
+            f"32-bit register access / 32 bits = {figure.pJ:g} / 32 pJ",
+            (figure.source,),
+            figure.low_confidence,
         )
 
     def _bank(self, bank_B: int, wire_mm: float, action: str) -> Price:
@@ -117,12 +122,13 @@ class PriceList:
             raise InputError(f"a memory has no action {action!r}, expected 'read_bit' or 'write_bit'")
         bank = bank_access(bank_B, self.table)
         if wire_mm == 0.0:
-            return Price(bank.pJ, bank.note, (bank.source,))
+            return Price(bank.pJ, bank.note, (bank.source,), bank.low_confidence)
         wire = self.table["wire_bit_mm"]
         return Price(
             bank.pJ + wire_mm * wire.pJ,
             f"{bank.note}, plus {wire_mm:g} mm of wire at {wire.pJ:g} pJ/bit/mm",
             (bank.source, wire.source),
+            bank.low_confidence or wire.low_confidence,
         )
 
     def _vector(self, action: str) -> Price:
@@ -136,6 +142,7 @@ class PriceList:
             add.pJ + 3 * width * register.pJ,
             f"{add.derivation}, two operands and a result of {width} bits at {register.derivation}",
             add.sources + register.sources,
+            add.low_confidence or register.low_confidence,
         )
 
     def _hop(self, action: str) -> Price:
@@ -148,16 +155,19 @@ class PriceList:
             pitch_mm * wire.pJ,
             f"{pitch_mm:.3g} mm between PEs (die area / PEs) at {wire.pJ:g} pJ/bit/mm",
             (wire.source, self.chip.sources["process.die_mm2"]),
+            wire.low_confidence,
         )
 
     def _dram(self, action: str) -> Price:
         if action not in ("read_bit", "write_bit"):
             raise InputError(f"DRAM has no action {action!r}, expected 'read_bit' or 'write_bit'")
         dram = self.chip.dram
+        kind = load_dram(dram.type)
         return Price(
             dram.energy_pJ_per_bit,
             f"{dram.type}: {dram.energy_pJ_per_bit:g} pJ/bit, all in",
             (self.chip.sources["dram.energy_pJ_per_bit"],),
+            kind.low_confidence and kind.pJ_per_bit == dram.energy_pJ_per_bit,
         )
 
     def _decoder(self, action: str) -> Price:
@@ -171,4 +181,5 @@ class PriceList:
             pJ,
             f"{decoder.symbol_bits} bits from a {look_up.derivation}, plus a shift at {shift.derivation}",
             look_up.sources + shift.sources,
+            look_up.low_confidence or shift.low_confidence,
         )

@@ -101,6 +101,12 @@ class Report:
         """Joules of one inference, static power over its share of the period included."""
         return fsum(row[-1] for row in self._actions) / self.batch
 
+    @cached_property
+    def low_confidence(self) -> list[str]:
+        """Actions that are priced by figures of low confidence, as ``component action``."""
+        found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
+        return [" ".join(key) for key in found if self.prices[key].low_confidence]
+
     @property
     def power_W(self) -> float:
         """Average power of the whole board."""

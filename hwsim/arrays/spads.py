@@ -40,6 +40,7 @@ def spad_access(memory: Memory, action: str, table: EnergyTable) -> EnergyFigure
     register = table["register_32b"]
     if memory.bank_B < MIN_BANK_B:
         pJ, source, node_nm = register.pJ_per_bit, register.source, register.node_nm
+        confidence = register.confidence
         note = f"{memory.bank_B} B, a register file: {register.pJ:g} pJ / {register.bits} bits"
     else:
         bank = cacti_bank(memory.bank_B, max(memory.word_bits, MIN_WIDTH_BITS), 45, CELL, OBJECTIVE)
@@ -47,6 +48,7 @@ def spad_access(memory: Memory, action: str, table: EnergyTable) -> EnergyFigure
         carried = bank_access(memory.bank_B, table)
         factor = carried.pJ / bank_access(memory.bank_B, EnergyTable.load("45nm")).pJ
         pJ, source, node_nm = factor * access / memory.word_bits, f"{SOURCE}, {CELL}", carried.node_nm
+        confidence = carried.confidence
         note = f"{access:.4g} pJ an access of {memory.word_bits} bits in {memory.bank_B} B x {factor:.3g}"
     return EnergyFigure(
         f"spad_{memory.bank_B}B_{action}",
@@ -56,6 +58,6 @@ def spad_access(memory: Memory, action: str, table: EnergyTable) -> EnergyFigure
         node_nm,
         register.voltage_V,
         source,
-        "derived",
+        confidence,
         f"{note} = {pJ:.4g} pJ/bit",
     )

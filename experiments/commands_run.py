@@ -11,11 +11,16 @@ from experiments.commands_machine import AsJson
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
+    from hwsim.lighting import Lighting
     from hwsim.simulate import Report
 
 SUMMARY = [
     "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "inferences/s", "power", "clock",
     "limiter",
+]  # fmt: skip
+TILES = [
+    "strategy", "lit", "dim", "dark", "starved", "waiting", "full-clock tiles", "inferences/s", "energy/inf",
+    "power",
 ]  # fmt: skip
 LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
 
@@ -30,6 +35,10 @@ def run_(
     ] = "",
     batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the chip: sram.capacity_B=65536."),
+    ] = None,
     engine: Annotated[str, typer.Option(help="fast or event: the same cycles.")] = "fast",
     explain: Annotated[
         str, typer.Option(help="Derive the energy of this component (dram, mac, ...) step by step.")
@@ -44,6 +53,7 @@ def run_(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
+    from experiments.changes import parse_changes
     from experiments.console import print_json, print_line, print_table
     from experiments.workloads import open_workloads
     from hwsim.chip import load_chip
@@ -52,7 +62,8 @@ def run_(
 
     if engine not in ENGINES:
         raise InputError(f"--engine {engine!r}: expected one of {', '.join(ENGINES)}")
-    machine = load_chip(chip)
+    changed = parse_changes(changes or [])
+    machine = load_chip(chip).replace(**changed)
     workloads = open_workloads(workload, stage)
     if layers:
         workloads = [found.only(layers.split(",")) for found in workloads]
@@ -64,12 +75,13 @@ def run_(
     if trace:
         _write_trace(trace, reports)
     if as_json:
-        print_json([_figures(report) for report in reports])
+        print_json([_figures(report) | {"changes": changed} for report in reports])
         return
     first = reports[0]
     title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"
     print_table(title, SUMMARY, [_summary_row(report) for report in reports])
     if len(reports) == 1:
+        print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
         print_table("Layers", LAYERS, _layer_rows(first))
         print_table("Energy per inference: tensor by memory level and unit", *_energy_by_tensor(first))
     if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
@@ -93,6 +105,7 @@ def _figures(report: Report) -> dict[str, object]:
     rows = energy.rename("energy_J").reset_index().to_dict("records")
     return report.summary() | {
         "energy_by_tensor": rows,
+        "tiles": [_tiles(found) for found in strategies(report)],
         "layers": report.layers.to_dict("records"),
         "low_confidence": report.low_confidence,
         "provenance": report.workload.provenance,
@@ -113,6 +126,40 @@ def _summary_row(report: Report) -> list[str]:
         engineering(report.power_W, "W"),
         f"{report.clock:.0%}",
         report.limiter,
+    ]
+
+
+def strategies(report: Report) -> list[Lighting]:
+    """Every way in which the chip of `report` can keep its cap."""
+    from hwsim.lighting import dimmed, gated, voltage_scaled
+
+    can_gate = hasattr(report.chip.array, "tiles")
+    ways = (dimmed, gated, voltage_scaled) if can_gate else (dimmed, voltage_scaled)
+    return [way(report) for way in ways]
+
+
+def _tiles(found: Lighting) -> dict[str, object]:
+    """Tile-time by state, and what the chip does under one strategy."""
+    return {
+        "strategy": found.strategy,
+        **found.tile_time._asdict(),
+        "full_clock_share": found.full_clock_share,
+        "inferences_per_s": found.inferences_per_s,
+        "energy_J": found.energy_per_inference_J,
+        "power_W": sum(found.watts.values()),
+    }
+
+
+def _tile_rows(report: Report) -> list[list[str]]:
+    return [
+        [
+            found.strategy,
+            *(f"{share:.0%}" for share in (*found.tile_time, found.full_clock_share)),
+            engineering(found.inferences_per_s, ""),
+            engineering(found.energy_per_inference_J, "J"),
+            engineering(sum(found.watts.values()), "W"),
+        ]
+        for found in strategies(report)
     ]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hwsim.workload import Workload
 
 PACKAGES = ("hwsim", "compress")
-OWN_MODULES = ("sweep_points.py", "workloads.py")
+OWN_MODULES = ("assumed_stages.py", "sweep_points.py", "workloads.py")
 SOURCE_SUFFIXES = {".py", ".csv", ".json", ".toml"}
 
 

@@ -19,7 +19,7 @@ def open_workloads(name: str, stage: str = "") -> list[Workload]:
     name : str
         Path of a ``.dcz`` file or a ``.csv`` table, or a built-in network.
     stage : str
-        Of a built-in network; all of its stages if empty.
+        Of a built-in network, published or assumed; all that are published if empty.
 
     Raises
     ------
@@ -31,9 +31,13 @@ def open_workloads(name: str, stage: str = "") -> list[Workload]:
         if stage:
             raise InputError(f"{name}: a file has one stage, expected no --stage")
         return [_from_dcz(Path(name)) if suffix == ".dcz" else _from_csv(Path(name))]
-    from hwsim.networks import load_network, network_stages
+    from experiments.assumed_stages import ASSUMED, load_stage
+    from hwsim.networks import STAGES, load_network, network_stages
 
-    return [load_network(name, found) for found in ([stage] if stage else network_stages(name))]
+    if stage:
+        assumed = name in ASSUMED and stage in STAGES
+        return [load_stage(name, stage) if assumed else load_network(name, stage)]
+    return [load_network(name, found) for found in network_stages(name)]
 
 
 def _from_dcz(path: Path) -> Workload:

@@ -26,9 +26,11 @@ def list_(as_json: AsJson = False) -> None:
 
     found = [load_study(name) for name in STUDIES]
     if as_json:
-        print_json([{"name": study.name, "title": study.title, "text": study.text} for study in found])
+        keys = ("name", "title", "text", "minutes")
+        print_json([{key: getattr(study, key) for key in keys} for study in found])
     else:
-        print_table("Experiments", ["name", "title"], [[study.name, study.title] for study in found])
+        rows = [[study.name, study.title, f"{study.minutes:g}" if study.minutes else ""] for study in found]
+        print_table("Experiments", ["name", "title", "minutes of training"], rows)
 
 
 @EXPERIMENTS.command()
@@ -55,9 +57,12 @@ def run(
 
 @EXPERIMENTS.command()
 def check(names: Names = None) -> None:
-    """Run experiments again, all if none is named, and compare with results/reference/NAME."""
+    """Run experiments again, all if none is named, and compare with results/reference/NAME.
+
+    Those that train are concluded again from what the reference has measured.
+    """
     from experiments.console import print_line, print_note
-    from experiments.studies import STUDIES, check_study
+    from experiments.studies import STUDIES, check_study, load_study
 
     differ = False
     for name in names or STUDIES:
@@ -65,5 +70,8 @@ def check(names: Names = None) -> None:
         found = check_study(name)
         differ = differ or bool(found)
         print_line("\n".join(f"{name}: {sentence}" for sentence in found or ["the same"]))
+        if minutes := load_study(name).minutes:
+            again = f"hwsim experiments run {name} trains {minutes:g} minutes"
+            print_note(f"{name}: concluded from its shipped runs; {again}")
     if differ:
         raise typer.Exit(DIFFERENT)

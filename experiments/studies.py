@@ -4,6 +4,10 @@ A study is a module of this package. Its docstring gives the title (first line),
 to look for and the answer found; its one entry point is ``produce(run: Run) -> None``, which writes
 tidy CSV files and, through `experiments.style.save`, figures into ``run.folder``. What it writes
 depends on the program and its shipped data alone, so that `check` can ask for the same again.
+
+A study that trains also has ``MINUTES`` and ``conclude(run: Run) -> None``. Its ``produce`` writes what
+was measured, a row a run, to `MEASURED`, and ends with ``conclude``, which makes all else from that
+file. `check` concludes again from the shipped file: training gives other digits on other machines.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import csv
 import hashlib
 import importlib
 import math
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 
 STUDIES: tuple[str, ...] = ("cap_sweep", "dark_silicon", "energy_ladder", "relight", "roofline", "validate")
 """Names of the study modules."""
+
+MEASURED = "measured.csv"
+"""What a study that trains has measured."""
 
 RELATIVE_TOLERANCE = 1e-9
 """How far a figure may be from its reference: libraries of mathematics differ in the last digits."""
@@ -46,12 +54,18 @@ class Study:
         The question, what to look for, the answer found.
     produce : callable
         Writes everything into the folder of the run it is given.
+    minutes : float
+        CPU minutes that it trains for, about; 0 if it does not.
+    conclude : callable, optional
+        Of a study that trains: makes all else from the `MEASURED` in the folder of the run.
     """
 
     name: str
     title: str
     text: str
     produce: Callable[[Run], None]
+    minutes: float = 0
+    conclude: Callable[[Run], None] | None = None
 
 
 def load_study(name: str) -> Study:
@@ -66,7 +80,14 @@ def load_study(name: str) -> Study:
         raise InputError(f"no experiment {name!r}, expected one of {', '.join(STUDIES)}")
     module = importlib.import_module(f"experiments.{name}")
     title, _, text = (module.__doc__ or "").partition("\n")
-    return Study(name, title.rstrip("."), text.strip(), module.produce)
+    return Study(
+        name,
+        title.rstrip("."),
+        text.strip(),
+        module.produce,
+        getattr(module, "MINUTES", 0),
+        getattr(module, "conclude", None),
+    )
 
 
 def run_study(name: str, output: Path | None = None) -> Path:
@@ -87,6 +108,8 @@ def run_study(name: str, output: Path | None = None) -> Path:
 def check_study(name: str, root: Path = Path()) -> list[str]:
     """Run a study again and say how its CSV files differ from ``results/reference/NAME``.
 
+    One that trains is not trained again, but concluded again from what the reference has measured.
+
     Parameters
     ----------
     root : Path
@@ -104,11 +127,17 @@ def check_study(name: str, root: Path = Path()) -> list[str]:
     """
     study = load_study(name)
     reference = root / REFERENCE / name
-    if not any(reference.glob("*.csv")):
-        raise InputError(f"no CSV file in {reference}, expected the reference of experiment {name}")
+    wanted = MEASURED if study.conclude else "*.csv"
+    if not any(reference.glob(wanted)):
+        raise InputError(f"no {wanted} in {reference}, expected the reference of experiment {name}")
     with tempfile.TemporaryDirectory() as folder:
-        study.produce(Run(Path(folder), Path(folder)))
-        return differences(reference, Path(folder))
+        run = Run(Path(folder), Path(folder))
+        if study.conclude is None:
+            study.produce(run)
+        else:
+            shutil.copy(reference / MEASURED, run.folder)
+            study.conclude(run)
+        return differences(reference, run.folder)
 
 
 def differences(reference: Path, made: Path) -> list[str]:

@@ -71,6 +71,7 @@ def test_list(squares, capsys):
         "name": "squares",
         "title": "Squares of small numbers",
         "text": "How fast do squares grow? Faster than their roots.",
+        "minutes": 0,
     }
 
 
@@ -100,6 +101,32 @@ def test_check_says_what_differs(squares, capsys):
     assert run("check", "squares") == 1
     told = capsys.readouterr().out
     assert "squares.csv: line 2, square_J: was 0.3333333333333333, now 0.333333666666666" in told
+
+
+def test_a_study_that_trains_is_concluded_from_its_shipped_runs(squares, tmp_path, monkeypatch, capsys):
+    trained = []
+
+    def produce(run) -> None:
+        trained.append(1)
+        run.write_csv(studies.MEASURED, pd.DataFrame({"seed": [0, 1], "error": [0.1, 0.3]}))
+        conclude(run)
+
+    def conclude(run) -> None:
+        errors = pd.read_csv(run.folder / studies.MEASURED)["error"]
+        run.write_csv("mean.csv", pd.DataFrame({"error": [squares.factor * errors.mean()]}))
+
+    module = types.SimpleNamespace(__doc__=DOC, produce=produce, conclude=conclude, MINUTES=7.5)
+    monkeypatch.setitem(sys.modules, "experiments.squares", module)
+    made_and_kept()
+    assert run("check") == 0
+    assert "run squares trains 7.5 minutes" in capsys.readouterr().err
+    squares.factor = 2.0
+    assert run("check") == 1
+    assert trained == [1]
+    assert "mean.csv: line 2, error: was 0.2, now 0.4" in capsys.readouterr().out
+    (tmp_path / "results" / "reference" / "squares" / studies.MEASURED).unlink()
+    assert run("check") == 2
+    assert "no measured.csv in" in capsys.readouterr().err
 
 
 def write(folder, text):

@@ -30,7 +30,15 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STUDIES: tuple[str, ...] = ("cap_sweep", "dark_silicon", "energy_ladder", "relight", "roofline", "validate")
+STUDIES: tuple[str, ...] = (
+    "cap_sweep",
+    "dark_silicon",
+    "energy_ladder",
+    "relight",
+    "rent",
+    "roofline",
+    "validate",
+)
 """Names of the study modules."""
 
 MEASURED = "measured.csv"

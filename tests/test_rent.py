@@ -15,6 +15,8 @@ from hwsim.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
 from hwsim.simulate import simulate
 from hwsim.workload import vector
 
+FC6 = SCENES["alexnet_fc"].workload("huffman").layers[0]
+
 
 def test_keeping_and_fetching_cost_the_same_at_the_break_even_rate_by_hand():
     """0.5 W of leakage against 2 mJ of fetching: 250 inferences a second."""
@@ -65,10 +67,9 @@ def test_what_huffman_saves_and_spends_is_what_the_simulator_counts():
 
 def test_decoders_to_keep_up_by_hand():
     """A fold of 1,024 weights loads in 32 cycles: half a symbol a weight takes 16 decoders."""
-    layer = SCENES["alexnet_fc"].workload("huffman").layers[0]
-    per_weight = layer.weights.symbols / layer.weight_count
-    assert decoders_to_keep_up(chip_of(), layer, 1) == math.ceil(1024 * per_weight / 32)
-    assert decoders_to_keep_up(chip_of(), layer, 64) == math.ceil(1024 * per_weight / 64)
+    per_weight = FC6.weights.symbols / FC6.weight_count
+    assert decoders_to_keep_up(chip_of(), FC6, 1) == math.ceil(1024 * per_weight / 32)
+    assert decoders_to_keep_up(chip_of(), FC6, 64) == math.ceil(1024 * per_weight / 64)
 
 
 def test_decoders_that_keep_up_do_keep_up():
@@ -93,10 +94,10 @@ def test_huffman_stops_paying_on_the_way_to_the_array():
     [
         (lambda: bank_leakage_W(0, 65536, 64, 45, "itrs-hp"), "0 B of SRAM"),
         (lambda: bank_leakage_W(1, 65536, 64, 33, "itrs-hp"), "no CACTI table"),
-        (lambda: decoders_to_keep_up(load_chip("eie"), SCENES["alexnet_fc"].workload("huffman").layers[0], 1), "no weight port"),
+        (lambda: decoders_to_keep_up(load_chip("eie"), FC6, 1), "no weight port"),
         (lambda: decoders_to_keep_up(chip_of(), vector("pool", 8, 4, 8), 1), "no weights to decode"),
     ],
-)  # fmt: skip
+)
 def test_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()

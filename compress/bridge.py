@@ -42,10 +42,16 @@ class _Facts(NamedTuple):
     tensors: dict[str, TensorLayout]
     input_density: Mapping[str, float]
     arithmetic: Arithmetic
+    owners: dict[tuple[str, ...], int]
 
-    def common(self, node: Node, inputs: tuple[int, ...], *params: str) -> dict[str, Any]:
-        """Keywords that every kind of layer takes; `params` are stored, the first as weights."""
+    def common(self, node: Node, inputs: tuple[int, ...], index: int, *params: str) -> dict[str, Any]:
+        """Keywords that every kind of layer takes; `params` are stored, the first as weights.
+
+        Nodes that use the same parameters become layers that share what the first of them stores.
+        """
+        owner = self.owners.setdefault((node.op, *params), index) if params else index
         return {
+            "like": None if owner == index else owner,
             "arithmetic": self.arithmetic,
             "inputs": inputs,
             "input_density": self.input_density.get(node.name, 1.0),
@@ -88,6 +94,7 @@ def workload_of(
         {tensor.name: tensor for tensor in counted.tensors},
         input_density or {},
         arithmetic,
+        {},
     )
     layers: list[Layer] = []
     sources: dict[str, tuple[int, ...]] = {INPUT: (-1,)}
@@ -135,7 +142,7 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     constants = tuple(name for name in node.inputs if name in facts.network.params)
     if node.op == "lstm":
         return _lstm(node, facts, inputs, index)
-    common = facts.common(node, inputs, *node.params, *constants)
+    common = facts.common(node, inputs, index, *node.params, *constants)
     if node.op == "conv":
         return [_conv(node, facts, common)]
     if node.op == "fc":
@@ -217,13 +224,13 @@ def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> lis
             f"{node.name}.input",
             facts.network.params[for_input],
             (steps * features, steps * gates),
-            facts.common(node, inputs, for_input, bias),
+            facts.common(node, inputs, index, for_input, bias),
         ),
         _fc(
             node.name,
             facts.network.params[for_state],
             (steps * hidden, steps * hidden),
-            facts.common(node, (index,), for_state),
+            facts.common(node, (index,), index + 1, for_state),
         ),
     ]
 

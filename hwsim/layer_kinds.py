@@ -36,10 +36,12 @@ OPS_PER_ELEMENT = {
     "gelu": 9,  # tanh of a cubic
     "softmax": 8,  # maximum, subtract, exp, sum, scale
     "layernorm": 7,  # sum, centre, square, sum, scale, gain, offset
+    "groupnorm": 7,  # as layernorm
     "rmsnorm": 4,  # square, sum, scale, gain
     "rope": 3,  # two multiplications, one addition
     "add": 1,
     "multiply": 1,
+    "axpy": 2,  # one input times a number, added to the other
     "concat": 1,  # a move
 }
 LSTM_CELL_OPS = 24
@@ -48,7 +50,7 @@ LSTM_CELL_OPS = 24
 LRN_OPS = 6
 """Per element beside the squares of the neighbourhood: a power (4), offset and scale."""
 
-NORM_PARAMETERS = {"layernorm": 2, "rmsnorm": 1}
+NORM_PARAMETERS = {"layernorm": 2, "groupnorm": 2, "rmsnorm": 1}
 """Parameters per channel, fetched with the layer."""
 
 KINDS: dict[str, frozenset[str]] = {
@@ -60,6 +62,7 @@ KINDS: dict[str, frozenset[str]] = {
     "globalpool": frozenset(),
     "lrn": frozenset({"kernel"}),
     "lstm_cell": frozenset(),
+    "channelpad": frozenset({"filters"}),
     **{kind: frozenset() for kind in OPS_PER_ELEMENT},
 }
 """Kind -> the columns of geometry and storage it uses; the others must be empty."""
@@ -67,8 +70,10 @@ KINDS: dict[str, frozenset[str]] = {
 MAX_ELEMENTS = 1 << 44
 """Largest number of elements of a tensor."""
 
-SEVERAL_INPUTS = frozenset({"fc", "matmul", "add", "multiply", "concat", "lstm_cell"})
-SAME_SHAPE = frozenset({"conv", "maxpool", "avgpool", "globalpool", "lrn"})
+WITH_WEIGHTS = frozenset({"conv", "fc", *NORM_PARAMETERS})
+ELEMENTWISE_PAIRS = ("add", "multiply", "axpy")
+SEVERAL_INPUTS = frozenset({"fc", "matmul", "concat", "lstm_cell", *ELEMENTWISE_PAIRS})
+SAME_SHAPE = frozenset({"conv", "maxpool", "avgpool", "globalpool", "lrn", "channelpad"})
 """Kinds that must see their input exactly as it was made; others may regroup its elements."""
 
 
@@ -131,7 +136,7 @@ def _input_shape(row: Row, kind: str, sources: Sequence[Shape | None]) -> Shape:
 def _made(kind: str, sources: Sequence[Shape | None]) -> Shape | None:
     """What the inputs give together; None where they do not tell."""
     first = sources[0]
-    if kind in ("matmul", "lstm_cell", "add", "multiply") or len(sources) == 1:
+    if kind in ("matmul", "lstm_cell", *ELEMENTWISE_PAIRS) or len(sources) == 1:
         return first
     known = [shape for shape in sources if shape is not None]
     if first is None or len(known) < len(sources):
@@ -227,12 +232,14 @@ def _vector(
         return vector(name, elements, elements, ops, **extra), shape
     if kind == "lstm_cell":
         return _lstm_cell(row, name, shape, extra)
-    if kind in ("add", "multiply"):
+    if kind == "channelpad":
+        return _channelpad(row, name, shape, extra)
+    if kind in ELEMENTWISE_PAIRS:
         _require_equal(row, kind, shape, sources)
     if kind in NORM_PARAMETERS:
         parameters = NORM_PARAMETERS[kind] * shape[0]
         extra["weights"] = dense_storage(0, side_bits=FLOAT_BITS * parameters)
-    read = elements * (len(sources) if kind in ("add", "multiply") else 1)
+    read = elements * (len(sources) if kind in ELEMENTWISE_PAIRS else 1)
     return vector(name, read, elements, elements * OPS_PER_ELEMENT[kind], **extra), shape
 
 
@@ -248,6 +255,13 @@ def _pool(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Lay
     out = shape[0] * height * width
     layer = vector(name, prod(shape), out, out * prod(kernel), **extra)
     return layer, (shape[0], height, width)
+
+
+def _channelpad(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:
+    """Channels of one value after the input's: zeros, or the time of a differential equation."""
+    out = (row.integer("filters", low=shape[0]), *shape[1:])
+    _require_size(row, "filters", *out)
+    return vector(name, prod(shape), prod(out), prod(out), **extra), out
 
 
 def _lstm_cell(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:

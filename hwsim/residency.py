@@ -11,6 +11,7 @@ which may fetch its weights or inputs several times.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -114,20 +115,22 @@ class _Liveness:
 
 def _liveness(workload: Workload, lead: int) -> _Liveness:
     layers = workload.layers
-    bits = [layer.output_elements * layer.operand_bits for layer in layers]
-    last_use = {
-        i: max((j for j, user in enumerate(layers) if i in user.inputs), default=i)
-        for i in range(-1, len(layers))
-    }
-    size = {-1: layers[0].input_elements * layers[0].operand_bits} | dict(enumerate(bits))
-    live, touched = [], []
+    size = {-1: layers[0].input_elements * layers[0].operand_bits}
+    size |= {i: layer.output_elements * layer.operand_bits for i, layer in enumerate(layers)}
+    last_use = {i: i for i in size}
     for index, layer in enumerate(layers):
-        held = {i for i in range(-1, index) if last_use[i] >= index} | {index}
-        total = sum(size[i] for i in held)
-        if _in_place(layer, index, last_use):
-            total -= min(size[index], size[layer.inputs[0]])
-        live.append(total)
-        touched.append(set(layer.inputs) | {index})
+        last_use |= dict.fromkeys(layer.inputs, index)
+    live, touched = [], []
+    held = size[-1] if last_use[-1] >= 0 else 0
+    ending: dict[int, int] = Counter()
+    for index, last in last_use.items():
+        ending[last] += size[index]
+    for index, layer in enumerate(layers):
+        held += size[index]
+        in_place = _in_place(layer, index, last_use)
+        live.append(held - (min(size[index], size[layer.inputs[0]]) if in_place else 0))
+        touched.append({*layer.inputs, index})
+        held -= ending[index]
     boundary = sum(size[i] for i in range(-1, lead) if last_use[i] >= lead) if lead else 0
     return _Liveness(live, touched, boundary)
 
@@ -163,13 +166,7 @@ def _plan_for(
     fetches = [
         (batch // items[i]) * (tiling.weight_fetches if tiling else 1) for i, tiling in enumerate(tilings)
     ]
-    sizes = [stored_bits(layer, chip) for layer in layers]
-    pinned = [False] * len(layers)
-    free = space - activations
-    for i in sorted(range(len(layers)), key=lambda i: (-fetches[i], -sizes[i], i)):
-        if sizes[i] <= free and (chip.sram.holds_weights or not layers[i].weights):
-            pinned[i] = True
-            free -= sizes[i]
+    pinned, pinned_bits = _pinned(chip, layers, fetches, space - activations)
     weight_bits = sum(
         fetches[i] * layer.weights.total_bits
         for i, layer in enumerate(layers)
@@ -180,15 +177,33 @@ def _plan_for(
         batch,
         micro,
         lead,
-        tuple(pinned),
+        pinned,
         spilled,
         tilings,
-        sum(size for size, pin in zip(sizes, pinned, strict=True) if pin) // 8,
+        pinned_bits // 8,
         activations // 8,
         buffers,
         weight_bits,
         sum(batch // items[i] * moved.bits for i, moved in enumerate(traffic)),
     )
+
+
+def _pinned(
+    chip: Chip, layers: Sequence[Layer], fetches: Sequence[int], space: int
+) -> tuple[tuple[bool, ...], int]:
+    """Which layers' weights stay on chip, and the bits they take; shared weights stay for all or for none."""
+    owners = [i if layer.like is None else layer.like for i, layer in enumerate(layers)]
+    saved = [0] * len(layers)
+    for owner, count in zip(owners, fetches, strict=True):
+        saved[owner] += count
+    sizes = [stored_bits(layer, chip) for layer in layers]
+    stays = [False] * len(layers)
+    free = space
+    for i in sorted(set(owners), key=lambda i: (-saved[i], -sizes[i], i)):
+        if sizes[i] <= free and (chip.sram.holds_weights or not layers[i].weights):
+            stays[i] = True
+            free -= sizes[i]
+    return tuple(stays[owner] for owner in owners), space - free
 
 
 class Moved(NamedTuple):

@@ -272,8 +272,8 @@ def simulate(
 
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:
     bits = sum(
-        layer.weights.total_bits
+        layer.stored_bits
         for layer, pinned in zip(workload.layers, schedule.residency.pinned, strict=True)
-        if layer.weights and pinned
+        if pinned
     )
     return bits / 8 / (chip.dram.bandwidth_GB_per_s * 1e9)

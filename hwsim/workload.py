@@ -106,6 +106,8 @@ class Layer:
         Indices of the layers that produce this layer's input; -1 is the network's input.
     weights : StoredWeights or None
         None where the layer has none.
+    like : int or None
+        Index of the earlier layer whose stored weights these are; None where they are its own.
     pattern : ndarray of bool, shape (groups * filters, depth), or None
         Where the weights are not zero, when the real matrix is known.
     """
@@ -129,6 +131,7 @@ class Layer:
     arithmetic: Arithmetic = "fp32"
     inputs: tuple[int, ...] = (-1,)
     weights: StoredWeights | None = None
+    like: int | None = None
     pattern: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +151,11 @@ class Layer:
     def weight_count(self) -> int:
         """Weights of the layer, zeros included, biases apart."""
         return self.filters * self.depth * self.groups if self.kind in ("conv", "fc") else 0
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits that the layer adds to what is stored: none for the weights of another layer."""
+        return self.weights.total_bits if self.weights and self.like is None else 0
 
     @property
     def operand_bits(self) -> int:
@@ -182,6 +190,16 @@ class Workload:
                     f"workload {self.name}, layer {layer.name}: inputs {layer.inputs} must name "
                     f"earlier layers (-1 to {index - 1})"
                 )
+            if layer.like is not None and not self._may_share(index, layer.like):
+                raise InputError(
+                    f"workload {self.name}, layer {layer.name}: like {layer.like} must name an earlier layer "
+                    "with as many weights of its own"
+                )
+
+    def _may_share(self, index: int, owner: int) -> bool:
+        user, found = self.layers[index], self.layers[owner]
+        same = user.weights is not None and found.weights is not None
+        return 0 <= owner < index and found.like is None and same and user.weight_count == found.weight_count
 
     @property
     def macs(self) -> int:
@@ -190,8 +208,8 @@ class Workload:
 
     @property
     def weight_bits(self) -> int:
-        """Stored bits of all weights, side information included."""
-        return sum(layer.weights.total_bits for layer in self.layers if layer.weights)
+        """Stored bits of all weights, side information included; what layers share is stored once."""
+        return sum(layer.stored_bits for layer in self.layers)
 
     def only(self, names: Iterable[str]) -> Workload:
         """Return the sub-network of the named layers as a chain (for example the fc part)."""
@@ -199,9 +217,14 @@ class Workload:
         unknown = chosen - {layer.name for layer in self.layers}
         if unknown:
             raise InputError(f"workload {self.name}: no layer named {', '.join(sorted(unknown))}")
-        kept = [layer for layer in self.layers if layer.name in chosen]
-        chain = tuple(replace(layer, inputs=(index - 1,)) for index, layer in enumerate(kept))
-        return replace(self, layers=chain)
+        kept = [index for index, layer in enumerate(self.layers) if layer.name in chosen]
+        owners: dict[int, int] = {}
+        chain = []
+        for place, index in enumerate(kept):
+            layer = self.layers[index]
+            owner = owners.setdefault(index if layer.like is None else layer.like, place)
+            chain.append(replace(layer, inputs=(place - 1,), like=None if owner == place else owner))
+        return replace(self, layers=tuple(chain))
 
 
 def dense_storage(count: int, bits: int = 32, side_bits: int = 0, segments: int = 1) -> StoredWeights:

@@ -12,6 +12,7 @@ from compress.counting import macs
 from compress.models import build
 from compress.network import Network, Node
 from compress.tensors import SharedTensor
+from hwsim.networks import load_network
 
 
 def lenet_5(stage: str) -> Artifact:
@@ -129,3 +130,13 @@ def test_further_inputs_are_read_like_the_input():
 def test_macs_are_those_counted_from_the_shapes():
     network = zoo.build("squeezenet1_1")
     assert workload_of(Artifact.of(network, "dense")).macs == sum(macs(network).values())
+
+
+def test_nodes_of_the_same_parameters_share_what_is_stored() -> None:
+    artifact = Artifact.of(zoo.build("neural_ode"), "dense")
+    layout = artifact.layout()
+    workload = workload_of(artifact, layout=layout)
+    assert workload.weight_bits + container_bits(layout) == layout.file_bits
+    assert sum(layer.like is not None for layer in workload.layers if layer.kind == "conv") == 30
+    shapes = {layer.name: layer for layer in load_network("neural_ode").layers}
+    assert workload.macs == sum(layer.macs for layer in shapes.values())

@@ -26,7 +26,7 @@ WHOLE = ("latency_ticks", "requested_weight_bits", "transferred_weight_bits", "a
 REAL = ("period_s", "energy_per_inference_J", "power_W", "cold_start_s")
 COLUMNS = ("network", "stage", "batch", *WHOLE, *REAL, "limiter")
 
-REPEATED = ("bert_base", "llama_decode", "llama_prefill")
+REPEATED = ("bert_base", "llama_decode", "llama_prefill", "resnet1202")
 """Networks of many equal layers: the network of one of them says the same in less time."""
 
 ONE_PER_ARRAY = (

@@ -16,8 +16,9 @@ from hwsim.storage import gap_entries, stored_entries
 
 def parameters(workload):
     """Weights and biases, and the parameters of normalisations."""
-    weights = sum(layer.weight_count for layer in workload.layers)
-    return weights + sum(layer.weights.side_bits // 32 for layer in workload.layers if layer.weights)
+    own = [layer for layer in workload.layers if layer.like is None]
+    weights = sum(layer.weight_count for layer in own)
+    return weights + sum(layer.weights.side_bits // 32 for layer in own if layer.weights)
 
 
 # With batch normalisation folded, a convolution keeps one of its two parameters per channel; the
@@ -33,6 +34,9 @@ def parameters(workload):
         ("squeezenet1_1", 1_235_496, 0, 0),  # torchvision squeezenet1_1
         ("resnet18", 11_689_512, 4_800, 1),  # torchvision resnet18
         ("resnet50", 25_557_032, 26_560, 1),  # torchvision resnet50
+        ("resnet1202", 19_421_274, 44_816, 1),  # 19.4 million: He et al. 2016, Table 6
+        # Chen et al. 2018, Table 1, print 0.22 million; their published code, and ours, have this many
+        ("neural_ode", 208_266, 0, 0),
         ("mobilenet_v1", 4_253_864, 10_944, 3),  # Keras MobileNet
         ("mobilenet_v2", 3_504_872, 17_056, 1),  # torchvision mobilenet_v2
         ("bert_layer", 7_087_872, 0, 0),  # 4 x 768 (768 + 1) + 768 x 3072 x 2 + 3072 + 768 + 4 x 768
@@ -61,6 +65,10 @@ def test_the_language_model_has_the_published_66_million_parameters():
         ("squeezenet1_1", 349, 1e-3),  # torchvision: 0.35 GFLOPS
         ("resnet18", 1_814, 1e-3),  # torchvision: 1.81
         ("resnet50", 4_089, 1e-3),  # torchvision: 4.09
+        # 400 layers of 16, 32, 64 filters each, less half of the first and all but 1 / 64 of the ends
+        ("resnet1202", 2_829.238_912, 1e-9),
+        # three convolutions, sixteen times two of 65 x 9 weights for each of 64 filters on 6 x 6, ten classes
+        ("neural_ode", (676 * 9 * 64 + (169 + 36) * 1024 * 64 + 32 * 36 * 585 * 64 + 640) / 1e6, 1e-12),
         ("mobilenet_v1", 569, 1e-3),  # Howard et al. 2017, Table 8
         ("mobilenet_v2", 300, 3e-3),  # Sandler et al. 2018, Table 4
         ("lstm_2x1500", 51, 1e-9),
@@ -105,6 +113,20 @@ def test_attention_reads_the_cache_from_memory_and_writes_the_new_token_out():
     assert -1 in scores.inputs
     consumed = {source for layer in layers for source in layer.inputs}
     assert {layers[i].name for i in range(len(layers)) if i not in consumed} == {"key_rope", "value", "add2"}
+
+
+def test_sixteen_evaluations_store_their_weights_once():
+    workload = load_network("neural_ode")
+    convs = [layer for layer in workload.layers if layer.depth == 65 * 9]
+    assert len(convs) == 32
+    owners = [layer for layer in convs if layer.like is None]
+    assert [layer.name for layer in owners] == ["0.k1_conv1", "0.k1_conv2"]
+    assert {workload.layers[layer.like].name for layer in convs if layer.like is not None} == {
+        "0.k1_conv1",
+        "0.k1_conv2",
+    }
+    alone = workload.only([layer.name for layer in convs[4:]])
+    assert alone.weight_bits == 2 * 32 * 64 * (585 + 1)
 
 
 def test_a_repeated_block_feeds_the_next_one():
@@ -216,6 +238,48 @@ def test_a_table_of_layers(tmp_path):
     assert full.inputs == (2,)
 
 
+BLOCKS = """name,kind,inputs,channels,filters,like,times
+first,fc,,8,8,,
+wide,fc,first,,16,wide,3
+narrow,fc,,,8,,3
+sum,add,narrow first,,,,3
+last,fc,sum first,,16,,
+tail,fc,,,8,narrow,
+"""
+
+
+def test_a_block_comes_so_many_times(tmp_path):
+    """Each copy reads the sum of the copy before; all use one wide layer, and narrow ones of their own."""
+    layers = load_csv(table(tmp_path, BLOCKS)).layers
+    names = [layer.name for layer in layers]
+    copies = [f"{copy}.{name}" for copy in range(3) for name in ("wide", "narrow", "sum")]
+    assert names == ["first", *copies, "last", "tail"]
+    sources = {layer.name: [names[i] for i in layer.inputs] for layer in layers[1:]}
+    assert sources["0.wide"] == ["first"]
+    assert sources["1.wide"] == ["0.sum"]
+    assert sources["2.sum"] == ["2.narrow", "1.sum"]
+    assert sources["last"] == ["2.sum", "first"]
+    assert [layer.like for layer in layers] == [None, None, None, None, 1, None, None, 1, None, None, None, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BLOCKS.replace(",,8,narrow", ",,4,narrow"), [":7", "like", "'narrow'", "stores as much as tail"]),
+        (BLOCKS.replace("sum first", "narrow first"), [":6", "inputs", "'narrow first'"]),
+        (BLOCKS.replace("wide,3", "none,3"), [":3", "like", "'none'"]),
+        (BLOCKS.replace("first,,,,3", "first,,,first,3"), [":5", "like", "add"]),
+        (BLOCKS.replace(",3\n", ",30000\n"), [":3", "times", "65536"]),
+        (BLOCKS.replace(",3\n", ",0\n"), [":3", "times", "'0'"]),
+    ],
+)
+def test_a_bad_block_is_refused(tmp_path, text, words):
+    with pytest.raises(InputError) as found:
+        load_csv(table(tmp_path, text))
+    for word in words:
+        assert word in str(found.value)
+
+
 @pytest.mark.parametrize(
     ("rows", "line", "words"),
     [
@@ -282,7 +346,7 @@ def layer_tables(draw):
         cells = {"name": name, "kind": kind} | dict.fromkeys(KINDS[kind] & {"filters", "kernel"}, "2")
         if name == "a":
             cells |= dict.fromkeys(("channels", "height", "width"), "8")
-        if kind in ("matmul", "add", "multiply"):
+        if kind in ("matmul", "add", "multiply", "axpy"):
             cells["inputs"] = "input memory" if name == "a" else "a memory"
         for column in draw(st.lists(st.sampled_from(OPTIONAL), max_size=2)):
             cells[column] = draw(st.sampled_from(WORDS))

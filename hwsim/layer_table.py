@@ -90,7 +90,7 @@ def read_layer_rows(file: Traversable | Path) -> list[LayerRow]:
     previous = NETWORK_INPUT
     for times, block in groupby(read_rows(file, REQUIRED, OPTIONAL), _times):
         parts: list[LayerRow] = []
-        within = {}
+        within: dict[str, str] = {}
         for row in block:
             item = _layer_row(row, previous, {**readable, **within}, named)
             previous = item.name

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands_bench import bench
+from experiments.commands_compare import compare
 from experiments.commands_convert import export, import_, import_han, recode
 from experiments.commands_dark import dark
 from experiments.commands_dcz import compress, evaluate, inspect, verify
@@ -57,7 +58,7 @@ HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
     {
         "The main job": [demo],
-        "Machines": [chips, run_, tile, energy],
+        "Machines": [chips, run_, compare, tile, energy],
         "Power": [relight, dark, roofline],
         "Sweeps": [sweep, pareto],
         "Results": [validate, bench, reference],

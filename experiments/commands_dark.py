@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 NODES = [
@@ -33,17 +36,21 @@ def dark(
     die_mm2: Annotated[float | None, typer.Option(help="Area of the die.", show_default="750")] = None,
     cap: Annotated[float | None, typer.Option(help="Power cap in watts.", show_default="250")] = None,
     batch: Annotated[int, typer.Option(help="Items per batch; it sets the DRAM traffic.")] = 64,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Carry the 250 W reference chip from 45 to 7 nm: tiles lit, dim or dark, and published estimates."""
     from experiments.console import print_json, print_line, print_table
     from experiments.dark_silicon import BATCH, CHIP, NETWORK, by_node
-    from experiments.studies import run_study
+    from experiments.showing import show_figures
     from hwsim.chip import load_chip
     from hwsim.dark_published import compare
 
     chip = load_chip(CHIP)
     table, others = by_node(chip, die_mm2, cap, batch), compare()
+    folder = _written(table, as_it_is=(die_mm2, cap, batch) == (None, None, BATCH))
+    if show:
+        show_figures(folder)
     if as_json:
         print_json({"by_node": table.to_dict("records"), "published": others.to_dict("records")})
         return
@@ -53,8 +60,22 @@ def dark(
     print_table(title, NODES, [_node(row) for row in table.to_dict("records")])
     print_table("Published figures beside ours", PUBLISHED, _compared(others))
     print_line(f"{LOW} rests on a figure of low confidence; so do all voltages (alpha-power law)")
-    if (die_mm2, cap, batch) == (None, None, BATCH):
-        print_line(f"Written to {run_study('dark_silicon')}")
+    print_line(f"Written to {folder}")
+
+
+def _written(table: pd.DataFrame, as_it_is: bool) -> Path:
+    """Write the study, or the part of it that a changed die is about; return the folder."""
+    from experiments.figures.dark_silicon import strategies
+    from experiments.results import recording
+    from experiments.studies import run_study
+    from experiments.style import save
+
+    if as_it_is:
+        return run_study("dark_silicon")
+    with recording("dark") as run:
+        run.write_csv("by_node.csv", table)
+        save(strategies(table), run.folder / "dim_dark_specialised")
+    return run.target
 
 
 def _node(row: dict[Any, Any]) -> list[str]:

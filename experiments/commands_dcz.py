@@ -88,12 +88,15 @@ def _bytes_by_stream(tensors: list[dict[Any, Any]]) -> tuple[list[str], list[lis
     return ["tensor", "form", "weights", "not zero", *columns, "ratio"], rows
 
 
-def verify(model: Model) -> None:
+def verify(model: Model, as_json: AsJson = False) -> None:
     """Check that a file is whole and that the network in it can be executed."""
     from compress.inspect import verify as check
-    from experiments.console import print_line
+    from experiments.console import print_json, print_line
 
     layout = check(model)
+    if as_json:
+        print_json({"file": str(model), "whole": True, "bytes": layout.file_bits // 8, "ratio": layout.ratio})
+        return
     print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
 
 

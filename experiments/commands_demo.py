@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.commands_machine import AsJson
 from experiments.units import engineering
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def demo(
     dataset: Annotated[str, typer.Option(help="mnist, an npz file, or a folder of IDX files.")] = "mnist",
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Run folder.", show_default="results/runs/demo")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train, compress, execute and simulate: from images to joules."""
     from compress.datasets import load_dataset
     from compress.recipe import load_recipe, recipe_names
-    from experiments.console import print_line, training_progress
+    from experiments.console import print_json, print_line, training_progress
     from experiments.demo import run_demo, shortened
     from experiments.results import recording
     from hwsim.errors import InputError
@@ -43,6 +45,9 @@ def demo(
     with recording("demo", output, seed=seed) as run, training_progress() as show:
         run.inputs[data.name] = data.sha256
         rows = run_demo(run, recipe, data, seed, show)
+    if as_json:
+        print_json([row.figures() for row in rows])
+        return
     _print_runs(rows)
     print_line(f"Written to {run.target}: {', '.join(sorted(path.name for path in run.target.iterdir()))}")
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 
 DIFFERENT = 1
 """Exit code when a check finds another result."""
@@ -38,9 +39,12 @@ def run(
     names: Names = None,
     every: Annotated[bool, typer.Option("--all", help="Run every experiment.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for one experiment.")] = None,
+    show: Show = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run experiments into results/runs/NAME: tidy CSV, figures, manifest."""
-    from experiments.console import print_line, print_note
+    from experiments.console import print_json, print_line, print_note
+    from experiments.showing import show_figures
     from experiments.studies import STUDIES, run_study
 
     if every == bool(names):
@@ -48,30 +52,39 @@ def run(
     chosen = list(STUDIES) if every else names or []
     if output and len(chosen) > 1:
         raise typer.BadParameter(f"one folder for {len(chosen)} experiments", param_hint="--output")
+    done = {}
     for number, name in enumerate(chosen, start=1):
         print_note(f"{name} ({number} of {len(chosen)}) ...")
         started = time.monotonic()
         folder = run_study(name, output)
-        print_line(f"{name}: {time.monotonic() - started:.1f} s, {folder}")
+        done[name] = {"folder": str(folder), "elapsed_s": time.monotonic() - started}
+        if show:
+            show_figures(folder)
+        if not as_json:
+            print_line(f"{name}: {done[name]['elapsed_s']:.1f} s, {folder}")
+    if as_json:
+        print_json(done)
 
 
 @EXPERIMENTS.command()
-def check(names: Names = None) -> None:
+def check(names: Names = None, as_json: AsJson = False) -> None:
     """Run experiments again, all if none is named, and compare with results/reference/NAME.
 
     Those that train are concluded again from what the reference has measured.
     """
-    from experiments.console import print_line, print_note
+    from experiments.console import print_json, print_line, print_note
     from experiments.studies import STUDIES, check_study, load_study
 
-    differ = False
+    differ = {}
     for name in names or STUDIES:
         print_note(f"{name} ...")
-        found = check_study(name)
-        differ = differ or bool(found)
-        print_line("\n".join(f"{name}: {sentence}" for sentence in found or ["the same"]))
+        differ[name] = check_study(name)
+        if not as_json:
+            print_line("\n".join(f"{name}: {sentence}" for sentence in differ[name] or ["the same"]))
         if minutes := load_study(name).minutes:
             again = f"hwsim experiments run {name} trains {minutes:g} minutes"
             print_note(f"{name}: concluded from its shipped runs; {again}")
-    if differ:
+    if as_json:
+        print_json(differ)
+    if any(differ.values()):
         raise typer.Exit(DIFFERENT)

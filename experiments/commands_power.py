@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 from experiments.units import engineering
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hwsim.roofline import Roofline
 
 RELIGHT = [
     "network", "stage", "DRAM", "headroom", "full-clock tiles lit", "dim", "dark", "starved",
@@ -25,6 +28,7 @@ POINTS = ["layer", "kind", "MACs/byte", "MACs/s", "of peak", "core", "limiter"]
 def relight(
     batch: Annotated[int, typer.Option(help="Batch size of the table that is printed.")] = 64,
     strategy: Annotated[str, typer.Option(help="How the cap is kept: dimming, gating or DVFS.")] = "dimming",
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Where 250 W go at each compression stage, and how many tiles that lights: tables and figures."""
@@ -32,9 +36,12 @@ def relight(
 
     from experiments.console import print_json, print_line, print_table
     from experiments.scenes import AS_IT_IS, LABELS
+    from experiments.showing import show_figures
     from experiments.studies import run_study
 
     folder = run_study("relight")
+    if show:
+        show_figures(folder)
     runs = pd.read_csv(folder / "runs.csv")
     chosen = _chosen(runs[runs["variant"] == AS_IT_IS], batch=batch, strategy=strategy)
     if as_json:
@@ -52,6 +59,7 @@ def roofline(
     network: Annotated[str, typer.Option(help="Network whose layers are put under the roofs.")] = "alexnet",
     stage: Annotated[str, typer.Option(help="Its compression stage.")] = "dense",
     batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """What compute, bandwidth and the power cap allow a chip, and where the layers of a network lie."""
@@ -59,6 +67,8 @@ def roofline(
     from experiments.roofline import all_chips, roofs_table
 
     if not chip:
+        if show:
+            _show_all_chips()
         roofs = roofs_table(all_chips()[0]).to_dict("records")
         if as_json:
             print_json(roofs)
@@ -75,6 +85,8 @@ def roofline(
     roof = model.roofline([report])
     table = roofs_table({report.chip.name: roof}).to_dict("records")
     layers = model.points(report)
+    if show:
+        _show_one_chip(roof, layers, f"{network}, {stage}, batch {batch}, on {report.chip.name}")
     if as_json:
         finite = [row | {"intensity_MAC_per_B": _or_none(row["intensity_MAC_per_B"])} for row in layers]
         print_json({"roofs": table[0], "layers": finite})
@@ -82,6 +94,28 @@ def roofline(
     print_table("Roofs", ROOFS, [_roof_row(row) for row in table])
     title = f"{network}, {stage}, batch {batch} ({report.workload.provenance})"
     print_table(title, POINTS, [_point_row(row, roof.peak_MAC_per_s) for row in layers])
+
+
+def _show_all_chips() -> None:
+    from experiments.showing import show_figures
+    from experiments.studies import run_study
+
+    show_figures(run_study("roofline"))
+
+
+def _show_one_chip(roof: Roofline, layers: list[dict[str, Any]], title: str) -> None:
+    import pandas as pd
+
+    from experiments.figures.roofline import one_chip
+    from experiments.results import recording
+    from experiments.showing import show_figures
+    from experiments.style import save
+
+    with recording("roofline-of-one") as run:
+        points = pd.DataFrame(layers)
+        run.write_csv("layers.csv", points)
+        save(one_chip(roof, points, title), run.folder / "roofline")
+    show_figures(run.target)
 
 
 def _roof_row(row: dict[Any, Any]) -> list[str]:

@@ -75,7 +75,15 @@ def run_(
     if trace:
         _write_trace(trace, reports)
     if as_json:
-        print_json([_figures(report) | {"changes": changed} for report in reports])
+        files = Path(workload).suffix in (".dcz", ".csv")
+        asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
+        stages = ["" if files else report.workload.stage for report in reports]
+        print_json(
+            [
+                _figures(report) | {"changes": changed, "asked": asked | {"stage": name}}
+                for report, name in zip(reports, stages, strict=True)
+            ]
+        )
         return
     first = reports[0]
     title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,12 +67,14 @@ def pareto(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of results; results/runs/pareto by default.")
     ] = None,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the rows of a table that no other row beats."""
     from experiments.console import print_json, print_line, print_table
     from experiments.pareto import draw, front, read_table
     from experiments.results import recording, sha256
+    from experiments.showing import show_figures
     from experiments.style import save
 
     objectives = [minimise.split(",") if minimise else [], maximise.split(",") if maximise else []]
@@ -80,9 +83,11 @@ def pareto(
     with recording("pareto", output) as run:
         run.inputs[table.name] = sha256(table)
         run.write_csv("pareto.csv", best)
-        if plot:
+        if plot or show:
             across, up = (objectives[0] + objectives[1])[:2]
             save(draw(rows, best, across, up), run.folder / "pareto")
+    if show:
+        show_figures(run.target)
     if as_json:
         import json
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,15 +39,19 @@ def validate(
         Path | None,
         typer.Option("--output", "-o", help="Run folder.", show_default="results/runs/validate"),
     ] = None,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare with published chips and SCALE-Sim: every figure, its error and its bound."""
     import pandas as pd
 
     from experiments.console import print_json, print_line, print_table
+    from experiments.showing import show_figures
     from experiments.studies import run_study
 
     folder = run_study("validate", output)
+    if show:
+        show_figures(folder)
     table = pd.read_csv(folder / "validate.csv")
     constants = pd.read_csv(folder / "constants.csv", dtype=str)
     if as_json:

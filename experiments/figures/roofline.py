@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments import style
+from experiments.figures.labels import leader, spread
 from experiments.units import engineering
 
 if TYPE_CHECKING:
@@ -120,6 +121,52 @@ def journey(roof: Roofline, points: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+def one_chip(roof: Roofline, points: pd.DataFrame, title: str) -> Figure:
+    """Draw one chip and the layers of one run, each by its name.
+
+    Parameters
+    ----------
+    points : DataFrame
+        `layer`, `kind`, `intensity_MAC_per_B`, `MAC_per_s`.
+    """
+    points = points.sort_values("MAC_per_s", ignore_index=True)
+    finite = [value for value in points["intensity_MAC_per_B"] if value < np.inf]
+    low, high = min([*finite, roof.ridge / 10]) / 2, max([*finite, roof.ridge]) * 6
+    with style.applied():
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.6))
+        axes = figure.add_axes((0.1, 0.12, 0.74, 0.72))
+        _roofs(axes, roof, low, high, float(points["MAC_per_s"].min()))
+        _scatter(axes, points, high, BLUE)
+        bottom, top = np.log10(axes.get_ylim())
+        heights = np.log10(points["MAC_per_s"])
+        beside = spread(heights.tolist(), (top - bottom) / 22, bottom, top)
+        for row, y in zip(points.to_dict("records"), beside, strict=True):
+            place = (min(row["intensity_MAC_per_B"], high), row["MAC_per_s"])
+            axes.annotate(
+                row["layer"],
+                place,
+                (1.03, (y - bottom) / (top - bottom)),
+                textcoords="axes fraction",
+                va="center",
+                size=7,
+                annotation_clip=False,
+                arrowprops=leader(style.PALE),
+            )
+        axes.xaxis.set_major_formatter(FuncFormatter(_short))
+        axes.set_xlabel("MACs per DRAM byte; no DRAM at all at the right edge", labelpad=1)
+        axes.set_ylabel("MACs per second", labelpad=0)
+        figure.text(0.012, 0.985, title, va="top", weight="bold", size=9.5)
+        kinds = [kind for kind in SHAPES if kind in set(points["kind"])]
+        figure.legend(
+            handles=_legend(kinds, {}),
+            loc="upper left",
+            bbox_to_anchor=(0.0, 0.94),
+            ncols=5,
+            columnspacing=1.4,
+        )
+    return figure
+
+
 def _roofs(axes: Axes, roof: Roofline, low: float, high: float, least: float) -> None:
     """Draw the roofs, and shade what the cap takes away."""
     grid = np.geomspace(low, high, 200)
@@ -133,10 +180,14 @@ def _roofs(axes: Axes, roof: Roofline, low: float, high: float, least: float) ->
     axes.set_xlim(low, high)
     axes.set_ylim(least / 3, 3.5 * roof.peak_MAC_per_s)
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "").replace(" ", "")))
+    axes.yaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=7, pad=2)
+
+
+def _short(value: float, _position: object = None) -> str:
+    return engineering(value, "").replace(" ", "")
 
 
 def _scatter(axes: Axes, points: pd.DataFrame, high: float, face: str) -> None:

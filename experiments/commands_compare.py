@@ -53,7 +53,7 @@ def compare(
     """Compare two runs with one thing held equal, and find what the answer is most sensitive to."""
     import pandas as pd
 
-    from experiments.asked import label_of, parse_run
+    from experiments.asked import parse_run
     from experiments.comparing import HOLDS
     from experiments.comparing import compare as held_equal
     from experiments.console import print_json, print_line

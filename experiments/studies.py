@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 STUDIES: tuple[str, ...] = (
     "cap_sweep",
     "dark_silicon",
+    "distance",
     "energy_ladder",
     "relight",
     "rent",

@@ -22,6 +22,11 @@ from hwsim.storage import FLOAT_BITS, stored_entries
 if TYPE_CHECKING:
     from hwsim.workload import Layer, StoredWeights, Workload
 
+COMPRESSED = ("pruned", "shared", "huffman")
+"""Stages that a density and bit widths describe."""
+
+MAX_BITS = 16
+
 SAMPLES = 1 << 20
 """Entries whose expected counts a code is built for."""
 
@@ -38,12 +43,27 @@ class Assumed:
         Widths of a codebook index and of a gap field.
     source : str
         Why these figures.
+
+    Raises
+    ------
+    InputError
+        If a figure is out of range.
     """
 
     density: float
     value_bits: int
     gap_bits: int
     source: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.density <= 1:
+            raise InputError(f"compression.density is {self.density}, expected above 0 and at most 1")
+        for key in ("value_bits", "gap_bits"):
+            found = getattr(self, key)
+            if type(found) is not int or not 1 <= found <= MAX_BITS:
+                raise InputError(
+                    f"compression.{key} is {found}, expected a whole number from 1 to {MAX_BITS}"
+                )
 
 
 ASSUMED = {
@@ -57,6 +77,14 @@ ASSUMED = {
         "50% of weights with 4 bits, as SparseGPT, Frantar and Alistarh, ICML 2023, keeps OPT models",
     ),
 }
+
+USUAL = Assumed(
+    0.09,
+    5,
+    4,
+    "as fc6 and fc7 of AlexNet in Deep Compression, Han et al., ICLR 2016, Table 4: 9%, 5 + 4 bits",
+)
+"""What a network is taken for of which only some figures are given."""
 
 
 def stages_of(network: str) -> tuple[str, ...]:
@@ -78,7 +106,21 @@ def load_stage(network: str, stage: str) -> Workload:
         )
     if stage in network_stages(network):
         return load_network(network, stage)
-    assumed = ASSUMED[network]
+    return assumed_stage(network, stage, ASSUMED[network])
+
+
+def assumed_stage(network: str, stage: str, assumed: Assumed) -> Workload:
+    """Take a shipped network for compressed alike in all layers, whatever is published of it.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, or density and widths say nothing of the stage.
+    """
+    if stage not in COMPRESSED:
+        raise InputError(
+            f"stage {stage!r} has no density and bit widths, expected one of {', '.join(COMPRESSED)}"
+        )
     dense = load_network(network, "dense")
     layers = tuple(_compressed(layer, stage, assumed) for layer in dense.layers)
     return replace(dense, stage=stage, layers=layers, provenance=f"assumed ({assumed.source}), no weights")

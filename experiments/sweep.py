@@ -1,7 +1,9 @@
 """Sweep files: TOML in, a validated `Sweep` and its points out.
 
-A sweep names axes: ``chip``, ``network``, ``stage``, ``batch``, and any key of a chip file
-(``sram.capacity_B``, ``power.cap_W``). An axis is a list of values, or a range with ``low``,
+A sweep names axes: ``chip``, ``network``, ``stage``, ``batch``, ``governor`` (of
+`experiments.governing`), any key of a chip file (``sram.capacity_B``, ``power.cap_W``), and how
+shipped networks are taken to be compressed (``compression.density``, ``compression.value_bits``,
+``compression.gap_bits``). An axis is a list of values, or a range with ``low``,
 ``high``, ``scale`` and, in a grid, ``count``. Ranges between whole numbers give whole numbers.
 """
 
@@ -17,13 +19,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from experiments.sweep_points import Point
+from experiments.assumed_stages import USUAL
+from experiments.governing import GOVERNORS
+from experiments.sweep_points import COMPRESSION, Point
 from hwsim.chip import Chip, load_chip
 from hwsim.errors import InputError
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 MAX_POINTS = 1_000_000
-OWN_AXES = ("chip", "network", "stage", "batch")
+OWN_AXES = ("chip", "network", "stage", "batch", "governor")
+COMPRESSION_AXES = tuple(f"{COMPRESSION}{key}" for key in vars(USUAL) if key != "source")
 
 Number = int | float
 Value = int | float | str | bool
@@ -215,10 +220,15 @@ def _check_own_axes(axes: dict[str, Range | Choices], where: str) -> None:
     for key in ("chip", "network"):
         if key not in axes:
             raise InputError(f"{where}: key axes.{key}: nothing found, expected a list of names")
-    for key in ("chip", "network", "stage"):
+    for key in ("chip", "network", "stage", "governor"):
         axis = axes.get(key)
         if axis and not (isinstance(axis, Choices) and all(isinstance(name, str) for name in axis.values)):
             raise InputError(f"{where}: key axes.{key}: expected a list of names")
+    for name in getattr(axes.get("governor"), "values", ()):
+        if name not in GOVERNORS:
+            raise InputError(
+                f"{where}: key axes.governor: found {name!r}, expected some of {', '.join(GOVERNORS)}"
+            )
     batch = axes.get("batch")
     sizes = [] if batch is None else [batch.low] if isinstance(batch, Range) else batch.values
     if any(type(size) is not int or size < 1 for size in sizes):
@@ -229,10 +239,10 @@ def _check_chip_keys(axes: dict[str, Range | Choices], where: str) -> None:
     """Refuse a key that no chip of the sweep has; a key that some lack fails at their points."""
     chips = [load_chip(str(name)) for name in axes["chip"].values]  # type: ignore[union-attr]
     for key in axes:
-        if key not in OWN_AXES and not any(_has(chip, key) for chip in chips):
+        if key not in OWN_AXES + COMPRESSION_AXES and not any(_has(chip, key) for chip in chips):
             raise InputError(
                 f"{where}: key axes.{key}: no chip of the sweep has it, expected "
-                f"{', '.join(OWN_AXES)} or a key of a chip file such as sram.capacity_B"
+                f"{', '.join(OWN_AXES + COMPRESSION_AXES)} or a key of a chip file such as sram.capacity_B"
             )
 
 
@@ -259,8 +269,20 @@ def _grid_values(axis: Range | Choices) -> list[Value]:
 def _point_of(row: dict[str, Any]) -> Point:
     network = row["network"]
     usual = "" if network.endswith((".dcz", ".csv")) else "dense"
-    changes = tuple((key, value) for key, value in row.items() if key not in OWN_AXES)
-    return Point(row["chip"], network, row.get("stage", usual), row.get("batch", 1), changes)
+    others = {key: value for key, value in row.items() if key not in OWN_AXES}
+    compression = tuple(
+        (key.removeprefix(COMPRESSION), value) for key, value in others.items() if key in COMPRESSION_AXES
+    )
+    changes = tuple((key, value) for key, value in others.items() if key not in COMPRESSION_AXES)
+    return Point(
+        row["chip"],
+        network,
+        row.get("stage", "huffman" if compression else usual),
+        row.get("batch", 1),
+        changes,
+        compression,
+        row.get("governor", ""),
+    )
 
 
 def _validated(schema: type[BaseModel], values: dict[str, Any], where: str, prefix: str = "") -> Any:

@@ -5,7 +5,11 @@ A backend takes a function and the argument lists of its calls and gives results
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +54,28 @@ def _in_processes(function: Callable[..., Any], calls: Calls, workers: int) -> I
     with parallel_config(backend="loky", inner_max_num_threads=1):
         pool = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
         try:
-            yield from pool(delayed(function)(*call) for call in calls)
+            yield from pool(delayed(_in_worker)(os.getpid(), function, call) for call in calls)
         except BrokenProcessPool:
             raise InputError(
                 "a worker process died (killed, or out of memory): finished points are kept, run it again"
             ) from None
+
+
+def _in_worker(coordinator: int, function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
+    _die_with(coordinator)
+    return function(*call)
+
+
+@cache
+def _die_with(coordinator: int) -> None:
+    """End this process soon after its coordinator, which may be killed and then tells nobody."""
+
+    def watch() -> None:
+        while os.getppid() == coordinator:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iterator[Any]:

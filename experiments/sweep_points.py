@@ -1,14 +1,20 @@
-"""One point of a sweep: its identity, and its row of figures."""
+"""One point of a sweep: its identity, and its row of figures.
+
+A sweep asks for the same chips and networks again and again: each is made, and its configuration
+written out for the key, once in a process.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.assumed_stages import ASSUMED, USUAL, assumed_stage
+from experiments.governing import GOVERNORS
 from experiments.results import sha256
 from experiments.workloads import open_workloads
 from hwsim.chip import load_chip
@@ -20,8 +26,21 @@ if TYPE_CHECKING:
     from hwsim.workload import Workload
 
 PACKAGES = ("hwsim", "compress")
-OWN_MODULES = ("assumed_stages.py", "sweep_points.py", "workloads.py")
+OWN_MODULES = ("assumed_stages.py", "governing.py", "sweep_points.py", "timelines.py", "workloads.py")
 SOURCE_SUFFIXES = {".py", ".csv", ".json", ".toml"}
+COMPRESSION = "compression."
+"""Prefix of keys that say how a shipped network is taken to be compressed."""
+
+CHIPS_KEPT = 4096
+"""Changed chips that a process remembers."""
+
+Changes = tuple[tuple[str, Any], ...]
+
+ASKED = ("chip", "network", "stage", "batch")
+"""Figures of a summary that a row has already, as they were asked for."""
+
+UNGOVERNED = ("latency_cycles", "clock_fraction", "limiter")
+"""Figures of a summary that hold under the usual governor alone."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +55,30 @@ class Point:
         Items per batch.
     changes : tuple of (str, value)
         Dotted keys of the chip, and what they become.
+    compression : tuple of (str, value)
+        Fields of `experiments.assumed_stages.Assumed` that a shipped network is given in all layers.
+    governor : str
+        One of `experiments.governing.GOVERNORS`; what `simulate` does if empty.
     """
 
     chip: str
     network: str
     stage: str
     batch: int
-    changes: tuple[tuple[str, Any], ...] = ()
+    changes: Changes = ()
+    compression: Changes = ()
+    governor: str = ""
 
     def machine(self) -> Chip:
         """Return the chip with its changes, validated."""
-        return _chip(self.chip).replace(**dict(self.changes))
+        return _machine(self.chip, self.changes)
 
     def columns(self) -> dict[str, Any]:
         """Return the first columns of the point's row: what was asked for."""
         own = {"chip": self.chip, "network": self.network, "stage": self.stage, "batch": self.batch}
-        return own | dict(self.changes)
+        governor = {"governor": self.governor} if self.governor else {}
+        assumed = {COMPRESSION + key: value for key, value in self.compression}
+        return own | governor | dict(self.changes) | assumed
 
 
 @dataclass(frozen=True)
@@ -72,7 +99,7 @@ def key_of(point: Point, seed: int) -> str:
         If the chip cannot be as the point says, or there is no such file.
     """
     identity = {
-        "chip": point.machine().model_dump_json(),
+        "chip": _chip_digest(point.chip, point.changes),
         "asked": point.columns(),
         "input": _input_digest(point.network),
         "seed": seed,
@@ -96,12 +123,21 @@ def run_batch(batch: list[tuple[str, Point]], digest: str) -> list[Outcome]:
 
 def _run(key: str, point: Point) -> Outcome:
     try:
-        summary = simulate(point.machine(), _workload(point.network, point.stage), point.batch).summary()
+        row = point.columns() | figures_of(point)
     except Exception as error:
         return Outcome(key, reason=reason_of(error))
-    return Outcome(
-        key, row=json.dumps(point.columns() | _figures(summary), default=lambda value: value.item())
-    )
+    return Outcome(key, row=json.dumps(row, default=lambda value: value.item()))
+
+
+def figures_of(point: Point) -> dict[str, object]:
+    """Simulate a point: the figures of `Report.summary`, or those of its governor in their place."""
+    workload = _workload(point.network, point.stage, point.compression)
+    report = simulate(point.machine(), workload, point.batch)
+    figures = {name: value for name, value in report.summary().items() if name not in ASKED}
+    if not point.governor:
+        return figures
+    kept = {name: value for name, value in figures.items() if name not in UNGOVERNED}
+    return kept | GOVERNORS[point.governor](report)
 
 
 def reason_of(error: Exception) -> str:
@@ -110,19 +146,27 @@ def reason_of(error: Exception) -> str:
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
-def _figures(summary: dict[str, object]) -> dict[str, object]:
-    return {
-        name: value for name, value in summary.items() if name not in ("chip", "network", "stage", "batch")
-    }
-
-
 @cache
 def _chip(name: str) -> Chip:
     return load_chip(name)
 
 
-@cache
-def _workload(network: str, stage: str) -> Workload:
+@lru_cache(CHIPS_KEPT)
+def _machine(name: str, changes: Changes) -> Chip:
+    return _chip(name).replace(**dict(changes))
+
+
+@lru_cache(CHIPS_KEPT)
+def _chip_digest(name: str, changes: Changes) -> str:
+    """Digest of the whole chip, validated."""
+    return hashlib.sha256(_machine(name, changes).model_dump_json().encode()).hexdigest()
+
+
+@lru_cache(CHIPS_KEPT)
+def _workload(network: str, stage: str, compression: Changes) -> Workload:
+    if compression:
+        usual = replace(ASSUMED.get(network, USUAL), source="as the sweep says")
+        return assumed_stage(network, stage, replace(usual, **dict(compression)))
     found = open_workloads(network, stage)
     if len(found) > 1:
         raise InputError(f"{network}: found no stage, expected one")

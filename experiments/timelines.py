@@ -15,6 +15,7 @@ from hwsim.trace import chrome_trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hwsim.governors import Governor
     from hwsim.simulate import Report
 
 MOST_STEPS = 20_000
@@ -39,8 +40,8 @@ class Observed:
     power: PowerTrace
 
 
-def observe(report: Report, batches: int = 3) -> Observed:
-    """Run up to `batches` batches on the event engine, the clock governed window by window."""
+def observe(report: Report, batches: int = 3, governor: Governor | None = None) -> Observed:
+    """Run up to `batches` batches on the event engine, governed window by window: the clock by default."""
     chip, schedule = report.chip, report.schedule
     batches = max(1, min(batches, MOST_STEPS // len(schedule.stream)))
     on_board = chip.power.scope == "board"
@@ -53,7 +54,8 @@ def observe(report: Report, batches: int = 3) -> Observed:
         frozenset() if on_board else frozenset(OFF_DIE),
     )
     energy = operation_energy(schedule, report.prices).repeat(batches)
-    run = run_governed(schedule.stream.repeat(batches), energy, ClockScaling(chip.power.clock_steps), cap)
+    governor = governor or ClockScaling(chip.power.clock_steps)
+    run = run_governed(schedule.stream.repeat(batches), energy, governor, cap)
     power = power_trace(run.timeline, run.energy, {"static": chip.static_W}, window_ticks, chip.tick_s)
     return Observed(report, batches, run, power)
 

@@ -126,7 +126,13 @@ class EnergyTable:
         scaled = SCALED_NAME.fullmatch(str(name))
         if scaled:
             voltage = float(scaled["volt"]) if scaled["volt"] else None
-            return cls.load(scaled["base"]).scaled(float(scaled["node"]), voltage, scaled["rule"])
+            corner = (float(scaled["node"]), voltage, scaled["rule"])
+            shipped = scaled["base"] in cls.names()
+            return (
+                _scaled_table(scaled["base"], *corner)
+                if shipped
+                else cls.load(scaled["base"]).scaled(*corner)
+            )
         if str(name) in cls.names():
             return _shipped_table(str(name))
         if str(name).endswith(".csv"):
@@ -188,6 +194,11 @@ def _shipped_names() -> tuple[str, ...]:
 @cache
 def _shipped_table(name: str) -> EnergyTable:
     return EnergyTable(name, name, _read_figures(_shipped() / f"{name}.csv"))
+
+
+@cache
+def _scaled_table(name: str, node_nm: float, voltage_V: float | None, rule: str) -> EnergyTable:
+    return _shipped_table(name).scaled(node_nm, voltage_V, rule)
 
 
 def _read_figures(file: Any) -> dict[str, EnergyFigure]:

@@ -8,15 +8,20 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from compress.container import Artifact
+from compress.models import build
 from experiments import cli, sweep_run
+from experiments.assumed_stages import USUAL, Assumed, assumed_stage
 from experiments.sweep import load_sweep, sweep_names
 from experiments.sweep_points import Point, key_of
 from experiments.sweep_run import run_sweep
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
+from hwsim.lighting import dimmed, gated, voltage_scaled
 from hwsim.networks import load_network
 from hwsim.simulate import simulate
 
@@ -98,6 +103,89 @@ def test_rows_are_the_simulators(plan, tmp_path):
     assert row["inferences_per_s"] == report.inferences_per_s
 
 
+COMPRESSED = """
+name = "compressed"
+method = "grid"
+[axes]
+chip = ["edge"]
+network = ["lenet5"]
+stage = ["shared"]
+compression = { density = [0.1, 0.5], value_bits = [2, 4] }
+"""
+
+
+def test_density_and_widths_are_the_simulators(plan, tmp_path):
+    swept = run_sweep(plan(COMPRESSED), output=tmp_path / "out")
+    assert list(swept.table.columns[4:6]) == ["compression.density", "compression.value_bits"]
+    for _, row in swept.table.iterrows():
+        assumed = Assumed(row["compression.density"], row["compression.value_bits"], USUAL.gap_bits, "test")
+        workload = assumed_stage("lenet5", "shared", assumed)
+        assert row["weight_bytes"] == workload.weight_bits / 8
+        assert row["energy_J"] == simulate(load_chip("edge"), workload).energy_per_inference_J
+    assert swept.table["weight_bytes"].is_unique
+
+
+def test_what_has_no_density_fails_with_the_reason(plan, tmp_path):
+    text = COMPRESSED.replace('"shared"', '"shared", "dense"').replace("0.5", "1.5")
+    swept = run_sweep(plan(text), output=tmp_path / "out")
+    assert len(swept.table) == 2
+    assert set(swept.failed["stage"]) == {"shared", "dense"}
+    assert swept.failed["reason"].str.contains("compression.density is 1.5|no density").all()
+
+
+GOVERNED = """
+name = "governed"
+method = "grid"
+[axes]
+chip = ["reference_250w"]
+network = ["alexnet"]
+stage = ["shared"]
+batch = [8]
+governor = ["dimming", "gating", "DVFS"]
+power.cap_W = [80.0, 250.0]
+"""
+
+
+def test_governors_are_the_simulators(plan, tmp_path):
+    swept = run_sweep(plan(GOVERNED), output=tmp_path / "out")
+    rows = swept.table.set_index(["governor", "power.cap_W"])
+    for cap_W in (80.0, 250.0):
+        chip = load_chip("reference_250w").replace(**{"power.cap_W": cap_W})
+        report = simulate(chip, load_network("alexnet", "shared"), 8)
+        for name, strategy in (("dimming", dimmed), ("gating", gated), ("DVFS", voltage_scaled)):
+            found = strategy(report)
+            row = rows.loc[(name, cap_W)]
+            assert row["energy_J"] == pytest.approx(found.energy_per_inference_J, rel=1e-12)
+            assert row["dark_share"] == found.tile_time.dark
+        assert rows.loc[("dimming", cap_W), "inferences_per_s"] == report.inferences_per_s
+        assert rows.loc[("DVFS", cap_W), "energy_J"] <= rows.loc[("dimming", cap_W), "energy_J"]
+
+
+def test_governors_that_look_at_windows(plan, tmp_path):
+    """A cap far off changes nothing; a low one is kept in every window, and costs time."""
+    text = GOVERNED.replace('"dimming", "gating", "DVFS"', '"race-to-idle", "windowed-clock"')
+    text = text.replace('"reference_250w"', '"edge"').replace('"alexnet"', '"lenet5"')
+    text = text.replace("[80.0, 250.0]", "[0.2, 99.0]") + "power.window_us = [20.0, 200.0]\n"
+    rows = run_sweep(plan(text), output=tmp_path / "out").table
+    free, capped = rows[rows["power.cap_W"] == 99.0], rows[rows["power.cap_W"] == 0.2]
+    report = simulate(load_chip("edge"), load_network("lenet5", "shared"), 8)
+    assert free["inferences_per_s"].to_numpy() == pytest.approx(report.inferences_per_s, rel=0.02)
+    assert free["energy_J"].to_numpy() == pytest.approx(report.energy_per_inference_J, rel=0.02)
+    assert (capped["peak_window_W"] <= 0.2 * 1.01).all()
+    assert (capped["power_W"] <= 0.2).all()
+    assert (capped["inferences_per_s"].to_numpy() < free["inferences_per_s"].to_numpy()).all()
+
+
+def test_a_compressed_file_can_be_swept(plan, tmp_path):
+    network = build("lenet300", np.random.default_rng(0))
+    path = tmp_path / "small.dcz"
+    Artifact.of(network, "dense").save(path)
+    text = GRID.replace('"lenet300", "lenet5"', f'"{path}"').replace('stage = ["dense", "huffman"]', "")
+    swept = run_sweep(plan(text), output=tmp_path / "out")
+    assert len(swept.table) == 12
+    assert (swept.table["network"] == str(path)).all()
+
+
 def test_one_or_two_workers_give_the_same_bytes(plan, tmp_path):
     run_sweep(plan(GRID), output=tmp_path / "one", backend="serial")
     run_sweep(plan(GRID), output=tmp_path / "two", workers=2)
@@ -127,6 +215,13 @@ def test_an_interrupted_sweep_goes_on_and_does_nothing_twice(plan, tmp_path, mon
     assert tables(tmp_path / "cut") == tables(tmp_path / "whole")
 
 
+def workers_left():
+    """Processes of sweeps whose coordinator was killed: their parent is now the first process."""
+    listed = subprocess.run(["ps", "-eo", "ppid,args"], check=True, capture_output=True, text=True).stdout
+    mine = [line for line in listed.splitlines() if sys.executable in line and "popen_loky_posix" in line]
+    return [line for line in mine if line.split()[0] == "1"]
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_the_table_is_the_same(tmp_path):
     path = tmp_path / "sweep.toml"
@@ -146,6 +241,8 @@ def test_killed_at_random_moments_the_table_is_the_same(tmp_path):
         time.sleep(chance.uniform(0, 6))
         process.send_signal(signal.SIGKILL)
         process.wait()
+    time.sleep(3)
+    assert not workers_left()
     subprocess.run(command("cut"), check=True, capture_output=True)
     assert tables(tmp_path / "cut") == tables(tmp_path / "whole")
 
@@ -214,6 +311,8 @@ def test_the_key_is_of_the_configuration_the_seed_and_the_code(monkeypatch):
         (('"grid"', '"random"'), "points"),
         (('"grid"', '"random"\npoints = 3'), "count"),
         (("batch = [1, 8]", "batch = [0]"), "batch"),
+        (("batch = [1, 8]", 'governor = ["gate"]'), "governor"),
+        (("batch = [1, 8]", "compression.bits = [1]"), "compression.bits"),
         (("batch = [1, 8]", "batch = []"), "batch"),
         (("batch = [1, 8]", "batch = 8"), "a list"),
         (('chip = ["edge"]', ""), "axes.chip"),

@@ -154,9 +154,8 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     if node.op == "matmul" and not constants:
         return [_matmul(node, facts, common)]
     read, written = _elements(node, facts)
-    return [
-        Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=_ops(node, facts, written), **common)
-    ]
+    ops = _ops(node, facts, written)
+    return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
 
 
 def _elements(node: Node, facts: _Facts) -> tuple[int, int]:

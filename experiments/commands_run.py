@@ -22,6 +22,7 @@ TILES = [
     "strategy", "lit", "dim", "dark", "starved", "waiting", "full-clock tiles", "inferences/s", "energy/inf",
     "power",
 ]  # fmt: skip
+TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
 LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
 
 
@@ -34,6 +35,10 @@ def run_(
         str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
     ] = "",
     batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    training: Annotated[
+        bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
+    ] = False,
+    optimizer: Annotated[str, typer.Option(help="Of the training step: sgd, momentum or adam.")] = "momentum",
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
     changes: Annotated[
         list[str] | None,
@@ -55,18 +60,23 @@ def run_(
     """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
     from experiments.changes import parse_changes
     from experiments.console import print_json, print_line, print_table
-    from experiments.workloads import open_workloads
+    from experiments.workloads import is_built_in, open_workloads
     from hwsim.chip import load_chip
     from hwsim.errors import InputError
     from hwsim.simulate import ENGINES, simulate
+    from hwsim.training import training_step
 
     if engine not in ENGINES:
         raise InputError(f"--engine {engine!r}: expected one of {', '.join(ENGINES)}")
     changed = parse_changes(changes or [])
     machine = load_chip(chip).replace(**changed)
-    workloads = open_workloads(workload, stage)
+    workloads = open_workloads(
+        workload, "dense" if training and not stage and is_built_in(workload) else stage
+    )
     if layers:
         workloads = [found.only(layers.split(",")) for found in workloads]
+    if training:
+        workloads = [training_step(found, optimizer) for found in workloads]
     reports = [simulate(machine, found, batch, engine=engine) for found in workloads]  # type: ignore[arg-type]
     if check:
         _audit(reports)
@@ -87,7 +97,10 @@ def run_(
         return
     first = reports[0]
     title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"
-    print_table(title, SUMMARY, [_summary_row(report) for report in reports])
+    header = [TRAINING_NAMES.get(name, name) if training else name for name in SUMMARY]
+    print_table(title, header, [_summary_row(report) for report in reports])
+    if training:
+        _print_footprint(first, batch)
     if len(reports) == 1:
         print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
         print_table("Layers", LAYERS, _layer_rows(first))
@@ -97,6 +110,18 @@ def run_(
     if explain:
         for report in reports:
             _explain(report, explain)
+
+
+def _print_footprint(report: Report, batch: int) -> None:
+    from experiments.console import print_line
+    from hwsim.training import footprint
+
+    held = footprint(report.workload)
+    print_line(
+        f"a training step holds {engineering(held.weights_B, 'B')} of weights, "
+        f"{engineering(held.gradients_B, 'B')} of gradients, {engineering(held.state_B, 'B')} of optimizer "
+        f"state and {engineering(batch * held.activations_B, 'B')} of activations for its {batch} items"
+    )
 
 
 def _audit(reports: list[Report]) -> None:

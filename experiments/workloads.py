@@ -26,11 +26,10 @@ def open_workloads(name: str, stage: str = "") -> list[Workload]:
     InputError
         If there is no such file or network, or a file is given a stage.
     """
-    suffix = Path(name).suffix
-    if suffix in (".dcz", ".csv"):
+    if not is_built_in(name):
         if stage:
             raise InputError(f"{name}: a file has one stage, expected no --stage")
-        return [_from_dcz(Path(name)) if suffix == ".dcz" else _from_csv(Path(name))]
+        return [_from_dcz(Path(name)) if Path(name).suffix == ".dcz" else _from_csv(Path(name))]
     from experiments.assumed_stages import ASSUMED, load_stage
     from hwsim.networks import STAGES, load_network, network_stages
 
@@ -38,6 +37,11 @@ def open_workloads(name: str, stage: str = "") -> list[Workload]:
         assumed = name in ASSUMED and stage in STAGES
         return [load_stage(name, stage) if assumed else load_network(name, stage)]
     return [load_network(name, found) for found in network_stages(name)]
+
+
+def is_built_in(name: str) -> bool:
+    """Whether `name` is to be a built-in network and not a file."""
+    return Path(name).suffix not in (".dcz", ".csv")
 
 
 def _from_dcz(path: Path) -> Workload:

@@ -223,6 +223,7 @@ def _vector(
     row: Row, name: str, kind: str, shape: Shape, sources: Sequence[Shape | None], extra: dict[str, Any]
 ) -> tuple[Layer, Shape]:
     elements = prod(shape)
+    extra["op"] = kind
     if kind in ("maxpool", "avgpool"):
         return _pool(row, name, shape, extra)
     if kind == "globalpool":

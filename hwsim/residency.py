@@ -98,17 +98,32 @@ def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
             f"chip {chip.name}: buffers of {buffers} bytes do not fit sram.capacity_B = "
             f"{chip.sram.capacity_B}"
         )
-    lead = next((i for i, layer in enumerate(workload.layers) if layer.kind == "fc"), len(workload.layers))
+    lead = next((i for i, layer in enumerate(workload.layers) if _ends_lead(layer)), len(workload.layers))
     sizes = [m for m in range(1, batch + 1) if batch % m == 0] if lead else [batch]
     liveness = _liveness(workload, lead)
     return [_plan_for(chip, workload, batch, m, lead, buffers, liveness) for m in sizes]
 
 
+def _ends_lead(layer: Layer) -> bool:
+    return layer.kind == "fc" or layer.over_batch != "each"
+
+
 @dataclass(frozen=True)
 class _Liveness:
-    """Activation bits of one item: live while each layer runs, and kept for the whole batch."""
+    """Activations that are live while each layer runs.
+
+    Parameters
+    ----------
+    live, once : list of int
+        Bits for each item, and for the whole batch.
+    touched : list of set of int
+        Tensors the layer reads or writes.
+    boundary : int
+        Bits of each item that the leading layers leave for the others.
+    """
 
     live: list[int]
+    once: list[int]
     touched: list[set[int]]
     boundary: int
 
@@ -120,19 +135,26 @@ def _liveness(workload: Workload, lead: int) -> _Liveness:
     last_use = {i: i for i in size}
     for index, layer in enumerate(layers):
         last_use |= dict.fromkeys(layer.inputs, index)
-    live, touched = [], []
-    held = size[-1] if last_use[-1] >= 0 else 0
-    ending: dict[int, int] = Counter()
+    crossing = {i for i in range(-1, lead) if last_use[i] >= lead}
+    ending: dict[int, list[int]] = {}
     for index, last in last_use.items():
-        ending[last] += size[index]
+        ending.setdefault(last, []).append(index)
+    live, once, touched = [], [], []
+    held = Counter({"each": size[-1] if last_use[-1] >= 0 else 0})
     for index, layer in enumerate(layers):
-        held += size[index]
+        held[_kept(layers, index)] += size[index]
         in_place = _in_place(layer, index, last_use)
-        live.append(held - (min(size[index], size[layer.inputs[0]]) if in_place else 0))
+        live.append(held["each"] - (min(size[index], size[layer.inputs[0]]) if in_place else 0))
+        once.append(held["once"])
         touched.append({*layer.inputs, index})
-        held -= ending[index]
-    boundary = sum(size[i] for i in range(-1, lead) if last_use[i] >= lead) if lead else 0
-    return _Liveness(live, touched, boundary)
+        for ended in ending.get(index, ()):
+            held[_kept(layers, ended)] -= size[ended]
+    return _Liveness(live, once, touched, sum(size[i] for i in crossing))
+
+
+def _kept(layers: Sequence[Layer], index: int) -> str:
+    """Whether an output is there for each item or once for the batch; the input is for each."""
+    return "each" if index < 0 or layers[index].over_batch == "each" else "once"
 
 
 def _in_place(layer: Layer, index: int, last_use: dict[int, int]) -> bool:
@@ -148,8 +170,8 @@ def _plan_for(
     layers = workload.layers
     space = 8 * (chip.sram.capacity_B - buffers)
     need = [
-        micro * live + batch * liveness.boundary if index < lead else batch * live
-        for index, live in enumerate(liveness.live)
+        micro * live + batch * liveness.boundary if index < lead else batch * live + once
+        for index, (live, once) in enumerate(zip(liveness.live, liveness.once, strict=True))
     ]
     overflowing = {i for i, bits in enumerate(need) if bits > space}
     spilled = tuple(any(i in liveness.touched[j] for j in overflowing) for i in range(len(layers)))
@@ -158,7 +180,7 @@ def _plan_for(
         activations = max(activations, space // 2)
     items = [micro if i < lead else batch for i in range(len(layers))]
     tilings = tuple(
-        best_tiling(problem_of(layer, items[i]), activations)
+        best_tiling(problem_of(*layer.joined(items[i])), activations)
         if i in overflowing and layer.kind != "vector"
         else None
         for i, layer in enumerate(layers)
@@ -172,7 +194,7 @@ def _plan_for(
         for i, layer in enumerate(layers)
         if layer.weights and not pinned[i]
     )
-    traffic = activation_traffic(workload, spilled, tilings, items)
+    moved = _traffic(workload, spilled, pinned, tilings, items)
     return Residency(
         batch,
         micro,
@@ -184,7 +206,7 @@ def _plan_for(
         activations // 8,
         buffers,
         weight_bits,
-        sum(batch // items[i] * moved.bits for i, moved in enumerate(traffic)),
+        sum(batch // count * part.bits for count, part in zip(items, moved, strict=True)),
     )
 
 
@@ -219,29 +241,42 @@ class Moved(NamedTuple):
         return self.inputs + self.outputs + 2 * self.psums
 
 
-def activation_traffic(
-    workload: Workload, spilled: Sequence[bool], tilings: Sequence[Tiling | None], items: Sequence[int]
-) -> list[Moved]:
+def activation_traffic(workload: Workload, residency: Residency, items: Sequence[int]) -> list[Moved]:
     """Activations and partial sums each layer moves between DRAM and chip in one pass.
 
-    The network's input always comes from DRAM, its output always goes there.
+    The network's input always comes from DRAM, its output always goes there; weights that a layer
+    writes back go there unless they stay on chip.
     """
+    return _traffic(workload, residency.spilled, residency.pinned, residency.tilings, items)
+
+
+def _traffic(
+    workload: Workload,
+    spilled: Sequence[bool],
+    pinned: Sequence[bool],
+    tilings: Sequence[Tiling | None],
+    items: Sequence[int],
+) -> list[Moved]:
     layers = workload.layers
     consumed = {source for layer in layers for source in layer.inputs}
     traffic = []
     for index, (layer, tiling, count) in enumerate(zip(layers, tilings, items, strict=True)):
+        from_outside = layer.input_elements * (1 if layer.over_batch == "once" else count)
         read = sum(
-            layer.input_elements if source < 0 else layers[source].output_elements
+            from_outside if source < 0 else layers[source].outputs_of(count)
             for source in layer.inputs
             if source < 0 or spilled[source]
         )
-        written = layer.output_elements if spilled[index] or index not in consumed else 0
+        leaves = spilled[index] or index not in consumed
+        if layer.writes_back:
+            leaves = not pinned[index]
+        written = layer.outputs_of(count) * leaves
         fetches, psum_passes = (tiling.input_fetches, tiling.psum_passes) if tiling else (1, 1)
         traffic.append(
             Moved(
-                count * read * layer.operand_bits * fetches,
-                count * written * layer.operand_bits,
-                count * layer.output_elements * PSUM_BITS * (psum_passes - 1),
+                read * layer.operand_bits * fetches,
+                written * layer.operand_bits,
+                layer.outputs_of(count) * PSUM_BITS * (psum_passes - 1),
             )
         )
     return traffic

@@ -94,7 +94,7 @@ class _Plan(NamedTuple):
 
 def _plan(chip: Chip, workload: Workload, residency: Residency, cuts: list[Cut], channel: Channel) -> _Plan:
     items = [residency.items(i) for i in range(len(workload.layers))]
-    traffic = activation_traffic(workload, residency.spilled, residency.tilings, items)
+    traffic = activation_traffic(workload, residency, items)
     demands, works = [], []
     for index, (cut, moved) in enumerate(zip(cuts, traffic, strict=True)):
         demand, work = _pass_over(chip, cut, channel, residency, index, moved)
@@ -172,7 +172,7 @@ def _pass_over(
 
 def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
     model = VectorUnit(chip.vector.lanes) if layer.kind == "vector" else chip.array
-    return model.cost(layer, items)
+    return model.cost(*layer.joined(items))
 
 
 def _count_weights(

@@ -24,6 +24,7 @@ __all__ = ["InputError", "Layer", "StoredWeights", "Workload", "conv", "dense_st
 
 Arithmetic = Literal["fp32", "fp16", "bf16", "int16", "int8", "int4"]
 Kind = Literal["conv", "fc", "matmul", "vector"]
+OverBatch = Literal["each", "sum", "once"]
 
 OPERAND_BITS: dict[str, int] = {"fp32": 32, "fp16": 16, "bf16": 16, "int16": 16, "int8": 8, "int4": 4}
 
@@ -108,6 +109,13 @@ class Layer:
         None where the layer has none.
     like : int or None
         Index of the earlier layer whose stored weights these are; None where they are its own.
+    op : str
+        What a ``vector`` layer does (``relu``, ``add``...), where that is known.
+    over_batch : {"each", "sum", "once"}
+        How a batch multiplies the layer: everything for each item; work and inputs for each item but
+        one output, their sum (the gradient of weights); or nothing (an update of weights).
+    writes_back : bool
+        The output replaces the weights the layer reads: it stays on chip where those do.
     pattern : ndarray of bool, shape (groups * filters, depth), or None
         Where the weights are not zero, when the real matrix is known.
     """
@@ -132,6 +140,9 @@ class Layer:
     inputs: tuple[int, ...] = (-1,)
     weights: StoredWeights | None = None
     like: int | None = None
+    op: str = ""
+    over_batch: OverBatch = "each"
+    writes_back: bool = False
     pattern: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +152,20 @@ class Layer:
         for key in ("weight_density", "input_density"):
             if not 0.0 <= getattr(self, key) <= 1.0:
                 raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected 0 to 1")
+
+    def joined(self, items: int) -> tuple[Layer, int]:
+        """Return an equal layer that works item by item, and for how many items."""
+        if self.over_batch == "each" or items == 1:
+            return self, items
+        if self.over_batch == "once":
+            return self, 1
+        scaled = {key: getattr(self, key) * items for key in ("input_elements", "vector_ops")}
+        depth = self.depth * items if self.kind == "matmul" else self.depth
+        return replace(self, over_batch="once", depth=depth, **scaled), 1
+
+    def outputs_of(self, items: int) -> int:
+        """Output elements of `items` of a batch."""
+        return self.output_elements * (items if self.over_batch == "each" else 1)
 
     @property
     def macs(self) -> int:
@@ -193,13 +218,13 @@ class Workload:
             if layer.like is not None and not self._may_share(index, layer.like):
                 raise InputError(
                     f"workload {self.name}, layer {layer.name}: like {layer.like} must name an earlier layer "
-                    "with as many weights of its own"
+                    "that stores as many bits of its own"
                 )
 
     def _may_share(self, index: int, owner: int) -> bool:
         user, found = self.layers[index], self.layers[owner]
-        same = user.weights is not None and found.weights is not None
-        return 0 <= owner < index and found.like is None and same and user.weight_count == found.weight_count
+        same = user.weights and found.weights and user.weights.total_bits == found.weights.total_bits
+        return 0 <= owner < index and found.like is None and bool(same)
 
     @property
     def macs(self) -> int:

@@ -64,8 +64,8 @@ def _saved(path: Path, stage: str) -> Point:
         )
     (run,) = chosen
     asked = run["asked"]
-    if asked["layers"]:
-        raise InputError(f"{path}: a run of some layers only, expected one of the whole network")
+    if asked["layers"] or asked.get("training"):
+        raise InputError(f"{path}: a run of some layers or of training, expected one of the whole network")
     point = Point(
         asked["chip"], asked["workload"], asked["stage"], asked["batch"], tuple(run["changes"].items())
     )

@@ -87,6 +87,7 @@ def run_(
     if as_json:
         files = Path(workload).suffix in (".dcz", ".csv")
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
+        asked["training"] = optimizer if training else ""
         stages = ["" if files else report.workload.stage for report in reports]
         print_json(
             [
@@ -104,7 +105,7 @@ def run_(
     if len(reports) == 1:
         print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
         print_table("Layers", LAYERS, _layer_rows(first))
-        print_table("Energy per inference: tensor by memory level and unit", *_energy_by_tensor(first))
+        print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
     if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
         print_line(f"{LOW} prices of low confidence: {', '.join(low)}")
     if explain:

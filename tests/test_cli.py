@@ -120,3 +120,16 @@ def test_reference_without_runs_says_what_to_do(capsys, tmp_path, monkeypatch):
 )
 def test_memory_size(size, expected):
     assert memory_size(size) == expected
+
+
+def test_a_training_step_says_what_it_holds(capsys):
+    assert (
+        cli.run(cli.HWSIM, ["run", "edge", "lenet5", "--training", "--optimizer", "adam", "--batch", "4"])
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "lenet5 training on edge, batch 4" in out
+    assert "3.449 MB of optimizer state" in out or "3.45 MB of optimizer state" in out
+    assert "energy/item" in out
+    assert cli.run(cli.HWSIM, ["run", "edge", "lenet5", "--training", "--stage", "int8"]) == 2
+    assert "training needs weights stored dense" in capsys.readouterr().err

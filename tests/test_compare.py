@@ -201,7 +201,7 @@ def test_a_report_of_some_layers_is_refused(tmp_path, capsys):
     )
     path = tmp_path / "part.json"
     path.write_text(capsys.readouterr().out)
-    with pytest.raises(InputError, match="some layers only"):
+    with pytest.raises(InputError, match="some layers or of training"):
         parse_run(str(path))
 
 

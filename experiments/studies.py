@@ -35,10 +35,14 @@ STUDIES: tuple[str, ...] = (
     "dark_silicon",
     "distance",
     "energy_ladder",
+    "fifo_depth",
     "relight",
     "rent",
+    "residency_cliff",
     "roofline",
     "validate",
+    "waterfall",
+    "when_not",
 )
 """Names of the study modules."""
 

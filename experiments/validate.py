@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from experiments.figures import load_balance, validation
+from experiments.figures import validation
 from experiments.studies import run_alone
 from hwsim import validate as comparison
 from hwsim.arrays.spads import CELL, OBJECTIVE
@@ -47,14 +47,11 @@ VERDICTS = ("met", "missed", "not judged")
 
 
 def produce(run: Run) -> None:
-    """Write the comparison, the load balance of EIE, the constants behind both, and two figures."""
+    """Write the comparison, the constants behind it, and the figure."""
     table = judged(comparison.validate())
-    balance = comparison.eie_load_balance()
     run.write_csv("validate.csv", table)
-    run.write_csv("load_balance.csv", balance)
     run.write_csv("constants.csv", constants())
     validation.save(table, run.folder / "validate")
-    load_balance.save(balance, run.folder / "load_balance")
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:

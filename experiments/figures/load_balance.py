@@ -11,8 +11,6 @@ from experiments import style
 from experiments.figures.labels import leader, spread
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 CHOSEN_DEPTH = 8
@@ -59,8 +57,3 @@ def draw(balance: pd.DataFrame) -> Figure:
                 arrowprops=leader(colours[layer]),
             )
     return figure
-
-
-def save(balance: pd.DataFrame, path: Path) -> list[Path]:
-    """Draw `balance` and write it to `path` as PNG and SVG; see `draw`."""
-    return style.save(draw(balance), path)

@@ -1,0 +1,94 @@
+"""Joules against on-chip memory: a line a stage, a dot where everything lives on chip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from experiments import style
+from experiments.figures.labels import leader, spread
+from experiments.units import engineering, memory_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLES = {
+    ("edge", "lenet300"): "LeNet-300-100, edge chip",
+    ("reference_250w", "alexnet"): "AlexNet, 250 W chip",
+}
+GAP = 0.075
+"""Between labels, as a part of the height of a panel."""
+
+
+def draw(lines: pd.DataFrame, knees: pd.DataFrame) -> Figure:
+    """Draw a panel per network of columns ``stage``, ``sram_B``, ``energy_J``; `knees` are its dots."""
+    with style.applied():
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.6))
+        for place, ((chip, network), title) in enumerate(TITLES.items()):
+            axes = figure.add_axes((0.085 + 0.49 * place, 0.16, 0.25, 0.75))
+            of_panel = [
+                table[(table["chip"] == chip) & (table["network"] == network)] for table in (lines, knees)
+            ]
+            _panel(axes, *of_panel)
+            axes.set_title(title, pad=6)
+        figure.axes[0].annotate(
+            "dot: the least\nmemory with all\nweights on chip",
+            (0.02, 0.02),
+            xycoords="axes fraction",
+            size=6.5,
+        )
+    return figure
+
+
+def _panel(axes: Axes, lines: pd.DataFrame, knees: pd.DataFrame) -> None:
+    stages = style.in_order(set(lines["stage"]), style.STAGES, "stage")
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlim(lines["sram_B"].min(), lines["sram_B"].max())
+    axes.set_ylim(lines["energy_J"].min() / 1.25, lines["energy_J"].max() * 1.35)
+    ends: dict[str, tuple[float, float]] = {}
+    for stage in stages:
+        colour = style.STAGES[stage][1]
+        line = pd.concat([lines[lines["stage"] == stage], knees[knees["stage"] == stage]])
+        line = line.sort_values("sram_B")
+        dashes = (0, (3, 2)) if stage == "huffman" else "-"
+        axes.plot(line["sram_B"], line["energy_J"], color=colour, linestyle=dashes, linewidth=1.5)
+        knee = knees[knees["stage"] == stage].iloc[0]
+        axes.plot([knee["sram_B"]], [knee["energy_J"]], "o", color=colour, markersize=5, zorder=3)
+        ends[stage] = (float(line["energy_J"].iloc[-1]), float(knee["sram_B"]))
+    axes.xaxis.set_major_locator(LogLocator(4, numticks=12))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value).replace(" ", "\n")))
+    axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0), numticks=12))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
+    axes.grid(axis="y")
+    axes.set_xlabel("on-chip memory", labelpad=1)
+    _name_ends(axes, ends)
+
+
+def _name_ends(axes: Axes, ends: dict[str, tuple[float, float]]) -> None:
+    at = [axes.transLimits.transform(axes.transScale.transform((1.0, end)))[1] for end, _ in ends.values()]
+    moved = spread([float(height) for height in at], GAP, 0.03, 1.0)
+    for (stage, (end, knee_B)), height in zip(ends.items(), moved, strict=True):
+        name, colour = style.STAGES[stage]
+        axes.annotate(
+            f"{name}: {_size(knee_B)}",
+            (axes.get_xlim()[1], end),
+            (1.06, height),
+            textcoords="axes fraction",
+            va="center",
+            size=7.5,
+            color=colour,
+            annotation_clip=False,
+            arrowprops=leader(colour),
+        )
+
+
+def _size(size_B: float) -> str:
+    """A size in three digits."""
+    mebi = size_B / 2**20
+    return f"{mebi:.3g} MiB" if mebi >= 1 else f"{1024 * mebi:.3g} KiB"

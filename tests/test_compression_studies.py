@@ -1,0 +1,83 @@
+"""Studies of what compression gives: knees to the byte, gains that end at one, queues by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import fifo_depth, residency_cliff, waterfall, when_not
+from experiments.figures import residency_cliff as cliff_figure
+from hwsim.chip import load_chip
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+
+
+def test_a_knee_is_the_least_memory_to_the_byte():
+    case = residency_cliff.CASES[0]
+    found = residency_cliff.knee(case, "huffman")
+    workload = load_network(case.network, "huffman")
+
+    def home(capacity_B):
+        return simulate(residency_cliff.with_memory(load_chip(case.chip), capacity_B), workload).weights_home
+
+    assert home(found["sram_B"]) == "on chip"
+    assert home(found["sram_B"] - 1) != "on chip"
+
+
+def test_a_memory_of_four_times_the_size_has_wires_of_twice_the_length():
+    chip = load_chip("edge")
+    larger = residency_cliff.with_memory(chip, 4 * chip.sram.capacity_B)
+    assert larger.sram.wire_mm == 2 * chip.sram.wire_mm
+
+
+def test_the_knee_lies_on_its_line():
+    lines = pd.DataFrame(
+        [
+            {"chip": chip, "network": network, "stage": "dense", "sram_B": sram_B, "energy_J": energy_J}
+            for chip, network in cliff_figure.TITLES
+            for sram_B, energy_J in ((1 << 10, 4.0), (1 << 14, 1.0))
+        ]
+    )
+    knees = lines.drop_duplicates("chip").assign(sram_B=1 << 12, energy_J=0.5)
+    curve, dot = cliff_figure.draw(lines, knees).axes[0].lines
+    assert curve.get_xydata().tolist() == [[1 << 10, 4.0], [1 << 12, 0.5], [1 << 14, 1.0]]
+    assert dot.get_xydata().tolist() == [[1 << 12, 0.5]]
+
+
+def test_the_waterfall_falls_and_its_error_does_not_rise():
+    table = pd.DataFrame(waterfall.steps())
+    assert len(table) == 4 * len(waterfall.CHIPS)
+    for _, rows in table.groupby("network"):
+        assert rows["stage"].tolist() == list(waterfall.STAGES)
+        assert (np.diff(rows["weight_bytes"]) < 0).all()
+        assert rows["top1_error_pct"].iloc[-1] <= rows["top1_error_pct"].iloc[0]
+    printed = table.dropna(subset="published_bytes")
+    assert printed["weight_bytes"].to_numpy() == pytest.approx(printed["published_bytes"].to_numpy(), rel=0.2)
+
+
+def test_huffman_coding_does_not_pay_beside_a_small_bank():
+    table = pd.DataFrame(when_not.by_bank()).set_index(["bank_B", "stage"])
+    smallest, largest = when_not.BANKS_B[0], when_not.BANKS_B[-1]
+    assert table.loc[(smallest, "huffman"), "gain"] < 1 < table.loc[(smallest, "shared"), "gain"]
+    assert table.loc[(largest, "huffman"), "gain"] > 1
+    saved = table.loc[(smallest, "shared"), "weights_J"] - (
+        table.loc[(smallest, "huffman"), "weights_J"] - table.loc[(smallest, "huffman"), "decoder_J"]
+    )
+    assert saved < table.loc[(smallest, "huffman"), "decoder_J"]
+
+
+def test_gains_by_layer_go_with_the_uses_of_a_weight():
+    table = pd.DataFrame(when_not.by_layer())
+    assert table[table["kind"] == "fc"]["uses_of_a_weight"].eq(1).all()
+    assert table[table["kind"] == "fc"]["gain"].min() > 9 * table[table["kind"] == "conv"]["gain"].max()
+
+
+def test_what_depth_gains_by_hand():
+    """Two layers, busy 50% and 80% with a queue of one, 75% and 80% with two: 1.25 times faster."""
+    balance = pd.DataFrame(
+        {"layer": ["a", "a", "b", "b"], "queue_depth": [1, 2, 1, 2], "load_balance": [0.5, 0.75, 0.8, 0.8]}
+    )
+    table = fifo_depth.by_depth(balance).set_index("queue_depth")
+    assert table.loc[1, "idle_mean"] == pytest.approx(0.35)
+    assert table.loc[1, "idle_most"] == pytest.approx(0.5)
+    assert table.loc[2, "speedup_mean"] == pytest.approx(1.25)
+    assert table.loc[1, "of_deepest_mean"] == pytest.approx((0.5 / 0.75 + 1) / 2)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.commands_machine import AsJson
 from experiments.showing import Show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from experiments.study_runs import Ended
+
+CORES = os.cpu_count() or 1
 
 DIFFERENT = 1
 """Exit code when a check finds another result."""
@@ -17,6 +24,8 @@ DIFFERENT = 1
 EXPERIMENTS = typer.Typer(help="List, run and check the experiments.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Experiments; see list.")]
+
+Workers = Annotated[int, typer.Option(min=1, help="Experiments at a time; all cores by default.")]
 
 
 @EXPERIMENTS.command(name="list")
@@ -37,54 +46,86 @@ def list_(as_json: AsJson = False) -> None:
 @EXPERIMENTS.command()
 def run(
     names: Names = None,
-    every: Annotated[bool, typer.Option("--all", help="Run every experiment.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Run every experiment; those that train, from their shipped runs.")
+    ] = False,
+    train: Annotated[bool, typer.Option("--train", help="With --all, train again.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for one experiment.")] = None,
+    workers: Workers = CORES,
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Run experiments into results/runs/NAME: tidy CSV, figures, manifest."""
-    from experiments.console import print_json, print_line, print_note
+    from experiments.console import print_json, print_line
     from experiments.showing import show_figures
-    from experiments.studies import STUDIES, run_study
+    from experiments.studies import STUDIES
+    from experiments.study_runs import run_studies
 
     if every == bool(names):
         raise typer.BadParameter("expected names of experiments, or --all")
+    if train and not every:
+        raise typer.BadParameter(
+            "named experiments train anyway, expected it with --all", param_hint="--train"
+        )
     chosen = list(STUDIES) if every else names or []
     if output and len(chosen) > 1:
         raise typer.BadParameter(f"one folder for {len(chosen)} experiments", param_hint="--output")
     done = {}
-    for number, name in enumerate(chosen, start=1):
-        print_note(f"{name} ({number} of {len(chosen)}) ...")
-        started = time.monotonic()
-        folder = run_study(name, output)
-        done[name] = {"folder": str(folder), "elapsed_s": time.monotonic() - started}
+    for ended in _told(run_studies(chosen, workers, output=output, train=train or not every), chosen):
+        done[ended.name] = {"folder": str(ended.outcome), "elapsed_s": ended.elapsed_s}
         if show:
-            show_figures(folder)
+            show_figures(ended.outcome)
         if not as_json:
-            print_line(f"{name}: {done[name]['elapsed_s']:.1f} s, {folder}")
+            print_line(f"{ended.name}: {ended.elapsed_s:.1f} s, {ended.outcome}")
+    if not train and every:
+        _note_shipped(chosen)
     if as_json:
         print_json(done)
 
 
 @EXPERIMENTS.command()
-def check(names: Names = None, as_json: AsJson = False) -> None:
+def check(names: Names = None, workers: Workers = CORES, as_json: AsJson = False) -> None:
     """Run experiments again, all if none is named, and compare with results/reference/NAME.
 
     Those that train are concluded again from what the reference has measured.
     """
-    from experiments.console import print_json, print_line, print_note
-    from experiments.studies import STUDIES, check_study, load_study
+    from experiments.console import print_json, print_line
+    from experiments.studies import STUDIES
+    from experiments.study_runs import check_studies
 
+    chosen = names or list(STUDIES)
     differ = {}
-    for name in names or STUDIES:
-        print_note(f"{name} ...")
-        differ[name] = check_study(name)
+    for ended in _told(check_studies(chosen, workers), chosen):
+        differ[ended.name] = ended.outcome
         if not as_json:
-            print_line("\n".join(f"{name}: {sentence}" for sentence in differ[name] or ["the same"]))
-        if minutes := load_study(name).minutes:
-            again = f"hwsim experiments run {name} trains {minutes:g} minutes"
-            print_note(f"{name}: concluded from its shipped runs; {again}")
+            told = ended.outcome or [f"the same, {ended.elapsed_s:.1f} s"]
+            print_line("\n".join(f"{ended.name}: {sentence}" for sentence in told))
+    _note_shipped(chosen)
     if as_json:
         print_json(differ)
     if any(differ.values()):
         raise typer.Exit(DIFFERENT)
+
+
+def _told(ending: Iterator[Ended], names: list[str]) -> Iterator[Ended]:
+    """Say how many are left whenever one has ended."""
+    from experiments.console import print_note
+
+    left = list(names)
+    print_note(f"{', '.join(left)} ...")
+    for ended in ending:
+        yield ended
+        left.remove(ended.name)
+        if left:
+            print_note(f"{len(names) - len(left)} of {len(names)} done, left: {', '.join(left)} ...")
+
+
+def _note_shipped(names: list[str]) -> None:
+    """Say which experiments were concluded from shipped runs, and how to train them anew."""
+    from experiments.console import print_note
+    from experiments.studies import load_study
+
+    for name in names:
+        if minutes := load_study(name).minutes:
+            again = f"hwsim experiments run {name} trains {minutes:g} minutes"
+            print_note(f"{name}: concluded from its shipped runs; {again}")

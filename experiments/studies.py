@@ -24,7 +24,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.results import REFERENCE, Run, recording
+from experiments.results import REFERENCE, Run, recording, sha256
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,18 +103,27 @@ def load_study(name: str) -> Study:
     )
 
 
-def run_study(name: str, output: Path | None = None) -> Path:
+def run_study(name: str, output: Path | None = None, *, train: bool = True) -> Path:
     """Run a study into `output`, or ``results/runs/NAME``, and return that folder.
+
+    Parameters
+    ----------
+    train : bool
+        Whether one that trains does so; else it is concluded from what its reference has measured.
 
     Raises
     ------
     InputError
-        If there is no such study, or the folder cannot be written.
+        If there is no such study, no reference to conclude from, or the folder cannot be written.
     """
     study = load_study(name)
     with recording(name, output) as run:
         run.inputs["shipped data"] = shipped_data_digest()
-        study.produce(run)
+        if study.conclude is None or train:
+            study.produce(run)
+        else:
+            run.inputs[MEASURED] = sha256(_reference(study, Path()) / MEASURED)
+            _conclude(study, run, Path())
     return run.target
 
 
@@ -139,18 +148,29 @@ def check_study(name: str, root: Path = Path()) -> list[str]:
         If there is no such study, or no reference of it.
     """
     study = load_study(name)
-    reference = root / REFERENCE / name
-    wanted = MEASURED if study.conclude else "*.csv"
-    if not any(reference.glob(wanted)):
-        raise InputError(f"no {wanted} in {reference}, expected the reference of experiment {name}")
+    reference = _reference(study, root)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), Path(folder))
         if study.conclude is None:
             study.produce(run)
         else:
-            shutil.copy(reference / MEASURED, run.folder)
-            study.conclude(run)
+            _conclude(study, run, root)
         return differences(reference, run.folder)
+
+
+def _conclude(study: Study, run: Run, root: Path) -> None:
+    """Make all but the measurements of a study that trains."""
+    assert study.conclude is not None
+    shutil.copy(_reference(study, root) / MEASURED, run.folder)
+    study.conclude(run)
+
+
+def _reference(study: Study, root: Path) -> Path:
+    reference = root / REFERENCE / study.name
+    wanted = MEASURED if study.conclude else "*.csv"
+    if not any(reference.glob(wanted)):
+        raise InputError(f"no {wanted} in {reference}, expected the reference of experiment {study.name}")
+    return reference
 
 
 def differences(reference: Path, made: Path) -> list[str]:
@@ -201,8 +221,8 @@ def _same(was: str, now: str) -> bool:
 def shipped_data_digest() -> str:
     """SHA-256 over every shipped chip, network and table: what studies read."""
     digest = hashlib.sha256()
-    for part in ("chips", "data"):
-        for name, content in _contents(resources.files("hwsim") / part, part):
+    for package, part in (("hwsim", "chips"), ("hwsim", "data"), ("experiments", "data")):
+        for name, content in _contents(resources.files(package) / part, f"{package}/{part}"):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""Where the points of a sweep run: here, in processes of this machine, or on a dask cluster.
+"""Where points of a sweep, or studies, run: here, in processes of this machine, or on a dask cluster.
 
 A backend takes a function and the argument lists of its calls and gives results as they come.
 """
@@ -57,7 +57,7 @@ def _in_processes(function: Callable[..., Any], calls: Calls, workers: int) -> I
             yield from pool(delayed(_in_worker)(os.getpid(), function, call) for call in calls)
         except BrokenProcessPool:
             raise InputError(
-                "a worker process died (killed, or out of memory): finished points are kept, run it again"
+                "a worker process died (killed, or out of memory): what was finished is kept, run it again"
             ) from None
 
 

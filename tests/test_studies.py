@@ -48,7 +48,7 @@ def run(*arguments: str) -> int:
 
 def made_and_kept() -> None:
     """Run every experiment and keep the result as the reference."""
-    assert run("run", "--all") == 0
+    assert run("run", "--all", "--train") == 0
     assert cli.run(cli.HWSIM, ["reference"]) == 0
 
 
@@ -88,6 +88,15 @@ def test_a_run_goes_where_it_is_told(squares, tmp_path):
     assert (tmp_path / "elsewhere" / "squares.csv").exists()
 
 
+def test_several_studies_run_at_once_and_name_the_command_that_was_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["hwsim", "experiments", "run", "energy_ladder", "waterfall"])
+    assert run("run", "energy_ladder", "waterfall", "--workers", "2") == 0
+    for name in ("energy_ladder", "waterfall"):
+        manifest = json.loads((tmp_path / "results" / "runs" / name / "manifest.json").read_text())
+        assert manifest["command"] == "hwsim experiments run energy_ladder waterfall"
+
+
 def test_check_finds_the_same(squares, capsys):
     made_and_kept()
     squares.factor = 1.0 + 1e-12
@@ -118,6 +127,10 @@ def test_a_study_that_trains_is_concluded_from_its_shipped_runs(squares, tmp_pat
     module = types.SimpleNamespace(__doc__=DOC, produce=produce, conclude=conclude, MINUTES=7.5)
     monkeypatch.setitem(sys.modules, "experiments.squares", module)
     made_and_kept()
+    assert run("run", "--all") == 0
+    assert "concluded from its shipped runs" in capsys.readouterr().err
+    manifest = json.loads((tmp_path / "results" / "runs" / "squares" / "manifest.json").read_text())
+    assert studies.MEASURED in manifest["inputs"]
     assert run("check") == 0
     assert "run squares trains 7.5 minutes" in capsys.readouterr().err
     squares.factor = 2.0
@@ -173,6 +186,7 @@ def test_files_that_come_and_go(tmp_path):
     [
         ["run"],
         ["run", "squares", "--all"],
+        ["run", "squares", "--train"],
         ["run", "cubes"],
         ["check", "cubes"],
         ["check"],  # there is no reference yet

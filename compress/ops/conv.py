@@ -91,6 +91,31 @@ def _gather(lines, route, first, offset, patches):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
+def _gather_columns(lines, route, first, offset, columns):  # type: ignore[no-untyped-def]
+    """Fill `columns` (kernel height, run, rows), the transpose of what `_gather` fills.
+
+    For neighbouring positions that are neighbouring elements: each copy is a whole line of the output,
+    longer than a run.
+    """
+    kernel_h, run, rows = columns.shape
+    first_item, place = divmod(first, route.out_h * route.out_w)
+    for i in range(kernel_h):
+        for j in range(run):
+            target, item, row = columns[i, j], first_item, 0
+            line, column = divmod(place, route.out_w)
+            while row < rows:
+                source = lines[item, line * route.stride_h + i * route.dilation_h, offset + j :]
+                count = min(route.out_w - column, rows - row)
+                part, moved = target[row : row + count], source[column : column + count]
+                for c in range(count):
+                    part[c] = moved[c]
+                row += count
+                line, column = line + 1, 0
+                if line == route.out_h:
+                    item, line = item + 1, 0
+
+
+@njit(cache=True)
 def _scatter(patches, route, first, offset, lines):  # type: ignore[no-untyped-def]
     """Add `patches` back to the places they were gathered from."""
     item, place = divmod(first, route.out_h * route.out_w)
@@ -166,6 +191,10 @@ class _Convolution:
         if self.window.plain and self.groups == 1:
             return self.image.reshape(-1, self.depth)[rows]
         matrix = self.scratch[: rows.stop - rows.start]
+        if self.patch_shape[1] == self.route.stride_w == 1:
+            columns = matrix.reshape(*self.patch_shape[::2], -1)
+            _gather_columns(self.lines, self.route, rows.start, group * self.depth, columns)
+            return columns.reshape(self.span, -1).T
         patches = matrix.reshape(-1, *self.patch_shape)
         _gather(self.lines, self.route, rows.start, group * self.depth, patches)
         return matrix

@@ -119,6 +119,7 @@ def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:
     tables: dict[str, Mapping[str, object]] = {"gap_bits": recipe.gap_bits}
     for index, step in enumerate(recipe.steps):
         tables[f"step.{index}.densities"] = getattr(step, "densities", {})
+        tables[f"step.{index}.units"] = getattr(step, "units", {})
         tables[f"step.{index}.values"] = getattr(step, "values", {})
         if getattr(step, "patience", 0) and not len(dataset.validation):
             raise InputError(

@@ -80,8 +80,8 @@ class TrainStep(Training):
 class PruneStep(Training):
     """Prune gradually and retrain what is left; ends in the stage ``pruned``.
 
-    Exactly one of `density`, `densities` and `n_of_m` says how far. Without epochs, all is pruned at
-    once.
+    Exactly one of `density`, `densities`, `n_of_m` and `units` says how far. Without epochs, all is
+    pruned at once.
 
     Parameters
     ----------
@@ -91,24 +91,35 @@ class PruneStep(Training):
         Fraction that stays of each named layer; others stay whole.
     n_of_m : (int, int)
         So many of so many successive inputs stay, in every layer.
+    units : dict of str to int
+        So many neurons or channels stay of each named layer; see `compress.units.unit_masks`.
     score : {"magnitude", "lamp", "rate"}
         What `density` compares.
     until : float
         Fraction of the training after which pruning has reached its end.
+    updates : int
+        How often more is pruned on the way; every time costs a sort of all weights.
     """
 
     kind: Literal["prune"]
     density: Fraction | None = None
     densities: dict[str, Fraction] = Field(default_factory=dict)
     n_of_m: tuple[int, int] | None = Field(default=None, strict=False)
+    units: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     score: Score = "magnitude"
     until: float = Field(default=0.6, gt=0, le=1)
+    updates: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _one_target(self) -> PruneStep:
-        targets = (self.density is not None, bool(self.densities), self.n_of_m is not None)
+        targets = (
+            self.density is not None,
+            bool(self.densities),
+            self.n_of_m is not None,
+            bool(self.units),
+        )
         if sum(targets) != 1:
-            raise ValueError("exactly one of density, densities and n_of_m")
+            raise ValueError("exactly one of density, densities, n_of_m and units")
         return self
 
 

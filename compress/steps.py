@@ -19,7 +19,7 @@ from compress.share import CODEBOOK_DTYPES, CentroidTuning, share
 from compress.state import State
 from compress.tensors import DenseTensor, PrunedTensor
 from compress.train import Constraint, EpochReport, Loss, hard_labels, train
-from compress.units import Slim, remove, silence, untouched
+from compress.units import Slim, remove, silence, unit_masks, untouched
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def _prune(step: PruneStep, state: State, bench: Workbench) -> State:
     slim = untouched(state.network) if step.n_of_m else remove(state.network)
     small = _slimmed(state, slim)
     names = list(weights_of(small.network).values())
-    pruning = GradualPruning(_mask_rule(step, state, small), names, until=step.until, masks=small.masks)
+    pruning = GradualPruning(
+        _mask_rule(step, state, small), names, until=step.until, updates=step.updates, masks=small.masks
+    )
     if step.epochs:
         final_epoch = math.ceil(step.until * step.epochs)
         trained = _fit(replace(small, masks=pruning.masks), step, bench, pruning, final_epoch).params
@@ -198,6 +200,8 @@ def _mask_rule(step: PruneStep, state: State, small: State) -> MaskRule:
         return lambda weights, ramp: {
             name: nm_mask(weight, round(gradual_density(ramp, n, m)), m) for name, weight in weights.items()
         }
+    if step.units:
+        return lambda weights, ramp: unit_masks(small.network, weights, step.units, ramp)
     finals = {tensor_of[layer]: density for layer, density in step.densities.items()}
 
     def by_layer(weights: Mapping[str, Array], ramp: float) -> dict[str, Mask]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from compress.prune import WEIGHTED_OPS
+from compress.prune import WEIGHTED_OPS, gradual_density, top_mask
+from hwsim.workload import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from compress.network import Network, Node
     from compress.ops.base import Array
+    from compress.prune import Mask
 
 UNIT_WISE_OPS = ("relu", "max_pool", "avg_pool", "global_avg_pool", "flatten", "dropout")
 
@@ -32,7 +34,7 @@ class _Joint(NamedTuple):
     between: tuple[Node, ...]
     target: Node
 
-    def inputs_of(self, params: dict[str, Array]) -> Array:
+    def inputs_of(self, params: Mapping[str, Array]) -> Array:
         """Weights of the target by unit of the source: (outputs, units, weights per unit), a view."""
         weight = params[self.target.params[0]]
         return weight.reshape(len(weight), len(params[self.source.params[0]]), -1)
@@ -109,6 +111,44 @@ def remove(network: Network) -> Slim:
         places[target] = (places[target][0], inputs, *places[target][2:])
     slim = Slim(silent, places)
     return replace(slim, network=silent.with_params(slim.take(silent.params)))
+
+
+def unit_masks(
+    network: Network, weights: Mapping[str, Array], units: Mapping[str, int], ramp: float = 1.0
+) -> dict[str, Mask]:
+    """Keep the units whose weights in and out are largest: the product of their Euclidean norms.
+
+    Parameters
+    ----------
+    network : Network
+    weights : dict of str to ndarray
+        Current weights by name.
+    units : dict of str to int
+        How many stay of each named layer.
+    ramp : float
+        Progress of pruning, from 0 (all stay) to 1; see `compress.prune.gradual_density`.
+
+    Returns
+    -------
+    dict of str to ndarray of bool
+        By weight tensor of the named layers: False in the rows of units that go.
+
+    Raises
+    ------
+    InputError
+        If a named layer does not feed one other layer alone.
+    """
+    joints = {joint.source.name: joint for joint in _joints(network)}
+    masks = {}
+    for layer, count in units.items():
+        if layer not in joints:
+            raise InputError(f"units of {layer!r}: expected one of {', '.join(joints) or 'no layer'}")
+        joint, name = joints[layer], joints[layer].source.params[0]
+        incoming = np.square(weights[name]).reshape(len(weights[name]), -1).sum(axis=1)
+        outgoing = np.square(joint.inputs_of(weights)).sum(axis=(0, 2))
+        kept = top_mask(incoming * outgoing, round(gradual_density(ramp, count, len(incoming))))
+        masks[name] = np.broadcast_to(kept.reshape(-1, *[1] * (weights[name].ndim - 1)), weights[name].shape)
+    return masks
 
 
 def _silence(joint: _Joint, params: dict[str, Array]) -> bool:

@@ -189,6 +189,32 @@ def test_n_of_m_pruning_holds_in_every_group():
     assert np.count_nonzero(weight) > 60
 
 
+def test_pruning_units_keeps_the_strongest_of_a_layer():
+    chosen = {"kind": "prune", "units": {"fc1": 8}, "epochs": 0}
+    dense, pruned = (artifact.arrays() for artifact in compress(recipe(TRAIN, chosen), DATA))
+    strength = np.square(dense["fc1.weight"]).sum(1) * np.square(dense["fc2.weight"]).sum(0)
+    kept = np.sort(np.argsort(strength)[-8:])
+    np.testing.assert_array_equal(np.flatnonzero(pruned["fc1.weight"].any(axis=1)), kept)
+    np.testing.assert_array_equal(np.flatnonzero(pruned["fc2.weight"].any(axis=0)), kept)
+    np.testing.assert_array_equal(pruned["fc1.weight"][kept], dense["fc1.weight"][kept])
+
+
+def test_units_go_gradually_and_the_rest_is_trained_on():
+    chosen = {**PRUNE, "density": None, "units": {"fc1": 8}}
+    artifact = list(compress(recipe(TRAIN, chosen, PRUNE), DATA))[-1]
+    assert np.count_nonzero(artifact.arrays()["fc1.weight"].any(axis=1)) <= 8
+    assert evaluate(artifact.to_network(), DATA.test) < 0.05
+
+
+def test_fewer_updates_of_the_masks_end_at_the_same_density():
+    few, many = (
+        list(compress(recipe(TRAIN, {**PRUNE, "updates": updates}), DATA))[-1].arrays()
+        for updates in (2, 1000)
+    )
+    assert np.count_nonzero(few["fc1.weight"]) + np.count_nonzero(few["fc2.weight"]) <= 0.2 * 600
+    assert not np.array_equal(few["fc1.weight"], many["fc1.weight"])
+
+
 def test_gap_bits_reach_the_files():
     artifacts = list(compress(recipe(TRAIN, PRUNE, SHARE, ENCODE, gap_bits={"fc1": 2}), DATA))
     for artifact in artifacts[1:]:
@@ -240,6 +266,8 @@ def test_the_teacher_is_the_dense_network():
             {},
             "key step.0.values.fc9: no such layer, expected one of fc1, fc2",
         ),
+        ([{**PRUNE, "density": None, "units": {"fc9": 3}}], {}, "key step.0.units.fc9: no such layer"),
+        ([{**PRUNE, "density": None, "units": {"fc2": 3}}], {}, "units of 'fc2': expected one of fc1"),
         ([TRAIN], {"gap_bits": {"conv1": 3}}, "key gap_bits.conv1: no such layer"),
         ([{**TRAIN, "patience": 2}], {}, "key step.0.patience: there is no validation split"),
         ([{**PRUNE, "teacher_weight": 0.5}], {}, "no dense network yet, expected a train step before"),

@@ -53,6 +53,8 @@ class Training(Step):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     shift_pixels: int = Field(default=0, ge=0)
+    rotate_degrees: float = Field(default=0.0, ge=0, le=180)
+    stretch: float = Field(default=0.0, ge=0, le=1)
     patience: int = Field(default=0, ge=0)
     teacher_weight: Fraction = 0.0
     temperature: float = Field(default=2.0, gt=0)
@@ -68,6 +70,8 @@ class Training(Step):
             self.momentum,
             self.weight_decay,
             self.shift_pixels,
+            self.rotate_degrees,
+            self.stretch,
         )
 
 
@@ -138,6 +142,9 @@ class ShareStep(Training):
         How shared values are stored, and biases that are not shared.
     bias_values : int
         Shared values of every layer's biases; 0 stores each bias.
+    reassign : bool
+        Let weights change between shared values while they train (`compress.share.MovingLabels`)
+        instead of training the values alone; goes without `patience`.
     """
 
     kind: Literal["share"]
@@ -146,6 +153,13 @@ class ShareStep(Training):
     iterations: int = Field(default=LLOYD_ITERATIONS, ge=0)
     codebook: CodebookType = "fp32"
     bias_values: int = Field(default=0, ge=0, le=4095)
+    reassign: bool = False
+
+    @model_validator(mode="after")
+    def _no_patience(self) -> ShareStep:
+        if self.reassign and self.patience:
+            raise ValueError("patience 0 with reassign")
+        return self
 
 
 class EncodeStep(Step):

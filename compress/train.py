@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numba import njit
 
+from compress.augment import augmented
 from compress.network import Node
 from compress.ops.base import Array
 from compress.ops.loss import softmax_cross_entropy
@@ -42,6 +43,9 @@ class TrainConfig:
     weight_decay : float
     shift_pixels : int
         Augmentation: every image is moved by up to so many pixels each way; 0 for none.
+    rotate_degrees, stretch : float
+        Augmentation: every image is turned by up to so much, and each axis made longer or shorter by up
+        to about this fraction; moves are then by fractions of pixels too.
     dropout : dict of str to float
         Rate of dropout before the named nodes, in training only.
     """
@@ -54,10 +58,13 @@ class TrainConfig:
     momentum: float = 0.9
     weight_decay: float = 0.0
     shift_pixels: int = 0
+    rotate_degrees: float = 0.0
+    stretch: float = 0.0
     dropout: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key, low in (("epochs", 1), ("batch", 1), ("shift_pixels", 0)):
+        lowest = {"epochs": 1, "batch": 1, "shift_pixels": 0, "rotate_degrees": 0, "stretch": 0}
+        for key, low in lowest.items():
             if getattr(self, key) < low:
                 raise InputError(f"training: {key} is {getattr(self, key)}, expected at least {low}")
         if not (0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf):
@@ -236,29 +243,7 @@ def _batches(split: Split, config: TrainConfig, rng: np.random.Generator) -> Ite
     for first in range(0, len(order), config.batch):
         chosen = order[first : first + config.batch]
         x = split.x[chosen]
-        if config.shift_pixels:
-            x = shifted(x, rng.integers(-config.shift_pixels, config.shift_pixels + 1, (len(x), 2)))
-        yield x, split.y[chosen]
-
-
-@njit(cache=True)
-def shifted(x, moves):  # type: ignore[no-untyped-def]
-    """Images moved down and to the right by `moves` pixels each; what comes in is zero.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, channels, height, width)
-    moves : ndarray of int, shape (n, 2)
-    """
-    moved = np.zeros_like(x)
-    height, width = x.shape[2:]
-    for n in range(x.shape[0]):
-        down, right = moves[n]
-        for channel in range(x.shape[1]):
-            for row in range(max(0, down), min(height, height + down)):
-                for column in range(max(0, right), min(width, width + right)):
-                    moved[n, channel, row, column] = x[n, channel, row - down, column - right]
-    return moved
+        yield augmented(x, config, rng), split.y[chosen]
 
 
 def _check_masks(masks: Masks, params: Mapping[str, Array]) -> None:

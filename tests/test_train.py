@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compress.augment import shifted
 from compress.datasets import Dataset, Split, load_dataset
 from compress.models import build
 from compress.network import Network, Node
 from compress.ops.loss import softmax_cross_entropy
 from compress.optim import SCHEDULES, SGD, Adam
-from compress.train import Constraint, TrainConfig, evaluate, shifted, train, with_dropout
+from compress.train import Constraint, TrainConfig, evaluate, train, with_dropout
 from hwsim.workload import InputError
 
 

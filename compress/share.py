@@ -103,6 +103,53 @@ class CentroidTuning(Constraint):
         return {name: _relabelled(tensor, params[name]) for name, tensor in self._shared.items()}
 
 
+class MovingLabels(Constraint):
+    """Train the weights beneath their shared values, so that a weight may change its value.
+
+    Executed is the nearest shared value of each weight; its gradient goes straight to the weight
+    (Bengio, Leonard and Courville 2013, the straight-through estimator), and every shared value
+    follows the mean of its weights: one step of k-means per step of training.
+
+    Parameters
+    ----------
+    shared : dict of str to SharedTensor
+        Where to begin, codebooks in ascending order. Zeros stay zero.
+    """
+
+    def __init__(self, shared: Mapping[str, SharedTensor]) -> None:
+        self._shared = shared
+        self._kept = {name: np.flatnonzero(tensor.labels) for name, tensor in shared.items()}
+        self._codebooks = {name: tensor.codebook.astype(np.float64) for name, tensor in shared.items()}
+
+    def executed(self, params: Mapping[str, Array], progress: float) -> Mapping[str, Array]:
+        """Return the shared values nearest to the weights."""
+        return {name: tensor.to_array() for name, tensor in self.tensors(params).items()}
+
+    def updated(self, params: Mapping[str, Array], progress: float) -> None:
+        """Move every shared value to the mean of the weights that have it."""
+        for name, codebook in self._codebooks.items():
+            values, labels = self._labels(params, name)
+            counts = np.bincount(labels, minlength=len(codebook))
+            sums = np.bincount(labels, weights=values, minlength=len(codebook))
+            used = counts > 0
+            codebook[used] = sums[used] / counts[used]
+
+    def tensors(self, params: Mapping[str, Array]) -> dict[str, SharedTensor]:
+        """Return the shared tensors that `params` stand for now."""
+        tensors = {}
+        for name, tensor in self._shared.items():
+            labels = np.zeros(tensor.shape, np.intp)
+            labels.reshape(-1)[self._kept[name]] = 1 + self._labels(params, name)[1]
+            stored = self._codebooks[name].astype(tensor.codebook.dtype)
+            tensors[name] = replace(tensor, labels=labels, codebook=stored)
+        return tensors
+
+    def _labels(self, params: Mapping[str, Array], name: str) -> tuple[Array, NDArray[np.intp]]:
+        """Weights that are not zero, and the index of the shared value nearest to each."""
+        values, codebook = params[name].reshape(-1)[self._kept[name]], self._codebooks[name]
+        return values, np.searchsorted((codebook[1:] + codebook[:-1]) / 2, values)
+
+
 def _relabelled(tensor: SharedTensor, values: Array) -> SharedTensor:
     """Give each label of `tensor` the value that its weights have in `values`."""
     codebook = np.zeros(len(tensor.codebook) + 1, np.float32)

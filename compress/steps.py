@@ -15,7 +15,7 @@ from compress.ops.simple import softmax
 from compress.prune import GradualPruning, global_masks, gradual_density, layer_masks, nm_mask, weights_of
 from compress.quantize import quantize_network
 from compress.recipe import EncodeStep
-from compress.share import CODEBOOK_DTYPES, CentroidTuning, share
+from compress.share import CODEBOOK_DTYPES, CentroidTuning, MovingLabels, share
 from compress.state import State
 from compress.tensors import DenseTensor, PrunedTensor
 from compress.train import Constraint, EpochReport, Loss, hard_labels, train
@@ -97,12 +97,17 @@ def _share(step: ShareStep, state: State, bench: Workbench) -> State:
         )
         for name, k in _shared_values(step, state.network).items()
     }
-    tuning = CentroidTuning(tensors)
-    start = small.network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
+    tuning: CentroidTuning | MovingLabels
+    if step.reassign:
+        tuning, start = MovingLabels(tensors), small.network
+    else:
+        tuning = CentroidTuning(tensors)
+        start = small.network.with_params({name: tensor.to_array() for name, tensor in tensors.items()})
     trained = _fit(replace(small, network=start), step, bench, tuning).params
     whole = state.network.params
+    tensors = tuning.tensors(trained)
     labels = slim.put_back({name: tensor.labels for name, tensor in tensors.items()}, whole)
-    tensors = {name: replace(tensor, labels=labels[name]) for name, tensor in tuning.tensors(trained).items()}
+    tensors = {name: replace(tensor, labels=labels[name]) for name, tensor in tensors.items()}
     params = slim.put_back(trained, whole) | {name: tensor.to_array() for name, tensor in tensors.items()}
     precision = CODEBOOK_DTYPES[step.codebook]
     for name in _biases(state.network):

@@ -231,6 +231,18 @@ def test_half_precision_holds_codebooks_and_biases():
     assert whole.tensors["fc1.bias"].values.dtype == np.float32
 
 
+def test_weights_may_change_between_shared_values():
+    fixed, moving = (
+        list(compress(recipe(TRAIN, PRUNE, {**SHARE, "learning_rate": 0.05, "reassign": on}), DATA))[-1]
+        for on in (False, True)
+    )
+    labels = [artifact.tensors["fc1.weight"].labels for artifact in (fixed, moving)]
+    np.testing.assert_array_equal(labels[0] != 0, labels[1] != 0)
+    assert not np.array_equal(*labels)
+    assert len(moving.tensors["fc1.weight"].codebook) == 5
+    assert evaluate(moving.to_network(), DATA.test) < 0.05
+
+
 def test_integers_come_beside_the_other_stages():
     aside = recipe(TRAIN, {"kind": "quantize", "bits": 4, "calibration": "mse", "images": 50}, PRUNE)
     artifacts = list(compress(aside, DATA))

@@ -65,6 +65,11 @@ def test_shipped_recipes_are_sound(name):
         ("density = 0.1", "", "key step.1: found keys kind, epochs, expected exactly one of density"),
         ("density = 0.1", "density = 0.1\nn_of_m = [2, 4]", "expected exactly one of density, densities"),
         ("density = 0.1", "density = 10", "key step.1.density: found 10, expected less than or equal to 1"),
+        (
+            "values = { fc1 = 15 }",
+            "values = { fc1 = 15 }\nreassign = true\npatience = 2",
+            "expected patience 0 with reassign",
+        ),
         ("fc1 = 15", "fc1 = 0", "key step.2.values.fc1: found 0, expected greater than or equal to 1"),
         ("{ fc1 = 15 }", "{}", "key step.2.values: found keys , expected dictionary should have at least 1"),
         ('kind = "encode"', 'kind = "zip"', "key step.3.kind: found 'zip', expected one of train, prune"),

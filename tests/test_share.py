@@ -7,7 +7,7 @@ import pytest
 
 from compress.datasets import Dataset, Split
 from compress.network import Network, Node
-from compress.share import CentroidTuning, share
+from compress.share import CentroidTuning, MovingLabels, share
 from compress.train import TrainConfig, train
 from hwsim.workload import InputError
 
@@ -91,3 +91,27 @@ def test_training_keeps_weights_shared_to_the_bit(optimizer):
         np.testing.assert_array_equal(tensor.labels, shared[name].labels)
         assert not np.array_equal(tensor.codebook, shared[name].codebook)
         assert tensor.to_array().tobytes() == tuned.params[name].tobytes()
+
+
+def test_a_weight_that_moves_takes_the_nearest_value_and_the_values_follow():
+    weight = np.array([[0, 1.0, 1.2], [-2, 0, -2.2]], np.float32)
+    moving = MovingLabels({"w": share(weight, 2, codebook="fp16")})
+    assert (
+        moving.executed({"w": weight}, 0.0)["w"].tobytes()
+        == share(weight, 2, codebook="fp16").to_array().tobytes()
+    )
+    weight[0, 1] = -3.0
+    moving.updated({"w": weight}, 0.5)
+    (tensor,) = moving.tensors({"w": weight}).values()
+    np.testing.assert_array_equal(tensor.labels, [[0, 1, 2], [1, 0, 1]])
+    np.testing.assert_array_equal(tensor.codebook, np.array([-2.4, 1.2], np.float16))
+
+
+def test_a_value_that_no_weight_has_stays():
+    weight = np.array([1.0, 2.0, 9.0], np.float32)
+    moving = MovingLabels({"w": share(weight, 3), "none": share(np.zeros(3, np.float32), 3)})
+    params = {"w": np.array([1.0, 1.0, 9.5], np.float32), "none": np.ones(3, np.float32)}
+    moving.updated(params, 0.5)
+    found = moving.tensors(params)
+    np.testing.assert_array_equal(found["w"].codebook, [1.0, 2.0, 9.5])
+    assert not found["none"].to_array().any()

@@ -121,6 +121,8 @@ def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:
         tables[f"step.{index}.densities"] = getattr(step, "densities", {})
         tables[f"step.{index}.units"] = getattr(step, "units", {})
         tables[f"step.{index}.values"] = getattr(step, "values", {})
+        bits = getattr(step, "bits", {})
+        tables[f"step.{index}.bits"] = bits if isinstance(bits, dict) else {}
         if getattr(step, "patience", 0) and not len(dataset.validation):
             raise InputError(
                 f"recipe {recipe.name}: key step.{index}.patience: there is no validation split, "

@@ -22,7 +22,9 @@ from compress.tensors import QuantizedTensor, StoredTensor
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
-    from compress.network import Network, Node
+    from collections.abc import Mapping
+
+    from compress.network import Network
     from compress.ops.base import Array
 
 Calibration = Literal["minmax", "percentile", "mse"]
@@ -36,7 +38,7 @@ INTEGER_OPS = {"fc": "integer_fc", "conv": "integer_conv"}
 def quantize_network(
     network: Network,
     images: Array,
-    bits: int = 8,
+    bits: int | Mapping[str, int] = 8,
     *,
     per_channel: bool = True,
     calibration: Calibration = "minmax",
@@ -48,8 +50,9 @@ def quantize_network(
     network : Network
     images : ndarray, shape (n, \\*input_shape)
         What activations are calibrated on.
-    bits : int
-        Of weights and activations, 2 to 8.
+    bits : int or dict of str to int
+        Of weights and activations, 2 to 8; or of each named layer and what it reads. Layers that are
+        not named stay in floating point.
     per_channel : bool
         One scale for each output of a layer, instead of one for the layer.
     calibration : {"minmax", "percentile", "mse"}
@@ -59,28 +62,34 @@ def quantize_network(
     Returns
     -------
     Artifact
-        Of stage ``int8`` (or ``int4``...); biases stay in fp32.
+        Of stage ``int8`` (or ``int4``...), or ``mixed``; biases stay in fp32.
 
     Raises
     ------
     InputError
-        If bits or calibration cannot be used, or there are no images.
+        If bits or calibration cannot be used, a name is no layer, or there are no images.
     """
     if not len(images):
         raise InputError("quantization: no images to calibrate on, expected at least one")
     layers = weights_of(network)
+    bits_of = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
+    unknown = sorted(bits_of.keys() - layers.keys())
+    if unknown:
+        raise InputError(f"quantization: no layer {unknown[0]!r}, expected one of {', '.join(layers)}")
     tensors: dict[str, StoredTensor] = {
-        name: quantize(network.params[name], bits, per_channel=per_channel, calibration=calibration)
-        for name in layers.values()
+        layers[layer]: quantize(
+            network.params[layers[layer]], width, per_channel=per_channel, calibration=calibration
+        )
+        for layer, width in bits_of.items()
     }
-    scales = _activation_scales(network, images, bits, calibration)
+    scales = _input_scales(network, images, bits_of, calibration)
     nodes = (
-        replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.inputs[0]]})
-        if node.name in layers
-        else node
+        replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.name]}) if node.name in scales else node
         for node in network.nodes
     )
-    return Artifact.of(replace(network, nodes=tuple(nodes)), f"int{bits}", tensors)
+    widths = set(bits_of.values())
+    stage = f"int{widths.pop()}" if len(widths) == 1 and len(bits_of) == len(layers) else "mixed"
+    return Artifact.of(replace(network, nodes=tuple(nodes)), stage, tensors)
 
 
 def quantize(
@@ -149,20 +158,22 @@ def integer_network(artifact: Artifact, accumulator: Accumulator = "int32") -> N
     return replace(artifact.topology, nodes=tuple(nodes)).network(params)
 
 
-def _activation_scales(
-    network: Network, images: Array, bits: int, calibration: Calibration
+def _input_scales(
+    network: Network, images: Array, bits_of: Mapping[str, int], calibration: Calibration
 ) -> dict[str, float]:
-    """Scale of every value that a layer with weights reads."""
-    read = {node.inputs[0] for node in network.nodes if node.name in weights_of(network)}
+    """Scale of what each named layer reads."""
+    readers: dict[str, list[str]] = {}
+    for node in network.nodes:
+        if node.name in bits_of:
+            readers.setdefault(node.inputs[0], []).append(node.name)
     scales: dict[str, float] = {}
 
-    def observe(node: Node, output: Array) -> None:
-        if node.name in read:
-            scales[node.name] = float(scale_of(output, bits, calibration))
+    def measure(source: str, value: Array) -> None:
+        for reader in readers.get(source, ()):
+            scales[reader] = float(scale_of(value, bits_of[reader], calibration))
 
-    if INPUT in read:
-        scales[INPUT] = float(scale_of(images, bits, calibration))
-    network.forward(images, observe=observe)
+    measure(INPUT, images)
+    network.forward(images, observe=lambda node, output: measure(node.name, output))
     return scales
 
 

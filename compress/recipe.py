@@ -21,6 +21,7 @@ STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=Fals
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Values = Annotated[int, Field(ge=1, le=4095)]
+QuantizedBits = Annotated[int, Field(ge=2, le=8)]
 GapBits = Annotated[int, Field(ge=1, le=MAX_GAP_BITS)]
 
 
@@ -175,8 +176,10 @@ class EncodeStep(Step):
     coding: Coding = "huffman"
 
 
-class QuantizeStep(Step):
+class QuantizeStep(Training):
     """Store the network so far in integers too, beside what follows; makes the stage ``int8``...
+
+    With epochs, the copy is trained with its rounding in place; see `compress.aware`.
 
     Parameters
     ----------
@@ -187,7 +190,8 @@ class QuantizeStep(Step):
     """
 
     kind: Literal["quantize"]
-    bits: int = Field(default=8, ge=2, le=8)
+    epochs: int = Field(default=0, ge=0)
+    bits: QuantizedBits | dict[str, QuantizedBits] = 8
     per_channel: bool = True
     calibration: Calibration = "minmax"
     images: int = Field(default=1000, ge=1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from compress.aware import QuantizationAware
 from compress.container import Artifact
 from compress.ops.loss import softmax_cross_entropy
 from compress.ops.simple import softmax
@@ -157,9 +158,14 @@ def _shared_artifact(step: ShareStep | EncodeStep, state: State, bench: Workbenc
 def _quantized_artifact(step: QuantizeStep, state: State, bench: Workbench) -> Artifact:
     """Weights in integers, and the scales to execute in integers; biases in fp32."""
     images = bench.dataset.train.x[: step.images]
-    return quantize_network(
+    artifact = quantize_network(
         state.network, images, step.bits, per_channel=step.per_channel, calibration=step.calibration
     )
+    if not step.epochs:
+        return artifact
+    aware = QuantizationAware(artifact)
+    learner = replace(state, network=aware.learner(state.network))
+    return aware.artifact(_fit(learner, step, bench, aware).params)
 
 
 class Kind(NamedTuple):

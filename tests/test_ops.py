@@ -311,7 +311,8 @@ def test_inputs_are_never_written(op):
     for array in (*inputs, *params):
         array.flags.writeable = False
     context = Context(training=True, rng=np.random.default_rng(0), needs=(True,) * len(inputs))
-    y = OPS[op].forward(inputs, params, {"kernel": (2, 2)}, context)
+    attrs = {"kernel": (2, 2), "scale": 0.5, "bits": 3, "format": "bf16"}
+    y = OPS[op].forward(inputs, params, attrs, context)
     gradient = np.ones_like(y)
     gradient.flags.writeable = False
-    OPS[op].backward(gradient, inputs, params, {"kernel": (2, 2)}, context)
+    OPS[op].backward(gradient, inputs, params, attrs, context)

@@ -10,6 +10,7 @@ from compress.ops import (
     pool,
     recurrent,
     reduction,
+    rounding,
     shaping,
     simple,
     stored,
@@ -31,6 +32,7 @@ MODULES = (
     deconv,
     stored,
     integer,
+    rounding,
 )
 
 OPS: dict[str, Op] = {name: op for module in MODULES for name, op in module.OPS.items()}

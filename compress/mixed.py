@@ -87,7 +87,7 @@ def read_mixed(reader: Reader, shape: tuple[int, ...], values: NDArray[Any]) -> 
             raise InputError(f"neighbours {choice} are unknown, expected less than {len(choices)}")
         code_at = reader.at
         data = padded(reader.data[code_at:])
-        end, decisions = context.decode(data, 0, matrix, nonzeros, alphabet_of(values), choices[choice])
+        end, decisions = context.decode(data, matrix, nonzeros, alphabet_of(values), choices[choice])
         if np.count_nonzero(matrix) != nonzeros:
             raise InputError(f"{np.count_nonzero(matrix)} non-zeros decoded, expected {nonzeros}")
         code_bits = 8 * len(reader.raw(end))

@@ -30,7 +30,7 @@ matrices = hnp.arrays(
 def decoded(code: bytes, labels: np.ndarray, neighbours: Neighbours) -> np.ndarray:
     back = np.zeros_like(labels)
     nonzeros = int(np.count_nonzero(labels))
-    end, _ = context.decode(padded(code), 0, back, nonzeros, alphabet_of(CODEBOOK), neighbours)
+    end, _ = context.decode(padded(code), back, nonzeros, alphabet_of(CODEBOOK), neighbours)
     assert end == len(code)
     return back
 
@@ -95,7 +95,7 @@ def test_more_than_255_values() -> None:
     alphabet = alphabet_of(rng.standard_normal(1000))
     code = context.encode(labels, alphabet, Neighbours(5, 25))
     back = np.zeros_like(labels)
-    context.decode(padded(code), 0, back, int(np.count_nonzero(labels)), alphabet, Neighbours(5, 25))
+    context.decode(padded(code), back, int(np.count_nonzero(labels)), alphabet, Neighbours(5, 25))
     np.testing.assert_array_equal(back, labels)
 
 
@@ -104,7 +104,7 @@ def test_any_bytes_are_refused_or_fill_the_matrix(data: bytes, nonzeros: int, va
     labels = np.zeros((9, 21), np.uint16)
     with suppress(InputError):
         end, _ = context.decode(
-            padded(data), 0, labels, nonzeros, alphabet_of(CODEBOOK[:values]), Neighbours(3, 9)
+            padded(data), labels, nonzeros, alphabet_of(CODEBOOK[:values]), Neighbours(3, 9)
         )
         assert end <= len(padded(data))
         assert labels.max() <= values

@@ -42,7 +42,7 @@ def encode(labels: NDArray[np.uint16], alphabet: Alphabet, neighbours: Neighbour
     room = labels.size // 4 + nonzeros * (alphabet.depth + 8) // 4 + 64
     while True:
         data = np.zeros(room, np.uint8)
-        end = _encode(labels, nonzeros, alphabet, neighbours, data)
+        end, _ = _code(labels, nonzeros, alphabet, neighbours, data, False)
         if end <= room:
             return data[:end].tobytes()
         room = end
@@ -50,47 +50,34 @@ def encode(labels: NDArray[np.uint16], alphabet: Alphabet, neighbours: Neighbour
 
 def decode(
     data: NDArray[np.uint8],
-    start: int,
     labels: NDArray[np.uint16],
     nonzeros: int,
     alphabet: Alphabet,
     neighbours: Neighbours,
 ) -> tuple[int, int]:
-    """Fill zeroed `labels` from byte `start`; return the byte behind, and how many bits were decided.
+    """Fill zeroed `labels`; return the byte behind the code, and how many bits were decided.
 
     Raises
     ------
     InputError
         If the code leads to a label that does not exist or ends beyond the data.
     """
-    end, decisions = _decode(labels, nonzeros, alphabet, neighbours, data, start)
+    end, decisions = _code(labels, nonzeros, alphabet, neighbours, data, True)
     if decisions < 0 or end > len(data):
         raise InputError("an arithmetic code leads out of its alphabet or its data")
     return end, decisions
 
 
 @njit(cache=True)
-def _encode(
+def _code(
     labels: NDArray[np.uint16],
     nonzeros: int,
     alphabet: Alphabet,
     neighbours: Neighbours,
     data: NDArray[np.uint8],
-) -> Scalar:
-    coder, _ = code_labels(labels, nonzeros, alphabet, neighbours, start_encoder(), data, False)
-    return end_encoder(coder, data)
-
-
-@njit(cache=True)
-def _decode(
-    labels: NDArray[np.uint16],
-    nonzeros: int,
-    alphabet: Alphabet,
-    neighbours: Neighbours,
-    data: NDArray[np.uint8],
-    start: int,
+    decoding: bool,
 ) -> tuple[Scalar, Scalar]:
-    coder, decisions = code_labels(
-        labels, nonzeros, alphabet, neighbours, start_decoder(data, start), data, True
-    )
-    return end_decoder(coder), decisions
+    """Write or read `data`: one function for both, as compiling it takes seconds."""
+    coder = start_decoder(data, 0) if decoding else start_encoder()
+    coder, decisions = code_labels(labels, nonzeros, alphabet, neighbours, coder, data, decoding)
+    return end_decoder(coder) if decoding else end_encoder(coder, data), decisions

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 POOL = {"kernel": (2, 2), "stride": (2, 2)}
 
 
-def lenet_300_100(rng: np.random.Generator) -> Network:
-    """LeNet-300-100: 784-300-100-10 with ReLU, 266,610 parameters (LeCun et al. 1998)."""
+def lenet_300_100(rng: np.random.Generator, hidden: tuple[int, int] = (300, 100)) -> Network:
+    """LeNet-300-100: 784-300-100-10 with ReLU, 266,610 parameters (LeCun et al. 1998).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    hidden : (int, int)
+        Units of the two hidden layers, for smaller networks of the same kind.
+    """
     nodes = (
         Node("flatten", "flatten"),
         _weighted("fc1", "fc", "flatten"),
@@ -27,7 +34,7 @@ def lenet_300_100(rng: np.random.Generator) -> Network:
         Node("relu2", "relu", ("fc2",)),
         _weighted("fc3", "fc", "relu2"),
     )
-    shapes = {"fc1": (300, 784), "fc2": (100, 300), "fc3": (10, 100)}
+    shapes = {"fc1": (hidden[0], 784), "fc2": hidden[::-1], "fc3": (10, hidden[1])}
     return Network("lenet300", (1, 28, 28), nodes, initial_params(shapes, rng))
 
 

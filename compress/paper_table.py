@@ -16,7 +16,7 @@ TOTAL = "total"
 
 
 def paper_table(network: str, shared: Layout, coded: Layout) -> pd.DataFrame:
-    """Weights, bits and rates by layer in the paper's columns (Han et al. 2016, tables 2 and 3).
+    """Weights, bits and rates by layer in the paper's columns (Han et al. 2016, tables 2 to 5).
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def paper_table(network: str, shared: Layout, coded: Layout) -> pd.DataFrame:
         "rate_PQH_pct": 100 / coded.ratio,
     }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("layer")
-    published = _published(network)
+    published = published_layers(network)
     return table.join(published.add_suffix("_published")) if len(published) else table
 
 
@@ -67,7 +67,8 @@ def _row(shared: Iterable[TensorLayout], coded: Iterable[TensorLayout]) -> dict[
     return row
 
 
-def _published(network: str) -> pd.DataFrame:
+def published_layers(network: str) -> pd.DataFrame:
+    """Rows of the paper's table, indexed by layer; none if it has no such network."""
     path = resources.files("compress") / "data" / "deep_compression.csv"
     with path.open("r", encoding="utf-8") as file:
         table = pd.read_csv(file, comment="#", index_col="layer")

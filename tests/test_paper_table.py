@@ -45,5 +45,5 @@ def test_published_figures_stand_beside():
     table = paper_table("lenet300", *layouts())
     assert table.loc["fc2", "weight_bits_PQH_published"] == 4.4
     assert table.loc["total", "rate_PQH_pct_published"] == 2.49
-    unknown = paper_table("alexnet", *layouts())
+    unknown = paper_table("lenet4", *layouts())
     assert not [column for column in unknown if "published" in column]

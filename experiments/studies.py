@@ -34,6 +34,7 @@ STUDIES: tuple[str, ...] = (
     "cap_sweep",
     "dark_silicon",
     "distance",
+    "eie_factors",
     "energy_ladder",
     "fifo_depth",
     "relight",

@@ -41,6 +41,7 @@ STUDIES: tuple[str, ...] = (
     "rent",
     "residency_cliff",
     "roofline",
+    "specialised",
     "validate",
     "waterfall",
     "when_not",

@@ -92,6 +92,7 @@ class PriceList:
             "decoder": self._decoder,
             "register": self._register,
             "mac": self._table,
+            "control": self._control,
             "vector": self._vector,
             "noc": self._hop,
         }
@@ -129,6 +130,19 @@ class PriceList:
             f"{bank.note}, plus {wire_mm:g} mm of wire at {wire.pJ:g} pJ/bit/mm",
             (bank.source, wire.source),
             bank.low_confidence or wire.low_confidence,
+        )
+
+    def _control(self, action: str) -> Price:
+        if action != "issue":
+            raise InputError(f"a control unit has no action {action!r}, expected 'issue'")
+        whole, *apart = (
+            self.table[name] for name in ("instruction_add_total", "instruction_register_file", "add_int32")
+        )
+        return Price(
+            whole.pJ - sum(figure.pJ for figure in apart),
+            f"an add instruction of {whole.pJ:g} pJ, less its registers and its add",
+            (whole.source,),
+            whole.low_confidence,
         )
 
     def _vector(self, action: str) -> Price:

@@ -5,6 +5,7 @@ from hwsim.arrays.eie import EieArray
 from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.nm import StructuredArray
+from hwsim.arrays.simd import SimdArray
 from hwsim.arrays.systolic import SystolicArray
 from hwsim.arrays.tpu import TpuArray
 
@@ -12,6 +13,7 @@ ARRAYS: dict[str, type[ArrayModel]] = {
     "eie": EieArray,
     "eyeriss": EyerissArray,
     "gemm": GemmArray,
+    "simd": SimdArray,
     "structured": StructuredArray,
     "systolic": SystolicArray,
     "tpu": TpuArray,

@@ -18,6 +18,7 @@ component      action                          counted
                                                the schedule's: only it knows how they are encoded)
 ``noc``        ``hop_bit``                     bits moved between neighbouring PEs
 ``vector``     ``op_fp32``, ...                scalar operations of the vector unit
+``control``    ``issue``                       instructions fetched and decoded, whatever their width
 =============  ==============================  ====================================================
 """
 

@@ -61,6 +61,8 @@ class EyerissArray:
         Words per cycle between buffer and PEs; partial sums have as many each way.
     gate_zeros : bool
         Whether a zero input saves the energy of its MAC.
+    word_bits : int
+        Width of a filter scratchpad: what one read costs.
     """
 
     rows: int
@@ -74,6 +76,7 @@ class EyerissArray:
     input_port_words: int
     psum_port_words: int
     gate_zeros: bool = True
+    word_bits: int = 16
 
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
@@ -83,7 +86,7 @@ class EyerissArray:
     @property
     def memories(self) -> dict[str, Memory]:
         """Memories inside one PE: see `hwsim.arrays.base`."""
-        return {"spad_filter": Memory(self.filter_spad_B, 16)}
+        return {"spad_filter": Memory(self.filter_spad_B, self.word_bits)}
 
     def mapping(self, layer: Layer, batch: int) -> Mapping:
         """Mapping of one group of `layer`.

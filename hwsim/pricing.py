@@ -95,6 +95,7 @@ class PriceList:
             "control": self._control,
             "vector": self._vector,
             "noc": self._hop,
+            "clock": self._clock,
         }
         if component.startswith("spad_"):
             spad = spad_access(self.chip.array.memories[component], action, self.table)
@@ -170,6 +171,16 @@ class PriceList:
             f"{pitch_mm:.3g} mm between PEs (die area / PEs) at {wire.pJ:g} pJ/bit/mm",
             (wire.source, self.chip.sources["process.die_mm2"]),
             wire.low_confidence,
+        )
+
+    def _clock(self, action: str) -> Price:
+        if action != "cycle":
+            raise InputError(f"a clock network has no action {action!r}, expected 'cycle'")
+        pJ = self.chip.array.clock_pJ_per_cycle
+        return Price(
+            pJ,
+            f"clock network and control: {pJ:g} pJ a cycle",
+            (self.chip.sources["array.clock_pJ_per_cycle"],),
         )
 
     def _dram(self, action: str) -> Price:

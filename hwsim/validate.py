@@ -1,9 +1,10 @@
 """Published silicon and a published simulator against this one, in one table.
 
 The machines are the shipped chips ``eie``, ``eyeriss`` and ``tpu_v1``, the same for every row:
-their files cite the papers, and `hwsim.arrays.eyeriss` names the two parameters that are inferred.
-Published power is never an input. Energies leave out clock trees, control, leakage and the wires
-of a broadcast.
+their files cite the papers, and `hwsim.arrays.eyeriss` names the parameters that are inferred.
+Published power of a layer is never an input; one constant of Eyeriss, its clock network and control,
+is calibrated on the total of AlexNet, and counted as such. The other energies leave out clock trees,
+control, leakage and the wires of a broadcast.
 
 Rows without a bound are reported and not judged.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from importlib import resources
+from math import fsum
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -63,8 +65,8 @@ EYERISS_METRICS = {
     "power_mW": "mW",
 }
 EYERISS_COLUMNS = ("network", "layer", "batch", "input_zeros")
-TOTALS = {"processing_ms": 10.0, "dram_MB": 15.0, "buffer_MB": np.nan}
-"""Metrics that add up over layers, with the bound of AlexNet's total."""
+TOTALS = {"processing_ms": 10.0, "dram_MB": 15.0, "buffer_MB": np.nan, "power_mW": np.nan}
+"""Metrics of all layers together, with the bound of AlexNet's; power is averaged over time."""
 POOLED_DENSITY = 0.5
 """Assumed density of outputs that are pooled before the next published density."""
 
@@ -149,7 +151,7 @@ def validate_eyeriss() -> pd.DataFrame:
         of_network = [row for row in rows if row.text("network") == network]
         layers = _eyeriss_layers(network, of_network)
         judged = network == "alexnet"
-        published, simulated = dict.fromkeys(TOTALS, 0.0), dict.fromkeys(TOTALS, 0.0)
+        measured, ours = list[dict[str, float]](), list[dict[str, float]]()
         for row, layer in zip(of_network, layers, strict=True):
             figures = _eyeriss_figures(chip, layer, _output_density(layer, layers), row.integer("batch"))
             for metric, unit in EYERISS_METRICS.items():
@@ -158,9 +160,9 @@ def validate_eyeriss() -> pd.DataFrame:
                 lines.append(
                     _line(row, "Eyeriss", network, layer.name, metric, unit, found, figures[metric], bound)
                 )
-                if metric in TOTALS:
-                    published[metric] += found
-                    simulated[metric] += figures[metric]
+            measured.append({metric: row.number(metric) for metric in EYERISS_METRICS})
+            ours.append(figures)
+        published, simulated = _eyeriss_totals(measured), _eyeriss_totals(ours)
         for metric, bound in TOTALS.items():
             lines.append(
                 _line(
@@ -176,6 +178,12 @@ def validate_eyeriss() -> pd.DataFrame:
                 )
             )
     return _table(lines)
+
+
+def _eyeriss_totals(layers: list[dict[str, float]]) -> dict[str, float]:
+    sums = {metric: fsum(layer[metric] for layer in layers) for metric in TOTALS}
+    energy_uJ = fsum(layer["power_mW"] * layer["processing_ms"] for layer in layers)
+    return sums | {"power_mW": energy_uJ / sums["processing_ms"]}
 
 
 def validate_tpu() -> pd.DataFrame:

@@ -169,3 +169,20 @@ def test_refuses_what_it_cannot_run():
         EYERISS.cost(Layer("s", "matmul", 4, 4, 4, 32, 16), 1)
     with pytest.raises(InputError, match="filter_spad_B is 0"):
         replace(EYERISS, filter_spad_B=0)
+
+
+def test_a_cycle_of_the_clock_network_is_counted_where_it_has_a_price():
+    layer = ALEXNET["CONV3"]
+    assert ("clock", "clock", "cycle") not in EYERISS.cost(layer, 1).counts
+    clocked = replace(EYERISS, clock_pJ_per_cycle=5.0).cost(layer, 1)
+    assert clocked.counts["clock", "clock", "cycle"] == clocked.cycles
+    with pytest.raises(InputError, match="clock_pJ_per_cycle is -1"):
+        replace(EYERISS, clock_pJ_per_cycle=-1.0)
+
+
+def test_outputs_are_no_part_of_the_choice_of_a_mapping():
+    # VGG-16: the outputs of conv1_1 are most of its DRAM traffic; it is mapped as conv1_2 is (Table VI: 156 PEs)
+    first = conv("conv1_1", 3, (224, 224), 64, (3, 3), pad=(1, 1), arithmetic="int16")
+    second = conv("conv1_2", 64, (224, 224), 64, (3, 3), pad=(1, 1), arithmetic="int16")
+    assert EYERISS.mapping(first, 3)[:7] == EYERISS.mapping(second, 3)[:7]
+    assert EYERISS.mapping(first, 3).active_pes == 156

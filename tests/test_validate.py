@@ -68,6 +68,15 @@ def test_buffer_accesses_of_alexnet_are_the_published_ones():
     assert (here["error_pct"].abs() < 0.5).all()
 
 
+def test_one_constant_gives_the_power_of_every_layer_of_eyeriss():
+    table = whole_table()
+    power = table[table["metric"] == "power_mW"]
+    assert len(power) == 18 + 2
+    assert (power["error_pct"].abs() < 8).all()
+    unseen = power[(power["network"] == "vgg16") & (power["layer"] == "total")]
+    assert abs(unseen["error_pct"].item()) < 2
+
+
 def test_scalesim_cycles_are_equal_not_close():
     table = validate_scalesim()
     cycles = table[table["metric"] == "compute_cycles"]

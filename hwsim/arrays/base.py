@@ -1,7 +1,7 @@
 """The contract of a MAC array: a layer in, cycles and action counts out.
 
 The vocabulary of counts is (tensor, component, action). Tensors are ``weights``, ``activations``
-and ``psums``; ``mac`` stands for arithmetic, which belongs to none.
+and ``psums``; ``mac`` stands for arithmetic and ``clock`` for the clock network, which belong to none.
 
 =============  ==============================  ====================================================
 component      action                          counted
@@ -19,6 +19,8 @@ component      action                          counted
 ``noc``        ``hop_bit``                     bits moved between neighbouring PEs
 ``vector``     ``op_fp32``, ...                scalar operations of the vector unit
 ``control``    ``issue``                       instructions fetched and decoded, whatever their width
+``clock``      ``cycle``                       cycles the array works, where its clock network and
+                                               control have a price: `clock_pJ_per_cycle`
 =============  ==============================  ====================================================
 """
 

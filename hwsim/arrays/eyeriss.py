@@ -13,9 +13,11 @@
 * Feature maps are run-length coded in DRAM, three pairs of a 5-bit run and a 16-bit value per
   64 bits, where that is shorter.
 
-Not from the paper's text, but inferred from its Tables III, V and VI, and the same for every row:
-mappings use `buffer_B` = 96 of the 100 KB, and a row of more than `row_outputs` = 128 outputs is
-made in equal parts.
+Not from the paper's text, but inferred from its tables, and the same for every row: a row of more
+than `row_outputs` = 128 outputs is made in equal parts (Table VI), and `clock_pJ_per_cycle`, the
+energy of everything that is not counted as an action, from the 278 mW of all of AlexNet's
+convolutions. Mappings use `buffer_B` = 96 of the 100 KB: the 25 banks of 4 KB are each given to
+inputs or to partial sums as a whole, so any two that fill 24 of them fit.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ class EyerissArray:
         Whether a zero input saves the energy of its MAC.
     word_bits : int
         Width of a filter scratchpad: what one read costs.
+    clock_pJ_per_cycle : float
+        Clock network and control of the whole chip, while the array works.
     """
 
     rows: int
@@ -77,11 +81,16 @@ class EyerissArray:
     psum_port_words: int
     gate_zeros: bool = True
     word_bits: int = 16
+    clock_pJ_per_cycle: float = 0.0
 
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
-            if value < 1 and key != "gate_zeros":
+            if value < 1 and key not in ("gate_zeros", "clock_pJ_per_cycle"):
                 raise InputError(f"eyeriss array: {key} is {value}, expected at least 1")
+        if not 0.0 <= self.clock_pJ_per_cycle < math.inf:
+            raise InputError(
+                f"eyeriss array: clock_pJ_per_cycle is {self.clock_pJ_per_cycle}, expected at least 0"
+            )
 
     @property
     def memories(self) -> dict[str, Memory]:
@@ -178,6 +187,7 @@ class EyerissArray:
             ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): mapping.psum_words * height,
             ("mac", "mac", f"multiply_{layer.arithmetic}"): executed,
             ("mac", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): executed,
+            ("clock", "clock", "cycle"): mapping.cycles if self.clock_pJ_per_cycle else 0,
         }
 
 

@@ -11,8 +11,10 @@ from experiments.commands_machine import AsJson
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
+    from hwsim.chip import Chip
     from hwsim.lighting import Lighting
     from hwsim.simulate import Report
+    from hwsim.workload import Workload
 
 SUMMARY = [
     "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "inferences/s", "power", "clock",
@@ -63,7 +65,7 @@ def run_(
     from experiments.workloads import is_built_in, open_workloads
     from hwsim.chip import load_chip
     from hwsim.errors import InputError
-    from hwsim.simulate import ENGINES, simulate
+    from hwsim.simulate import ENGINES
     from hwsim.training import training_step
 
     if engine not in ENGINES:
@@ -77,7 +79,7 @@ def run_(
         workloads = [found.only(layers.split(",")) for found in workloads]
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
-    reports = [simulate(machine, found, batch, engine=engine) for found in workloads]  # type: ignore[arg-type]
+    reports = _simulated(machine, workloads, batch, engine)
     if check:
         _audit(reports)
     if csv:
@@ -125,13 +127,33 @@ def _print_footprint(report: Report, batch: int) -> None:
     )
 
 
+def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str) -> list[Report]:
+    """Reports of the stages the chip can run; what it says to the others is printed, unless it runs none."""
+    from experiments.console import print_note
+    from hwsim.errors import InputError
+    from hwsim.simulate import simulate
+
+    reports, refused = list["Report"](), dict[str, list[str]]()
+    for workload in workloads:
+        try:
+            reports.append(simulate(machine, workload, batch, engine=engine))  # type: ignore[arg-type]
+        except InputError as error:
+            refused.setdefault(str(error), []).append(workload.stage)
+    if not reports:
+        raise InputError(next(iter(refused)))
+    for reason, stages in refused.items():
+        print_note(f"left out {', '.join(stages)}: {reason}")
+    return reports
+
+
 def _audit(reports: list[Report]) -> None:
     from experiments.console import print_note
-    from hwsim.audit import LAWS, audit
+    from hwsim.audit import ENGINES_AGREE, LAWS, audit
 
     for report in reports:
         audit(report)
-    print_note(f"audit: {len(LAWS)} laws hold in {len(reports)} runs: {'; '.join(LAWS)}")
+    laws = [*LAWS, ENGINES_AGREE]
+    print_note(f"audit: {len(laws)} laws hold in {len(reports)} runs: {'; '.join(laws)}")
 
 
 def _figures(report: Report) -> dict[str, object]:

@@ -6,12 +6,14 @@ cannot break them on purpose: a broken law is an error in the simulator, not in 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
+from hwsim.thermal import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +29,8 @@ class AuditError(RuntimeError):
     """A law of conservation is broken: the message says which, where, and by how much."""
 
 
-def audit(report: Report) -> None:
-    """Check every law of `LAWS`.
+def audit(report: Report, most_steps: int = MOST_STEPS) -> None:
+    """Check every law of `LAWS`, the engines over the first `most_steps` of the stream.
 
     Raises
     ------
@@ -39,6 +41,8 @@ def audit(report: Report) -> None:
     for law, check in LAWS.items():
         for broken in check(report):
             raise AuditError(f"audit of {where}: {law}: {broken}")
+    for broken in engines_differ(report, most_steps):
+        raise AuditError(f"audit of {where}: {ENGINES_AGREE}: {broken}")
 
 
 def _energy_adds_up(report: Report) -> Iterator[str]:
@@ -114,8 +118,84 @@ def _power_keeps_the_cap(report: Report) -> Iterator[str]:
         yield f"{drawn:.6g} W drawn on average, cap {report.chip.power.cap_W:g} W"
 
 
-def _engines_agree(report: Report) -> Iterator[str]:
-    stream = report.capped.stream.first(MOST_STEPS)
+def _activations_pass_through_sram(report: Report) -> Iterator[str]:
+    """What comes from DRAM is written on chip, what goes there was read; bursts round up a transfer."""
+    burst = 8 * report.chip.dram.burst_B
+    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+        for tensor in ("activations", "psums"):
+            for dram, sram in (("read_bit", "write_bit"), ("write_bit", "read_bit")):
+                moved, passed = work.counts[tensor, "dram", dram], work.counts[tensor, "sram", sram]
+                if moved >= passed + burst * work.passes and moved:
+                    yield f"layer {layer.name}: {dram} of {moved} {tensor} bits in DRAM, {passed} on chip"
+
+
+def _psums_come_back(report: Report) -> Iterator[str]:
+    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+        went, came = (work.counts["psums", "dram", f"{way}_bit"] for way in ("write", "read"))
+        if went != came:
+            yield f"layer {layer.name}: {went} bits of partial sums spill, {came} come back"
+
+
+def _steps_add_up_to_layers(report: Report) -> Iterator[str]:
+    stream = report.schedule.stream
+    for index, (layer, work) in enumerate(zip(report.workload.layers, report.schedule.work, strict=True)):
+        here = stream.layer == index
+        core = max(ticks for name, ticks in work.ticks.items() if name in ("array", "vector", "sram"))
+        expected = {
+            "dram": work.ticks["dram"],
+            "decoder": work.ticks["decoder"],
+            "array": core,
+        }
+        found = {
+            "dram": int(stream.read[here].sum() + stream.write[here].sum()),
+            "decoder": int(stream.decode[here].sum()),
+            "array": int(stream.compute[here].sum()),
+        }
+        for name, ticks in expected.items():
+            if found[name] != work.passes * ticks:
+                asked = work.passes * ticks
+                yield f"layer {layer.name}: steps take {found[name]} {name} ticks, its passes {asked}"
+
+
+def _nothing_moves_faster_than_its_bus(report: Report) -> Iterator[str]:
+    chip, period_s = report.chip, report.period_s
+    bits = Counter[str]()
+    for work in report.schedule.work:
+        for (_, component, _), count in work.counts.items():
+            bits[component] += count
+    most = {
+        "dram": 8e9 * chip.dram.bandwidth_GB_per_s,
+        "sram": 8e9 * chip.sram.bandwidth_B_per_cycle * chip.process.clock_GHz,
+    }
+    for name, rate in most.items():
+        if bits[name] > rate * period_s * (1 + RELATIVE):
+            yield f"{name} moves {bits[name] / period_s:.6g} bits/s, its bus {rate:.6g}"
+
+
+def _power_and_heat_are_physical(report: Report) -> Iterator[str]:
+    least, power_W = report.chip.static_W, report.power_W
+    if not least * (1 - RELATIVE) <= power_W < np.inf:
+        yield f"{power_W:.6g} W drawn on average, {least:.6g} W of them at rest"
+        return
+    board = Board.default()
+    temperatures = [*board.steady_C(power_W), board.inlet_C]
+    if not (np.isfinite(temperatures).all() and (np.diff(temperatures) <= RELATIVE).all()):
+        yield f"heat does not flow from die to air: {temperatures} degC"
+
+
+def _times_are_in_order(report: Report) -> Iterator[str]:
+    busy = max(
+        (int(getattr(report.capped.stream, name).sum()) for name in ("read", "decode", "write")), default=0
+    )
+    if report.latency_ticks < busy:
+        yield f"a batch takes {report.latency_ticks} ticks, one resource alone {busy}"
+    if report.capped.period_ticks > report.latency_ticks * (1 + RELATIVE):
+        yield f"batches follow every {report.capped.period_ticks} ticks, one takes {report.latency_ticks}"
+
+
+def engines_differ(report: Report, most_steps: int) -> Iterator[str]:
+    """Where event and fast engine disagree over the first steps of the stream."""
+    stream = report.capped.stream.first(most_steps)
     fast, event = run_fast(stream), run_event(stream)
     if not np.array_equal(fast.end, event.end):
         step = int(np.flatnonzero((fast.end != event.end).any(axis=0))[0])
@@ -132,5 +212,11 @@ LAWS: dict[str, Callable[[Report], Iterator[str]]] = {
     "nothing runs above its peak": _nothing_runs_above_its_peak,
     "no resource is busy longer than the period": _no_resource_is_busy_longer_than_the_period,
     "average power keeps the cap": _power_keeps_the_cap,
-    "both engines give the same times": _engines_agree,
+    "activations and partial sums pass through SRAM": _activations_pass_through_sram,
+    "partial sums that spill come back": _psums_come_back,
+    "steps add up to their layers": _steps_add_up_to_layers,
+    "nothing moves faster than its bus": _nothing_moves_faster_than_its_bus,
+    "power and heat are physical": _power_and_heat_are_physical,
+    "a batch lasts no less than its period and its parts": _times_are_in_order,
 }
+ENGINES_AGREE = "both engines give the same times"

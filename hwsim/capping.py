@@ -65,12 +65,7 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     steps = chip.power.clock_steps
 
     def capped(share: int) -> Capped:
-        clocks = np.array(
-            [
-                _clock_step(chip, work, energy, dynamic_W * share / steps)
-                for work, energy in zip(schedule.work, energies, strict=True)
-            ]
-        )
+        clocks = _clock_steps(chip, schedule, energies, dynamic_W * share / steps)
         stream = slowed(schedule.stream, clocks, steps)
         return Capped(clocks / steps, stream, float(steady_period(stream)))
 
@@ -88,11 +83,31 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     return capped(share)
 
 
+def period_alone(chip: Chip, schedule: Schedule, prices: PriceList) -> float:
+    """Ticks between two batches in steady state if each layer, alone, keeps the cap."""
+    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, 1e-9)
+    energies = np.array([prices.capped_J(work.counts) for work in schedule.work])
+    clocks = _clock_steps(chip, schedule, energies, dynamic_W)
+    return float(steady_period(slowed(schedule.stream, clocks, chip.power.clock_steps)))
+
+
 def slowed(stream: TileStream, layer_steps: NDArray[np.int64], steps: int) -> TileStream:
     """The stream with the core of each layer at ``layer_steps / steps``; DRAM keeps its pace."""
     step = layer_steps[stream.layer]
     return replace(
         stream, decode=-(-stream.decode * steps // step), compute=-(-stream.compute * steps // step)
+    )
+
+
+def _clock_steps(
+    chip: Chip, schedule: Schedule, energies: NDArray[np.float64], dynamic_W: float
+) -> NDArray[np.int64]:
+    """Fastest steps at which every layer, alone, stays within its dynamic budget."""
+    return np.array(
+        [
+            _clock_step(chip, work, energy, dynamic_W)
+            for work, energy in zip(schedule.work, energies, strict=True)
+        ]
     )
 
 

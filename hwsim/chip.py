@@ -155,7 +155,9 @@ class Chip(Section):
         """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``."""
         tables = self.model_dump(exclude={"array"})
         tables["array"] = {"kind": _kind_of(self.array)} | {
-            f.name: getattr(self.array, f.name) for f in fields(self.array)
+            f.name: getattr(self.array, f.name)
+            for f in fields(self.array)
+            if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
         }
         for path, value in changes.items():
             *parents, key = path.split(".")

@@ -1,29 +1,33 @@
 """Residency: which weights and activations live on chip, and how the batch is cut to let them.
 
-Layers up to the first fully-connected one reuse their weights over the pixels of one item, so
-they may run *micro-batch by micro-batch*; the rest take the whole batch at once, which is what
-gives fully-connected weights reuse. Live activations get on-chip memory first, then whole layers
-of weights are pinned, those that would be fetched most often first. The micro-batch is a divisor
-of the batch: a small one leaves room for weights, a large one fetches and decodes what does not
-fit less often; the schedule chooses. A layer whose activations do not fit even so is tiled,
-which may fetch its weights or inputs several times.
+A batch goes through the network in *sub-batches*, the whole batch at once where its activations
+fit. Layers up to the first fully-connected one reuse their weights over the pixels of one item, so
+they may run *micro-batch by micro-batch*; the rest take the sub-batch at once, which is what gives
+fully-connected weights reuse. Live activations get on-chip memory first, then whole layers of
+weights are pinned, those that would be fetched most often first. Sub-batch and micro-batch are
+divisors of what they divide: small ones leave room for weights and spill no activations, large ones
+fetch and decode what does not fit less often; the schedule chooses. A layer whose activations do
+not fit even so is tiled, which may fetch its weights or inputs several times.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
-from hwsim.tiling import Tiling, best_tiling, problem_of
+from hwsim.tiling import Fetches, Tiling, best_tiling, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hwsim.chip import Chip
     from hwsim.workload import Layer, Workload
+
+Cutting: TypeAlias = Tiling | Fetches | None
+"""How a layer is cut, or None: it goes in one piece."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,16 @@ class Residency:
 
     Parameters
     ----------
-    batch, micro_batch : int
+    batch, sub_batch, micro_batch : int
+        Each divides the one before.
     lead : int
         Number of leading layers that run micro-batch by micro-batch.
     pinned : tuple of bool
         Per layer: its stored weights stay on chip from one batch to the next.
     spilled : tuple of bool
         Per layer: its output goes through DRAM.
-    tilings : tuple of Tiling or None
-        Per layer: how it is cut, where its activations do not fit.
+    tilings : tuple of Tiling, Fetches or None
+        Per layer: how it is cut, where its activations do not fit or the array has its own mapping.
     pinned_B, activations_B, buffers_B : int
         On-chip bytes in use.
     weight_bits, activation_bits : int
@@ -48,11 +53,12 @@ class Residency:
     """
 
     batch: int
+    sub_batch: int
     micro_batch: int
     lead: int
     pinned: tuple[bool, ...]
     spilled: tuple[bool, ...]
-    tilings: tuple[Tiling | None, ...]
+    tilings: tuple[Cutting, ...]
     pinned_B: int
     activations_B: int
     buffers_B: int
@@ -61,11 +67,11 @@ class Residency:
 
     def passes(self, index: int) -> int:
         """How often layer `index` runs for one batch."""
-        return self.batch // self.micro_batch if index < self.lead else 1
+        return self.batch // self.items(index)
 
     def items(self, index: int) -> int:
         """Batch items of one pass over layer `index`."""
-        return self.micro_batch if index < self.lead else self.batch
+        return self.micro_batch if index < self.lead else self.sub_batch
 
     def weight_fetches(self, index: int) -> int:
         """How often one pass over layer `index` takes its weights to the array."""
@@ -83,7 +89,10 @@ def stored_bits(layer: Layer, chip: Chip) -> int:
 
 
 def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
-    """Every micro-batch, and what stays on chip with it.
+    """Every way to cut the batch that could be the best, and what stays on chip with it.
+
+    Smaller sub-batches are left out once one spills no activations: they would only fetch weights
+    more often. Where layers work on a whole batch (a step of training) there are none.
 
     Raises
     ------
@@ -99,9 +108,20 @@ def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
             f"{chip.sram.capacity_B}"
         )
     lead = next((i for i, layer in enumerate(workload.layers) if _ends_lead(layer)), len(workload.layers))
-    sizes = [m for m in range(1, batch + 1) if batch % m == 0] if lead else [batch]
     liveness = _liveness(workload, lead)
-    return [_plan_for(chip, workload, batch, m, lead, buffers, liveness) for m in sizes]
+    found: list[Residency] = []
+    divisible = lead < len(workload.layers) and all(layer.over_batch == "each" for layer in workload.layers)
+    for sub in _divisors(batch) if divisible else [batch]:
+        sizes = _divisors(sub) if lead else [sub]
+        found += [_plan_for(chip, workload, batch, sub, m, lead, buffers, liveness) for m in sizes]
+        if not all(any(plan.spilled) for plan in found):
+            break
+    return found
+
+
+def _divisors(number: int) -> list[int]:
+    """Divisors of a number, largest first."""
+    return [d for d in range(number, 0, -1) if number % d == 0]
 
 
 def _ends_lead(layer: Layer) -> bool:
@@ -165,12 +185,19 @@ def _in_place(layer: Layer, index: int, last_use: dict[int, int]) -> bool:
 
 
 def _plan_for(
-    chip: Chip, workload: Workload, batch: int, micro: int, lead: int, buffers: int, liveness: _Liveness
+    chip: Chip,
+    workload: Workload,
+    batch: int,
+    sub: int,
+    micro: int,
+    lead: int,
+    buffers: int,
+    liveness: _Liveness,
 ) -> Residency:
     layers = workload.layers
     space = 8 * (chip.sram.capacity_B - buffers)
     need = [
-        micro * live + batch * liveness.boundary if index < lead else batch * live + once
+        micro * live + sub * liveness.boundary if index < lead else sub * live + once
         for index, (live, once) in enumerate(zip(liveness.live, liveness.once, strict=True))
     ]
     overflowing = {i for i, bits in enumerate(need) if bits > space}
@@ -178,12 +205,9 @@ def _plan_for(
     activations = max((bits for bits in need if bits <= space), default=0)
     if overflowing:
         activations = max(activations, space // 2)
-    items = [micro if i < lead else batch for i in range(len(layers))]
+    items = [micro if i < lead else sub for i in range(len(layers))]
     tilings = tuple(
-        best_tiling(problem_of(*layer.joined(items[i])), activations)
-        if i in overflowing and layer.kind != "vector"
-        else None
-        for i, layer in enumerate(layers)
+        _tiling(chip, layer, items[i], activations, i in overflowing) for i, layer in enumerate(layers)
     )
     fetches = [
         (batch // items[i]) * (tiling.weight_fetches if tiling else 1) for i, tiling in enumerate(tilings)
@@ -197,6 +221,7 @@ def _plan_for(
     moved = _traffic(workload, spilled, pinned, tilings, items)
     return Residency(
         batch,
+        sub,
         micro,
         lead,
         pinned,
@@ -228,6 +253,16 @@ def _pinned(
     return tuple(stays[owner] for owner in owners), space - free
 
 
+def _tiling(chip: Chip, layer: Layer, items: int, space_bits: int, overflows: bool) -> Cutting:
+    """How a layer is cut: as the array's own mapping has it, or at best where it does not fit."""
+    if layer.kind == "vector":
+        return None
+    joined = layer.joined(items)
+    if hasattr(chip.array, "dram_fetches"):
+        return Fetches(*chip.array.dram_fetches(*joined))
+    return best_tiling(problem_of(*joined), space_bits) if overflows else None
+
+
 class Moved(NamedTuple):
     """DRAM bits that are not weights, of one pass over a layer; partial sums go out and come back."""
 
@@ -254,7 +289,7 @@ def _traffic(
     workload: Workload,
     spilled: Sequence[bool],
     pinned: Sequence[bool],
-    tilings: Sequence[Tiling | None],
+    tilings: Sequence[Cutting],
     items: Sequence[int],
 ) -> list[Moved]:
     layers = workload.layers

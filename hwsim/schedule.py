@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
+from hwsim.capping import period_alone
 from hwsim.residency import Moved, Residency, activation_traffic, candidates, stored_bits
 from hwsim.steps import Channel, Cut, Demand, Steps, busy_ticks
 from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
+
+ROOF_SLACK, MOST_RUN = 1.1, 3
+"""Plans are run whose roofs are within so much of the best, and at most so many."""
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,15 +75,20 @@ class Schedule:
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
     """Schedule `batch` items of `workload` on `chip`.
 
-    Of the micro-batches that divide the batch, the one that needs the least time by the roofs of
-    its layers is taken: core, DRAM and, by `prices`, power. Ties go to less DRAM traffic.
+    Of the ways to cut the batch, a few that need the least time by the roofs of their layers (core,
+    DRAM and, by `prices`, power) are run, and the one with the shortest period is taken. Ties go to
+    less DRAM traffic.
     """
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
     plans = [
         _plan(chip, workload, residency, cuts, channel) for residency in candidates(chip, workload, batch)
     ]
-    plan = min(plans, key=lambda plan: _roof_time(chip, plan, prices)) if len(plans) > 1 else plans[0]
+    found = [_schedule(chip, workload, cuts, channel, plan) for plan in _promising(chip, plans, prices)]
+    return min(found, key=lambda schedule: period_alone(chip, schedule, prices)) if found[1:] else found[0]
+
+
+def _schedule(chip: Chip, workload: Workload, cuts: list[Cut], channel: Channel, plan: _Plan) -> Schedule:
     steps = [cut.steps(demand, channel) for cut, demand in zip(cuts, plan.demands, strict=True)]
     return Schedule(plan.residency, _link(chip, workload, plan.residency, steps), tuple(plan.work))
 
@@ -101,6 +110,15 @@ def _plan(chip: Chip, workload: Workload, residency: Residency, cuts: list[Cut],
         demands.append(demand)
         works.append(work)
     return _Plan(residency, demands, works)
+
+
+def _promising(chip: Chip, plans: list[_Plan], prices: PriceList) -> list[_Plan]:
+    """Plans within `ROOF_SLACK` of the best by their roofs, the best first, `MOST_RUN` of them at most."""
+    if len(plans) == 1:
+        return plans
+    roofs = sorted(((_roof_time(chip, plan, prices), index) for index, plan in enumerate(plans)))
+    limit = roofs[0][0][0] * ROOF_SLACK
+    return [plans[index] for (ticks, _), index in roofs[:MOST_RUN] if ticks <= limit]
 
 
 def _roof_time(chip: Chip, plan: _Plan, prices: PriceList) -> tuple[float, int]:
@@ -199,9 +217,11 @@ def _count_port(counts: Counter[Action], layer: Layer) -> None:
 def _link(chip: Chip, workload: Workload, residency: Residency, steps: list[Steps]) -> TileStream:
     """Put the passes in order and make each wait for the layers that feed it.
 
-    The leading layers run pass by pass, the others once; the last pass feeds those.
+    For every sub-batch, the leading layers run pass by pass, the others once; the last pass feeds those.
     """
-    layers, lead, passes = workload.layers, residency.lead, residency.passes(0)
+    layers, lead = workload.layers, residency.lead
+    rounds = residency.batch // residency.sub_batch
+    passes = residency.sub_batch // residency.micro_batch if lead else 1
     lengths = np.array([len(part.read) for part in steps])
     ends = np.cumsum(lengths) - 1
     feeds = [max(int(ends[source]) if source >= 0 else -1 for source in layer.inputs) for layer in layers]
@@ -211,16 +231,17 @@ def _link(chip: Chip, workload: Workload, residency: Residency, steps: list[Step
     pass_of = np.concatenate(
         [np.repeat(np.arange(passes), first), np.full(int(lengths[lead:].sum()), passes - 1)]
     )
+    starts = (first * pass_of + len(pass_of) * np.arange(rounds)[:, None]).ravel()
 
     def in_order(values: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.concatenate([np.tile(values[:first], passes), values[first:]])
+        return np.tile(np.concatenate([np.tile(values[:first], passes), values[first:]]), rounds)
 
     def of_layers(values: list[int]) -> NDArray[np.int64]:
         return in_order(np.repeat(np.array(values, np.int64), lengths))
 
     def link(values: list[int]) -> NDArray[np.int64]:
         found = of_layers(values)
-        return np.where(found < 0, found, found + first * pass_of)
+        return np.where(found < 0, found, found + starts)
 
     read, decode, compute, write = (in_order(np.concatenate(arrays)) for arrays in zip(*steps, strict=True))
     ns_per_tick = 1.0 / chip.process.clock_GHz

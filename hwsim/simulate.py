@@ -5,6 +5,7 @@ Everything is in steady state: a long run of equal batches back to back.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from hwsim.audit import audit
 from hwsim.capping import Capped, under_cap
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from hwsim.energy import EnergyTable
     from hwsim.schedule import LayerWork
     from hwsim.workload import Workload
+
+AUDIT = "HWSIM_AUDIT"
+"""Environment variable: audit every run, the engines over that many steps."""
 
 Engine = Literal["fast", "event"]
 ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_J"]
@@ -258,7 +263,7 @@ def simulate(
     prices = PriceList(chip, table)
     schedule = build(chip, workload, batch, prices)
     capped = under_cap(chip, schedule, prices)
-    return Report(
+    report = Report(
         chip,
         workload,
         batch,
@@ -268,6 +273,9 @@ def simulate(
         _cold_start_s(chip, workload, schedule),
         prices,
     )
+    if os.environ.get(AUDIT):
+        audit(report, int(os.environ[AUDIT]))
+    return report
 
 
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:

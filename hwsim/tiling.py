@@ -46,6 +46,14 @@ class Problem(NamedTuple):
     output_bits: int
 
 
+class Fetches(NamedTuple):
+    """How often a layer that is cut moves each weight, input and output: see `Tiling`."""
+
+    weight_fetches: int
+    input_fetches: int
+    psum_passes: int = 1
+
+
 @dataclass(frozen=True)
 class Tiling:
     """Blocks and loop order of one layer, and what they move between DRAM and chip.

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays.eyeriss import EyerissArray, run_length_bits
-from hwsim.workload import InputError, Layer, conv, fc
+from hwsim.chip import load_chip
+from hwsim.simulate import simulate
+from hwsim.workload import InputError, Layer, Workload, conv, fc
 
 EYERISS = EyerissArray(
     rows=12,
@@ -181,8 +183,19 @@ def test_a_cycle_of_the_clock_network_is_counted_where_it_has_a_price():
 
 
 def test_outputs_are_no_part_of_the_choice_of_a_mapping():
-    # VGG-16: the outputs of conv1_1 are most of its DRAM traffic; it is mapped as conv1_2 is (Table VI: 156 PEs)
+    # the outputs of VGG-16's conv1_1 are most of its traffic; it is mapped as conv1_2 is (Table VI: 156 PEs)
     first = conv("conv1_1", 3, (224, 224), 64, (3, 3), pad=(1, 1), arithmetic="int16")
     second = conv("conv1_2", 64, (224, 224), 64, (3, 3), pad=(1, 1), arithmetic="int16")
     assert EYERISS.mapping(first, 3)[:7] == EYERISS.mapping(second, 3)[:7]
     assert EYERISS.mapping(first, 3).active_pes == 156
+
+
+def test_the_schedule_fetches_as_often_as_the_mapping():
+    # CONV1: 8 strips of 7 rows for each of 4 items, and all 96 filters over one fetch of the inputs
+    assert EYERISS.dram_fetches(ALEXNET["CONV1"], 4) == (8 * 4, 1)
+    # CONV2, one group: 64 of 128 filters at a time, the 27 rows in one strip
+    assert EYERISS.dram_fetches(ALEXNET["CONV2"], 4) == (4, 2)
+    network = Workload("one", "int16", (ALEXNET["CONV2"],), "by hand")
+    report = simulate(load_chip("eyeriss"), network, batch=4)
+    fetches = report.requested_weight_bits / ALEXNET["CONV2"].weights.total_bits
+    assert fetches == 4

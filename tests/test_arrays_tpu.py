@@ -10,10 +10,22 @@ from hwsim.arrays.tpu import TpuArray
 from hwsim.workload import InputError, conv, fc, vector
 
 SMALL = TpuArray(
-    rows=4, cols=4, load_words_per_cycle=4, accumulator_rows=64, fifo_tiles=2, activation_lanes=4
+    rows=4,
+    cols=4,
+    load_words_per_cycle=4,
+    accumulator_rows=64,
+    fifo_tiles=2,
+    activation_lanes=4,
+    fifo_words_per_cycle=1e9,
 )
 TPU = TpuArray(
-    rows=256, cols=256, load_words_per_cycle=256, accumulator_rows=4096, fifo_tiles=4, activation_lanes=256
+    rows=256,
+    cols=256,
+    load_words_per_cycle=256,
+    accumulator_rows=4096,
+    fifo_tiles=4,
+    activation_lanes=256,
+    fifo_words_per_cycle=1e9,
 )
 
 
@@ -79,3 +91,16 @@ def test_refuses_what_it_cannot_run():
     with pytest.raises(InputError, match="fifo_tiles is 0"):
         replace(TPU, fifo_tiles=0)
     assert TPU.cost(conv("c", 3, (8, 8), 4, (3, 3), arithmetic="int8"), 1).cycles > 0
+
+
+def test_wide_operands_are_refused():
+    with pytest.raises(
+        InputError, match="layer f: fp32 operands do not fit the 8-bit multipliers of this tpu"
+    ):
+        TPU.cost(fc("f", 8, 8), 1)
+
+
+def test_the_fifo_is_no_faster_than_its_own_bus():
+    layers = [fc("f", 2560, 2560, arithmetic="int8")]
+    narrow = replace(TPU, fifo_words_per_cycle=32.0)
+    assert narrow.timeline(layers, 8, 1e9) == TPU.timeline(layers, 8, 32.0)

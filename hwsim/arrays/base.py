@@ -90,6 +90,9 @@ class ArrayModel(Protocol):
     3. Counts are whole numbers of actions; memories count bits, arithmetic counts operations.
     4. ``cycles + uncounted_cycles >= max(compute_cycles, load_cycles)`` and ``utilisation <= 1``.
     5. A layer the array cannot run raises `InputError` naming the layer and what it can run.
+
+    An array whose own mapping decides how often weights and inputs come on chip also has
+    ``dram_fetches(layer, batch)``, and one with memories inside its PEs has ``memories``.
     """
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.errors import InputError
+from hwsim.workload import OPERAND_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,6 +73,22 @@ def require_kind(layer: Layer, batch: int, kinds: Collection[str], array: str) -
         )
     if batch < 1:
         raise InputError(f"layer {layer.name}: batch is {batch}, expected at least 1")
+
+
+def require_operands(layer: Layer, operand_bits: int, array: str) -> None:
+    """Refuse operands wider than the multipliers.
+
+    Raises
+    ------
+    InputError
+        If an operand of `layer` has more than `operand_bits`.
+    """
+    if layer.operand_bits > operand_bits:
+        fitting = [name for name, bits in OPERAND_BITS.items() if bits <= operand_bits]
+        raise InputError(
+            f"layer {layer.name}: {layer.arithmetic} operands do not fit the {operand_bits}-bit multipliers "
+            f"of this {array} array, expected {' or '.join(fitting)}"
+        )
 
 
 def useful_macs(layer: Layer, macs: int) -> int:

@@ -31,6 +31,7 @@ from hwsim.arrays.counting import (
     gemm_of,
     mac_counts,
     require_kind,
+    require_operands,
     stationary_tensor,
     useful_macs,
 )
@@ -80,6 +81,8 @@ class GemmArray:
         Rows of `cols` partial sums that the scratchpad of one tile holds.
     gate_zeros : bool
         Whether a MAC with a zero operand saves its energy; its cycles stay.
+    operand_bits : int
+        Width of the multipliers: layers of wider operands are refused.
     """
 
     tiles: int
@@ -88,9 +91,10 @@ class GemmArray:
     load_words_per_cycle: int
     accumulator_rows: int
     gate_zeros: bool = True
+    operand_bits: int = 32
 
     def __post_init__(self) -> None:
-        for key in ("tiles", "rows", "cols", "load_words_per_cycle", "accumulator_rows"):
+        for key in ("tiles", "rows", "cols", "load_words_per_cycle", "accumulator_rows", "operand_bits"):
             if getattr(self, key) < 1:
                 raise InputError(f"gemm array: {key} is {getattr(self, key)}, expected at least 1")
 
@@ -111,6 +115,7 @@ class GemmArray:
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer`: see `ArrayModel`."""
         require_kind(layer, batch, MATRIX_KINDS, "gemm")
+        require_operands(layer, self.operand_bits, "gemm")
         gemm = gemm_of(layer, batch)
         grid = self.grid(gemm)
         load = self.load_cycles_per_fold

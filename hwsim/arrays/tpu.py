@@ -16,7 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.arrays.counting import MATRIX_KINDS, ceil_div, gemm_of, require_kind, stationary_tensor
+from hwsim.arrays.counting import (
+    MATRIX_KINDS,
+    ceil_div,
+    gemm_of,
+    require_kind,
+    require_operands,
+    stationary_tensor,
+)
 from hwsim.arrays.gemm import GemmArray
 from hwsim.errors import InputError
 
@@ -61,6 +68,10 @@ class TpuArray:
         Tiles the weight FIFO holds.
     activation_lanes : int
         Results per cycle that the activation unit takes.
+    fifo_words_per_cycle : float
+        Weights that enter the FIFO per cycle, however fast the DRAM.
+    operand_bits : int
+        Width of the multipliers: layers of wider operands are refused.
     """
 
     rows: int
@@ -69,10 +80,12 @@ class TpuArray:
     accumulator_rows: int
     fifo_tiles: int
     activation_lanes: int
+    fifo_words_per_cycle: float
+    operand_bits: int = 8
 
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
-            if value < 1:
+            if not value >= 1:
                 raise InputError(f"tpu array: {key} is {value}, expected at least 1")
 
     @property
@@ -83,6 +96,7 @@ class TpuArray:
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer`: see `ArrayModel`."""
         require_kind(layer, batch, MATRIX_KINDS, "tpu")
+        require_operands(layer, self.operand_bits, "tpu")
         cost = self._array.cost(layer, batch)
         tiles = self._array.grid(gemm_of(layer, batch)).folds
         counts = cost.counts | {
@@ -98,9 +112,9 @@ class TpuArray:
         layers : sequence of Layer
         batch : int
         weight_words_per_cycle : float
-            DRAM bandwidth: weights that enter the FIFO per array cycle.
+            DRAM bandwidth: weights per array cycle.
         """
-        fetch = self.rows * self.cols / weight_words_per_cycle
+        fetch = self.rows * self.cols / min(weight_words_per_cycle, self.fifo_words_per_cycle)
         state = _Run(self, fetch)
         before = state.totals()
         for _ in range(STEADY_BATCHES):

@@ -181,6 +181,7 @@ class PriceList:
             pJ,
             f"clock network and control: {pJ:g} pJ a cycle",
             (self.chip.sources["array.clock_pJ_per_cycle"],),
+            low_confidence=True,  # whatever the other prices miss is in it
         )
 
     def _dram(self, action: str) -> Price:

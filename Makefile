@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all:
 UV := uv==0.13.9
 SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
+# of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes
+PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
@@ -30,14 +32,19 @@ lint: $(DEV) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# SCALE-Sim needs older libraries than ours: it lives in an environment of its own, for as long as it runs.
-bench: $(RUN) ## how fast, how small, beside SCALE-Sim: results/bench/
+# The peers, SCALE-Sim above all, need other libraries than ours: they live in an environment of their own,
+# for as long as it runs. What cannot be installed is left out.
+bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results/bench/
 	@set -e; peers=$$(mktemp -d); trap 'rm -rf "$$peers"' EXIT; \
-	echo "Installing SCALE-Sim into an environment of its own"; \
+	echo "Installing SCALE-Sim and other peers into an environment of their own"; \
 	$(BIN)/python -m venv --without-pip "$$peers"; \
-	if $(PIP) --python "$$peers/bin/python" install --only-binary :all: $(SCALESIM); \
-	then $(BIN)/hwsim bench --peer-python "$$peers/bin/python"; \
-	else echo "SCALE-Sim cannot be installed here: its benchmark is skipped." >&2; $(BIN)/hwsim bench; fi
+	install="$(PIP) --python $$peers/bin/python install"; \
+	$$install --only-binary :all: $(SCALESIM) \
+	  || echo "SCALE-Sim cannot be installed here: its benchmark is skipped." >&2; \
+	for peer in $(PEERS); do \
+	  $$install $$peer || echo "$${peer##* } cannot be installed here: its comparison is skipped." >&2; \
+	done; \
+	$(BIN)/hwsim bench --peer-python "$$peers/bin/python"
 
 reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
 	$(BIN)/hwsim reference

@@ -279,5 +279,3 @@ OWN: dict[str, Callable[[], list[Measurement]]] = {
     "memory": memory,
 }
 """Benchmarks that need nobody else."""
-
-NAMES = ("scalesim", *OWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,8 @@ import typer
 from experiments.commands_machine import AsJson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from experiments.measuring import Measurement
 
 MISSED = 1
@@ -20,29 +23,38 @@ HEADER = ["benchmark", "quantity", "value", "unit", "target", "verdict"]
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME...", help="scalesim, engines, reports, start, memory; all if none."),
+        typer.Argument(
+            metavar="NAME...",
+            help="scalesim, codecs, clusters, training, engines, reports, start, memory; all if none.",
+        ),
     ] = None,
     peer_python: Annotated[
-        str, typer.Option(help="Python that has SCALE-Sim 3.0.0; `make bench` provides one.")
+        str, typer.Option(help="Python that has the peers, SCALE-Sim first; `make bench` provides one.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed and memory, and compare with SCALE-Sim: results/bench/NAME."""
-    from experiments.bench import NAMES, OWN, RESULTS, produce, scalesim, to_frame
+    """Measure speed, bytes and memory beside SCALE-Sim, codecs, PyTorch: results/bench/NAME."""
+    from experiments.bench import OWN, RESULTS, produce, scalesim, to_frame
+    from experiments.bench_peers import PEERED
     from experiments.console import print_json, print_note, print_table
     from experiments.results import recording
 
-    unknown = sorted(set(names or ()) - set(NAMES))
+    calls: dict[str, Callable[[], list[Measurement]]] = {
+        "scalesim": partial(scalesim, peer_python),
+        **{name: partial(call, peer_python) for name, call in PEERED.items()},
+        **OWN,
+    }
+    unknown = sorted(set(names or ()) - calls.keys())
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r}, expected some of {', '.join(NAMES)}", param_hint="NAME")
+        raise typer.BadParameter(f"{unknown[0]!r}, expected some of {', '.join(calls)}", param_hint="NAME")
     measured: dict[str, list[Measurement]] = {}
-    for name in names or NAMES:
-        if name == "scalesim" and not peer_python:
+    for name in names or calls:
+        if name == "scalesim" and not _has_scalesim(peer_python):
             print_note("scalesim: skipped, for want of SCALE-Sim 3.0.0; `make bench` installs it")
             continue
         print_note(f"{name} ...")
         with recording(name, RESULTS / name) as run:
-            measured[name] = scalesim(peer_python) if name == "scalesim" else OWN[name]()
+            measured[name] = calls[name]()
             produce(run, measured[name])
     if as_json:
         print_json({name: to_frame(found).to_dict("records") for name, found in measured.items()})
@@ -51,6 +63,20 @@ def bench(
         print_table("Benchmarks", HEADER, rows)
     if any(found.verdict == "missed" for several in measured.values() for found in several):
         raise typer.Exit(MISSED)
+
+
+def _has_scalesim(peer_python: str) -> bool:
+    """Whether a Python can import SCALE-Sim; an empty name is none."""
+    from experiments.measuring import run_child
+    from hwsim.errors import InputError
+
+    if not peer_python:
+        return False
+    try:
+        run_child([peer_python, "-c", "import scalesim"])
+    except InputError:
+        return False
+    return True
 
 
 def _cells(name: str, found: Measurement) -> list[str]:

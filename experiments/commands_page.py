@@ -1,0 +1,20 @@
+"""`hwsim page`: the explorer and the tour, as a folder of files that opens from disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def page(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write: new, empty or an earlier page.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes that simulate at once.")] = 1,
+) -> None:
+    """Write the page: an explorer of simulated points and six lessons, to open from disk."""
+    from experiments.console import print_line, print_note
+    from experiments.page.build import build
+
+    build(output, workers=workers, on_progress=lambda name: print_note(f"{name} ..."))
+    print_line(f"open {output / 'index.html'}")

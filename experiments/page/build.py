@@ -1,0 +1,141 @@
+"""Put the page together: its files as they are, plotly.js once, and what was simulated as scripts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from joblib import Parallel, delayed
+from plotly.offline import get_plotlyjs
+
+from compress.files import write_text
+from experiments import style
+from experiments.changes import options_of
+from experiments.page.grid import Grid, stage_grid
+from experiments.page.lessons import LESSONS
+from experiments.page.pack import packed, script
+from experiments.page.settings import AXES, NETWORKS
+from experiments.results import MANIFEST, replacing_folder, sha256, versions
+from experiments.studies import shipped_data_digest
+from hwsim.networks import STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from experiments.page.settings import Choice, Network
+
+FIRST = "alexnet"
+"""Network that the explorer shows at first."""
+
+SPOKEN = {
+    "dense": "dense",
+    "pruned": "pruned",
+    "shared": "pruned and shared",
+    "huffman": "pruned, shared and Huffman-coded",
+    "int8": "in 8-bit integers",
+}
+"""Stages within a sentence."""
+
+
+def build(
+    target: Path,
+    names: Sequence[str] = tuple(NETWORKS),
+    workers: int = 1,
+    on_progress: Callable[[str], None] = lambda name: None,
+) -> None:
+    """Write the page into a folder, which takes its place when it is complete.
+
+    Parameters
+    ----------
+    target : Path
+        A new or empty folder, or one that holds an earlier page alone.
+    names : sequence of str
+        Networks of the explorer.
+    workers : int
+        Processes; the files are the same for any number.
+    on_progress : callable
+        Told of each network, and of the lessons, before they are simulated.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, or holds something else.
+    """
+    with replacing_folder(target.resolve()) as folder:
+        for name, text in _files(names, workers, on_progress):
+            write_text(folder / name, text)
+        files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        inputs = {"shipped data": shipped_data_digest()}
+        manifest = {"name": "page", "versions": versions(), "inputs": inputs, "files": files}
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def _files(
+    names: Sequence[str], workers: int, on_progress: Callable[[str], None]
+) -> Iterator[tuple[str, str]]:
+    """Give each file of the page: its name and its text."""
+    for entry in sorted((resources.files(__package__) / "static").iterdir(), key=lambda found: found.name):
+        yield entry.name, entry.read_text(encoding="utf-8")
+    yield "plotly.js", get_plotlyjs()
+    yield "site.js", f"Object.assign(hwsim.site, {json.dumps(site(names), ensure_ascii=False)});\n"
+    with Parallel(n_jobs=workers) as parallel:
+        on_progress("lessons")
+        parts = parallel(delayed(lesson)() for lesson in LESSONS.values())
+        yield "lessons.js", script("lessons", "tour", dict(zip(LESSONS, parts, strict=True)))
+        for name in names:
+            on_progress(name)
+            grid = Grid()
+            for part in parallel(delayed(stage_grid)(NETWORKS[name], stage) for stage in STAGES):
+                grid.extend(part)
+            yield f"grid-{name}.js", script("grids", name, packed(grid))
+
+
+def site(names: Sequence[str]) -> dict[str, Any]:
+    """Everything but the points: labels, colours and what the controls can be set to."""
+    return {
+        "first": FIRST if FIRST in names else names[0],
+        "axes": AXES,
+        "ink": style.INK,
+        "series": style.SERIES,
+        "components": _looks(style.COMPONENTS),
+        "tiles": _looks(style.TILES),
+        "stages": {
+            name: look | {"spoken": SPOKEN[name]} for name, look in _looks(style.STAGES).items()
+        },
+        "networks": {name: _described(NETWORKS[name]) for name in names},
+    }
+
+
+def _looks(known: dict[str, tuple[str, str]]) -> dict[str, dict[str, str]]:
+    return {name: {"label": label, "colour": colour} for name, (label, colour) in known.items()}
+
+
+def _described(network: Network) -> dict[str, Any]:
+    workloads = {stage: network.scene.workload(stage) for stage in STAGES}
+    chip = network.machine.chip
+    return {
+        "label": network.label,
+        "command": network.command_start,
+        "layers": network.layer_option,
+        "chip": f"{chip.name}, {chip.description[0].lower()}{chip.description[1:]}",
+        "tiles": chip.array.tiles,
+        "start": network.start(),
+        "axes": {
+            axis: [_chosen(network, choice) for choice in choices] for axis, choices in network.axes().items()
+        },
+        "weight_bytes": {stage: workload.weight_bits / 8 for stage, workload in workloads.items()},
+        "provenance": {stage: _sentence(workload.provenance) for stage, workload in workloads.items()},
+    }
+
+
+def _chosen(network: Network, choice: Choice) -> dict[str, Any]:
+    changed = {key: value for key, value in choice.changes.items() if network.shipped(key) != value}
+    options = [shlex.quote(word) for word in options_of(changed)]
+    return {"label": choice.label, "note": choice.note, "value": choice.value, "options": options}
+
+
+def _sentence(provenance: str) -> str:
+    return f"{provenance[0].upper()}{provenance[1:]}."

@@ -1,0 +1,27 @@
+"use strict";
+/* The tour's frame: each lesson has knobs, a figure, a sentence that says what it shows, and facts for its answers. */
+(() => {
+  /* A lesson: {knobs: [[kind, name, legend, choices, start]], draw(part, at) -> sentence, facts(), command(at)}. */
+  hwsim.tour = {};
+
+  const start = async (id, lesson) => {
+    const part = hwsim.byId(id);
+    const at = {};
+    const draw = async () => {
+      if (part.hidden) return;
+      const said = await lesson.draw(part, at);
+      part.querySelector(".say").replaceChildren(...[said].flat());
+      part.querySelector(".reproduce").replaceChildren(hwsim.command(lesson.command(at)));
+      for (const [fact, text] of Object.entries(await lesson.facts())) {
+        for (const place of part.querySelectorAll(`[data-fact="${fact}"]`)) place.textContent = text;
+      }
+    };
+    for (const [kind, name, legend, choices, first] of lesson.knobs) {
+      at[name] = first;
+      part.querySelector(".knobs").append(hwsim[kind](`${id}-${name}`, legend, choices, first, (place) => { at[name] = place; draw(); }));
+    }
+    hwsim.views.push(draw);
+  };
+
+  hwsim.startTour = () => Object.entries(hwsim.tour).forEach(([id, lesson]) => start(id, lesson));
+})();

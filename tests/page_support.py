@@ -1,0 +1,109 @@
+"""A page of few points, built in seconds, and a browser that reads it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from experiments.page import build as page
+from experiments.page import pruning
+from experiments.page.settings import NETWORKS
+from experiments.page.settings import Network as PageNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt install chromium")
+
+
+def small(network: PageNetwork) -> PageNetwork:
+    """The network with two or three positions of each control, the shipped ones among them."""
+    machine = network.machine
+    shipped = machine.sram_B.index(machine.chip.sram.capacity_B)
+    caps = (machine.caps_W[0], machine.chip.power.cap_W)
+    sram = (machine.sram_B[shipped - 1], machine.sram_B[shipped], machine.sram_B[-1])
+    few = replace(machine, sram_B=sram, drams=machine.drams[:2], caps_W=caps)
+    return replace(network, machine=few, batches=(1, 64))
+
+
+SMALL = {name: small(NETWORKS[name]) for name in ("lenet300", "alexnet_fc")}
+
+
+@contextmanager
+def small_settings() -> Iterator[None]:
+    """Build pages of few points and of a very short training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "NETWORKS", SMALL)
+        patch.setattr(pruning, "IMAGES", 1000)
+        patch.setattr(pruning, "HELD_OUT", 500)
+        patch.setattr(pruning, "DENSITIES", (1.0, 0.5, 0.1))
+        patch.setattr(pruning, "CONFIG", replace(pruning.CONFIG, epochs=1))
+        yield
+
+
+def build_small(folder: Path) -> None:
+    """Build the small page."""
+    with small_settings():
+        page.build(folder, tuple(SMALL))
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the machine's own Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Reader:
+    """A tab on the page, which notes every error and every request."""
+
+    def __init__(self, browser: Browser, folder: Path, width: int = 1280, scheme: str = "light") -> None:
+        self.folder = folder
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        self.tab: Page = context.new_page()
+        self.tab.on("console", lambda message: self.errors.append(message.text) if message.type != "log" else None)
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+
+    def open(self, part: str = "explorer") -> None:
+        """Show a part of the page and wait until it is drawn."""
+        self.tab.goto(f"{(self.folder / 'index.html').as_uri()}#{part}")
+        self.tab.wait_for_selector(f"#{part.partition('?')[0]} :is(.js-plotly-plot, .matrix, .floorplan)")
+
+    def figure(self, label: str) -> str:
+        """Text of one of the explorer's key figures."""
+        return self.tab.inner_text(f"[data-stat='{label}'] dd")
+
+    def joules(self) -> float:
+        """Energy per inference of the point that is shown, to the last digit."""
+        return float(self.tab.get_attribute("#explorer", "data-joules") or "nan")
+
+    def watts(self) -> dict[str, float]:
+        """Watts by component in the power stack of the explorer, headroom included."""
+        found = self.tab.eval_on_selector_all(
+            "#power [data-component]", "items => items.map(item => [item.dataset.component, +item.dataset.watts])"
+        )
+        return dict(found)
+
+    def ranges(self) -> list[list[float]]:
+        """Limits of every axis of the explorer's plots."""
+        return self.tab.evaluate(
+            """['components', 'cliff'].flatMap(id => {
+                const { xaxis, yaxis } = document.getElementById(id)._fullLayout;
+                return [xaxis.range, yaxis.range].map(range => range.map(Number));
+            })"""
+        )

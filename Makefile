@@ -13,7 +13,7 @@ DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench reference docs lock clean
+.PHONY: help demo test test-slow lint bench reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results
 
 reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
 	$(BIN)/hwsim reference
+
+labs: $(RUN) ## the course's notebooks, for students and instructors: build/labs/
+	rm -rf build/labs
+	$(BIN)/hwsim labs -o build/labs/student
+	$(BIN)/hwsim labs --instructor -o build/labs/instructor
 
 docs: $(DOCS) ## the documentation: docs/_build/html/index.html
 	$(BIN)/python -m sphinx --quiet --builder html docs docs/_build/html

@@ -1,0 +1,133 @@
+# %% [markdown]
+# # Lab 5: fitting on chip
+#
+# **Question.** Is the energy of an inference proportional to the bytes of the network?
+
+# %% [markdown]
+# ## Predict
+#
+# Draw, on paper, the energy per inference of LeNet-300-100 over the capacity of the on-chip memory: one line
+# for the dense network (1.07 MB), one for the compressed one (28 kB). A slope? A step? Where?
+
+# %%
+import experiments  # first, so that numpy takes one thread: more are slower for small networks
+
+my_guess = 1024  # KiB at which the dense network stops paying for DRAM, yours
+
+# %% [markdown]
+# ## Run
+
+# %%
+import matplotlib.pyplot as plt
+
+from experiments import style
+from experiments.labs.kit import check
+from experiments.units import memory_size
+from hwsim.chip import load_chip
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+
+chip = load_chip("edge")
+sizes = [1 << shift for shift in range(14, 23)]
+found = {
+    stage: [
+        simulate(chip.replace(**{"sram.capacity_B": size}), load_network("lenet300", stage)) for size in sizes
+    ]
+    for stage in ("dense", "pruned", "shared", "huffman")
+}
+with style.applied():
+    figure, axes = plt.subplots(figsize=(style.HALF_PAGE_IN, 3.2), layout="constrained")
+    for stage, reports in found.items():
+        label, colour = style.STAGES[stage]
+        axes.plot(
+            sizes,
+            [1e6 * report.energy_per_inference_J for report in reports],
+            "o-",
+            color=colour,
+            label=label,
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(sizes, [memory_size(size) for size in sizes])
+    axes.set_xlabel("on-chip memory")
+    axes.set_ylabel("energy per inference, µJ")
+    axes.legend()
+    plt.show()
+
+for size, report in zip(sizes, found["dense"], strict=True):
+    print(f"{memory_size(size):>8}: {1e6 * report.energy_per_inference_J:7.1f} µJ, {report.weights_home}")
+
+# %% [markdown]
+# ## The surprise
+#
+# It is a cliff, not a slope: weights that stay on chip are fetched once and never again, those that do not
+# are fetched at every inference.
+#
+# **Exercise 5.1.** From how many KiB on (a power of two) does the dense network live on chip?
+
+# %% tags=["answer"]
+dense_KiB = None
+
+# %% tags=["solution"]
+dense_KiB = (
+    next(s for s, report in zip(sizes, found["dense"], strict=True) if report.weights_home == "on chip") >> 10
+)
+
+# %%
+check("5.1", dense_KiB)
+print(f"you guessed {my_guess} KiB")
+
+# %% [markdown]
+# **Exercise 5.2.** And the coded one?
+
+# %% tags=["answer"]
+coded_KiB = None
+
+# %% tags=["solution"]
+coded_KiB = (
+    next(s for s, report in zip(sizes, found["huffman"], strict=True) if report.weights_home == "on chip")
+    >> 10
+)
+
+# %%
+check("5.2", coded_KiB)
+
+# %% [markdown]
+# Beyond the cliff, smaller is no cheaper: the lines run together (on the right, even the dense network lies
+# near the others). Now a large network on a large chip, AlexNet on 250 W.
+
+# %%
+large = load_chip("reference_250w")
+
+# %% [markdown]
+# **Exercise 5.3.** At batch 1, how many times less energy does an inference take, coded instead of dense?
+
+# %% tags=["answer"]
+gain_at_1 = None
+
+# %% tags=["solution"]
+dense, coded = (simulate(large, load_network("alexnet", stage), batch=1) for stage in ("dense", "huffman"))
+gain_at_1 = dense.energy_per_inference_J / coded.energy_per_inference_J
+
+# %%
+check("5.3", gain_at_1)
+
+# %% [markdown]
+# **Exercise 5.4.** And at batch 64?
+
+# %% tags=["answer"]
+gain_at_64 = None
+
+# %% tags=["solution"]
+dense, coded = (simulate(large, load_network("alexnet", stage), batch=64) for stage in ("dense", "huffman"))
+gain_at_64 = dense.energy_per_inference_J / coded.energy_per_inference_J
+
+# %%
+check("5.4", gain_at_64)
+
+# %% [markdown]
+# A batch uses every fetched weight 64 times: it gets by *reuse* what compression gets by *fitting*. A data
+# centre has batches; a phone that hears one sentence has not.
+#
+# **To think about.** Weights that stay on chip leak all the time. Below which rate of inferences is fetching
+# cheaper? (`hwsim experiments run rent`)

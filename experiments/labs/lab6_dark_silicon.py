@@ -1,0 +1,151 @@
+# %% [markdown]
+# # Lab 6: dark silicon, and the cap
+#
+# **Question.** A chip has 48 tiles of 1,024 MACs at 1 GHz, and may draw 250 W. How many tiles can work at
+# once?
+
+# %%
+import experiments  # first, so that numpy takes one thread: more are slower for small networks
+
+# %%
+import matplotlib.pyplot as plt
+
+from experiments import style
+from experiments.labs.kit import check
+from hwsim.chip import load_chip
+from hwsim.energy import EnergyTable
+from hwsim.lighting import dimmed, gated, voltage_scaled
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+
+chip, table = load_chip("reference_250w"), EnergyTable.load("45nm")
+print(chip.array)
+print(f"cap {chip.power.cap_W:g} W, of which {chip.static_W:g} W are drawn at rest")
+
+# %% [markdown]
+# **Exercise 6.1.** Multiplying and adding alone - no registers, no memories - how many watts would all MACs
+# draw at full clock?
+
+# %% tags=["answer"]
+arithmetic_W = None
+
+# %% tags=["solution"]
+macs_per_s = chip.array.tiles * chip.array.rows * chip.array.cols * chip.process.clock_GHz * 1e9
+arithmetic_W = macs_per_s * (table["multiply_fp32"].pJ + table["add_fp32"].pJ) * 1e-12
+
+# %%
+check("6.1", arithmetic_W)
+
+# %% [markdown]
+# With registers and scratchpads it is nearly twice that: the chip cannot be lit as a whole. Dennard scaling,
+# under which each generation of transistors drew less in the same measure as there were more of them, has
+# ended.
+#
+# ## Predict
+#
+# The fully-connected layers of AlexNet run at batch 64, dense. What part of the tiles can be lit? And when
+# the same weights are compressed?
+
+# %%
+my_guess = {"dense": 0.5, "huffman": 0.5}  # fractions, yours
+
+# %% [markdown]
+# ## Run
+
+
+# %%
+def fc_layers(stage: str, batch: int):
+    """Simulate fc6 to fc8."""
+    return simulate(chip, load_network("alexnet", stage).only(["fc6", "fc7", "fc8"]), batch)
+
+
+reports = {stage: fc_layers(stage, 64) for stage in ("dense", "pruned", "shared", "huffman")}
+runs = {stage: dimmed(report) for stage, report in reports.items()}
+with style.applied():
+    figure, axes = plt.subplots(figsize=(style.HALF_PAGE_IN, 2.8), layout="constrained")
+    left = dict.fromkeys(runs, 0.0)
+    for name, (label, colour) in style.COMPONENTS.items():
+        watts = [run.watts.get(name, 0.0) for run in runs.values()]
+        axes.barh(
+            [style.STAGES[stage][0] for stage in runs],
+            watts,
+            left=list(left.values()),
+            color=colour,
+            label=label,
+        )
+        left = {stage: before + more for (stage, before), more in zip(left.items(), watts, strict=True)}
+    axes.axvline(chip.power.cap_W, color=style.INK, linewidth=0.8)
+    axes.invert_yaxis()
+    axes.set_xlabel("watts; the line is the cap")
+    axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0))
+    plt.show()
+
+for stage, run in runs.items():
+    print(
+        f"{stage:<8} {run.inferences_per_s:>9,.0f} inferences/s, full-clock tiles {run.full_clock_share:.0%}"
+    )
+print("you guessed", my_guess)
+
+# %% [markdown]
+# The cap can be kept by *gating*: some tiles are switched off, the others run at full clock.
+#
+# **Exercise 6.2.** Which fraction of tile-time is lit, dense and gated, at batch 64?
+
+# %% tags=["answer"]
+lit_dense = None
+
+# %% tags=["solution"]
+lit_dense = gated(reports["dense"]).tile_time.lit
+
+# %%
+check("6.2", lit_dense)
+
+# %% [markdown]
+# ## The surprise
+#
+# DRAM takes the watts that MACs need. Compression does not make a MAC cheaper, but it gives those watts back.
+#
+# **Exercise 6.3.** How many times more inferences per second does the coded network get under the same cap?
+
+# %% tags=["answer"]
+relit = None
+
+# %% tags=["solution"]
+relit = runs["huffman"].inferences_per_s / runs["dense"].inferences_per_s
+
+# %%
+check("6.3", relit)
+
+# %% [markdown]
+# **Exercise 6.4.** At batch 1, dense, the cap does not bind at all. In which state are the tiles most of the
+# time: `lit`, `dim`, `dark`, `starved` or `waiting`?
+
+# %% tags=["answer"]
+state_at_batch_1 = None
+
+# %% tags=["solution"]
+times = dimmed(fc_layers("dense", 1)).tile_time._asdict()
+state_at_batch_1 = max(times, key=lambda state: times[state])
+
+# %%
+check("6.4", state_at_batch_1)
+
+# %% [markdown]
+# Dark and starved are not the same: one lacks watts, the other bits.
+#
+# **Exercise 6.5.** Instead of gating tiles, all of them can be slowed, and their voltage lowered with the
+# clock (DVFS). How many times more inferences per second is that than gating, for the coded network?
+
+# %% tags=["answer"]
+dvfs_over_gating = None
+
+# %% tags=["solution"]
+gating, dvfs = gated(reports["huffman"]), voltage_scaled(reports["huffman"])
+dvfs_over_gating = dvfs.inferences_per_s / gating.inferences_per_s
+
+# %%
+check("6.5", dvfs_over_gating)
+
+# %% [markdown]
+# **To think about.** Why does that hold only as long as voltage can still be lowered? (`hwsim dark` carries
+# this chip to 7 nm; `hwsim relight` draws all of the above.)

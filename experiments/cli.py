@@ -15,6 +15,7 @@ from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
 from experiments.commands_energy import energy
 from experiments.commands_experiments import EXPERIMENTS
+from experiments.commands_labs import labs
 from experiments.commands_machine import chips
 from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
@@ -43,10 +44,10 @@ def options(
     """Take the options that every command line has."""
 
 
-def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) -> typer.Typer:
-    """Put commands into one command line, under the headings its help shows."""
+def application(help_text: str, path: str, groups: dict[str, list[Callable[..., None]]]) -> typer.Typer:
+    """Put commands into one command line, under the headings of its help, which ends with a `path`."""
     app = typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
-    app.callback(help=help_text)(options)
+    app.callback(help=help_text, epilog=path)(options)
     for heading, commands in groups.items():
         for command in commands:
             name = command.__name__.removesuffix("_").replace("_", "-")
@@ -56,17 +57,22 @@ def application(help_text: str, groups: dict[str, list[Callable[..., None]]]) ->
 
 HWSIM = application(
     "Simulate deep-learning accelerators that execute real compressed networks.",
+    "A path through: chips, run edge lenet5, compare, sweep sram-cap, pareto. Each command says more with "
+    "--help. Compressed models are made and looked into with dcz.",
     {
-        "The main job": [demo],
-        "Machines": [chips, run_, compare, tile, energy],
+        "Begin here": [demo, labs],
+        "One run, and two": [run_, compare, tile],
+        "Chips and prices": [chips, energy],
         "Power": [relight, dark, roofline],
-        "Sweeps": [sweep, pareto],
-        "Results": [validate, bench, reference],
+        "Many runs": [sweep, pareto],
+        "Trust": [validate, bench, reference],
     },
 )
-HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Results")
+HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Many runs")
 DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",
+    "A path through: compress --recipe lenet300-demo, inspect model.dcz, evaluate model.dcz; then "
+    "hwsim run edge model.dcz.",
     {"Models": [compress, inspect, verify, evaluate], "In and out": [import_, import_han, recode, export]},
 )
 

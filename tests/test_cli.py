@@ -18,7 +18,7 @@ def failing(error: BaseException) -> typer.Typer:
         """Fail."""
         raise error
 
-    return cli.application("Fail.", {"Failing": [command]})
+    return cli.application("Fail.", "", {"Failing": [command]})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""The labs run top to bottom, check what they ask, and leave nothing in the students' version."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import jupytext
+import matplotlib.pyplot as plt
+import nbclient
+import nbformat
+import pytest
+
+from experiments import cli
+from experiments.labs.answers import ANSWERS
+from experiments.labs.kit import check
+from experiments.labs.notebooks import cells_of, for_version, lab_names, notebook_of, source_of
+from hwsim.errors import InputError
+
+LABS = lab_names()
+NEEDED = {"experiments", "hwsim", "compress", "numpy", "matplotlib"}
+
+
+def run(lab: str, version: str, capsys) -> list[str]:
+    """Run a lab's cells in this process and return what it prints."""
+    cells = for_version(cells_of(source_of(lab)), version)
+    plt.switch_backend("agg")
+    exec(compile("\n".join(c.text for c in cells if c.kind == "code"), lab, "exec"), {"__name__": lab})
+    plt.close("all")
+    return capsys.readouterr().out.splitlines()
+
+
+def asked(lab: str) -> dict[str, str]:
+    """Question -> variable that holds its answer."""
+    return dict(re.findall(r'^check\("(\S+)", (\w+)\)$', source_of(lab), re.MULTILINE))
+
+
+def test_there_are_six_and_they_ask_every_question_once():
+    assert [lab[:4] for lab in LABS] == [f"lab{number}" for number in range(1, 7)]
+    assert [question for lab in LABS for question in asked(lab)] == list(ANSWERS)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_the_solutions_are_right(lab, capsys):
+    printed = run(lab, "instructor", capsys)
+    told = [line for line in printed if line.partition("  ")[0] in ANSWERS]
+    assert [line.partition("  ")[0] for line in told] == list(asked(lab))
+    assert all("  right (" in line for line in told)
+
+
+@pytest.mark.parametrize("lab", [LABS[0], LABS[4]])
+def test_the_blanks_are_told_apart_from_wrong_answers(lab, capsys):
+    printed = run(lab, "student", capsys)
+    assert [line for line in printed if line.endswith("no answer yet")] == [
+        f"{question}  no answer yet" for question in asked(lab)
+    ]
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_students_get_a_blank_for_each_answer_and_no_solution(lab):
+    student = for_version(cells_of(source_of(lab)), "student")
+    blanks = {cell.text for cell in student if "answer" in cell.tags}
+    assert blanks == {f"{variable} = None" for variable in asked(lab).values()}
+    assert not any("solution" in cell.tags for cell in student)
+    solutions = [c.text for c in cells_of(source_of(lab)) if "solution" in c.tags]
+    assert len(solutions) == len(blanks)
+    everything = "\n".join(cell.text for cell in student)
+    assert not any(solution in everything for solution in solutions)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_lab_has_the_parts_that_teach(lab):
+    text = source_of(lab)
+    parts = ["**Question.**", "## Predict", "my_guess", "## Run", "## The surprise", "**To think about.**"]
+    assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_a_wrong_answer_is_not_yet_right(question, capsys):
+    right = ANSWERS[question].compute()
+    wrong = "bandwidth" if isinstance(right, str) else 1.1 * right + 0.1
+    for answer in (right, wrong, None, "x"):
+        check(question, answer)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{question}  right (")
+    assert said[1].startswith(f"{question}  not yet")
+    assert said[1].endswith(ANSWERS[question].hint)
+    assert said[2] == f"{question}  no answer yet"
+    assert said[3].startswith(f"{question}  not yet")
+
+
+def test_an_unknown_question_is_refused():
+    with pytest.raises(InputError, match=r"no question '9\.9'"):
+        check("9.9", 1)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_labs_need_nothing_beyond_the_package(lab):
+    nodes = list(ast.walk(ast.parse(source_of(lab))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert {name.partition(".")[0] for name in names} <= NEEDED
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_cells_are_those_that_jupytext_finds(lab):
+    theirs = jupytext.reads(source_of(lab), fmt="py:percent").cells
+    assert [(c.cell_type, tuple(c.metadata.get("tags", ())), c.source) for c in theirs] == [
+        tuple(cell) for cell in cells_of(source_of(lab))
+    ]
+
+
+def test_a_lab_runs_as_a_notebook():
+    cells = for_version(cells_of(source_of(LABS[0])), "instructor")
+    notebook = nbformat.reads(json.dumps(notebook_of(cells)), as_version=4)
+    nbformat.validate(notebook)
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert sum("  right (" in output.get("text", "") for output in outputs) == len(asked(LABS[0]))
+
+
+def test_the_command_writes_them_and_overwrites_nobodys_answers(tmp_path, capsys):
+    folder = tmp_path / "course"
+    assert cli.run(cli.HWSIM, ["labs", "-o", str(folder), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert [json.loads(Path(path).read_text())["nbformat"] for path in written] == [4] * 6
+    assert cli.run(cli.HWSIM, ["labs", "-o", str(folder)]) == 2
+    assert "is there already" in capsys.readouterr().err

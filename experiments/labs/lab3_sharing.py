@@ -105,7 +105,7 @@ with style.applied():
         100 * evaluate(network, data.test), color=style.INK, linewidth=0.8, linestyle=":", label="fp32"
     )
     axes.set_xscale("log")
-    axes.set_xticks(counts, counts)
+    axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
     axes.set_ylim(0, 15)
     axes.set_xlabel("shared values per layer")
@@ -116,9 +116,9 @@ with style.applied():
 # %% [markdown]
 # ## The surprise
 #
-# A handful of values is enough - without any training. Deep Compression finds that a linear start of k-means keeps
-# more accuracy than a start where most weights are ("density"). Do you see that here? ("optimal" cannot be beaten
-# in distance, only in accuracy.)
+# A handful of values is enough - without any training. Deep Compression finds that a linear start of
+# k-means keeps more accuracy than a start where most weights are ("density"). Do you see that here?
+# ("optimal" cannot be beaten in distance, only in accuracy.)
 #
 # The file below is a real one: its bytes are counted, decoded and executed.
 

@@ -1,0 +1,102 @@
+"""Coverage-guided fuzzing of every parser: ``python -m trust.fuzz TARGET --seconds N -o REPORT.csv``.
+
+Needs atheris. Numba's kernels run as plain Python, so that an index out of bounds, which compiled code
+would follow silently, is an error. What breaks a parser is kept in ``tests/trust/crashes/TARGET/``,
+where the test suite tries it again and again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOKENS = ("nan", "inf", "-1", "0", "1e308", "1e-320", "9223372036854775808", "true", "[", "]", "{", "}", "=",
+          '"', "'", ".", ",", "\\x0a", "\\xff\\xff\\xff\\xff", "\\x00", "\\xef\\xbb\\xbf", "kind", "1_0")  # fmt: skip
+"""What texts and binary fields are likely to be tested with."""
+
+CRASHES = Path(__file__).parent / "crashes"
+LIMITS = ["-timeout=30", "-rss_limit_mb=3072", "-max_len=65536", "-print_final_stats=1"]
+
+
+def fuzz(name: str, seconds: int) -> dict[str, object]:
+    """Fuzz one target in a process of its own and tell what happened."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder) / "corpus"
+        corpus.mkdir()
+        words = Path(folder) / "words"
+        words.write_text("".join(f'"{_escaped(token)}"\n' for token in TOKENS))
+        found = CRASHES / name
+        found.mkdir(parents=True, exist_ok=True)
+        before = set(found.iterdir())
+        limits = [f"-max_total_time={seconds}", f"-artifact_prefix={found}/", f"-dict={words}", *LIMITS]
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "trust.fuzz", "--inside", name, str(corpus), *limits],
+            env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "ignore"},
+            capture_output=True,
+            check=False,
+        )
+        log = done.stderr.decode(errors="replace")
+        crashes = sorted(set(found.iterdir()) - before)
+        if not any(found.iterdir()):
+            found.rmdir()
+    if crashes or done.returncode:
+        sys.stderr.write(log[-4000:])
+    return {
+        "target": name,
+        "seconds": round(time.monotonic() - started),
+        "inputs": int((re.findall(r"stat::number_of_executed_units: (\d+)", log) or ["0"])[-1]),
+        "branches": int((re.findall(r"cov: (\d+)", log) or ["0"])[-1]),
+        "corpus": int((re.findall(r"corp: (\d+)", log) or ["0"])[-1]),
+        "crashes": len(crashes) or int(done.returncode != 0),
+    }
+
+
+def _escaped(token: str) -> str:
+    return token.replace('"', '\\"')
+
+
+def inside(name: str, corpus: Path, limits: list[str]) -> None:
+    """Run the fuzzer in this process; it does not return."""
+    import atheris
+
+    with atheris.instrument_imports(include=["compress", "hwsim", "experiments", "tomllib"]):
+        from trust.targets import TARGETS, survives
+
+    target = TARGETS[name]
+    for seed in target.seeds():
+        (corpus / hashlib.sha256(seed).hexdigest()).write_bytes(seed)
+    atheris.Setup([sys.argv[0], str(corpus), *limits], lambda data: survives(target, data) and None)
+    atheris.Fuzz()
+
+
+def main() -> None:
+    """Fuzz the targets named on the command line, or all, and write a table."""
+    if sys.argv[1:2] == ["--inside"]:
+        inside(sys.argv[2], Path(sys.argv[3]), sys.argv[4:])
+        return
+    from trust.report import merge
+    from trust.targets import TARGETS
+
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=[])
+    parser.add_argument("--seconds", type=int, default=600)
+    chosen = parser.parse_args()
+    failed = False
+    for name in chosen.targets or TARGETS:
+        row = fuzz(name, chosen.seconds)
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)  # noqa: T201
+        merge("fuzz.csv", "target", row)
+        failed |= bool(row["crashes"])
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

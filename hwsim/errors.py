@@ -6,4 +6,10 @@ class InputError(ValueError):
 
     It says what is wrong, where (file, key path, layer), and what was expected. Command lines
     print the message alone and exit with code 2.
+
+    Names that come from a file may hold anything: characters that would break the line, or command
+    a terminal, are shown as escapes.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))

@@ -6,11 +6,9 @@ import io
 import math
 import tempfile
 import zlib
-from collections.abc import Callable
-from contextlib import closing
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,6 +20,9 @@ from experiments import sweep, sweep_store
 from hwsim import chip, layer_table
 from hwsim.errors import InputError
 from hwsim.simulate import simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOLDER = Path(tempfile.gettempdir())
 MOST_ELEMENTS = 100_000
@@ -103,7 +104,9 @@ def _artifacts() -> list[bytes]:
         "dense": lambda found: DenseTensor(found.astype(np.float16)),
     }
     return [
-        container.Artifact.of(network, stage, {name: make(found) for name, found in labels.items()}).to_bytes()
+        container.Artifact.of(
+            network, stage, {name: make(found) for name, found in labels.items()}
+        ).to_bytes()
         for stage, make in forms.items()
     ]
 
@@ -137,7 +140,9 @@ def _execute_bodies(data: bytes) -> None:
 def _texts(package: str, folder: str, suffix: str) -> list[bytes]:
     """Shipped files whose name ends with `suffix`."""
     files = (resources.files(package) / folder).iterdir()
-    return [file.read_bytes() for file in sorted(files, key=lambda file: file.name) if file.name.endswith(suffix)]
+    return [
+        file.read_bytes() for file in sorted(files, key=lambda file: file.name) if file.name.endswith(suffix)
+    ]
 
 
 def _layers(path: Path) -> None:
@@ -249,7 +254,9 @@ def _onnx_seeds() -> list[bytes]:
             ],
             [8],
         ),
-        model([("Reshape", {}, numbers), ("Erf", {}, {}), ("Pow", {}, {"w": np.array(2, np.float32)})], [2, 4]),
+        model(
+            [("Reshape", {}, numbers), ("Erf", {}, {}), ("Pow", {}, {"w": np.array(2, np.float32)})], [2, 4]
+        ),
     ]
 
 
@@ -276,7 +283,9 @@ TARGETS = {
     ),
     "onnx": Target(_onnx, _onnx_seeds),
     "squeezenet": Target(_han, _han_seeds),
-    "sweep": Target(_through_file(sweep.load_sweep, ".toml"), lambda: _texts("experiments", "sweeps", ".toml")),
+    "sweep": Target(
+        _through_file(sweep.load_sweep, ".toml"), lambda: _texts("experiments", "sweeps", ".toml")
+    ),
     "sweep-store": Target(_through_file(_store, ".sqlite"), _store_seeds),
     "recipe": Target(_through_file(load_recipe, ".toml"), lambda: _texts("compress", "recipes", ".toml")),
     "idx": Target(_idx, _idx_seeds),

@@ -63,5 +63,7 @@ def opened(path: Path) -> Iterator[Store]:
         if "locked" in str(error):
             raise InputError(f"{path}: another sweep is writing to it, expected one at a time") from None
         raise InputError(f"{path}: cannot keep finished points: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: damaged, expected finished points of a sweep") from None
     except OSError as error:
         raise InputError(f"{path}: cannot keep finished points: {error.strerror}") from None

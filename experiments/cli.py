@@ -17,6 +17,7 @@ from experiments.commands_energy import energy
 from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_labs import labs
 from experiments.commands_machine import chips
+from experiments.commands_page import page
 from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
 from experiments.commands_run import run_
@@ -60,7 +61,7 @@ HWSIM = application(
     "A path through: chips, run edge lenet5, compare, sweep sram-cap, pareto. Each command says more with "
     "--help. Compressed models are made and looked into with dcz.",
     {
-        "Begin here": [demo, labs],
+        "Begin here": [demo, page, labs],
         "One run, and two": [run_, compare, tile],
         "Chips and prices": [chips, energy],
         "Power": [relight, dark, roofline],

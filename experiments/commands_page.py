@@ -9,7 +9,9 @@ import typer
 
 
 def page(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write: new, empty or an earlier page.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write: new, empty or an earlier page.")
+    ],
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate at once.")] = 1,
 ) -> None:
     """Write the page: an explorer of simulated points and six lessons, to open from disk."""

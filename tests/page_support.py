@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt install chromium")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed: apt install chromium"
+)
 
 
 def small(network: PageNetwork) -> PageNetwork:
@@ -35,6 +37,7 @@ def small(network: PageNetwork) -> PageNetwork:
 
 
 SMALL = {name: small(NETWORKS[name]) for name in ("lenet300", "alexnet_fc")}
+SMALL["alexnet"] = replace(small(NETWORKS["alexnet"]), batches=(1,))
 
 
 @contextmanager
@@ -75,13 +78,19 @@ class Reader:
         self.requests: list[str] = []
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
         self.tab: Page = context.new_page()
-        self.tab.on("console", lambda message: self.errors.append(message.text) if message.type != "log" else None)
+        self.tab.on(
+            "console", lambda message: self.errors.append(message.text) if message.type != "log" else None
+        )
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("request", lambda request: self.requests.append(request.url))
 
     def open(self, part: str = "explorer") -> None:
         """Show a part of the page and wait until it is drawn."""
         self.tab.goto(f"{(self.folder / 'index.html').as_uri()}#{part}")
+        self.wait(part)
+
+    def wait(self, part: str) -> None:
+        """Wait until a part of the page is drawn."""
         self.tab.wait_for_selector(f"#{part.partition('?')[0]} :is(.js-plotly-plot, .matrix, .floorplan)")
 
     def figure(self, label: str) -> str:
@@ -95,7 +104,8 @@ class Reader:
     def watts(self) -> dict[str, float]:
         """Watts by component in the power stack of the explorer, headroom included."""
         found = self.tab.eval_on_selector_all(
-            "#power [data-component]", "items => items.map(item => [item.dataset.component, +item.dataset.watts])"
+            "#power [data-component]",
+            "items => items.map(item => [item.dataset.component, +item.dataset.watts])",
         )
         return dict(found)
 

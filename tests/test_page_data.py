@@ -40,7 +40,9 @@ def grids() -> dict[str, Grid]:
 def points(name):
     """Every point of a network, in the order of its grid."""
     axes = SMALL[name].axes()
-    return [dict(zip(AXES, chosen, strict=True)) for chosen in itertools.product(*(axes[axis] for axis in AXES))]
+    return [
+        dict(zip(AXES, chosen, strict=True)) for chosen in itertools.product(*(axes[axis] for axis in AXES))
+    ]
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -101,7 +103,9 @@ def test_the_command_of_a_point_gives_its_joules(name, capsys):
     (told,) = json.loads(capsys.readouterr().out)
     chip = network.machine.chip.replace(**network.changes(point))
     row = figures(simulate(chip, network.scene.workload(point["stage"].label), 1))
-    assert told["energy_J"] == pytest.approx(sum(value for key, value in row.items() if "|" in key), rel=1e-12)
+    assert told["energy_J"] == pytest.approx(
+        sum(value for key, value in row.items() if "|" in key), rel=1e-12
+    )
     assert told["inferences_per_s"] == row["inferences_per_s"]
     assert shlex.split(shlex.join(words)) == words
 
@@ -114,7 +118,9 @@ def test_controls_start_at_the_chip_as_it_is_shipped(name):
 
 
 def test_columns_read_back_to_the_bit():
-    grid = Grid([0, -1, 1], [{"x": 0.1, "limiter": "power"}, {"x": -2.5, "y": 3, "limiter": "compute"}], ["too low"])
+    grid = Grid(
+        [0, -1, 1], [{"x": 0.1, "limiter": "power"}, {"x": -2.5, "y": 3, "limiter": "compute"}], ["too low"]
+    )
     found = packed(grid)
 
     def column(text, kind):

@@ -102,9 +102,7 @@ def site(names: Sequence[str]) -> dict[str, Any]:
         "series": style.SERIES,
         "components": _looks(style.COMPONENTS),
         "tiles": _looks(style.TILES),
-        "stages": {
-            name: look | {"spoken": SPOKEN[name]} for name, look in _looks(style.STAGES).items()
-        },
+        "stages": {name: look | {"spoken": SPOKEN[name]} for name, look in _looks(style.STAGES).items()},
         "networks": {name: _described(NETWORKS[name]) for name in names},
     }
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from experiments.page.settings import AXES
 from hwsim.errors import InputError
 from hwsim.lighting import dimmed
@@ -20,9 +18,7 @@ from hwsim.residency import candidates
 from hwsim.simulate import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from experiments.page.settings import Choice, Network
+    from experiments.page.settings import Network
     from hwsim.residency import Residency
     from hwsim.simulate import Report
     from hwsim.workload import Workload
@@ -115,7 +111,7 @@ def figures(report: Report) -> dict[str, Any]:
     """Return what the explorer shows of a run; energies are per inference, in joules."""
     found = dimmed(report)
     residency = report.schedule.residency
-    energy = report.energy_by("tensor", "component")
+    energy = report.energy_by("tensor", "component").reset_index().to_dict("records")
     return {
         "inferences_per_s": report.inferences_per_s,
         "latency_s": report.latency_s,
@@ -127,7 +123,7 @@ def figures(report: Report) -> dict[str, Any]:
         "full_clock_share": found.full_clock_share,
         "clock": report.clock,
         **found.tile_time._asdict(),
-        **{f"{tensor}|{component}": joules for (tensor, component), joules in energy.items()},
+        **{f"{row['tensor']}|{row['component']}": row["energy_J"] for row in energy},
         "limiter": report.limiter,
         "weights_home": report.weights_home,
     }

@@ -60,7 +60,9 @@ def _run(dataset: Dataset, density: float) -> dict[str, Any]:
     steps = {"dense": periods.dense, "pruned": cut, "retrained": periods.sparse, "dense again": periods.final}
     return {
         "density": density,
-        "stored_bytes": _stored_bytes(periods.sparse) if density < 1 else 4 * sum(map(np.size, weights.values())),
+        "stored_bytes": _stored_bytes(periods.sparse)
+        if density < 1
+        else 4 * sum(map(np.size, weights.values())),
         "steps": {name: _seen(network, dataset) for name, network in steps.items()},
     }
 
@@ -71,9 +73,7 @@ def _stored_bytes(network: Network) -> float:
     for name in _names():
         weight = network.params[name]
         density = np.count_nonzero(weight) / weight.size
-        stored = stored_entries(
-            "pruned", weight.size, len(weight), density, FLOAT_BITS, GAP_BITS, bias=False
-        )
+        stored = stored_entries("pruned", weight.size, len(weight), density, FLOAT_BITS, GAP_BITS, bias=False)
         bits += stored.total_bits
     return bits / 8
 

@@ -132,7 +132,13 @@ class Network:
 
     def command(self, point: Mapping[str, Choice]) -> list[str]:
         """Write the ``hwsim run`` that simulates a point, a choice of every control, word by word."""
-        words = [*self.command_start.split(), "--stage", point["stage"].label, "--batch", point["batch"].label]
+        words = [
+            *self.command_start.split(),
+            "--stage",
+            point["stage"].label,
+            "--batch",
+            point["batch"].label,
+        ]
         if self.layer_option:
             words += ["--layers", self.layer_option]
         return words + options_of(self.changes(point))
@@ -220,4 +226,3 @@ def _dram(chip: Chip, name: str, label: str) -> Choice:
         "dram.turnaround_ns": kind.turnaround_ns,
     }
     return Choice(label, changes, f"{kind.pJ_per_bit:g} pJ/bit")
-

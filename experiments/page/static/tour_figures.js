@@ -62,7 +62,7 @@
   hwsim.tour.pruning = {
     knobs: [
       ["radios", "step", "Step", STEPS, 0],
-      ["slider", "density", "Weights that stay", runs.map((run) => percent(run.density)), 4],
+      ["slider", "density", "Weights that stay", runs.map((run) => percent(run.density)), runs.findIndex((run) => run.density === 0.1)],
     ],
     draw(part, at) {
       const run = runs[at.density];

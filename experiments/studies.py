@@ -33,10 +33,13 @@ if TYPE_CHECKING:
 STUDIES: tuple[str, ...] = (
     "cap_sweep",
     "dark_silicon",
+    "density",
     "distance",
+    "dsd",
     "eie_factors",
     "energy_ladder",
     "fifo_depth",
+    "large_or_small",
     "relight",
     "rent",
     "residency_cliff",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import pandas as pd
 import simpy
 
+from experiments.bench_sweep import sweeps
 from experiments.measuring import Measurement, cpu_s, run_child
 from experiments.peers import scalesim_cycles
 from hwsim.arrays.systolic import SystolicArray
@@ -277,5 +278,6 @@ OWN: dict[str, Callable[[], list[Measurement]]] = {
     "reports": reports,
     "start": start,
     "memory": memory,
+    "sweeps": sweeps,
 }
 """Benchmarks that need nobody else."""

@@ -25,7 +25,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="scalesim, codecs, clusters, training, engines, reports, start, memory; all if none.",
+            help="scalesim, codecs, clusters, training, engines, reports, start, memory, sweeps; or all.",
         ),
     ] = None,
     peer_python: Annotated[

@@ -45,6 +45,7 @@ STUDIES: tuple[str, ...] = (
     "residency_cliff",
     "roofline",
     "specialised",
+    "sparsity_bits",
     "validate",
     "waterfall",
     "when_not",

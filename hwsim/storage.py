@@ -92,8 +92,8 @@ def stored_entries(
         form,
         nonzeros,
         entries,
-        _evenly(round(entries * bits_per_entry), segments),
-        _evenly(symbols, segments),
+        evenly(round(entries * bits_per_entry), segments),
+        evenly(symbols, segments),
         side,
     )
 
@@ -102,6 +102,6 @@ def _segments(filters: int) -> int:
     return min(filters, MAX_SEGMENTS)
 
 
-def _evenly(total: int, parts: int) -> np.ndarray:
+def evenly(total: int, parts: int) -> np.ndarray:
     """Divide a whole number into `parts` that differ by at most one."""
     return np.diff(np.arange(parts + 1, dtype=np.int64) * total // parts)

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import fifo_depth, residency_cliff, waterfall, when_not
+from compress.bridge import workload_of
+from compress.container import Artifact
+from compress.datasets import load_dataset
+from compress.models import build
+from compress.statistics import input_densities
+from experiments import fifo_depth, residency_cliff, sparsity_bits, waterfall, when_not
 from experiments.figures import residency_cliff as cliff_figure
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
@@ -81,3 +86,26 @@ def test_what_depth_gains_by_hand():
     assert table.loc[1, "idle_most"] == pytest.approx(0.5)
     assert table.loc[2, "speedup_mean"] == pytest.approx(1.25)
     assert table.loc[1, "of_deepest_mean"] == pytest.approx((0.5 / 0.75 + 1) / 2)
+
+
+def test_points_of_the_grid_are_the_simulators(tmp_path):
+    """Stored bits of a file, told layer by layer, cost the joules of the file itself, segments apart."""
+    network = build("lenet300", np.random.default_rng(0))
+    dataset = load_dataset("mnist", validation=59_000)
+    artifact = Artifact.of(network, "dense")
+    rows = pd.DataFrame(sparsity_bits.rows_of(artifact, dataset))
+    told = sparsity_bits.workload(rows, "dense")
+    densities = input_densities(network, dataset.train.x[: sparsity_bits.DENSITY_IMAGES])
+    real = workload_of(artifact, input_density=densities)
+    assert told.weight_bits == real.weight_bits
+    chip = load_chip(sparsity_bits.CHIP).replace(**sparsity_bits.CHANGES)
+    joules = [simulate(chip, workload).energy_per_inference_J for workload in (told, real)]
+    assert joules[0] == pytest.approx(joules[1], rel=0.01)
+
+
+def test_a_recipe_leaves_out_the_steps_that_change_nothing():
+    assert [step.kind for step in sparsity_bits.recipe(1.0, 32).steps] == ["train"]
+    assert [step.kind for step in sparsity_bits.recipe(0.1, 32).steps] == ["train", "prune"]
+    kinds = [step.kind for step in sparsity_bits.recipe(0.1, 3).steps]
+    assert kinds == ["train", "prune", "share", "encode"]
+    assert sparsity_bits.recipe(1.0, 3).steps[1].values == dict.fromkeys(sparsity_bits.LAYERS, 7)

@@ -64,7 +64,8 @@ def _factors(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
     axes.set_xticks([1, 100, 10_000], ["1×", "100×", "10,000×"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_bounds(-0.45, len(rows) - 0.55)
-    axes.set_xlabel(f"{LOW} low confidence", labelpad=1)
+    if table["low_confidence"].any():
+        axes.set_xlabel(f"{LOW} low confidence", labelpad=1)
 
 
 def waterfall(parts: pd.DataFrame) -> Figure:

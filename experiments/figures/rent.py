@@ -89,7 +89,7 @@ def _intervals(axes: Axes, intervals: pd.DataFrame) -> None:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.2g}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _beside(axes: Axes) -> object:
@@ -118,7 +118,7 @@ def _pays(axes: Axes, pays: pd.DataFrame) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(1e-2, 1e7)
-    axes.set_xticks([0.01, 1, 100, 10_000], ["0.01×", "1×", "100×", "10,000×"])
+    axes.set_xticks([0.01, 1, 100, 10_000], ["0.01×", "1×", "100×", "10k×"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title("Huffman: fetch saved over decode spent", pad=6, x=-0.86)
     axes.set_xlabel("*low confidence", labelpad=2)

@@ -8,12 +8,13 @@ UV := uv==0.13.9
 SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
 # of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes
 PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
+FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compress/recipes/best-*.toml)))
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,14 @@ bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results
 	  $$install $$peer || echo "$${peer##* } cannot be installed here: its comparison is skipped." >&2; \
 	done; \
 	$(BIN)/hwsim bench --peer-python "$$peers/bin/python"
+
+# A run that was stopped goes on where it was; finished files are kept.
+frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours): results/runs/frontier/
+	@set -e; made=results/frontier; mkdir -p $$made/work; export OMP_NUM_THREADS=1; \
+	for recipe in $(FRONTIER); do for seed in 0 1 2; do \
+	  test -e $$made/$$recipe-$$seed.dcz || $(BIN)/dcz compress --recipe $$recipe --seed $$seed \
+	    --work $$made/work --output $$made/$$recipe-$$seed.dcz; \
+	done; done; $(BIN)/dcz frontier $$made
 
 reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
 	$(BIN)/hwsim reference

@@ -15,6 +15,7 @@ from experiments.commands_dcz import compress, evaluate, inspect, verify
 from experiments.commands_demo import demo
 from experiments.commands_energy import energy
 from experiments.commands_experiments import EXPERIMENTS
+from experiments.commands_frontier import frontier
 from experiments.commands_labs import labs
 from experiments.commands_machine import chips
 from experiments.commands_page import page
@@ -74,7 +75,10 @@ DCZ = application(
     "Make, look into, check and execute compressed models (model.dcz).",
     "A path through: compress --recipe lenet300-demo, inspect model.dcz, evaluate model.dcz; then "
     "hwsim run edge model.dcz.",
-    {"Models": [compress, inspect, verify, evaluate], "In and out": [import_, import_han, recode, export]},
+    {
+        "Models": [compress, inspect, verify, evaluate, frontier],
+        "In and out": [import_, import_han, recode, export],
+    },
 )
 
 

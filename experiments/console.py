@@ -71,7 +71,12 @@ def training_progress() -> Iterator[Callable[[Step], None]]:
             if at.epochs:
                 if at.step not in tasks:
                     tasks[at.step] = bars.add_task(at.kind, total=at.epochs, note="")
-                note = "" if at.loss is None else f"loss {at.loss:.4f}"
-                bars.update(tasks[at.step], completed=at.epoch, note=note)
+                bars.update(tasks[at.step], completed=at.epoch, note=_note(at))
 
         yield show
+
+
+def _note(at: Step) -> str:
+    """Loss of the latest epoch, and validation error where there is a validation split."""
+    loss = "" if at.loss is None else f"loss {at.loss:.4f}"
+    return loss if at.validation_error is None else f"{loss}, validation error {at.validation_error:.2%}"

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 RUNS = Path("results") / "runs"
 REFERENCE = Path("results") / "reference"
 MANIFEST = "manifest.json"
-REFERENCE_SUFFIXES = {".csv", ".json", ".png", ".txt"}
+REFERENCE_SUFFIXES = {".csv", ".dcz", ".json", ".png", ".txt"}
 REFERENCE_MAX_B = 400_000
 UNFINISHED_S = 24 * 3600
 """Age at which the hidden folder of a run that was killed is removed."""
@@ -282,7 +282,7 @@ def refresh_reference(names: list[str], root: Path = Path()) -> dict[str, list[s
     Returns
     -------
     dict of str to list of str
-        Files that were left out of each copied run: not text or PNG, or too large.
+        Files that were left out of each copied run: not text, PNG or a model, or too large.
 
     Raises
     ------

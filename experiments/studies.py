@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 STUDIES: tuple[str, ...] = (
     "cap_sweep",
+    "compression",
     "dark_silicon",
     "density",
     "distance",

@@ -1,6 +1,10 @@
 """The commands on compressed files: what they print, and what they say of a damaged file."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -116,6 +120,34 @@ def test_compress_follows_a_recipe_and_gives_the_same_bytes_from_kept_steps(caps
     run(capsys, "compress", *common, "-o", tmp_path / "b.dcz", "--work", work)
     assert (tmp_path / "a.dcz").read_bytes() == (tmp_path / "b.dcz").read_bytes()
     assert Artifact.load(tmp_path / "a.dcz").stage == "huffman"
+
+
+@pytest.mark.slow
+def test_compress_goes_on_after_a_kill_and_ends_in_the_same_bytes(tmp_path, images):
+    recipe, work = tmp_path / "short.toml", tmp_path / "work"
+    recipe.write_text(RECIPE.replace("epochs = 1", "epochs = 30"))
+    common = [
+        "compress",
+        "--recipe",
+        recipe,
+        "--dataset",
+        images,
+        "-o",
+        tmp_path / "killed.dcz",
+        "--work",
+        work,
+    ]
+    command = [sys.executable, "-c", "from experiments.cli import dcz; dcz()", *map(str, common)]
+    with subprocess.Popen(command) as process:
+        while process.poll() is None and not list(work.glob("*.npz")):
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed.dcz").exists()
+    subprocess.run(command, check=True)
+    whole = [str(part) for part in common[:-3]] + [str(tmp_path / "whole.dcz")]
+    assert cli.run(cli.DCZ, whole) == 0
+    assert (tmp_path / "killed.dcz").read_bytes() == (tmp_path / "whole.dcz").read_bytes()
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["lenet300-demo", "-o", "no/such/folder/model.dcz"]])

@@ -191,17 +191,18 @@ def test_commit_is_that_of_the_checkout_or_absent(tmp_path, monkeypatch):
     assert results.git_commit() is None
 
 
-def test_reference_takes_small_text_and_images_of_finished_runs(tmp_path, monkeypatch):
+def test_reference_takes_small_text_images_and_models_of_finished_runs(tmp_path, monkeypatch):
     runs = tmp_path / "results" / "runs"
     with results.recording("demo", runs / "demo") as run:
         run.write_csv("stages.csv", TABLE)
         (run.folder / "energy.png").write_bytes(b"png")
         (run.folder / "model.dcz").write_bytes(b"dcz")
+        (run.folder / "energy.svg").write_bytes(b"svg")
         (run.folder / "trace.json").write_bytes(b" " * (results.REFERENCE_MAX_B + 1))
     (runs / ".demo.1.ab.new").mkdir()
-    assert results.refresh_reference([], tmp_path) == {"demo": ["model.dcz", "trace.json"]}
+    assert results.refresh_reference([], tmp_path) == {"demo": ["energy.svg", "trace.json"]}
     kept = tmp_path / "results" / "reference" / "demo"
-    assert names(kept) == ["energy.png", "manifest.json", "stages.csv"]
+    assert names(kept) == ["energy.png", "manifest.json", "model.dcz", "stages.csv"]
     assert (kept / "stages.csv").read_bytes() == (runs / "demo" / "stages.csv").read_bytes()
 
 

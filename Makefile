@@ -55,7 +55,9 @@ frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours):
 	    --work $$made/work --output $$made/$$recipe-$$seed.dcz; \
 	done; done; $(BIN)/dcz frontier $$made
 
-reference: $(RUN) ## copy the small files of results/runs/ to results/reference/
+reference: $(RUN) ## run the demo and every experiment anew, and keep them: results/reference/
+	$(BIN)/hwsim demo
+	$(BIN)/hwsim experiments run --all
 	$(BIN)/hwsim reference
 
 labs: $(RUN) ## the course's notebooks, for students and instructors: build/labs/

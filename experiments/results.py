@@ -30,7 +30,7 @@ from compress.files import write_bytes, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pandas as pd
 
@@ -269,15 +269,19 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refresh_reference(names: list[str], root: Path = Path()) -> dict[str, list[str]]:
+def refresh_reference(
+    names: Collection[str], root: Path = Path(), usual: Collection[str] | None = None
+) -> dict[str, list[str]]:
     """Copy the small files of runs to ``results/reference/NAME``.
 
     Parameters
     ----------
-    names : list of str
-        Runs to copy; all of ``results/runs`` if empty.
+    names : collection of str
+        Runs to copy; if empty, those of ``results/runs`` that are `usual`.
     root : Path
         Folder that holds ``results``.
+    usual : collection of str, optional
+        Runs that references are kept of; all by default.
 
     Returns
     -------
@@ -291,12 +295,13 @@ def refresh_reference(names: list[str], root: Path = Path()) -> dict[str, list[s
     """
     runs = root / RUNS
     found = sorted(path.parent.name for path in runs.glob(f"[!.]*/{MANIFEST}"))
-    if not found:
+    chosen = names or [name for name in found if usual is None or name in usual]
+    if not chosen:
         raise InputError(f"no finished run in {runs}, expected at least one: try `hwsim demo` first")
     unknown = sorted(set(names) - set(found))
     if unknown:
         raise InputError(f"no finished run {unknown[0]!r} in {runs}, expected one of {', '.join(found)}")
-    return {name: _copy_small(runs / name, root / REFERENCE / name) for name in names or found}
+    return {name: _copy_small(runs / name, root / REFERENCE / name) for name in chosen}
 
 
 def _copy_small(source: Path, target: Path) -> list[str]:

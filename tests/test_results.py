@@ -206,6 +206,16 @@ def test_reference_takes_small_text_images_and_models_of_finished_runs(tmp_path,
     assert (kept / "stages.csv").read_bytes() == (runs / "demo" / "stages.csv").read_bytes()
 
 
+def test_runs_of_ones_own_are_kept_only_if_they_are_named(tmp_path):
+    runs = tmp_path / "results" / "runs"
+    for name in ("demo", "my-sweep"):
+        record(runs / name, a="1")
+    assert list(results.refresh_reference([], tmp_path, usual=("demo", "relight"))) == ["demo"]
+    assert list(results.refresh_reference(["my-sweep"], tmp_path, usual=("demo",))) == ["my-sweep"]
+    with pytest.raises(InputError, match="no finished run in"):
+        results.refresh_reference([], tmp_path, usual=("relight",))
+
+
 def test_reference_says_what_is_missing(tmp_path):
     with pytest.raises(InputError, match="no finished run in"):
         results.refresh_reference([], tmp_path)

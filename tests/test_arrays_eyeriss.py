@@ -23,6 +23,7 @@ EYERISS = EyerissArray(
     filter_port_words=4,
     input_port_words=1,
     psum_port_words=4,
+    word_bits=16,
 )
 
 ALEXNET = {

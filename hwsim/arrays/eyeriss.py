@@ -61,10 +61,10 @@ class EyerissArray:
         Scratchpads of one PE; the last two are registers.
     filter_port_words, input_port_words, psum_port_words : int
         Words per cycle between buffer and PEs; partial sums have as many each way.
-    gate_zeros : bool
-        Whether a zero input saves the energy of its MAC.
     word_bits : int
         Width of a filter scratchpad: what one read costs.
+    gate_zeros : bool
+        Whether a zero input saves the energy of its MAC.
     clock_pJ_per_cycle : float
         Clock network and control of the whole chip, while the array works.
     """
@@ -79,8 +79,8 @@ class EyerissArray:
     filter_port_words: int
     input_port_words: int
     psum_port_words: int
+    word_bits: int
     gate_zeros: bool = True
-    word_bits: int = 16
     clock_pJ_per_cycle: float = 0.0
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from experiments.commands_bench import bench
 from experiments.commands_compare import compare
 from experiments.commands_convert import export, import_, import_han, recode
 from experiments.commands_dark import dark
-from experiments.commands_dcz import compress, evaluate, inspect, verify
+from experiments.commands_dcz import compress, evaluate, inspect, sensitivity, verify
 from experiments.commands_demo import demo
 from experiments.commands_energy import energy
 from experiments.commands_experiments import EXPERIMENTS
@@ -76,7 +76,7 @@ DCZ = application(
     "A path through: compress --recipe lenet300-demo, inspect model.dcz, evaluate model.dcz; then "
     "hwsim run edge model.dcz.",
     {
-        "Models": [compress, inspect, verify, evaluate, frontier],
+        "Models": [compress, inspect, verify, evaluate, sensitivity, frontier],
         "In and out": [import_, import_han, recode, export],
     },
 )

@@ -114,3 +114,42 @@ def evaluate(model: Model, dataset: Data = "mnist", as_json: AsJson = False) -> 
         print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
     else:
         print_line(f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}")
+
+
+def sensitivity(
+    model: Model,
+    dataset: Data = "mnist",
+    images: Annotated[int, typer.Option(min=1, help="Training images to measure on, from the last.")] = 2000,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder; results/runs/sensitivity_scan by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
+    from compress.container import read
+    from compress.datasets import load_dataset
+    from experiments import style
+    from experiments.console import print_json, print_line, print_table
+    from experiments.figures.sensitivity import draw
+    from experiments.results import recording, sha256
+    from experiments.sensitivity import scan
+
+    artifact, _ = read(model)
+    network = artifact.to_network()
+    points = scan(network, load_dataset(dataset, validation=images).validation)
+    points.insert(0, "network", network.name)
+    with recording("sensitivity_scan", output) as run:
+        run.inputs[str(model)] = sha256(model)
+        run.write_csv("sensitivity.csv", points)
+        style.save(draw(points), run.folder / "sensitivity")
+    if as_json:
+        print_json(points.to_dict("records"))
+        return
+    wide = points.pivot(index="density", columns="layer", values="error_pct").sort_index(ascending=False)
+    wide = wide[list(dict.fromkeys(points["layer"]))]
+    rows = [
+        [f"{density:g}", *(f"{error:.2f}" for error in row)]
+        for density, row in zip(wide.index, wide.to_numpy(), strict=True)
+    ]
+    print_table("Error (%) with one layer pruned to a density", ["density", *wide.columns], rows)
+    print_line(str(run.target))

@@ -154,3 +154,14 @@ def test_compress_goes_on_after_a_kill_and_ends_in_the_same_bytes(tmp_path, imag
 def test_compress_refuses_what_it_cannot_do_before_it_trains(capsys, arguments):
     assert cli.run(cli.DCZ, ["compress", "--recipe", *arguments]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_sensitivity_prunes_layer_by_layer_and_draws(capsys, model, images, tmp_path):
+    folder = tmp_path / "scan"
+    options = ("--dataset", images, "--images", 2, "-o", folder)
+    printed = run(capsys, "sensitivity", model, *options)
+    assert "fc1" in printed
+    assert {"sensitivity.csv", "sensitivity.png", "manifest.json"} <= {path.name for path in folder.iterdir()}
+    points = json.loads(run(capsys, "sensitivity", model, *options, "--json"))
+    assert {point["layer"] for point in points} == {"fc1", "fc2", "fc3"}
+    assert {point["error_pct"] for point in points} <= {0.0, 50.0, 100.0}

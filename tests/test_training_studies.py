@@ -9,7 +9,7 @@ import pytest
 from compress.models import lenet_300_100
 from compress.recipe import TrainStep
 from compress.state import State
-from experiments import density, dsd, large_or_small, training
+from experiments import density, dsd, large_or_small, sensitivity, training, weight_histogram
 from experiments.training import follow, small_mnist
 
 
@@ -52,6 +52,22 @@ def test_the_contest_interpolates_between_small_networks():
     assert row["small_error_pct"] == pytest.approx(25.0)  # half-way from 100 to 10,000 bytes
     assert row["small_bytes"] == pytest.approx(10_000 * 100 ** (2 / 3))
     assert row["bytes_ratio"] == pytest.approx(10 * 100 ** (2 / 3))
+
+
+def test_a_layer_is_unharmed_as_far_as_all_denser_ones_are():
+    rows = [("net", "fc1", d, e) for d, e in ((1.0, 5.0), (0.5, 5.4), (0.3, 6.0), (0.1, 5.1))]
+    medians = pd.DataFrame(rows, columns=["network", "layer", "density", "error_pct"])
+    assert sensitivity.unharmed(medians).to_dict("records") == [
+        {"network": "net", "layer": "fc1", "density": 0.5}
+    ]
+
+
+def test_zeros_of_a_histogram_are_counted_apart():
+    columns = ["stage", "layer", "low", "high", "weights", "zeros"]
+    rows = [("pruned", "fc1", -1, 0, 3, 0), ("pruned", "fc1", 0, 1, 7, 6), ("pruned", "fc1", 1, 2, 0, 0)]
+    (row,) = weight_histogram.summary(pd.DataFrame(rows, columns=columns)).to_dict("records")
+    expected = {"weights": 10, "zeros_pct": 60.0, "filled_bins": 2}
+    assert {key: row[key] for key in expected} == expected
 
 
 def test_steps_are_followed_and_the_same_seed_gives_the_same_bytes(monkeypatch):

@@ -98,6 +98,38 @@ def stored_entries(
     )
 
 
+def stored_partly_coded(
+    form: str, count: int, filters: int, raw_bits: int, coded_bits: float, alphabet: int, *, bias: bool = True
+) -> StoredWeights:
+    """Store every weight as `raw_bits` as they are and one code word of `coded_bits` on average.
+
+    Parameters
+    ----------
+    alphabet : int
+        Symbols of the layer's code table.
+    """
+    segments = _segments(filters)
+    side = FLOAT_BITS * bias * filters + ENTRY_POINT_BITS * segments + CODE_LENGTH_BITS * alphabet
+    payload = round(count * (raw_bits + coded_bits))
+    return StoredWeights(form, count, count, evenly(payload, segments), evenly(count, segments), side)
+
+
+def stored_n_of_m(
+    form: str, count: int, filters: int, n: int, m: int, value_bits: int, *, bias: bool = True
+) -> StoredWeights:
+    """Store `n` weights of every `m` neighbours, each with its place among them."""
+    kept = count * n // m
+    bits = kept * (value_bits + (m - 1).bit_length())
+    return StoredWeights(
+        form,
+        kept,
+        kept,
+        evenly(bits, _segments(filters)),
+        evenly(0, _segments(filters)),
+        FLOAT_BITS * bias * filters,
+    )
+
+
 def _segments(filters: int) -> int:
     return min(filters, MAX_SEGMENTS)
 

@@ -13,6 +13,7 @@ from hwsim.simulate import simulate
 from hwsim.workload import fc
 
 ARITHMETIC = {
+    "a100_pcie": "fp16",
     "edge": "fp32",
     "eie": "int16",
     "eyeriss": "int16",
@@ -33,6 +34,7 @@ def test_every_shipped_chip_is_checked_here():
 @pytest.mark.parametrize(
     ("name", "tera_ops"),
     [
+        ("a100_pcie", 312),  # data sheet, fp16 with tensor cores
         ("eie", 0.102),  # Han et al., ISCA 2016, section VI: 102 GOP/s
         ("eyeriss", 0.0672),  # Chen et al., JSSC 2017, Table IV: 33.6 GMAC/s at 200 MHz
         ("p40", 47),  # data sheet, INT8
@@ -77,7 +79,7 @@ def test_a_named_dram_type_has_the_price_of_its_row(name):
         assert row.model == "dynamic"
 
 
-@pytest.mark.parametrize("name", ["p40", "phone", "tpu_v1", "tpu_v2", "turing_t4"])
+@pytest.mark.parametrize("name", ["a100_pcie", "p40", "phone", "tpu_v1", "tpu_v2", "turing_t4"])
 def test_a_network_runs_on_it_under_its_cap(name):
     chip = load_chip(name)
     report = simulate(chip, load_network("alexnet", ARITHMETIC[name]), batch=4)

@@ -51,6 +51,7 @@ STUDIES: tuple[str, ...] = (
     "training_watts",
     "validate",
     "waterfall",
+    "weight_histogram",
     "when_not",
 )
 """Names of the study modules."""

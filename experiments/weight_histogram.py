@@ -5,6 +5,11 @@ Question. What do pruning, retraining and sharing do to the values of a layer?
 Look for. In `weight_histogram`, the bell of the dense layer; the hole that pruning tears around zero and
 the two humps which retraining makes of the rest, as in Deep Compression, figure 8; and the few lines
 that are left of them after sharing. ``summary.csv`` counts zeros and filled bins.
+
+Answer. The dense layer is a bell: most weights are close to zero, and the network does not need them. Of
+the 5.6% of the largest layer that stay, none is nearer to zero than 0.1: retraining does not fill the
+hole, it moves the rest outwards. Sharing leaves the two humps their outline in 15 values. The last layer
+keeps 66% of its weights, as one threshold for all layers spares the small ones whose weights are large.
 """
 
 from __future__ import annotations
@@ -54,7 +59,7 @@ def measure() -> pd.DataFrame:
     for stage, step in zip(STAGES, STEPS, strict=True):
         state, _ = follow(state, [step], dataset, STAGES.index(stage))
         for layer, name in weights_of(state.network).items():
-            values = np.clip(state.network.params[name].ravel(), -RANGE, RANGE)
+            values = np.clip(state.network.params[name].ravel().astype(np.float64), -RANGE, RANGE)
             counts = np.histogram(values, edges)[0]
             zeros = np.histogram(values[values == 0], edges)[0]
             bins = {"low": edges[:-1], "high": edges[1:], "weights": counts, "zeros": zeros}

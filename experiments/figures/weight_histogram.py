@@ -26,10 +26,10 @@ def draw(histogram: pd.DataFrame) -> Figure:
             axes.bar(table["low"], others, width, align="edge", color=colour)
             zeros, total = int(table["zeros"].sum()), int(table["weights"].sum())
             axes.text(0.01, 0.8, label, transform=axes.transAxes, color=colour, weight="bold")
-            text = f"{total - zeros:,} of {total:,} weights are not zero"
+            text = f"{total - zeros:,} of {total:,}"
             axes.text(0.99, 0.8, text, transform=axes.transAxes, ha="right", size=7.5)
             axes.set_ylabel("weights a bin", size=7.5)
-        panels[0].set_title(f"Weights of {layer}: zeros are not drawn")
+        panels[0].set_title(f"Weights of {layer}: those that are not zero")
         panels[-1].set_xlabel("value of a weight")
         figure.subplots_adjust(left=0.1, right=0.98, top=0.92, bottom=0.12, hspace=0.15)
     return figure

@@ -36,6 +36,9 @@ def small(network: PageNetwork) -> PageNetwork:
     return replace(network, machine=few, batches=(1, 64))
 
 
+PATIENCE_MS = 240_000
+"""On a busy machine a browser takes its time, which is not what is tested."""
+
 SMALL = {name: small(NETWORKS[name]) for name in ("lenet300", "alexnet_fc")}
 SMALL["alexnet"] = replace(small(NETWORKS["alexnet"]), batches=(1,))
 
@@ -77,6 +80,7 @@ class Reader:
         self.errors: list[str] = []
         self.requests: list[str] = []
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
         self.tab: Page = context.new_page()
         self.tab.on(
             "console", lambda message: self.errors.append(message.text) if message.type != "log" else None

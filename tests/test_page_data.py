@@ -88,8 +88,9 @@ def test_a_point_that_cannot_run_says_why():
     grid = stage_grid(starving, "dense")
     assert grid.refused
     assert all("power.cap_W is 0.02 W, expected at least" in reason for reason in grid.refused)
-    assert min(grid.index) == -len(grid.refused)
-    assert len(grid.index) > 2 * len(grid.refused)
+    caps_and_batches = itertools.product((0.02, 0.5), starving.batches)
+    assert [at < 0 for at in grid.index[:4]] == [cap == 0.02 for cap, _ in caps_and_batches]
+    assert sorted(at for at in grid.index if at < 0) == list(range(-len(grid.refused), 0))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

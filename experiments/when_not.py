@@ -8,14 +8,14 @@ hardly counts. A network that lives on chip anyway saves only what a small memor
 decoder that is slower than the array makes the coded network slower than the same network without
 the code.
 
-Answer. The fully-connected layers of AlexNet cost 29 times fewer joules at batch 1, 2.4 times at batch 64
-and 1.2 times at batch 1,024; all of VGG-16 1.6 times at batch 1 and 1.05 times at batch 64, and from
-batch 128 on it is 2 to 4% slower coded than dense. By layer the gain is 13 to 43 times where each weight is
-used once, and 1.0 to 1.4 times in convolutions, which use one 169 to 50,176 times. LeNet-300-100 in a
-memory that holds it dense gains 6% from sharing if banks of 1 KiB are read, and 63% if of 256 KiB;
-Huffman coding makes it 5% worse than dense at 1 KiB, for decoding costs five times what there was to
-fetch. With 256 decoders AlexNet's layers run at 0.67 of the rate of the uncoded ones, with 512 at 0.97; a
-Llama layer, half of whose weights stay, needs more than 1,024.
+Answer. The fully-connected layers of AlexNet cost 29 times fewer joules at batch 1, 2.4 times at batch
+64 and 1.2 times at batch 1,024; all of VGG-16 1.6 times at batch 1 and 1.1 times from batch 16 on,
+where batches run in parts, for their activations would spill. By layer the gain is 13 to 43 times where
+each weight is used once, and 1.0 to 1.4 times in convolutions, which use one 169 to 50,176 times.
+LeNet-300-100 in a memory that holds it dense gains 6% from sharing if banks of 1 KiB are read, and 63%
+if of 256 KiB; Huffman coding makes it 5% worse than dense at 1 KiB, for decoding costs five times what
+there was to fetch. With 256 decoders AlexNet's layers run at 0.67 of the rate of the uncoded ones, with
+512 at 0.97; a Llama layer, half of whose weights stay, needs more than 1,024.
 """
 
 from __future__ import annotations

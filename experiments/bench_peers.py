@@ -1,4 +1,4 @@
-"""Benchmarks of coding, clustering and training, beside the libraries that people use for them.
+"""Benchmarks of coding, clustering, training and inference, beside the libraries that people use for them.
 
 Each function sends what it works on to the peers, which run in an environment of their own, and
 measures ours in this process. A comparison whose peer is not there is left out with a word.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from compress import zoo
 from compress.cluster import kmeans
 from compress.codecs import gaps, huffman
 from compress.codecs.bits import padded
@@ -30,7 +31,7 @@ from compress.sparse import read_sparse, write_sparse
 from compress.state import State
 from compress.train import TrainConfig, train
 from experiments.console import print_json, print_note
-from experiments.measuring import Measurement, cpu_s, run_child
+from experiments.measuring import Measurement, cpu_s, peak_B, run_child
 from experiments.peers import libraries
 from experiments.training import follow, small_mnist
 
@@ -52,6 +53,10 @@ POINTS, CLUSTERS = 1_000_000, 256
 
 NETWORKS = {"lenet300": ("LeNet-300-100", 1.0), "lenet5": ("LeNet-5", 1.3)}
 """Name, and the most times of the peer's that an epoch may take."""
+
+IMAGES = {"vgg16": ("VGG-16", None, 1.5), "squeezenet1_0": ("SqueezeNet", 0.5, None)}
+"""Name, and the most seconds and the most times of the peer's that an image may take."""
+IMAGE_RUNS = 5
 
 BATCH, RATE, EPOCH_RUNS = 100, 0.02, 3
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -313,9 +318,40 @@ def epoch_s(name: str) -> float:
     return float(np.diff(marks).min())
 
 
+def inference(peer_python: str) -> list[Measurement]:
+    """One image through large networks on one thread, ours and PyTorch's, each in a process of its own."""
+    x = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
+    answers = ask(peer_python, {"what": "inference", "runs": IMAGE_RUNS}, {"x": x})
+    found = []
+    for name, (label, most_s, most) in IMAGES.items():
+        program = f"from experiments.bench_peers import print_image; print_image({name!r})"
+        ours = json.loads(run_child([sys.executable, "-c", program], environment=ONE_THREAD).output)
+        found += [
+            Measurement(f"{label}: one image", ours["s"], "CPU s", most_s, "less"),
+            Measurement(f"{label}: peak memory of the process", ours["peak_B"] / 1e6, "MB"),
+        ]
+        if name in answers:
+            theirs = answers[name]["s"]
+            found += [
+                Measurement(f"{label}: the same in PyTorch", theirs, "CPU s"),
+                Measurement(f"{label}: our time over PyTorch's", ours["s"] / theirs, "x", most, "less"),
+            ]
+    return found
+
+
+def print_image(name: str) -> None:
+    """Print the CPU seconds of one image through a network, the best of several, and memory, as JSON."""
+    rng = np.random.default_rng(0)
+    network = zoo.build(name, rng)
+    x = rng.standard_normal((1, *network.input_shape), np.float32)
+    spent_s, _ = libraries.best_s(lambda: network.forward(x), IMAGE_RUNS)
+    print_json({"s": spent_s, "peak_B": peak_B()})
+
+
 PEERED: dict[str, Callable[[str], list[Measurement]]] = {
     "codecs": codecs,
     "clusters": clusters,
     "training": training,
+    "inference": inference,
 }
 """Benchmarks that need the Python of the peers' environment; without it they measure ours alone."""

@@ -25,7 +25,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="scalesim, codecs, clusters, training, engines, reports, start, memory, sweeps; or all.",
+            help="scalesim, codecs, clusters, training, inference, engines, reports, start, memory, "
+            "sweeps; or all.",
         ),
     ] = None,
     peer_python: Annotated[

@@ -107,3 +107,8 @@ def run_child(command: Sequence[str], text: str = "", environment: Mapping[str, 
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Child(done.stdout, spent_s, wall_s)
+
+
+def peak_B() -> int:
+    """Most memory that this process has held (on Linux, which counts it in KiB)."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

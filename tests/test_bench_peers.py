@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compress import zoo
 from compress.tensors import SharedTensor
 from experiments import bench_peers
 from experiments.bench_peers import Streams, ask, entropy_bits, levels_of, mask_bound_bytes
@@ -46,3 +47,19 @@ def test_a_peer_that_is_there_answers_and_one_that_is_not_is_told(capsys):
 @pytest.mark.parametrize("name", bench_peers.NETWORKS)
 def test_the_timed_networks_exist(name):
     assert bench_peers.build(name, np.random.default_rng(0)).name == name
+
+
+@pytest.mark.parametrize("name", bench_peers.IMAGES)
+def test_the_timed_images_fit_their_networks(name):
+    assert zoo.build(name).input_shape[0] == 3
+
+
+def test_an_image_is_timed_and_a_missing_peer_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(bench_peers, "IMAGES", {"lenet5": ("LeNet-5", 60, 1.5)})
+    monkeypatch.setattr(bench_peers, "IMAGE_RUNS", 1)
+    monkeypatch.setattr(bench_peers, "ask", lambda *_: {"lenet5": {"s": 1e-9}})
+    image, memory, theirs, ratio = bench_peers.inference("")
+    assert 0 < image.value < 60
+    assert image.verdict == "met"
+    assert 1 < memory.value < 5000
+    assert (theirs.value, ratio.verdict) == (1e-9, "missed")

@@ -1,4 +1,4 @@
-"""Run peers on our inputs, in an environment that has them: codecs, clustering, training.
+"""Run peers on our inputs, in an environment that has them: codecs, clustering, training, inference.
 
 Run by the Python of that environment, with a request in JSON on standard input and the answer in
 JSON on standard output. A peer that is not there is answered by the reason. Times are CPU seconds,
@@ -177,6 +177,32 @@ def _epoch(arrays: Any, name: str, request: dict[str, Any]) -> dict[str, float]:
     return {"s": best_s(epoch, request["runs"])[0]}
 
 
+VGG_16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
+"""Filters of the 3 x 3 convolutions; 0 is a pooling."""
+
+
+def inference(arrays: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """CPU seconds of one image through VGG-16, in PyTorch on one thread."""
+    return {"vgg16": tried(_vgg_16, arrays["x"], request["runs"])}
+
+
+def _vgg_16(image: Any, runs: int) -> dict[str, float]:
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    layers: list[Any] = []
+    channels = 3
+    for filters in VGG_16:
+        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU()] if filters else [nn.MaxPool2d(2)]
+        channels = filters or channels
+    layers += [nn.Flatten(), nn.Linear(512 * 49, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU()]
+    network = nn.Sequential(*layers, nn.Linear(4096, 1000)).eval()
+    x = torch.from_numpy(image)
+    with torch.inference_mode():
+        return {"s": best_s(lambda: network(x), runs)[0]}
+
+
 def tried(peer: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, Any]:
     """Answer of a peer, or why there is none."""
     try:
@@ -185,7 +211,7 @@ def tried(peer: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, A
         return {"missing": str(error)}
 
 
-WHAT = {"codecs": codecs, "clusters": clusters, "training": training}
+WHAT = {"codecs": codecs, "clusters": clusters, "training": training, "inference": inference}
 
 if __name__ == "__main__":
     asked = json.load(sys.stdin)

@@ -66,7 +66,7 @@ labs: $(RUN) ## the course's notebooks, for students and instructors: build/labs
 	$(BIN)/hwsim labs --instructor -o build/labs/instructor
 
 docs: $(DOCS) ## the documentation: docs/_build/html/index.html
-	$(BIN)/python -m sphinx --quiet --builder html docs docs/_build/html
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 
 # Releases younger than two weeks are passed over: most bad ones are withdrawn by then.
 lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons and platforms

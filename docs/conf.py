@@ -1,6 +1,15 @@
-"""Sphinx configuration."""
+"""Sphinx configuration; pages that follow from the program are written by `docs/pages.py` first."""
 
+import sys
+import types
 from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import experiments  # noqa: F401  (sets the number of BLAS threads before numpy is imported)
+
+import pages  # isort: skip
 
 project = "hwsim"
 author = "The hwsim developers"
@@ -9,8 +18,24 @@ release = metadata.version("hwsim")
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 html_theme = "furo"
 html_title = f"hwsim {release}"
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+
 autosummary_generate = True
+autodoc_default_options = {"member-order": "bysource"}
 autodoc_typehints = "none"  # numpydoc sections say the types
 numpydoc_show_class_members = False
+
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+myst_enable_extensions = ["deflist"]
+
+
+def setup(app):
+    """Write the generated pages before Sphinx looks for sources."""
+    pages.write(Path(app.srcdir))
+    app.connect("autodoc-skip-member", _is_alias)
+
+
+def _is_alias(_app, _what, _name, obj, skip, _options):
+    """Leave out names for types (``Action = tuple[...]``), which numpydoc takes for classes."""
+    return True if isinstance(obj, types.GenericAlias) else skip

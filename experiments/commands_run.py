@@ -80,6 +80,8 @@ def run_(
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
     reports = _simulated(machine, workloads, batch, engine)
+    if explain:
+        _check_component(reports, explain)
     if check:
         _audit(reports)
     if csv:
@@ -243,16 +245,23 @@ def _energy_by_tensor(report: Report) -> tuple[list[str], list[list[str]]]:
     return ["tensor", *map(str, energy.columns)], rows
 
 
+def _check_component(reports: list[Report], component: str) -> None:
+    from hwsim.errors import InputError
+
+    for report in reports:
+        known = sorted(report.actions["component"].unique())
+        if component not in known:
+            raise InputError(
+                f"--explain {component!r}: no such component in this run, expected one of {', '.join(known)}"
+            )
+
+
 def _explain(report: Report, component: str) -> None:
     """Derive one component's joules: counts, price, source."""
     from experiments.console import print_line, print_table
-    from hwsim.errors import InputError
 
     actions = report.actions
     chosen = actions[actions["component"] == component]
-    if chosen.empty:
-        known = ", ".join(sorted(actions["component"].unique()))
-        raise InputError(f"--explain {component!r}: no such component in this run, expected one of {known}")
     if component == "static":
         print_line(
             f"{report.workload.stage}: static power {report.chip.static_W:g} W x {report.period_s:.4g} s "

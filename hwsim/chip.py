@@ -270,6 +270,8 @@ def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tu
             reason = f"unknown key, expected one of {', '.join(_known_keys(schema, found['loc'][:-1]))}"
         elif found["type"] == "missing":
             reason = "nothing found, expected a value"
+        elif found["type"] == "model_type":
+            reason = f"found {found['input']!r}, expected a table"
         else:
             reason = (
                 f"found {found['input']!r}, expected {found['msg'].lower().removeprefix('input should be ')}"

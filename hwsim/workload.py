@@ -241,7 +241,8 @@ class Workload:
         chosen = set(names)
         unknown = chosen - {layer.name for layer in self.layers}
         if unknown:
-            raise InputError(f"workload {self.name}: no layer named {', '.join(sorted(unknown))}")
+            known = ", ".join(layer.name for layer in self.layers)
+            raise InputError(f"workload {self.name}: no layer {min(unknown)!r}, expected some of {known}")
         kept = [index for index, layer in enumerate(self.layers) if layer.name in chosen]
         owners: dict[int, int] = {}
         chain = []

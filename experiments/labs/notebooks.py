@@ -31,13 +31,17 @@ class Cell(NamedTuple):
 
 def lab_names() -> list[str]:
     """Names of the labs, in order."""
-    files = (entry.name for entry in resources.files("experiments.labs").iterdir())
-    return sorted(name.removesuffix(".py") for name in files if re.fullmatch(r"lab\d_\w+\.py", name))
+    return sorted(script.name.removesuffix(".py") for script in _scripts().iterdir() if script.is_file())
 
 
 def source_of(lab: str) -> str:
     """Return the script of a lab."""
-    return (resources.files("experiments.labs") / f"{lab}.py").read_text(encoding="utf-8")
+    return str((_scripts() / f"{lab}.py").read_text(encoding="utf-8"))
+
+
+def _scripts() -> Any:
+    """Folder of the scripts: no package, so that nothing imports and thereby runs them."""
+    return resources.files("experiments.labs") / "scripts"
 
 
 def cells_of(source: str) -> list[Cell]:

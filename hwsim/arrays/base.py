@@ -3,25 +3,25 @@
 The vocabulary of counts is (tensor, component, action). Tensors are ``weights``, ``activations``
 and ``psums``; ``mac`` stands for arithmetic and ``clock`` for the clock network, which belong to none.
 
-=============  ==============================  ====================================================
-component      action                          counted
-=============  ==============================  ====================================================
-``mac``        ``multiply_fp32``, ...          multiplies executed, named by operand type
-``mac``        ``add_fp32``, ``add_int32``     adds, named by accumulator type
-``register``   ``access_bit``                  bits read or written in registers inside the array
-``spad_...``   ``read_bit``, ``write_bit``     bits of a memory inside each PE, in whole words;
-                                               the array's `memories` gives its size and width
-``scratchpad`` ``read_bit``, ``write_bit``     bits of the memory of one tile
-``sram``       ``read_bit``, ``write_bit``     bits of the memory all tiles share
-``array_port`` ``word``                        stationary operands delivered into the array, each
-                                               delivery to each tile (reads of *stored* weights are
-                                               the schedule's: only it knows how they are encoded)
-``noc``        ``hop_bit``                     bits moved between neighbouring PEs
-``vector``     ``op_fp32``, ...                scalar operations of the vector unit
-``control``    ``issue``                       instructions fetched and decoded, whatever their width
-``clock``      ``cycle``                       cycles the array works, where its clock network and
-                                               control have a price: `clock_pJ_per_cycle`
-=============  ==============================  ====================================================
+==============  ============================  =======================================================
+component       action                        counted
+==============  ============================  =======================================================
+``mac``         ``multiply_fp32``, ...        multiplies executed, named by operand type
+``mac``         ``add_fp32``, ``add_int32``   adds, named by accumulator type
+``register``    ``access_bit``                bits read or written in registers inside the array
+``spad_...``    ``read_bit``, ``write_bit``   bits of a memory inside each PE, in whole words;
+                                              the array's `memories` gives its size and width
+``scratchpad``  ``read_bit``, ``write_bit``   bits of the memory of one tile
+``sram``        ``read_bit``, ``write_bit``   bits of the memory all tiles share
+``array_port``  ``word``                      stationary operands delivered into the array, each
+                                              delivery to each tile (reads of *stored* weights are
+                                              the schedule's: only it knows how they are encoded)
+``noc``         ``hop_bit``                   bits moved between neighbouring PEs
+``vector``      ``op_fp32``, ...              scalar operations of the vector unit
+``control``     ``issue``                     instructions fetched and decoded, whatever their width
+``clock``       ``cycle``                     cycles the array works, where its clock network and
+                                              control have a price: `clock_pJ_per_cycle`
+==============  ============================  =======================================================
 """
 
 from __future__ import annotations

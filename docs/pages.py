@@ -1,0 +1,97 @@
+"""Write the pages that follow from the program: gallery, labs, validation.
+
+Everything goes to ``docs/generated/``: figures and tables from ``results/reference/``, texts from the
+docstrings of the studies and from the scripts of the labs.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.labs.notebooks import Cell, cells_of, for_version, lab_names, source_of
+from experiments.studies import STUDIES, Study, load_study
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "results" / "reference"
+SIMULATOR = "SCALE-Sim"
+"""Compared in sum: its many rows are in the file."""
+
+
+def write(docs: Path) -> None:
+    """Write all generated pages below ``docs/generated``."""
+    target = docs / "generated"
+    for part in ("gallery", "labs"):
+        shutil.rmtree(target / part, ignore_errors=True)
+        (target / part).mkdir(parents=True)
+    for name in STUDIES:
+        (target / "gallery" / f"{name}.rst").write_text(study_page(load_study(name), target / "gallery"))
+    for lab in lab_names():
+        cells = for_version(cells_of(source_of(lab)), "student")
+        (target / "labs" / f"{lab}.md").write_text(lab_page(cells))
+    (target / "validation.rst").write_text(validation_page())
+
+
+def study_page(study: Study, target: Path) -> str:
+    """Page of one experiment: its docstring, its command, its figures, its tables to download."""
+    folder = REFERENCE / study.name
+    figures, tables = sorted(folder.glob("*.png")), sorted(folder.glob("*.csv"))
+    for path in (*figures, *tables):
+        shutil.copy(path, target / f"{study.name}-{path.name}")
+    lines = [heading(study.title), escaped(study.text), ""]
+    lines += [".. code-block:: console", "", f"   $ hwsim experiments run {study.name}", ""]
+    for path in figures:
+        lines += [f".. figure:: {study.name}-{path.name}", f"   :alt: {path.stem} of {study.name}", ""]
+        lines += [f"   ``{path.stem}``", ""]
+    links = ", ".join(f":download:`{path.name} <{study.name}-{path.name}>`" for path in tables)
+    return "\n".join([*lines, f"Tables: {links}", ""])
+
+
+def lab_page(cells: list[Cell]) -> str:
+    """Page of one lab, as students get it."""
+    return "\n\n".join(
+        cell.text if cell.kind == "markdown" else f"```python\n{cell.text}\n```" for cell in cells
+    )
+
+
+def validation_page() -> str:
+    """Page of every published figure beside the simulated one, from the reference run."""
+    rows = pd.read_csv(REFERENCE / "validate" / "validate.csv", keep_default_na=False)
+    rows["error"] = [f"{float(value):+.1f}%" if value else "" for value in rows["error_pct"].astype(str)]
+    rows["bound"] = [f"±{float(value):g}%" if value else "" for value in rows["bound_pct"].astype(str)]
+    judged = rows[rows["verdict"] != "not judged"]
+    sums = judged.groupby("source", sort=False)["verdict"].value_counts().unstack(fill_value=0).reset_index()
+    columns = ["layer", "metric", "unit", "published", "simulated", "error", "bound", "verdict"]
+    parts = [
+        heading("Validation"),
+        "Published machines beside this one: every figure, its error, and the bound it is held to. Bounds "
+        "were set before; what misses one is listed as missed. ``hwsim validate`` computes all of it anew.",
+        "",
+        csv_table("Judged figures by machine", sums),
+    ]
+    for (machine, network), found in rows[rows["source"] != SIMULATOR].groupby(
+        ["source", "network"], sort=False
+    ):
+        parts += [heading(f"{machine}, {network}", "-"), csv_table("", found[columns])]
+    constants = pd.read_csv(REFERENCE / "validate" / "constants.csv", dtype=str, keep_default_na=False)
+    parts += [heading("Constants that no paper prints", "-"), csv_table("", constants)]
+    return "\n".join(parts)
+
+
+def csv_table(title: str, table: pd.DataFrame) -> str:
+    """Write a table as the directive of that name."""
+    shown = table.map(lambda value: f"{value:.4g}" if isinstance(value, float) else escaped(str(value)))
+    lines = [f"   {line}" for line in shown.to_csv(index=False, lineterminator="\n").splitlines()]
+    return "\n".join([f".. csv-table:: {title}".rstrip(), "   :header-rows: 1", "", *lines, ""])
+
+
+def heading(text: str, mark: str = "=") -> str:
+    """Write a heading."""
+    return f"{escaped(text)}\n{mark * (2 * len(text))}\n"
+
+
+def escaped(text: str) -> str:
+    """Keep what would start emphasis or a reference from doing so."""
+    return text.replace("*", r"\*").replace("|", r"\|").replace("_ ", r"\_ ")

@@ -1,0 +1,208 @@
+"""Every command: JSON where it reports, figures that open, one sentence for what it cannot use."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import typer
+
+from compress.container import Artifact
+from compress.models import build
+from experiments import cli, showing
+from experiments.results import recording
+
+APPS = {"hwsim": cli.HWSIM, "dcz": cli.DCZ}
+WRITERS = {
+    "dcz compress",
+    "dcz import",
+    "dcz import-han",
+    "dcz recode",
+    "dcz export",
+    "hwsim reference",
+    "hwsim page",
+}
+"""Commands whose product is a file, not a report."""
+DRAWING = {
+    "hwsim compare", "hwsim relight", "hwsim dark", "hwsim roofline", "hwsim pareto", "hwsim validate",
+    "hwsim experiments run",
+}  # fmt: skip
+
+
+def commands(name: str, group: typer.core.TyperGroup):
+    """Every command below a group, by what one types."""
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(f"{name} {word}", command)
+        else:
+            yield f"{name} {word}", command
+
+
+COMMANDS = {
+    typed: {option for parameter in command.params for option in parameter.opts}
+    for name, app in APPS.items()
+    for typed, command in commands(name, typer.main.get_command(app))
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a model, images, a table of layers, a sweep and files that are none of these."""
+    monkeypatch.chdir(tmp_path)
+    Artifact.of(build("lenet300", np.random.default_rng(0)), "dense").save(tmp_path / "model.dcz")
+    x, y = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.uint8)
+    np.savez(tmp_path / "few.npz", x_train=x, y_train=y, x_test=x[:3], y_test=y[:3])
+    (tmp_path / "table.csv").write_text("energy_J,inferences_per_s\n1,2\n2,3\n")
+    (tmp_path / "sweep.toml").write_text(
+        'name = "tiny"\nmethod = "grid"\n[axes]\nchip = ["edge"]\nnetwork = ["lenet300"]\nbatch = [1, 2]\n'
+    )
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)))
+    (tmp_path / "noise.dcz").write_bytes(bytes(range(256)))
+    (tmp_path / "noise.toml").write_text("a = [1\n")
+    (tmp_path / "noise.csv").write_text("a,b\n1\n")
+    (tmp_path / "noise.onnx").write_text("no model")
+    return tmp_path
+
+
+@pytest.mark.parametrize("typed", sorted(COMMANDS.keys() - WRITERS))
+def test_every_command_that_reports_speaks_json(typed):
+    assert "--json" in COMMANDS[typed]
+
+
+def test_every_command_that_draws_opens_its_figures():
+    assert {typed for typed, options in COMMANDS.items() if "--show" in options} == DRAWING
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "hwsim chips",
+        "hwsim chips edge",
+        "hwsim run edge lenet300",
+        "hwsim run edge model.dcz",
+        "hwsim tile edge lenet300",
+        "hwsim compare edge:lenet300 edge:model.dcz --hold throughput",
+        "hwsim energy",
+        "hwsim energy --op dram_read_32b",
+        "hwsim roofline edge --network lenet5 --stage huffman",
+        "hwsim sweep sweep.toml --backend serial",
+        "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s",
+        "hwsim experiments list",
+        "hwsim labs",
+        "dcz inspect model.dcz",
+        "dcz verify model.dcz",
+        "dcz evaluate model.dcz --dataset few.npz",
+    ],
+)
+def test_what_is_printed_as_json_is_json(typed, folder, capsys):
+    program, *arguments = typed.split()
+    assert cli.run(APPS[program], [*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+BAD = {
+    "hwsim chips nochip": "no chip 'nochip'",
+    "hwsim chips noise.toml": "not valid TOML",
+    "hwsim run nochip lenet5": "no chip 'nochip'",
+    "hwsim run edge nonet": "no network 'nonet'",
+    "hwsim run edge lenet5 --stage zipped": "no stage 'zipped'",
+    "hwsim run edge lenet5 --batch 0": "batch is 0",
+    "hwsim run edge lenet5 --batch many": "a valid integer",
+    "hwsim run edge lenet5 --engine slow": "--engine 'slow'",
+    "hwsim run edge lenet5 --layers conv9": "conv9",
+    "hwsim run edge lenet5 --set sram=1": "sram",
+    "hwsim run edge lenet5 --set sram.capacity_B": "expected KEY=VALUE",
+    "hwsim run edge noise.csv": "noise.csv",
+    "hwsim run edge noise.dcz": "noise.dcz",
+    "hwsim run edge missing.dcz": "missing.dcz",
+    "hwsim run edge model.dcz --stage dense": "a file has one stage",
+    "hwsim run edge lenet5 --stage dense --explain heat": "--explain 'heat'",
+    "hwsim run edge lenet5 --stage dense --csv none/out.csv": "none/out.csv",
+    "hwsim run eie lenet5": "cannot run on a eie array",
+    "hwsim tile edge lenet5 --goal glory": "'glory'",
+    "hwsim compare edge:lenet5": "Missing argument",
+    "hwsim compare edge:lenet5 edge:lenet300 --hold breath": "--hold 'breath'",
+    "hwsim compare edge:lenet5 edge:lenet300 --hold accuracy": "no weights to execute",
+    "hwsim compare edge:lenet5 edge:lenet300 --spread 100": "--spread",
+    "hwsim energy --table 3nm": "no energy table '3nm'",
+    "hwsim energy --op fly": "no figure for 'fly'",
+    "hwsim roofline edge --network lenet5 --stage zipped": "no stage 'zipped'",
+    "hwsim relight --batch x": "a valid integer",
+    "hwsim dark --cap hot": "a valid number",
+    "hwsim sweep missing.toml": "no sweep 'missing.toml'",
+    "hwsim sweep noise.toml": "not valid TOML",
+    "hwsim sweep sweep.toml --backend clouds": "'clouds'",
+    "hwsim sweep sweep.toml --workers 0": "--workers",
+    "hwsim pareto table.csv": "two or more",
+    "hwsim pareto table.csv --minimise energy_J,joy": "'joy'",
+    "hwsim pareto noise.bin --minimise a,b": "noise.bin",
+    "hwsim experiments run": "expected names of experiments, or --all",
+    "hwsim experiments run nothing": "no experiment 'nothing'",
+    "hwsim experiments check nothing": "no experiment 'nothing'",
+    "hwsim bench nothing": "'nothing'",
+    "hwsim demo --network alexnet": "--network 'alexnet'",
+    "hwsim demo --dataset none": "none",
+    "hwsim labs -o model.dcz": "cannot write labs to model.dcz",
+    "hwsim reference": "no finished run",
+    "dcz inspect noise.dcz": "noise.dcz",
+    "dcz verify missing.dcz": "missing.dcz",
+    "dcz evaluate model.dcz --dataset noise.bin": "noise.bin",
+    "dcz compress --recipe soup": "'soup'",
+    "dcz recode model.dcz --coding braille -o out.dcz": "--coding 'braille'",
+    "dcz export model.dcz -o out.txt": "out.txt",
+    "dcz import noise.onnx -o out.dcz": "noise.onnx",
+    "dcz import-han noise.bin -o out.dcz": "noise.bin",
+}
+
+
+@pytest.mark.parametrize("typed", BAD)
+def test_bad_input_is_told_in_a_sentence(typed, folder, capsys):
+    program, *arguments = typed.split()
+    assert cli.run(APPS[program], arguments) == 2
+    printed = capsys.readouterr()
+    said = " ".join(re.sub("[│╭╮╰╯─]", " ", printed.err).split())
+    assert BAD[typed] in said
+    assert "Traceback" not in said
+    assert printed.out == ""
+
+
+def test_bad_inputs_cover_every_command():
+    tried = {" ".join(word for word in typed.split()[:3]) for typed in BAD}
+    missing = [c for c in COMMANDS if not any(t.startswith(c) for t in tried)]
+    assert missing in (
+        [],
+        ["hwsim validate", "hwsim experiments list"],
+        ["hwsim experiments list", "hwsim validate"],
+    )
+
+
+@pytest.fixture
+def figures(tmp_path):
+    with recording("drawn", tmp_path / "drawn") as run:
+        (run.folder / "one.png").write_bytes(b"")
+        (run.folder / "two.png").write_bytes(b"")
+        (run.folder / "two.svg").write_bytes(b"")
+    return run.target
+
+
+def test_figures_open_where_there_is_a_display(figures, monkeypatch):
+    opened = []
+    monkeypatch.setattr(showing.typer, "launch", opened.append)
+    monkeypatch.setenv("DISPLAY", ":0")
+    showing.show_figures(figures)
+    assert opened == [str(figures / name) for name in ("one.png", "two.png")]
+
+
+def test_without_a_display_it_is_said_where_they_are(figures, monkeypatch, capsys):
+    monkeypatch.setattr(showing.sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    showing.show_figures(figures)
+    assert capsys.readouterr().err.count("no display to open it on") == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_speaks_for_the_shell(shell, capsys, monkeypatch):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    assert cli.run(cli.HWSIM, ["--show-completion", shell]) == 0
+    assert "complet" in capsys.readouterr().out.lower()

@@ -1,0 +1,83 @@
+"""The pages that say how to add a chip, an array and a codec, followed to the letter in a scratch copy."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"```(?:\{code-block\} )?(\w+)\n(?::caption: (\S+)( \(added\))?\n\n)?(.*?)```", re.DOTALL)
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "mnist.npz")
+APPS = "import sys; from experiments.cli import {app}, run; sys.exit(run({app}, sys.argv[1:]))"
+
+
+def command_of(line: str) -> list[str]:
+    """How to run a line of a console block without what an installation puts on the path."""
+    program, *arguments = shlex.split(line)
+    if program == "python":
+        return [sys.executable, *arguments]
+    return [sys.executable, "-c", APPS.format(app=program.upper()), *arguments]
+
+
+def follow(page: str, scratch: Path) -> str:
+    """Write every file of a page, run every command in order, and return what they print."""
+    printed = []
+    for language, name, added, text in BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
+        if name:
+            with (scratch / name).open("a" if added else "w", encoding="utf-8") as file:
+                file.write(("\n" if added else "") + text)
+            continue
+        if language == "python":
+            (scratch / "typed.py").write_text(text, encoding="utf-8")
+            lines = ["python typed.py"]
+        else:
+            lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+        for line in lines:
+            line, _, target = line.partition(" > ")
+            done = subprocess.run(
+                command_of(line),
+                cwd=scratch,
+                env=os.environ | {"PYTHONPATH": str(scratch)},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            if target:
+                (scratch / target).write_text(done.stdout, encoding="utf-8")
+            printed.append(done.stdout)
+    return "\n".join(printed)
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    """A copy of the packages, whose data set is a link, and a folder for tests."""
+    for package in ("hwsim", "compress", "experiments"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=LEFT_OUT)
+    (tmp_path / "compress" / "data" / "mnist.npz").symlink_to(ROOT / "compress" / "data" / "mnist.npz")
+    (tmp_path / "tests").mkdir()
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_adding_a_chip(scratch):
+    printed = follow("adding-a-chip.md", scratch)
+    assert "lenet300 on my_chip" in printed
+    assert "Held equal: area" in printed
+
+
+@pytest.mark.slow
+def test_adding_an_array(scratch):
+    printed = follow("adding-an-array.md", scratch)
+    assert "lenet300 on dot_chip" in printed
+    assert "1 passed" in printed or "[100%]" in printed
+
+
+@pytest.mark.slow
+def test_adding_a_codec(scratch):
+    printed = follow("adding-a-codec.md", scratch)
+    assert re.search(r"fc1: bits per gap: entropy \d\.\d\d", printed)

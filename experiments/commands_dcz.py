@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 
 Model = Annotated[
     Path, typer.Argument(metavar="FILE", help="A compressed model, model.dcz.", show_default=False)
@@ -123,6 +124,7 @@ def sensitivity(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder; results/runs/sensitivity_scan by default.")
     ] = None,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
@@ -133,6 +135,7 @@ def sensitivity(
     from experiments.figures.sensitivity import draw
     from experiments.results import recording, sha256
     from experiments.sensitivity import scan
+    from experiments.showing import show_figures
 
     artifact, _ = read(model)
     network = artifact.to_network()
@@ -142,6 +145,8 @@ def sensitivity(
         run.inputs[str(model)] = sha256(model)
         run.write_csv("sensitivity.csv", points)
         style.save(draw(points), run.folder / "sensitivity")
+    if show:
+        show_figures(run.target)
     if as_json:
         print_json(points.to_dict("records"))
         return

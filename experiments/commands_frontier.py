@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands_dcz import Data
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ def frontier(
         Path | None,
         typer.Option("--output", "-o", help="Run folder.", show_default="results/runs/frontier"),
     ] = None,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Execute finished files and draw their error against their bytes, beside published results."""
@@ -37,12 +39,15 @@ def frontier(
     from experiments.console import print_json, print_line, print_table
     from experiments.frontier import files_in
     from experiments.results import recording, sha256
+    from experiments.showing import show_figures
 
     paths = files_in(models)
     data = load_dataset(dataset)
     with recording("frontier", output) as run:
         run.inputs |= {str(path): sha256(path) for path in paths} | {data.name: data.sha256}
         tables = write_tables(run, paths, data)
+    if show:
+        show_figures(run.target)
     if as_json:
         print_json({name: _plain(table) for name, table in tables.items()})
         return

@@ -6,6 +6,7 @@ docstrings of the studies and from the scripts of the labs.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -27,11 +28,13 @@ def write(docs: Path) -> None:
         shutil.rmtree(target / part, ignore_errors=True)
         (target / part).mkdir(parents=True)
     for name in STUDIES:
-        (target / "gallery" / f"{name}.rst").write_text(study_page(load_study(name), target / "gallery"))
+        (target / "gallery" / f"{name}.rst").write_text(
+            study_page(load_study(name), target / "gallery"), encoding="utf-8"
+        )
     for lab in lab_names():
         cells = for_version(cells_of(source_of(lab)), "student")
-        (target / "labs" / f"{lab}.md").write_text(lab_page(cells))
-    (target / "validation.rst").write_text(validation_page())
+        (target / "labs" / f"{lab}.md").write_text(lab_page(cells), encoding="utf-8")
+    (target / "validation.rst").write_text(validation_page(), encoding="utf-8")
 
 
 def study_page(study: Study, target: Path) -> str:
@@ -40,7 +43,8 @@ def study_page(study: Study, target: Path) -> str:
     figures, tables = sorted(folder.glob("*.png")), sorted(folder.glob("*.csv"))
     for path in (*figures, *tables):
         shutil.copy(path, target / f"{study.name}-{path.name}")
-    lines = [heading(study.title), escaped(study.text), ""]
+    text = re.sub(r"^(Question|Look for|Answer)\.", r"**\1.**", escaped(study.text), flags=re.MULTILINE)
+    lines = [heading(study.title), text, ""]
     lines += [".. code-block:: console", "", f"   $ hwsim experiments run {study.name}", ""]
     for path in figures:
         lines += [f".. figure:: {study.name}-{path.name}", f"   :alt: {path.stem} of {study.name}", ""]
@@ -66,8 +70,9 @@ def validation_page() -> str:
     columns = ["layer", "metric", "unit", "published", "simulated", "error", "bound", "verdict"]
     parts = [
         heading("Validation"),
-        "Published machines beside this one: every figure, its error, and the bound it is held to. Bounds "
-        "were set before; what misses one is listed as missed. ``hwsim validate`` computes all of it anew.",
+        "Published machines beside this one: every figure, its error, and the bound it is held to; what "
+        "misses one is listed as missed, and what is too uncertain to judge as not judged. :doc:`/assumptions` "
+        "says which constants were chosen with published tables in view. ``hwsim validate`` computes it anew.",
         "",
         csv_table("Judged figures by machine", sums),
     ]

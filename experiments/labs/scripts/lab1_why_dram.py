@@ -11,7 +11,7 @@
 # DRAM.
 
 # %%
-import experiments  # first, so that numpy takes one thread: more are slower for small networks
+import experiments  # before numpy, which then takes one thread
 
 my_guess = 0.5  # a fraction, yours
 

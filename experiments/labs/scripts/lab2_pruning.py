@@ -14,7 +14,7 @@
 # point?
 
 # %%
-import experiments  # first, so that numpy takes one thread: more are slower for small networks
+import experiments  # before numpy, which then takes one thread
 
 my_guess = 0.5  # a fraction, yours
 

@@ -10,7 +10,7 @@
 # ## By hand: a 4 x 4 matrix, four shared values
 
 # %%
-import experiments  # first, so that numpy takes one thread: more are slower for small networks
+import experiments  # before numpy, which then takes one thread
 
 # %%
 import matplotlib.pyplot as plt

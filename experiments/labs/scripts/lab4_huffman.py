@@ -8,7 +8,7 @@
 # ## By hand: five symbols
 
 # %%
-import experiments  # first, so that numpy takes one thread: more are slower for small networks
+import experiments  # before numpy, which then takes one thread
 
 # %%
 import matplotlib.pyplot as plt

@@ -10,7 +10,7 @@
 # for the dense network (1.07 MB), one for the compressed one (28 kB). A slope? A step? Where?
 
 # %%
-import experiments  # first, so that numpy takes one thread: more are slower for small networks
+import experiments  # before numpy, which then takes one thread
 
 my_guess = 1024  # KiB at which the dense network stops paying for DRAM, yours
 

@@ -1,0 +1,59 @@
+"""The manual: pages that follow from the program, and pages that are all within reach."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.labs.notebooks import lab_names
+from experiments.studies import STUDIES, load_study
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The generated pages, as `make docs` has them."""
+    spec = importlib.util.spec_from_file_location("pages", DOCS / "pages.py")
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    folder = tmp_path_factory.mktemp("docs")
+    pages.write(folder)
+    return folder / "generated"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_has_a_page_with_its_figures_and_tables(name, written):
+    page = (written / "gallery" / f"{name}.rst").read_text(encoding="utf-8")
+    reference = ROOT / "results" / "reference" / name
+    assert load_study(name).title in page.replace("\\", "")
+    assert "**Question.**" in page
+    for path in (*reference.glob("*.png"), *reference.glob("*.csv")):
+        assert f"{name}-{path.name}" in page
+        assert (written / "gallery" / f"{name}-{path.name}").read_bytes() == path.read_bytes()
+
+
+def test_every_lab_has_a_page_without_solutions(written):
+    assert sorted(path.stem for path in (written / "labs").iterdir()) == lab_names()
+    for path in (written / "labs").iterdir():
+        assert " = None\n" in path.read_text(encoding="utf-8")
+
+
+def test_the_validation_page_counts_what_the_reference_run_judged(written):
+    page = (written / "validation.rst").read_text(encoding="utf-8")
+    rows = pd.read_csv(ROOT / "results" / "reference" / "validate" / "validate.csv")
+    for source, found in rows[rows["verdict"] != "not judged"].groupby("source"):
+        counts = [str(count) for count in found["verdict"].value_counts()]
+        assert any(line.split(",")[0].strip() == source and counts[0] in line for line in page.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_page_is_in_the_contents_and_leads_somewhere(page):
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.MULTILINE)
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (DOCS / target).exists()

@@ -71,8 +71,9 @@ def validation_page() -> str:
     parts = [
         heading("Validation"),
         "Published machines beside this one: every figure, its error, and the bound it is held to; what "
-        "misses one is listed as missed, and what is too uncertain to judge as not judged. :doc:`/assumptions` "
-        "says which constants were chosen with published tables in view. ``hwsim validate`` computes it anew.",
+        "misses one is listed as missed, what is too uncertain to judge as not judged. :doc:`/assumptions` "
+        "says which constants were chosen with published tables in view. ``hwsim validate`` computes all "
+        "of it anew.",
         "",
         csv_table("Judged figures by machine", sums),
     ]

@@ -22,6 +22,7 @@ from experiments.commands_page import page
 from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
 from experiments.commands_run import run_
+from experiments.commands_shrink import shrink
 from experiments.commands_sweep import pareto, sweep
 from experiments.commands_tile import tile
 from experiments.commands_validate import validate
@@ -77,7 +78,7 @@ DCZ = application(
     "hwsim run edge model.dcz.",
     {
         "Models": [compress, inspect, verify, evaluate, sensitivity, frontier],
-        "In and out": [import_, import_han, recode, export],
+        "In and out": [import_, import_han, shrink, recode, export],
     },
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
     from compress.container import Artifact
+    from compress.tensors import Coding
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.", show_default=False)]
 
@@ -47,16 +48,10 @@ def recode(
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
 ) -> None:
     """Code the same weights another way, bit for bit the same."""
-    from typing import get_args
-
     from compress.container import read
     from compress.recode import recode as coded_anew
-    from compress.tensors import Coding
-    from hwsim.errors import InputError
 
-    if coding not in get_args(Coding):
-        raise InputError(f"--coding {coding!r}: expected one of {', '.join(get_args(Coding))}")
-    _save(coded_anew(read(model)[0], coding), output)  # type: ignore[arg-type]
+    _save(coded_anew(read(model)[0], coding_of(coding)), output)
 
 
 def export(
@@ -70,6 +65,24 @@ def export(
 
     size = write(read(model)[0], output)
     print_line(f"{output}: {size:,} bytes")
+
+
+def coding_of(text: str) -> Coding:
+    """Check the name of a coding.
+
+    Raises
+    ------
+    InputError
+        If there is no such coding.
+    """
+    from typing import get_args
+
+    from compress.tensors import Coding
+    from hwsim.errors import InputError
+
+    if text not in get_args(Coding):
+        raise InputError(f"--coding {text!r}: expected one of {', '.join(get_args(Coding))}")
+    return cast("Coding", text)
 
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:

@@ -1,0 +1,97 @@
+"""Compress a trained network without its training set: what that does to answers, bytes and joules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from compress.bridge import workload_of
+from compress.container import Artifact
+from compress.folding import fold
+from compress.reconstruct import agreement, compress_after_training
+from compress.statistics import input_densities
+from hwsim.errors import InputError
+from hwsim.simulate import simulate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from compress.network import Network
+    from compress.reconstruct import Agreement
+    from hwsim.chip import Chip
+    from hwsim.simulate import Report
+
+
+class Version(NamedTuple):
+    """A network in one form: its file, how near it is to the original, and a run on a chip."""
+
+    artifact: Artifact
+    agreement: Agreement
+    report: Report
+
+
+def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
+    """Read the items of a ``.npy`` file.
+
+    Raises
+    ------
+    InputError
+        If the network takes further inputs, or the file does not hold two or more of its items.
+    """
+    if network.extra_inputs:
+        raise InputError(
+            f"network {network.name}: takes {', '.join(network.extra_inputs)} beside its input, "
+            "expected a network of one input"
+        )
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as an array ({error}), expected a .npy file") from None
+    wanted = ", ".join(map(str, network.input_shape))
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+        raise InputError(f"{path}: not an array of numbers, expected a .npy file of shape (items, {wanted})")
+    if found.shape[1:] != network.input_shape or len(found) < 2:
+        raise InputError(f"{path}: shape {found.shape}, expected (2 or more items, {wanted})")
+    if not np.isfinite(found).all():
+        raise InputError(f"{path}: holds numbers that are not finite, expected finite ones")
+    return found.astype(np.float32)
+
+
+def shrink(
+    original: Artifact, inputs: NDArray[np.float32], chip: Chip, *, batch: int, seed: int, **how: Any
+) -> tuple[Version, Version]:
+    """Prune, share and repair a network on half of the inputs; compare on the other half.
+
+    Parameters
+    ----------
+    original : Artifact
+    inputs : ndarray, shape (items, \\*input_shape)
+    chip : Chip
+    batch : int
+        Items per batch of the simulation.
+    seed : int
+        Chooses the positions that layers are fitted on.
+    **how
+        ``density``, ``bits`` and ``coding`` of `compress_after_training`.
+
+    Returns
+    -------
+    tuple of Version
+        The original with its batch normalisation folded, and the compressed network. Each run takes
+        the zeros among activations from the half that is compared.
+    """
+    network = fold(original.to_network())
+    half = (len(inputs) + 1) // 2
+    fitted, held = inputs[:half], inputs[half:]
+    made = compress_after_training(network, fitted, rng=np.random.default_rng(seed), **how)
+    outputs = network.forward(held)
+
+    def version(artifact: Artifact) -> Version:
+        own = artifact.to_network()
+        workload = workload_of(artifact, input_density=input_densities(own, held))
+        return Version(artifact, agreement(outputs, own.forward(held)), simulate(chip, workload, batch))
+
+    return version(Artifact.of(network, "dense")), version(made)

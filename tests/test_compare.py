@@ -64,10 +64,13 @@ def test_at_equal_power_both_draw_what_the_thriftier_one_draws():
 
 @pytest.mark.parametrize("cap_W", [60.0, 120.0])
 def test_idling_draws_what_a_slower_clock_draws(cap_W):
-    """The simulator, run again under a lower cap, lies on the line from rest to full rate."""
-    whole = side("reference_250w:alexnet:dense:64")
+    """The simulator, run again under a lower cap, lies on the line from rest to full rate.
+
+    The LSTM keeps its schedule: of AlexNet, a slower clock makes other cuts of a batch the thriftier ones.
+    """
+    whole = side("reference_250w:lstm_2x1500:dense:64")
     capped = simulate(
-        load_chip("reference_250w").replace(**{"power.cap_W": cap_W}), load_network("alexnet"), 64
+        load_chip("reference_250w").replace(**{"power.cap_W": cap_W}), load_network("lstm_2x1500"), 64
     )
     idling = replace(whole, rate=capped.inferences_per_s)
     assert idling.power_W == pytest.approx(capped.power_W, rel=1e-9)

@@ -154,6 +154,7 @@ BAD = {
     "dcz verify missing.dcz": "missing.dcz",
     "dcz evaluate model.dcz --dataset noise.bin": "noise.bin",
     "dcz compress --recipe soup": "'soup'",
+    "dcz shrink noise.dcz --inputs noise.bin -o out.dcz": "noise.",
     "dcz recode model.dcz --coding braille -o out.dcz": "--coding 'braille'",
     "dcz export model.dcz -o out.txt": "out.txt",
     "dcz import noise.onnx -o out.dcz": "noise.onnx",

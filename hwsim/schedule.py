@@ -21,6 +21,9 @@ from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
 ROOF_SLACK, MOST_RUN = 1.1, 3
 """Plans are run whose roofs are within so much of the best, and at most so many."""
 
+PERIOD_SLACK = 1.01
+"""A plan may take so much longer than the fastest if it saves energy."""
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -76,8 +79,8 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     """Schedule `batch` items of `workload` on `chip`.
 
     Of the ways to cut the batch, a few that need the least time by the roofs of their layers (core,
-    DRAM and, by `prices`, power) are run, and the one with the shortest period is taken. Ties go to
-    less DRAM traffic.
+    DRAM and, by `prices`, power) are run. Of those within `PERIOD_SLACK` of the shortest period, the
+    one of least energy is taken.
     """
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
@@ -85,7 +88,18 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
         _plan(chip, workload, residency, cuts, channel) for residency in candidates(chip, workload, batch)
     ]
     found = [_schedule(chip, workload, cuts, channel, plan) for plan in _promising(chip, plans, prices)]
-    return min(found, key=lambda schedule: period_alone(chip, schedule, prices)) if found[1:] else found[0]
+    return _thriftiest(chip, found, prices) if found[1:] else found[0]
+
+
+def _thriftiest(chip: Chip, found: list[Schedule], prices: PriceList) -> Schedule:
+    periods = [period_alone(chip, schedule, prices) for schedule in found]
+
+    def energy_J(index: int) -> float:
+        dynamic_pJ = sum(sum(prices.energy_pJ(work.counts).values()) for work in found[index].work)
+        return 1e-12 * dynamic_pJ + chip.static_W * periods[index] * chip.tick_s
+
+    fast = [index for index, period in enumerate(periods) if period <= PERIOD_SLACK * min(periods)]
+    return found[min(fast, key=energy_J)]
 
 
 def _schedule(chip: Chip, workload: Workload, cuts: list[Cut], channel: Channel, plan: _Plan) -> Schedule:

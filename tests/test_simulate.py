@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from hwsim.audit import audit
 from hwsim.chip import load_chip
+from hwsim.engines.event import run_event
+from hwsim.engines.fast import run_fast
 from hwsim.errors import InputError
+from hwsim.networks import load_network
 from hwsim.simulate import simulate
 from hwsim.workload import StoredWeights, Workload, conv, dense_storage, fc, vector
 
@@ -157,3 +160,16 @@ def workloads(draw):
 def test_every_run_conserves_bits_and_energy(workload, batch, capacity, place):
     chip = TINY.replace(**{"sram.capacity_B": capacity, "decoder.place": place, "power.leakage_W": 0.01})
     audit(simulate(chip, workload, batch))
+
+
+def test_a_batch_that_would_spill_goes_through_in_parts():
+    """AlexNet at 1,024 costs an item no more, and no more time, than at 128, whose activations fit."""
+    chip, network = load_chip("reference_250w"), load_network("alexnet", "huffman")
+    small, large = simulate(chip, network, 128), simulate(chip, network, 1024)
+    residency = large.schedule.residency
+    assert residency.sub_batch < 1024
+    assert not any(residency.spilled)
+    assert large.energy_per_inference_J <= small.energy_per_inference_J * (1 + 1e-9)
+    assert large.inferences_per_s >= small.inferences_per_s * (1 - 1e-9)
+    begin = large.schedule.stream.first(3000)
+    assert (run_event(begin).end == run_fast(begin).end).all()

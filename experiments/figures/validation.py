@@ -143,7 +143,7 @@ def _name_farthest(axes: Axes, points: pd.DataFrame) -> None:
 
 def _ticks(axes: Axes, unit: str, *, wide: bool) -> None:
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(10, subs=(1.0,) if wide else (1.0, 3.0), numticks=5))
+        axis.set_major_locator(LogLocator(10, subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=5))
         axis.set_minor_formatter(NullFormatter())
         axis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, unit)))
         axis.set_tick_params(labelsize=7)

@@ -82,6 +82,9 @@ def test_the_explorer_shows_the_point_that_its_command_runs(reader, capsys):
     (told,) = json.loads(capsys.readouterr().out)
     assert reader.joules() == pytest.approx(told["energy_J"], rel=1e-12)
     assert reader.figure("Limiter") == told["limiter"]
+    assert "low confidence" not in reader.tab.inner_text("#notes")
+    reader.tab.click("label[for='dram-1']")
+    reader.tab.wait_for_selector("#notes li:has-text('Prices of low confidence: dram')")
 
 
 @needs_chromium
@@ -241,3 +244,12 @@ def test_more_power_never_slows_the_dark_chip(reader):
         reader.tab.keyboard.press("ArrowRight")
     assert rates == sorted(rates)
     assert rates[0] < rates[-1]
+
+
+@pytest.mark.slow
+def test_the_whole_page_is_small_and_the_same_on_one_core_and_two(tmp_path):
+    page.build(tmp_path / "whole", workers=2)
+    page.build(tmp_path / "part", ("lenet300", "vgg16"))
+    assert sum(path.stat().st_size for path in (tmp_path / "whole").iterdir()) < 15e6
+    for name in ("grid-lenet300.js", "grid-vgg16.js", "lessons.js", "plotly.js"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "part" / name).read_bytes()

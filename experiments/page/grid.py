@@ -126,4 +126,5 @@ def figures(report: Report) -> dict[str, Any]:
         **{f"{row['tensor']}|{row['component']}": row["energy_J"] for row in energy},
         "limiter": report.limiter,
         "weights_home": report.weights_home,
+        "low_confidence": ", ".join(report.low_confidence),
     }

@@ -117,7 +117,7 @@
     explorer.classList.toggle("refused", Boolean(point.refused));
     hwsim.byId("command").replaceChildren(hwsim.command(hwsim.commandOf(name, place)));
     history.replaceState(null, "", `#explorer?${new URLSearchParams({ network: name, ...place })}`);
-    hwsim.byId("notes").replaceChildren(...notes());
+    hwsim.byId("notes").replaceChildren(...notes(point));
     explorer.dataset.joules = point.refused ? "" : point.total;
     if (point.refused) {
       hwsim.byId("headline").replaceChildren(make("strong", {}, "This cannot run: "), point.refused);
@@ -141,9 +141,10 @@
     hwsim.cliff(hwsim.byId("cliff"), grid, name, place, place.stage);
   };
 
-  const notes = () => {
+  const notes = (point) => {
     const said = [`Chip: ${network().chip}.`, network().provenance[choice("stage").label]];
     for (const axis of ["sram", "dram", "node"]) if (choice(axis).note) said.push(`${choice(axis).label}: ${choice(axis).note}.`);
+    if (point.low_confidence) said.push(`Prices of low confidence: ${point.low_confidence}.`);
     return said.map((text) => make("li", {}, text));
   };
 

@@ -8,7 +8,7 @@ import typer
 
 from experiments.commands_machine import AsJson
 from experiments.showing import Show
-from experiments.units import engineering
+from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,8 @@ def relight(
         return
     title = f"reference_250w, batch {batch}, {strategy} (* density assumed)"
     print_table(title, RELIGHT, [_relight_row(LABELS, row) for row in chosen])
+    if strategy == "DVFS":
+        print_line("The voltages of DVFS rest on figures of low confidence (alpha-power law).")
     print_line(f"tables and figures: {folder}")
 
 
@@ -63,7 +65,7 @@ def roofline(
     as_json: AsJson = False,
 ) -> None:
     """What compute, bandwidth and the power cap allow a chip, and where the layers of a network lie."""
-    from experiments.console import print_json, print_table
+    from experiments.console import print_json, print_line, print_table
     from experiments.roofline import all_chips, roofs_table
 
     if not chip:
@@ -74,6 +76,7 @@ def roofline(
             print_json(roofs)
         else:
             print_table("Roofs at the precision of each chip", ROOFS, [_roof_row(row) for row in roofs])
+            print_line(f"{LOW} rests on a figure of low confidence")
         return
 
     from experiments.assumed_stages import load_stage
@@ -92,6 +95,8 @@ def roofline(
         print_json({"roofs": table[0], "layers": finite})
         return
     print_table("Roofs", ROOFS, [_roof_row(row) for row in table])
+    if roof.low_confidence:
+        print_line(f"{LOW} rests on a figure of low confidence")
     title = f"{network}, {stage}, batch {batch} ({report.workload.provenance})"
     print_table(title, POINTS, [_point_row(row, roof.peak_MAC_per_s) for row in layers])
 
@@ -119,12 +124,13 @@ def _show_one_chip(roof: Roofline, layers: list[dict[str, Any]], title: str) -> 
 
 
 def _roof_row(row: dict[Any, Any]) -> list[str]:
+    low = f" {LOW}" if row["low_confidence"] else ""
     return [
         row["chip"],
         engineering(row["peak_MAC_per_s"], "MAC/s"),
         engineering(row["bandwidth_B_per_s"], "B/s"),
         engineering(row["dynamic_W"], "W"),
-        f"{row['core_pJ_per_MAC']:.3g} pJ/MAC",
+        f"{row['core_pJ_per_MAC']:.3g} pJ/MAC{low}",
         f"{row['dram_pJ_per_B']:.3g} pJ/B",
         f"{row['ridge_MAC_per_B']:,.4g} MAC/B",
         f"{row['lit_at_most']:.0%}",

@@ -138,7 +138,9 @@ def floorplans(runs: pd.DataFrame) -> Any:
     rows = {
         f"{LABELS[SHOWN]}, batch 1: the cap does not bind": _plans(runs, 1, "gating"),
         f"{LABELS[SHOWN]}, batch {BATCH}: tiles gated by the cap": _plans(runs, BATCH, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles dimmed by DVFS": _plans(runs, BATCH, "DVFS"),
+        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles dimmed by DVFS (*low confidence)": _plans(
+            runs, BATCH, "DVFS"
+        ),
     }
     return floorplan.draw(rows, STAGES, chip_of().array.tiles)
 

@@ -27,6 +27,7 @@ from experiments.assumed_stages import load_stage
 from experiments.figures import roofline as figures
 from experiments.scenes import CHIP, SCENES, chip_of
 from experiments.studies import run_alone
+from experiments.units import LOW
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.roofline import points, roofline
@@ -70,7 +71,10 @@ def produce(run: Run) -> None:
     roofs, layers = all_chips()
     run.write_csv("roofs.csv", roofs_table(roofs))
     run.write_csv("layers.csv", layers)
-    subtitles = {chip: native.label for chip, native in NATIVE.items()}
+    subtitles = {
+        chip: native.label + (f" ({LOW}low confidence)" if roofs[chip].low_confidence else "")
+        for chip, native in NATIVE.items()
+    }
     style.save(figures.panels(roofs, layers, subtitles), run.folder / "roofline")
     roof, stages = by_stage()
     run.write_csv("stages.csv", stages)

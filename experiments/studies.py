@@ -48,6 +48,7 @@ STUDIES: tuple[str, ...] = (
     "roofline",
     "specialised",
     "sparsity_bits",
+    "temperature",
     "training_watts",
     "validate",
     "waterfall",

@@ -9,6 +9,7 @@ averaged over the batch fits as well.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -56,31 +57,37 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     """
     static_W = prices.capped_static_W
     dynamic_W = chip.power.cap_W - static_W
-    if dynamic_W <= 0:
-        raise InputError(
-            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected more than the "
-            f"{static_W:g} W of leakage and standby"
-        )
     energies = np.array([prices.capped_J(work.counts) for work in schedule.work])
     steps = chip.power.clock_steps
 
-    def capped(share: int) -> Capped:
-        clocks = _clock_steps(chip, schedule, energies, dynamic_W * share / steps)
+    def at(clocks: NDArray[np.int64]) -> Capped:
         stream = slowed(schedule.stream, clocks, steps)
         return Capped(clocks / steps, stream, float(steady_period(stream)))
 
-    def fits(share: int) -> bool:
-        return float(energies.sum()) <= dynamic_W * capped(share).period_ticks * chip.tick_s
+    def sharing(share: int) -> Capped:
+        return at(_clock_steps(chip, schedule, energies, dynamic_W * share / steps))
 
-    share = highest(fits, steps)
-    if share == 0:
-        slowest = steady_period(slowed(schedule.stream, np.ones(len(energies), np.int64), steps))
-        least = static_W + energies.sum() / (float(slowest) * chip.tick_s)
+    def fits(found: Capped) -> bool:
+        return float(energies.sum()) <= dynamic_W * found.period_ticks * chip.tick_s
+
+    share = highest(lambda share: fits(sharing(share)), steps) if dynamic_W > 0 else 0
+    if share:
+        return sharing(share)
+    slowest = at(np.ones(len(energies), np.int64))
+    if not fits(slowest):
+        drawn_W = static_W + energies.sum() / (slowest.period_ticks * chip.tick_s)
         raise InputError(
-            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected at least the {least:.3g} W "
-            "that this workload draws at the lowest clock"
+            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected at least "
+            f"{_rounded_up(drawn_W):g} W: {static_W:g} W of leakage and standby, and what workload "
+            "draws at the lowest clock"
         )
-    return capped(share)
+    return slowest
+
+
+def _rounded_up(watts: float) -> float:
+    """The least number of four digits that is not less."""
+    unit = 10.0 ** (math.floor(math.log10(watts)) - 3)
+    return math.ceil(watts / unit) * unit
 
 
 def period_alone(chip: Chip, schedule: Schedule, prices: PriceList) -> float:

@@ -36,6 +36,8 @@ class Roofline:
         What the cap leaves for work.
     core_pJ_per_MAC, dram_pJ_per_B : float
         What counts against the cap; a cap on the die alone does not count DRAM.
+    low_confidence : bool
+        Whether a price behind them is of low confidence.
     """
 
     peak_MAC_per_s: float
@@ -43,6 +45,7 @@ class Roofline:
     dynamic_W: float
     core_pJ_per_MAC: float
     dram_pJ_per_B: float
+    low_confidence: bool = False
 
     def bandwidth_roof(self, intensity: float) -> float:
         """MACs per second that DRAM can feed."""
@@ -88,6 +91,7 @@ def roofline(reports: Sequence[Report]) -> Roofline:
         dynamic_W=chip.power.cap_W - prices.capped_static_W,
         core_pJ_per_MAC=min(_core_pJ(work, report) for report, work in runs),
         dram_pJ_per_B=8 * prices["dram", "read_bit"].pJ * (chip.power.scope == "board"),
+        low_confidence=any(report.low_confidence for report in reports),
     )
 
 

@@ -1,5 +1,8 @@
 """Energy tables: the printed figures, the sources they must carry, and errors instead of made-up values."""
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from hwsim.energy import COLUMNS, CONFIDENCE, EnergyTable
@@ -129,3 +132,49 @@ def test_a_bad_row_is_refused(tmp_path, rows, words):
         EnergyTable.load(path)
     for word in words:
         assert word in str(found.value)
+
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+PICOJOULES = {
+    "pJ/op": 1.0,
+    "pJ/access": 1.0,
+    "pJ/instr": 1.0,
+    "pJ": 1.0,
+    "pJ/bit": 1.0,
+    "fJ/bit/mm": 1e-3,
+    "fJ/bit": 1e-3,
+}
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="only where the gathered figures are at hand")
+@pytest.mark.parametrize("name", EnergyTable.names())
+def test_every_cited_figure_is_the_gathered_one_and_claims_no_more_confidence(name):
+    """Same first author, value and width; what was only recalled there is of low confidence here."""
+    gathered = []
+    with (REFERENCE / "energy_per_op.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["unit"] in PICOJOULES:
+                bits = int(row["bit_width"]) if row["bit_width"] else None
+                pJ = float(row["value"]) * PICOJOULES[row["unit"]]
+                gathered.append((_author(row["source"]), pJ, bits, row["confidence"] != "from-memory"))
+    with (REFERENCE / "energy_45nm.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            author, pJ = _author(row["source"]), float(row["energy_pJ"])
+            gathered.append((author, pJ, None, row["confidence"] != "from-memory"))
+    for figure in EnergyTable.load(name):
+        if figure.confidence in ("derived", "estimate") or figure.kind in ("network", "radio"):
+            continue
+        found = [
+            read
+            for author, pJ, bits, read in gathered
+            if author in figure.source
+            and bits in (None, figure.bits)
+            and pytest.approx(pJ) in (figure.pJ, figure.pJ_per_bit)
+        ]
+        if figure.kind != "link":  # of links the sources are typical values and vendors' claims
+            assert found, f"{figure.action}: {figure.pJ} pJ of {figure.source} is not among them"
+        assert any(found) or figure.low_confidence, f"{figure.action}: recalled, but not marked"
+
+
+def _author(source: str) -> str:
+    return source.replace(",", " ").split()[0]

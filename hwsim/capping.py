@@ -47,13 +47,33 @@ class Capped:
     period_ticks: float
 
 
+class CapTooLow(InputError):
+    """A cap that a run exceeds even at the lowest clock.
+
+    Parameters
+    ----------
+    chip : Chip
+    static_W : float
+        Drawn at all times.
+    least_W : float
+        A cap that it would keep.
+    """
+
+    def __init__(self, chip: Chip, static_W: float, least_W: float) -> None:
+        super().__init__(
+            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected at least {least_W:g} W: "
+            f"{static_W:g} W of leakage and standby, and what the workload draws at the lowest clock"
+        )
+        self.static_W, self.least_W = static_W, least_W
+
+
 def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     """Slow each layer just enough for the cap.
 
     Raises
     ------
-    InputError
-        If the chip draws more than the cap at its lowest clock: the message says the least cap.
+    CapTooLow
+        If the chip draws more than the cap at its lowest clock.
     """
     static_W = prices.capped_static_W
     dynamic_W = chip.power.cap_W - static_W
@@ -76,11 +96,7 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     slowest = at(np.ones(len(energies), np.int64))
     if not fits(slowest):
         drawn_W = static_W + energies.sum() / (slowest.period_ticks * chip.tick_s)
-        raise InputError(
-            f"chip {chip.name}: power.cap_W is {chip.power.cap_W:g} W, expected at least "
-            f"{_rounded_up(drawn_W):g} W: {static_W:g} W of leakage and standby, and what workload "
-            "draws at the lowest clock"
-        )
+        raise CapTooLow(chip, static_W, _rounded_up(drawn_W))
     return slowest
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from hwsim.audit import audit
-from hwsim.capping import Capped, under_cap
+from hwsim.capping import Capped, CapTooLow, under_cap
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
 from hwsim.pricing import PriceList
@@ -258,11 +258,15 @@ def simulate(
     ------
     InputError
         If a layer cannot run on the chip's array, or the cap is below what the chip draws at its
-        lowest clock.
+        lowest clock: the message says the least cap.
     """
     prices = PriceList(chip, table)
     schedule = build(chip, workload, batch, prices)
-    capped = under_cap(chip, schedule, prices)
+    try:
+        capped = under_cap(chip, schedule, prices)
+    except CapTooLow as refused:
+        least_W = _accepted_W(chip, workload, batch, prices, refused.least_W)
+        raise CapTooLow(chip, refused.static_W, least_W) from refused
     report = Report(
         chip,
         workload,
@@ -276,6 +280,18 @@ def simulate(
     if os.environ.get(AUDIT):
         audit(report, int(os.environ[AUDIT]))
     return report
+
+
+def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:
+    """The first cap from `least_W` that the run keeps: another cap may cut the batch in another way."""
+    while True:
+        raised = chip.model_copy(update={"power": chip.power.model_copy(update={"cap_W": least_W})})
+        try:
+            under_cap(raised, build(raised, workload, batch, prices), prices)
+        except CapTooLow as refused:
+            least_W = refused.least_W
+        else:
+            return least_W
 
 
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:

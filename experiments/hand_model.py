@@ -118,8 +118,8 @@ CLAIMS = (
         "×",
         1.1,
         lambda runs: runs.gain(RATE, 1024),
-        "activations of 1,024 items do not fit on chip: they cross DRAM several times, and less often where "
-        "compressed weights leave them room",
+        "activations of 1,024 items do not fit on chip. Dense weights need the whole batch at once, and let them "
+        "spill; compressed ones stay on chip, so that the batch is cut and nothing spills",
     ),
     Claim(
         "gain in inferences/s, whole AlexNet, batch 64",
@@ -133,7 +133,7 @@ CLAIMS = (
         "×",
         1.0,
         lambda runs: runs.gain(RATE, network="vgg16"),
-        "convolutions reuse their weights; activations fill the DRAM bus at every stage",
+        "convolutions reuse their weights; activations are most of the DRAM traffic at every stage",
     ),
     Claim(
         "gain in inferences/J with HBM2, batch 64",

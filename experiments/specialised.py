@@ -9,9 +9,9 @@ is starved or waits in another. In `specialised_energy`, the price of generality
 specialist pays off its own ground. In `adaptive`, a network that decides itself how long it takes.
 
 Answer. Memories decide, not multipliers: scratchpads in every PE leave the convolution array 36,600 of
-49,200 multipliers, and reading them costs as much as it saves in SRAM. Under the cap it is 15%
-slower than GEMM tiles even on VGG-16, and wins only where GEMM folds are too small to fill its tiles:
-ResNet-1202 at batch 1, by 22%. Instructions make SIMD lanes spend 19 to 25% more on VGG-16, and twice as
+49,200 multipliers, and reading them costs more than it saves in SRAM. Under the cap it is 12 to 17%
+slower than GEMM tiles even on VGG-16, and draws level only where GEMM folds are too small to fill the
+tiles: ResNet-1202 at batch 1. Instructions make SIMD lanes spend 19 to 27% more on VGG-16, and twice as
 much on thin layers at batch 1. At batch 1 an LSTM and a language model take the same time and joules on
 all three: whatever the array, 82 to 98% of its time is starved. What becomes dark is what cannot run the
 new operation: attention at batch 64 leaves the convolution array waiting 82% of the time for a

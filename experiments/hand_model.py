@@ -118,8 +118,8 @@ CLAIMS = (
         "×",
         1.1,
         lambda runs: runs.gain(RATE, 1024),
-        "activations of 1,024 items do not fit on chip. Dense weights need the whole batch at once, and let them "
-        "spill; compressed ones stay on chip, so that the batch is cut and nothing spills",
+        "activations of 1,024 items do not fit on chip. Dense weights need the whole batch at once, and let "
+        "them spill; compressed ones stay on chip, so that the batch is cut and nothing spills",
     ),
     Claim(
         "gain in inferences/s, whole AlexNet, batch 64",

@@ -9,12 +9,14 @@ SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
 # of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes
 PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
 FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compress/recipes/best-*.toml)))
+ATHERIS := atheris==3.0.0
+SECONDS_EACH ?= 600
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier fuzz faults reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +56,15 @@ frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours):
 	  test -e $$made/$$recipe-$$seed.dcz || $(BIN)/dcz compress --recipe $$recipe --seed $$seed \
 	    --work $$made/work --output $$made/$$recipe-$$seed.dcz; \
 	done; done; $(BIN)/dcz frontier $$made
+
+# The fuzzer stays out of the environment: it is there for as long as it runs.
+fuzz: $(DEV) ## ten minutes of fuzzing for every parser: results/runs/trust/fuzz.csv
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PIP) install --target "$$tools" --only-binary :all: $(ATHERIS); \
+	PYTHONPATH="tests:$$tools" $(BIN)/python -m trust.fuzz --seconds $(SECONDS_EACH)
+
+faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
+	PYTHONPATH=tests $(BIN)/python -m trust.faults
 
 reference: $(RUN) ## run the demo and every experiment anew, and keep them: results/reference/
 	$(BIN)/hwsim demo

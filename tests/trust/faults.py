@@ -52,6 +52,7 @@ kind = "encode"
 """
 SWEEP = """
 name = "small"
+method = "grid"
 [axes]
 chip = ["edge", "reference_250w"]
 network = ["lenet5", "lenet300", "alexnet"]
@@ -198,7 +199,7 @@ def full_disk(folder: Path, rng: random.Random, times: int) -> str:
     succeed(COMPRESS, folder)
     sentences = set()
     for number in range(times):
-        with small_disk(folder / f"disk{number}", rng.choice([4, 16, 64, 200])) as disk:
+        with small_disk(folder / f"disk{number}", rng.choice([4, 16, 48])) as disk:
             before = digest(disk)
             work = ["--work", str(disk / "w")] if rng.random() < 0.5 else []
             words = rng.choice(
@@ -260,14 +261,16 @@ def two_writers(folder: Path, rng: random.Random, times: int) -> str:
         for process in (first, second):
             code, said = finish(process)
             assert code == 0, said[-500:]
-        assert digest(folder / "results/runs/roofline") == expected
+        assert digest(folder / "results/runs/roofline") == expected, "another result than alone"
     running = start(SWEPT, folder)
     time.sleep(3)
     code, said = finish(start(SWEPT, folder))
     assert code in (0, 2), said
-    assert "Traceback" not in said
-    assert finish(running)[0] == 0
-    assert leftovers(folder / "results") == []
+    assert "Traceback" not in said, said[-800:]
+    code, said = finish(running)
+    assert code in (0, 2), said[-500:]
+    succeed(SWEPT, folder)
+    assert leftovers(folder / "results") == [], leftovers(folder / "results")
     return f"{times} races and two sweeps at once; one whole result each"
 
 

@@ -285,6 +285,18 @@ def activation_traffic(workload: Workload, residency: Residency, items: Sequence
     return _traffic(workload, residency.spilled, residency.pinned, residency.tilings, items)
 
 
+def _from_outside(layer: Layer, count: int, inside: int) -> int:
+    """Elements a layer reads that no layer made: what is left of its inputs.
+
+    If nothing is left, it reads only parts of what layers made, and every input is taken to be of one size.
+    """
+    outside = sum(source < 0 for source in layer.inputs)
+    if not outside:
+        return 0
+    whole = layer.input_elements * (1 if layer.over_batch == "once" else count)
+    return whole - inside if whole > inside else whole * outside // len(layer.inputs)
+
+
 def _traffic(
     workload: Workload,
     spilled: Sequence[bool],
@@ -296,12 +308,9 @@ def _traffic(
     consumed = {source for layer in layers for source in layer.inputs}
     traffic = []
     for index, (layer, tiling, count) in enumerate(zip(layers, tilings, items, strict=True)):
-        from_outside = layer.input_elements * (1 if layer.over_batch == "once" else count)
-        read = sum(
-            from_outside if source < 0 else layers[source].outputs_of(count)
-            for source in layer.inputs
-            if source < 0 or spilled[source]
-        )
+        inside = {source: layers[source].outputs_of(count) for source in layer.inputs if source >= 0}
+        read = sum(elements for source, elements in inside.items() if spilled[source])
+        read += _from_outside(layer, count, sum(inside.values()))
         leaves = spilled[index] or index not in consumed
         if layer.writes_back:
             leaves = not pinned[index]

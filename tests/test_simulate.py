@@ -173,3 +173,10 @@ def test_a_batch_that_would_spill_goes_through_in_parts():
     assert large.inferences_per_s >= small.inferences_per_s * (1 - 1e-9)
     begin = large.schedule.stream.first(3000)
     assert (run_event(begin).end == run_fast(begin).end).all()
+
+
+def test_what_comes_from_outside_is_read_once():
+    """An LSTM's step reads its input, 1,500 values, and four states of 1,500; it writes 10,000 words."""
+    report = simulate(load_chip("reference_250w"), load_network("lstm_2x1500", "dense"))
+    bursts = [-(-4 * elements // 64) for elements in (1500 + 1500, 1500, 1500, 1500, 10_000)]
+    assert report.activation_bits == 8 * 64 * sum(bursts)

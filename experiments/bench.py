@@ -273,11 +273,49 @@ print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"
 """
 """Program that prints the most memory it held, in bytes (Linux counts it)."""
 
+
+def files() -> list[Measurement]:
+    """Writing and reading whole files of the largest networks, and the most memory that takes."""
+    measured = []
+    for network in ("alexnet", "vgg16"):
+        program = FILES.format(network=network)
+        found = dict(
+            zip(
+                ("write", "read", "peak"),
+                run_child([sys.executable, "-c", program]).output.split(),
+                strict=True,
+            )
+        )
+        measured += [
+            Measurement(f"{network}, P+Q+H: write the file", float(found["write"]), "CPU s", 10, "less"),
+            Measurement(f"{network}, P+Q+H: read the file", float(found["read"]), "CPU s", 10, "less"),
+            Measurement(f"{network}, P+Q+H: peak memory", float(found["peak"]) / 1e6, "MB", 1000, "less"),
+        ]
+    return measured
+
+
+FILES = """
+import time
+from compress.container import parse
+from experiments.imagenet_files import WAYS, artifact_of, synthetic_tensors
+artifact = artifact_of("{network}", synthetic_tensors("{network}", 0.0), WAYS[1])
+marks = [time.process_time()]
+data = artifact.to_bytes()
+marks.append(time.process_time())
+parse(data)
+marks.append(time.process_time())
+print(marks[1] - marks[0], marks[2] - marks[1])
+lines = open("/proc/self/status", encoding="ascii").read().splitlines()
+print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
+"""
+"""Program that prints the CPU seconds of writing and of reading a file, and its peak memory in bytes."""
+
 OWN: dict[str, Callable[[], list[Measurement]]] = {
     "engines": engines,
     "reports": reports,
     "start": start,
     "memory": memory,
+    "files": files,
     "sweeps": sweeps,
 }
 """Benchmarks that need nobody else."""

@@ -1,0 +1,56 @@
+"""Files of AlexNet and VGG-16: a panel each, a bar for each way of writing, the published sizes as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from experiments import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TITLES = {"alexnet": "AlexNet", "vgg16": "VGG-16"}
+MASKS = {"independent": style.SERIES[0], "clustered": style.SERIES[4]}
+
+
+def draw(files: pd.DataFrame) -> Figure:
+    """Draw bytes of the file by way of writing.
+
+    Parameters
+    ----------
+    files : DataFrame
+        `network`, `mask`, `way`, `bytes`, `ratio`, `published_ratio`.
+    """
+    with style.applied():
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.1))
+        axes = figure.subplots(1, len(TITLES), sharey=True)
+        for panel, (network, title) in zip(axes, TITLES.items(), strict=True):
+            _panel(panel, files[files["network"] == network], title)
+        figure.subplots_adjust(left=0.2, right=0.98, top=0.84, bottom=0.14, wspace=0.12)
+    return figure
+
+
+def _panel(axes: Axes, files: pd.DataFrame, title: str) -> None:
+    ways = list(dict.fromkeys(files["way"]))
+    for offset, (mask, colour) in zip((-0.19, 0.19), MASKS.items(), strict=True):
+        chosen = files[files["mask"] == mask].set_index("way").loc[ways]
+        places = [index + offset for index in range(len(ways))]
+        axes.barh(places, chosen["bytes"] / 1e6, 0.36, color=colour, label=f"{mask} masks")
+        for place, size, ratio in zip(places, chosen["bytes"] / 1e6, chosen["ratio"], strict=True):
+            axes.text(size, place, f" {size:.1f} MB, {ratio:.0f}x", va="center", size=7)
+    for index, way in enumerate(ways):
+        row = files[files["way"] == way].iloc[0]
+        if row["published_ratio"] == row["published_ratio"]:
+            size = row["bytes"] / 1e6 * row["ratio"] / row["published_ratio"]
+            axes.plot([size, size], [index - 0.42, index + 0.42], color=style.INK, linewidth=1.6)
+            axes.text(size, index - 0.44, f"paper: {size:.1f}", ha="center", va="bottom", size=6.5)
+    axes.set_yticks(range(len(ways)), ways)
+    axes.set_ylim(len(ways) - 0.4, -0.75)
+    axes.set_xlim(0, 1.35 * files["bytes"].max() / 1e6)
+    axes.set_xlabel("file (MB)")
+    axes.set_title(title)
+    if title == "AlexNet":
+        axes.figure.legend(loc="upper right", ncols=2, borderaxespad=0.3)

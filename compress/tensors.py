@@ -150,7 +150,8 @@ class SharedTensor:
         _check_choice("coding of a shared tensor", self.coding, get_args(Coding))
         _check_gap_bits(self.gap_bits)
         labels = _integers("labels", self.labels, 0, len(codebook))
-        _freeze(self, labels=labels.astype(np.uint8 if len(codebook) < 256 else np.uint16), codebook=codebook)
+        dtype = np.uint8 if len(codebook) < 256 else np.uint16
+        _freeze(self, labels=labels.astype(dtype, copy=False), codebook=codebook)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -3,9 +3,16 @@
 Question. Do the published densities and bits give the published files, 27 and 35 times smaller than
 AlexNet, 31 and 49 times smaller than VGG-16? And what does a better codec make of the same weights?
 
-Look for. TODO
+Look for. `files` has the whole file, written in four ways; `layers` the paper's columns, layer by layer,
+beside the paper's. Weights are Laplace, pruned by magnitude. Once every weight is pruned by itself, and once
+rows and columns differ in scale, so that kept weights cluster as they do in trained networks; by how much
+is a guess, not a fit. Where kept weights are evenly spread, no coder can gain on their places.
 
-Answer. TODO
+Answer. Both stages of the published rows appear: AlexNet 24 to 25 times smaller without Huffman codes and
+30 to 33 with them, VGG-16 31 to 32 and 43 to 46. With independent masks the coded files are 15% larger than
+published, with clustered ones 6%: rows of unlike scale make values and gaps more uneven, and a Huffman code
+lives on that. A gap width chosen by cost for each layer saves 5 to 10% at once. Mixing contexts adds 1%
+where there is nothing to be learnt, and 11% where there is: AlexNet in 5.9 MB, VGG-16 in 9.9 MB.
 """
 
 from __future__ import annotations

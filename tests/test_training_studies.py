@@ -9,7 +9,7 @@ import pytest
 from compress.models import lenet_300_100
 from compress.recipe import TrainStep
 from compress.state import State
-from experiments import density, dsd, large_or_small, sensitivity, training, weight_histogram
+from experiments import density, dsd, large_or_small, precision, sensitivity, training, weight_histogram
 from experiments.training import follow, small_mnist
 
 
@@ -79,3 +79,18 @@ def test_steps_are_followed_and_the_same_seed_gives_the_same_bytes(monkeypatch):
         follow(fresh, [TrainStep(kind="train", epochs=1)], dataset, seed)[1].to_bytes() for seed in (3, 3, 4)
     ]
     assert files[0] == files[1] != files[2]
+
+
+def test_formats_of_16_bits_are_rounded_before_every_layer():
+    network = lenet_300_100(np.random.default_rng(0))
+    rounded = precision.in_16_bits(network, "bf16")
+    assert [node.op for node in rounded.nodes].count("round_float") == 3
+    weight = rounded.params["fc1.weight"]
+    assert np.array_equal(weight.view(np.uint32) & 0xFFFF, np.zeros(weight.shape, np.uint32))
+    assert np.abs(weight / network.params["fc1.weight"] - 1).max() <= 2**-8
+
+
+def test_energies_fall_with_every_narrower_format():
+    energies = precision.energies().set_index("format")["energy_J"]
+    order = ["fp32", "fp16", *(f"int{bits}" for bits in precision.BITS)]
+    assert (energies[order].diff().dropna() < 0).all()

@@ -40,16 +40,17 @@ def _panel(axes: Axes, files: pd.DataFrame, title: str) -> None:
         places = [index + offset for index in range(len(ways))]
         axes.barh(places, chosen["bytes"] / 1e6, 0.36, color=colour, label=f"{mask} masks")
         for place, size, ratio in zip(places, chosen["bytes"] / 1e6, chosen["ratio"], strict=True):
-            axes.text(size, place, f" {size:.1f} MB, {ratio:.0f}x", va="center", size=7)
+            label = f"{size:.1f} MB, {ratio:.0f}x"
+            axes.annotate(label, (size, place), (5, 0), textcoords="offset points", va="center", size=7)
     for index, way in enumerate(ways):
         row = files[files["way"] == way].iloc[0]
         if row["published_ratio"] == row["published_ratio"]:
             size = row["bytes"] / 1e6 * row["ratio"] / row["published_ratio"]
             axes.plot([size, size], [index - 0.42, index + 0.42], color=style.INK, linewidth=1.6)
             axes.text(size, index - 0.44, f"paper: {size:.1f}", ha="center", va="bottom", size=6.5)
-    axes.set_yticks(range(len(ways)), ways)
+    axes.set_yticks(range(len(ways)), [way.replace(", ", ",\n") for way in ways])
     axes.set_ylim(len(ways) - 0.4, -0.75)
-    axes.set_xlim(0, 1.35 * files["bytes"].max() / 1e6)
+    axes.set_xlim(0, 1.4 * files["bytes"].max() / 1e6)
     axes.set_xlabel("file (MB)")
     axes.set_title(title)
     if title == "AlexNet":

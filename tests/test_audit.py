@@ -72,6 +72,13 @@ def test_a_doctored_run_breaks_the_law_it_was_doctored_for(report, law):
     assert list(LAWS[law](doctored(report)[law]))
 
 
+@pytest.mark.parametrize(("ticks", "broken"), [(0, False), (1, True)])
+def test_the_next_batch_may_wait_for_the_bus_to_turn_and_no_longer(report, ticks, broken):
+    longest = report.latency_ticks + report.capped.stream.turnaround + ticks
+    waiting = replace(report, capped=replace(report.capped, period_ticks=float(longest)))
+    assert bool(list(LAWS["a batch lasts no less than its period and its parts"](waiting))) == broken
+
+
 @pytest.mark.parametrize(
     "law", ["requested bits are stored bits times fetches", "steps add up to their layers"]
 )

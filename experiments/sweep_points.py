@@ -39,6 +39,8 @@ Changes = tuple[tuple[str, Any], ...]
 ASKED = ("chip", "network", "stage", "batch")
 """Figures of a summary that a row has already, as they were asked for."""
 
+_as_json = json.JSONEncoder(default=lambda value: value.item()).encode
+
 UNGOVERNED = ("latency_cycles", "clock_fraction", "limiter")
 """Figures of a summary that hold under the usual governor alone."""
 
@@ -126,7 +128,7 @@ def _run(key: str, point: Point) -> Outcome:
         row = point.columns() | figures_of(point)
     except Exception as error:
         return Outcome(key, reason=reason_of(error))
-    return Outcome(key, row=json.dumps(row, default=lambda value: value.item()))
+    return Outcome(key, row=_as_json(row))
 
 
 def figures_of(point: Point) -> dict[str, object]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS finished (key TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID"
+SCHEMA = "CREATE TABLE IF NOT EXISTS finished (key TEXT PRIMARY KEY, row TEXT NOT NULL)"
 
 
 class Store:

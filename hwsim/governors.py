@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from scipy.optimize import brentq
-
 from hwsim.errors import InputError
 from hwsim.figures import thermal_figures
 from hwsim.timeline import COMPUTE, DECODE
@@ -120,6 +118,8 @@ class VoltageCurve:
             return self.least_V
         if speed >= 1.0:
             return self.nominal_V
+        from scipy.optimize import brentq  # takes longer to import than most runs, which ask for no voltage
+
         root = brentq(lambda volts: self.speed(volts) - speed, self.least_V, self.nominal_V, xtol=1e-15)
         return float(root)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,11 @@ from compress.han_import import import_han, parse_han, preprocess
 from compress.recode import compact, recode
 from compress.tensors import SharedTensor
 from compress.zoo import build
+from hwsim.csvfile import read_rows
+from hwsim.networks import STATISTICS
 from hwsim.workload import InputError
 
+DATA = resources.files("hwsim") / "data"
 NAME = "squeezenet_deep_compression/compressed_SqueezeNet.net"
 PUBLISHED_BYTES = 675_763
 CONVOLUTIONS = [node for node in build("squeezenet1_0").nodes if node.op == "conv"]
@@ -81,6 +86,23 @@ def test_coded_anew_it_is_smaller_and_the_same(artifact, coding, limit):
         assert np.array_equal(decoded[name], value)
     x = np.random.default_rng(0).standard_normal((1, 3, 227, 227), np.float32) * 50
     assert np.array_equal(parse(data)[0].to_network().forward(x), artifact.to_network().forward(x))
+
+
+def test_shipped_statistics_are_counted_in_it(artifact):
+    """`hwsim run CHIP squeezenet1_0` has the densities and mean bits of this file."""
+    shipped = [row.cells for row in read_rows(DATA / "published_layers.csv", STATISTICS)]
+    shipped = [cells for cells in shipped if cells["network"] == "SqueezeNet"]
+    coded = {
+        name: replace(tensor, coding="huffman", gap_bits=4)
+        for name, tensor in artifact.tensors.items()
+        if isinstance(tensor, SharedTensor)
+    }
+    layout = parse(replace(artifact, tensors=dict(artifact.tensors) | coded).to_bytes())[1]
+    counted = [tensor for tensor in layout.tensors if tensor.name in coded]
+    for cells, tensor in zip(shipped, counted, strict=True):
+        assert float(cells["weight_density"]) == pytest.approx(tensor.nonzeros / tensor.size, rel=1e-5)
+        for column, stream in (("value_bits_huffman", "values"), ("index_bits_huffman", "gaps")):
+            assert float(cells[column]) == pytest.approx(tensor.bits[stream] / tensor.entries, rel=1e-3)
 
 
 def test_positions_labels_and_biases_of_a_made_file():

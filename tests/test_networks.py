@@ -1,12 +1,16 @@
 """Shipped networks against published counts, published stages against published sizes, hostile tables."""
 
 import re
+from collections import Counter
+from importlib import resources
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hwsim import networks
+from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
 from hwsim.layer_kinds import KINDS
 from hwsim.layer_table import OPTIONAL, REQUIRED
@@ -146,13 +150,27 @@ def test_a_repeated_block_feeds_the_next_one():
         ("vgg16", "dense", 552, 0.01),
         ("vgg16", "huffman", 11.3, 0.15),
         ("lenet300", "huffman", 0.027, 0.15),
+        ("squeezenet1_0", "shared", 0.676, 0.05),  # the authors' file, 675,763 bytes with larger codebooks
     ],
 )
 def test_published_sizes_come_back(name, stage, megabytes, tolerance):
     assert load_network(name, stage).weight_bits / 8e6 == pytest.approx(megabytes, rel=tolerance)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "vgg16", "lenet300", "lenet5"])
+def test_published_statistics_are_of_layers_that_there_are():
+    tables = {
+        row.text("published"): name for name, row in networks._index().items() if row.cells["published"]
+    }
+    rows = read_rows(resources.files("hwsim") / "data" / "published_layers.csv", networks.STATISTICS)
+    asked = Counter(row.text("network") for row in rows)
+    assert set(asked) <= set(tables)
+    for network, name in tables.items():
+        weighted = [layer.name for layer in load_network(name).layers if layer.weight_count]
+        assert sorted(networks._statistics(name)) == sorted(weighted)
+        assert asked[network] == len(weighted)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg16", "lenet300", "lenet5", "squeezenet1_0"])
 def test_every_stage_takes_less_than_the_one_before(name):
     sizes = [load_network(name, stage).weight_bits for stage in ("dense", "pruned", "shared", "huffman")]
     assert sizes == sorted(sizes, reverse=True)

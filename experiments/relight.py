@@ -138,7 +138,7 @@ def floorplans(runs: pd.DataFrame) -> Any:
     rows = {
         f"{LABELS[SHOWN]}, batch 1: the cap does not bind": _plans(runs, 1, "gating"),
         f"{LABELS[SHOWN]}, batch {BATCH}: tiles gated by the cap": _plans(runs, BATCH, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles dimmed by DVFS (*low confidence)": _plans(
+        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles dimmed by DVFS (low confidence)": _plans(
             runs, BATCH, "DVFS"
         ),
     }

@@ -74,6 +74,9 @@ SCENES = {
         Scene("llama", "Llama-2 layer*", "llama_layer_decode"),
     )
 }
+ASSUMED_NOTE = "* density assumed"
+"""Beside a figure whose labels have a star."""
+
 LABELS = {name: scene.label for name, scene in SCENES.items()}
 
 

@@ -40,7 +40,7 @@ def dark(table: pd.DataFrame, roads: pd.DataFrame, figures: Sequence[Published])
         _nodes(axes, table)
         axes.set_ylim(0, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.set_title("part of the die that the cap keeps dark at full clock", pad=6)
+        axes.set_title("Part of the die that the cap keeps dark at full clock", pad=6)
         heights = spread([end.dark for end in ends], 0.058, high=1.02)
         for end, height in zip(ends, heights, strict=True):
             axes.annotate(
@@ -110,7 +110,7 @@ def _nodes(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlim(nodes[0] * 1.1, nodes[-1] / 1.1)
     axes.set_xticks(nodes, [f"{node:g}" for node in nodes])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("technology node, nm      *low confidence", labelpad=2)
+    axes.set_xlabel("technology node (nm)      *low confidence", labelpad=2)
     axes.grid(axis="y")
 
 

@@ -51,8 +51,8 @@ def places(table: pd.DataFrame) -> Figure:
         axes.invert_yaxis()
         _joules(axes, 3)
         axes.grid(axis="x")
-        axes.set_title("AlexNet, batch 1: joules of an inference by where its weights lie", pad=6, x=-0.3)
-        axes.set_xlabel("dotted: all but the weights' way", labelpad=2)
+        axes.set_title("AlexNet, batch 1: energy of an inference by where its weights lie", pad=6, x=-0.3)
+        axes.set_xlabel("energy per inference (dotted: without moving weights)", labelpad=2)
         figure.legend(handles=_key(), loc="lower right", fontsize=7.5, borderaxespad=0.2)
     return figure
 
@@ -108,7 +108,7 @@ def _sides(axes: Axes, table: pd.DataFrame) -> None:
     axes.margins(y=0.09)
     _joules(axes, 2)
     axes.grid(axis="x")
-    axes.set_xlabel("open: low confidence", labelpad=2)
+    axes.set_xlabel("energy per inference (open: low confidence)", labelpad=2)
     marks = [
         ("o", style.SERIES[0], "on the phone, int8"),
         ("D", RADIOS["Wi-Fi"], "phone's radio, Wi-Fi"),
@@ -129,7 +129,7 @@ def _sides(axes: Axes, table: pd.DataFrame) -> None:
         fontsize=7.5,
         handletextpad=0.2,
     )
-    axes.set_title("one inference, here or away", pad=42, x=-0.54)
+    axes.set_title("One inference, here or away", pad=42, x=-0.54)
 
 
 def _updates(axes: Axes, updates: pd.DataFrame) -> None:

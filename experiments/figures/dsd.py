@@ -37,9 +37,9 @@ def _way(axes: Axes, measured: pd.DataFrame) -> None:
     axes.legend(loc="upper right")
     axes.set_xticks(range(3), list(PERIODS.values()))
     axes.set_xlim(-0.2, 2.2)
-    axes.set_ylabel("test error (%), median")
-    axes.set_xlabel("at the end of the period")
-    axes.set_title("Three periods")
+    axes.set_ylabel("test error (%)")
+    axes.set_xlabel("period of training")
+    axes.set_title("Median error after each period")
 
 
 def _seeds(axes: Axes, final: pd.DataFrame) -> None:
@@ -53,6 +53,6 @@ def _seeds(axes: Axes, final: pd.DataFrame) -> None:
     axes.text(places[-1] + 0.16, wide.median().iloc[-1], "median", va="center", size=7.5)
     axes.set_xticks(list(places), [_name(float(sparsity)) for sparsity in wide.columns])
     axes.set_xlim(-0.3, places[-1] + 0.55)
-    axes.set_ylabel("test error at the end (%)")
+    axes.set_ylabel("test error (%)")
     axes.set_xlabel("a line a seed")
-    axes.set_title("Seed by seed")
+    axes.set_title("Error at the end, seed by seed")

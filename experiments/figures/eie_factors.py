@@ -32,11 +32,11 @@ def factors(table: pd.DataFrame) -> Figure:
     """Draw each factor three times: published, ours for the weights, ours for the layer."""
     memories = list(dict.fromkeys(table["memory"]))
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.7))
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 4.4))
         for column, memory in enumerate(memories):
-            axes = figure.add_axes((0.2 + 0.42 * column, 0.1, 0.31, 0.74))
+            axes = figure.add_axes((0.2 + 0.42 * column, 0.105, 0.31, 0.765))
             _factors(axes, table[table["memory"] == memory], named=column == 0)
-            axes.set_title(f"weights in {memory}", pad=6)
+            axes.set_title(f"Weights in {memory}", pad=6)
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="upper center", ncols=3, borderaxespad=0.3)
     return figure
@@ -64,8 +64,8 @@ def _factors(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
     axes.set_xticks([1, 100, 10_000], ["1×", "100×", "10,000×"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_bounds(-0.45, len(rows) - 0.55)
-    if table["low_confidence"].any():
-        axes.set_xlabel(f"{LOW} low confidence", labelpad=1)
+    low = f" ({LOW} low confidence)" if table["low_confidence"].any() else ""
+    axes.set_xlabel(f"times less energy{low}", labelpad=1)
 
 
 def waterfall(parts: pd.DataFrame) -> Figure:
@@ -73,11 +73,11 @@ def waterfall(parts: pd.DataFrame) -> Figure:
     memories = list(dict.fromkeys(parts["memory"]))
     labels = list(dict.fromkeys(parts["label"]))
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.3))
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
         for column, memory in enumerate(memories):
-            axes = figure.add_axes((0.2 + 0.41 * column, 0.08, 0.255, 0.7))
+            axes = figure.add_axes((0.2 + 0.41 * column, 0.125, 0.255, 0.67))
             _shares(axes, parts[parts["memory"] == memory], labels, named=column == 0)
-            axes.set_title(f"weights in {memory}", pad=6)
+            axes.set_title(f"Weights in {memory}", pad=6)
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(
             *handles, loc="upper center", ncols=5, borderaxespad=0.3, handlelength=1.2, columnspacing=1.2
@@ -105,3 +105,4 @@ def _shares(axes: Axes, parts: pd.DataFrame, labels: list[str], *, named: bool) 
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     axes.set_xticks([0, 0.5, 1])
+    axes.set_xlabel("share of the layer's energy", labelpad=1)

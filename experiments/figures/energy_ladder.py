@@ -33,7 +33,7 @@ UNIT = "multiply, fp32"
 def ladder(rungs: pd.DataFrame) -> Figure:
     """Draw one row a rung: energy of a word at 45 nm, at 7 nm, and at 7 nm by a scaling rule."""
     labels = list(dict.fromkeys(rungs["label"]))
-    height = ROW_IN * len(labels) + 0.95
+    height = ROW_IN * len(labels) + 1.2
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, height))
         axes = figure.add_axes((0.235, 0.47 / height, 0.66, ROW_IN * len(labels) / height))
@@ -56,7 +56,14 @@ def ladder(rungs: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _sparse(value)))
         axes.grid(axis="x")
         axes.set_xlabel("energy of one operation, or of moving one 32-bit word", labelpad=2)
-        figure.legend(handles=_key(), loc="upper left", ncols=4, borderaxespad=0.4, handletextpad=0.3)
+        figure.text(
+            0.012, 1 - 0.06 / height, "What a 32-bit operation costs, and a word from farther away",
+            va="top", weight="bold", size=9.5,
+        )  # fmt: skip
+        figure.legend(
+            handles=_key(), loc="upper left", bbox_to_anchor=(0, 1 - 0.22 / height), ncols=4,
+            borderaxespad=0.4, handletextpad=0.3,
+        )  # fmt: skip
     return figure
 
 
@@ -140,7 +147,7 @@ def _ratios(axes: Axes, ratios: pd.DataFrame) -> None:
     axes.set_ylim(1, 500)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axes.set_xlabel("capacity read through one port", labelpad=2)
-    axes.set_title("one DRAM word in SRAM words", pad=6)
+    axes.set_title("One DRAM word in SRAM words", pad=6)
     axes.grid(axis="y")
     famous = ratios[(ratios["model"] == "45nm table") & (ratios["capacity_B"] == 32768)]["ratio"].iloc[0]
     axes.plot([32768], [famous], "o", color=style.SERIES[0])
@@ -180,7 +187,7 @@ def _gains(axes: Axes, rule: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0, labelsize=7.5)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(0, 1.05 * promised)
-    axes.set_title("gain from 45 to 7 nm, measured", pad=6, x=-0.5)
+    axes.set_title("Gain from 45 to 7 nm, measured", pad=6, x=-0.5)
     axes.set_xlabel("*low confidence", labelpad=2)
 
 

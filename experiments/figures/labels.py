@@ -46,7 +46,8 @@ def leader(colour: str) -> dict[str, Any]:
         "arrowstyle": "-",
         "color": colour,
         "linewidth": 0.5,
-        "shrinkA": 1,
+        "patchA": None,  # or it would end at the border of the text, below or above its middle
+        "shrinkA": 2.5,
         "shrinkB": 0,
         "relpos": (0.0, 0.5),
     }

@@ -40,7 +40,7 @@ def draw(measured: pd.DataFrame, points: pd.DataFrame) -> Figure:
         low, high = measured["test_error_pct"].min(), measured["test_error_pct"].max()
         axes.set_ylim(low / 1.1, high * 1.1)
         axes.xaxis.set_major_formatter(FuncFormatter(_size))
-        axes.set_xlabel("file")
+        axes.set_xlabel("size of the file")
         axes.set_ylabel("test error (%)")
         axes.set_title("Train large and compress, or train small")
     return figure

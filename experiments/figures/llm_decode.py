@@ -41,9 +41,9 @@ def decode(runs: pd.DataFrame) -> Figure:
     alone = runs[runs["batch"] == 1].set_index("stage")
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 4.6))
-        energy = figure.add_axes((0.165, 0.66, 0.36, 0.27))
-        tiles = figure.add_axes((0.165, 0.13, 0.36, 0.27))
-        rate = figure.add_axes((0.645, 0.13, 0.20, 0.80))
+        energy = figure.add_axes((0.165, 0.665, 0.36, 0.265))
+        tiles = figure.add_axes((0.165, 0.145, 0.36, 0.265))
+        rate = figure.add_axes((0.645, 0.145, 0.20, 0.785))
         _energy(energy, alone)
         _tiles(tiles, alone)
         _rate(rate, runs)
@@ -72,7 +72,7 @@ def _energy(axes: Axes, alone: pd.DataFrame) -> None:
     axes.set_xlabel("energy per token (J)", labelpad=1)
     _bars(axes, stages, "One sequence: energy per token")
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.4, -0.22), ncol=4, fontsize=7, handlelength=1, columnspacing=1.0
+        loc="upper center", bbox_to_anchor=(0.4, -0.27), ncol=4, fontsize=7, handlelength=1, columnspacing=1.0
     )
 
 
@@ -93,10 +93,10 @@ def _tiles(axes: Axes, alone: pd.DataFrame) -> None:
         left += width
     axes.set_xlim(0, 1)
     axes.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
-    axes.set_xlabel("tile-time", labelpad=1)
+    axes.set_xlabel("share of the tiles' time", labelpad=1)
     _bars(axes, stages, "One sequence: what tiles do")
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=3, fontsize=7, handlelength=1, columnspacing=1.2
+        loc="upper center", bbox_to_anchor=(0.5, -0.27), ncol=3, fontsize=7, handlelength=1, columnspacing=1.2
     )
 
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import NullLocator
 
 from experiments import style
 from experiments.figures.labels import leader, spread
+from experiments.scenes import ASSUMED_NOTE
 from experiments.units import engineering
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ APART = {"int8": 0.35}
 """Room before a stage that does not follow from the one before it."""
 BAR, BESIDE = 0.74, 0.57
 """Width of a bar, and how far left of the first one's middle its names end; bars are 1 apart."""
-ASSUMED_NOTE = "* density assumed"
 LABEL_ABOVE_W, NAMED_ABOVE_W = 13.0, 1.5
 """Least watts of a segment that holds a number, and of one that is named."""
 
@@ -88,7 +88,7 @@ def _bars(axes: Axes, watts: pd.DataFrame, shown: pd.DataFrame, cap_W: float) ->
     _head(axes, places, shown.loc[stages], cap_W)
     axes.set_ylim(0, cap_W)
     axes.set_xlim(places[0] - 0.45, places[-1] + 0.45)
-    axes.set_xticks(places, [style.STAGES[stage][0] for stage in stages], size=7)
+    axes.set_xticks(places, [style.STAGES[stage][0] for stage in stages], size=6.5)
     axes.set_yticks([])
     axes.tick_params(axis="x", length=0)
     axes.spines["left"].set_visible(False)

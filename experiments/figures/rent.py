@@ -54,7 +54,7 @@ def _by_rate(axes: Axes, rates: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("inferences per second", labelpad=2)
-    axes.set_title("joules of one inference", pad=6)
+    axes.set_title("Energy per inference", pad=6)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10, numticks=12))
         axis.set_minor_locator(NullLocator())
@@ -62,7 +62,9 @@ def _by_rate(axes: Axes, rates: pd.DataFrame) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
     axes.grid(axis="y")
     axes.set_ylim(top=3e4)
-    axes.legend(loc="upper right", fontsize=7.5, handlelength=1.4)
+    axes.legend(
+        loc="upper right", fontsize=7.5, handlelength=1.4, frameon=True, edgecolor="none", framealpha=1
+    )  # the grid stays behind it
 
 
 def _intervals(axes: Axes, intervals: pd.DataFrame) -> None:
@@ -84,7 +86,7 @@ def _intervals(axes: Axes, intervals: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(LogLocator(100, numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "s")))
-    axes.set_title("longest interval that repays keeping a bit", pad=6, x=1.3, ha="right")
+    axes.set_title("Longest interval that repays keeping a bit", pad=6, x=1.3, ha="right")
     axes.set_xlabel("between two uses", labelpad=2)
 
 
@@ -121,7 +123,7 @@ def _pays(axes: Axes, pays: pd.DataFrame) -> None:
     axes.set_xticks([0.01, 1, 100, 10_000], ["0.01×", "1×", "100×", "10k×"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title("Huffman: fetch saved over decode spent", pad=6, x=-0.86)
-    axes.set_xlabel("*low confidence", labelpad=2)
+    axes.set_xlabel("times (*low confidence)", labelpad=2)
 
 
 def _decoders(axes: Axes, decoders: pd.DataFrame) -> None:
@@ -133,17 +135,18 @@ def _decoders(axes: Axes, decoders: pd.DataFrame) -> None:
             axes.annotate(
                 name,
                 (first["decoders_per_tile"], first["share"]),
-                (6, 1 if batch not in SAME and first["share"] < 0.9 else -8),
+                (6, -8 if batch in SAME else 1 if first["share"] < 0.9 else 8),
                 textcoords="offset points",
                 color=colour,
                 size=7.5,
                 va="center",
+                bbox={"facecolor": "white", "linewidth": 0, "pad": 0.6},
             )
         axes.axvline(line["needed_largest_layer"].iloc[0], color=colour, linestyle=":", linewidth=1)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_ylim(0, 1.05)
+    axes.set_ylim(0, 1.1)
     axes.grid(axis="y")
-    axes.set_title("of the rate with decoders to spare", pad=6, x=-0.17)
+    axes.set_title("Rate, of that with many decoders", pad=6, x=-0.2)
     axes.set_xlabel("decoders per tile (dotted: needed)", labelpad=2)

@@ -28,12 +28,14 @@ def draw(lines: pd.DataFrame, knees: pd.DataFrame) -> Figure:
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 3.6))
         for place, ((chip, network), title) in enumerate(TITLES.items()):
-            axes = figure.add_axes((0.085 + 0.49 * place, 0.16, 0.25, 0.75))
+            axes = figure.add_axes((0.105 + 0.48 * place, 0.16, 0.24, 0.75))
             of_panel = [
                 table[(table["chip"] == chip) & (table["network"] == network)] for table in (lines, knees)
             ]
             _panel(axes, *of_panel)
             axes.set_title(title, pad=6)
+            if place == 0:
+                axes.set_ylabel("energy per inference", labelpad=2)
         figure.axes[0].annotate(
             "dot: the least\nmemory with all\nweights on chip",
             (0.02, 0.02),

@@ -62,8 +62,8 @@ def _joules(axes: Axes, points: pd.DataFrame, best: pd.DataFrame, colours: dict[
     axes.xaxis.set_major_locator(LogLocator(10, numticks=12))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
-    axes.set_xlabel("energy of an inference", labelpad=1)
-    axes.set_title("test error against joules; line: unbeaten", pad=6)
+    axes.set_xlabel("energy per inference (line: no point is better)", labelpad=1)
+    axes.set_title("LeNet-300-100: error against energy", pad=6)
     for mark, label in MARKS.items():
         axes.plot([], [], mark, color=style.INK, markersize=4, label=label)
     axes.legend(loc="upper right", fontsize=7, handletextpad=0.2)
@@ -90,7 +90,7 @@ def _widths(axes: Axes, points: pd.DataFrame, colours: dict[float, str]) -> None
     _error_axis(axes, points)
     axes.set_xticks(range(len(widths)), ["fp32" if bits == 32 else str(bits) for bits in widths])
     axes.set_xlabel("bits of a shared value", labelpad=1)
-    axes.set_title("test error against width", pad=6)
+    axes.set_title("Error against width", pad=6)
     scaled = [axes.transLimits.transform(axes.transScale.transform((1.0, end)))[1] for end in ends.values()]
     for (density, end), height in zip(ends.items(), spread(scaled, 0.065, 0.0, 1.0), strict=True):
         axes.annotate(

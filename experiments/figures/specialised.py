@@ -40,7 +40,7 @@ def states(table: pd.DataFrame) -> Figure:
         for column, batch in enumerate(sorted(set(table["batch"]))):
             axes = figure.add_axes((0.25 + 0.38 * column, 0.42 / height, 0.305, 1 - 1.02 / height))
             _states(axes, table[table["batch"] == batch], named=column == 0)
-            axes.set_title(f"batch {batch}", pad=6)
+            axes.set_title(f"Batch {batch}", pad=6)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper center", ncols=5, borderaxespad=0.3, handlelength=1.2)
     return figure
@@ -77,7 +77,7 @@ def _states(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
     axes.set_ylim(3.9 * len(NAMES) - 1.2, -0.7)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_xlabel("of the time; beside it, of the peak rate", labelpad=2)
+    axes.set_xlabel("share of time (beside: of the peak rate)", labelpad=2)
 
 
 def energy(table: pd.DataFrame) -> Figure:
@@ -85,7 +85,7 @@ def energy(table: pd.DataFrame) -> Figure:
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
         for column, (key, title) in enumerate(
-            (("inferences_per_s", "inferences per second"), ("energy_J", "joules of an inference"))
+            (("inferences_per_s", "Inferences per second"), ("energy_J", "Energy per inference"))
         ):
             axes = figure.add_axes((0.19 + 0.42 * column, 0.13, 0.34, 0.7))
             _against_gemm(axes, table, key, named=column == 0)
@@ -134,7 +134,7 @@ def _against_gemm(axes: Axes, table: pd.DataFrame, key: str, *, named: bool) -> 
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="x")
     axes.set_xlim(0.42, 2.5)
-    axes.set_xlabel("rows: batch size", labelpad=2)
+    axes.set_xlabel("times GEMM's; rows: batch size", labelpad=2)
 
 
 def adaptive(spread_of: pd.DataFrame, cost: pd.DataFrame) -> Figure:
@@ -148,13 +148,12 @@ def adaptive(spread_of: pd.DataFrame, cost: pd.DataFrame) -> Figure:
         left.plot(mean.index, mean, color=style.INK, marker="o", markersize=3.5)
         left.annotate(
             "mean of 64 items,\nand their range",
-            (mean.index[3], most.iloc[3]),
-            (-6, 8),
-            textcoords="offset points",
+            (0.04, 0.93),
+            xycoords="axes fraction",
             size=7.5,
-            ha="right",
+            va="top",
         )
-        left.set_title("evaluations the solver takes", pad=6)
+        left.set_title("Evaluations the solver takes", pad=6)
         left.set_ylim(bottom=0)
         right = figure.add_axes((0.55, 0.17, 0.25, 0.71))
         ends = []
@@ -164,15 +163,17 @@ def adaptive(spread_of: pd.DataFrame, cost: pd.DataFrame) -> Figure:
             for column, look, label in (("energy_J", "-", "alone"), ("batch_energy_J", "--", "in batches")):
                 right.plot(rows["tolerance"], rows[column], color=colour, linestyle=look)
                 ends.append((float(rows[column].iloc[-1]), f"{array}, {label}{mark}", colour))
-        right.set_title("joules of an inference", pad=6)
+        right.set_title("Energy per inference", pad=6)
         right.set_ylim(bottom=0)
         right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
         for axes in (left, right):
             axes.set_xscale("log")
             axes.set_xlim(2e-1, 7e-7)
             axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_xlabel("tolerance", labelpad=2)
+            axes.set_xlabel("tolerance of the solver", labelpad=2)
             axes.grid(axis="y")
+        if cost["low_confidence"].any():
+            figure.text(0.99, 0.02, f"{LOW} low confidence", ha="right", size=7)
         heights = spread([end for end, _, _ in ends], 0.075 * right.get_ylim()[1])
         for (end, label, colour), height in zip(ends, heights, strict=True):
             right.annotate(

@@ -62,8 +62,8 @@ def _over_time(axes: Axes, curves: pd.DataFrame, board: Board) -> None:
     axes.set_xlim(0, right)
     axes.set_ylim(board.inlet_C, board.slowdown_C + 5)
     axes.grid(axis="y")
-    axes.set_xlabel(f"seconds      {LOW}low confidence", labelpad=2)
-    axes.set_title(f"temperature of the die{LOW}, °C", pad=6)
+    axes.set_xlabel(f"time (s)      {LOW}low confidence", labelpad=2)
+    axes.set_title(f"Temperature of the die{LOW} (°C)", pad=6)
 
 
 def _limits(axes: Axes, limits: pd.DataFrame) -> None:
@@ -86,5 +86,5 @@ def _limits(axes: Axes, limits: pd.DataFrame) -> None:
     axes.set_xticks([2, 7, 20, 60, 120])
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
-    axes.set_xlabel("W of leakage at 85 °C", labelpad=2)
-    axes.set_title(f"W the die may draw{LOW}", pad=6)
+    axes.set_xlabel("leakage at 85 °C (W)", labelpad=2)
+    axes.set_title(f"Limits of its power{LOW} (W)", pad=6)

@@ -53,7 +53,11 @@ def draw(table: pd.DataFrame, chips: Sequence[str], networks: Sequence[str]) -> 
             _steps(axes, chosen, networks, labelled=column == 0)
             axes.set_title(f"batch {batch}", weight="normal", size=8.5, pad=3)
         figure.text(
-            0.145, 0.955, f"Energy of a step / of an inference: {LABELS[chips[0]]}", weight="bold", size=9
+            0.145,
+            0.955,
+            f"Energy of a training step over an inference's: {LABELS[chips[0]]}",
+            weight="bold",
+            size=9,
         )
         _phase_legend(figure)
         axes = figure.add_axes((0.68, 0.21, 0.30, 0.69))
@@ -75,7 +79,7 @@ def _steps(axes: Axes, chosen: pd.DataFrame, networks: Sequence[str], *, labelle
         axes.text(total + 0.02 * left.max(), place, f"{total:.1f}", va="center", size=7)
     axes.set_xlim(0, 1.2 * left.max())
     axes.set_yticks(range(len(networks)), [LABELS[name] for name in networks] if labelled else [])
-    axes.invert_yaxis()
+    axes.set_ylim(len(networks) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, labelsize=7.5)
     axes.set_xlabel("times an inference", labelpad=1)
 

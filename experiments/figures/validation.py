@@ -34,13 +34,13 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("time", {"time, theoretical": 1e-6, "time, actual": 1e-6, "processing_ms": 1e-3}, "s"),
+    Panel("Time", {"time, theoretical": 1e-6, "time, actual": 1e-6, "processing_ms": 1e-3}, "s"),
     Panel("DRAM and buffer traffic", {"dram_MB": 1e6, "buffer_MB": 1e6}, "B"),
-    Panel("throughput", {"throughput": 1e12}, "OPS"),
-    Panel("energy", {"energy": 1e-6}, "J"),
-    Panel("power", {"power_mW": 1e-3}, "W"),
+    Panel("Throughput", {"throughput": 1e12}, "OPS"),
+    Panel("Energy", {"energy": 1e-6}, "J"),
+    Panel("Power", {"power_mW": 1e-3}, "W"),
     Panel(
-        "cycles, SRAM words",
+        "Cycles, SRAM words",
         {"compute_cycles": 1, "sram_ifmap_reads": 1, "sram_filter_reads": 1, "sram_ofmap_writes": 1},
         "",
     ),

@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from experiments import style
 from experiments.figures.labels import leader, spread
-from experiments.scenes import LABELS
+from experiments.scenes import ASSUMED_NOTE, LABELS
 from experiments.units import memory_size
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
             axes.grid(axis="y")
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+        figure.text(0.99, 0.012, ASSUMED_NOTE, ha="right", size=7)
     return figure
 
 
 def _batch(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("a large batch: joules, dense / Huffman", pad=6)
+    axes.set_title("A large batch: energy, dense / Huffman", pad=6)
     axes.set_xscale("log", base=2)
     axes.set_xlim(table["batch"].min(), table["batch"].max())
     _named_lines(axes, table, "batch", "gain", NETWORKS)
@@ -57,7 +58,7 @@ def _batch(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _layers(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("convolutions: joules of a layer, batch 1", pad=6)
+    axes.set_title("Convolutions: energy, dense / Huffman", pad=6)
     for (network, kind), rows in table.groupby(["network", "kind"]):
         axes.plot(
             rows["uses_of_a_weight"],
@@ -91,7 +92,7 @@ def _layers(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _small(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("already on chip: joules, dense / stage", pad=6)
+    axes.set_title("Already on chip: energy, dense / stage", pad=6)
     compressed = table[table["stage"] != "dense"]
     axes.set_xscale("log", base=2)
     axes.set_xlim(table["bank_B"].min(), table["bank_B"].max())
@@ -103,7 +104,7 @@ def _small(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _decoders(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("few decoders: rate, Huffman / shared", pad=6)
+    axes.set_title("Few decoders: rate, Huffman / shared", pad=6)
     axes.set_xscale("log", base=2)
     axes.set_xlim(table["decoders"].min(), table["decoders"].max())
     _named_lines(axes, table, "decoders", "speedup", NETWORKS)

@@ -27,6 +27,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         If the file cannot be written.
     """
     target = Path(path)
+    if target.is_dir():
+        raise InputError(f"cannot write {target}: it is a folder, expected the name of a file")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.touch(exist_ok=False)

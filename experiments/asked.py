@@ -56,6 +56,8 @@ def parse_run(text: str) -> Point:
 def _saved(path: Path, stage: str) -> Point:
     """Find the run that a report was made by, and make sure that it still gives the same."""
     runs = _read_report(path)
+    if not runs:
+        raise InputError(f"{path}: no run in it, expected what `hwsim run --json` wrote")
     chosen = [run for run in runs if stage in ("", run["stage"])]
     if len(chosen) != 1:
         raise InputError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.commands_machine import AsJson
+from experiments.showing import Show
 from experiments.units import engineering
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ def demo(
     network: Annotated[str, typer.Option(help="lenet300 (minutes) or lenet5 (longer).")] = "lenet300",
     quick: Annotated[bool, typer.Option("--quick", help="A fraction of the epochs, the same path.")] = False,
     dataset: Annotated[str, typer.Option(help="mnist, an npz file, or a folder of IDX files.")] = "mnist",
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Run folder.", show_default="results/runs/demo")] = None,
+    show: Show = False,
     as_json: AsJson = False,
 ) -> None:
     """Train, compress, execute and simulate: from images to joules."""
@@ -33,6 +35,7 @@ def demo(
     from experiments.console import print_json, print_line, training_progress
     from experiments.demo import run_demo, shortened
     from experiments.results import recording
+    from experiments.showing import show_figures
     from hwsim.errors import InputError
 
     recipes = {name.removesuffix("-demo"): name for name in recipe_names() if name.endswith("-demo")}
@@ -42,9 +45,11 @@ def demo(
     if quick:
         recipe = shortened(recipe)
     data = load_dataset(dataset, validation=recipe.validation)
-    with recording("demo", output, seed=seed) as run, training_progress() as show:
+    with recording("demo", output, seed=seed) as run, training_progress() as show_epoch:
         run.inputs[data.name] = data.sha256
-        rows = run_demo(run, recipe, data, seed, show)
+        rows = run_demo(run, recipe, data, seed, show_epoch)
+    if show:
+        show_figures(run.target)
     if as_json:
         print_json([row.figures() for row in rows])
         return

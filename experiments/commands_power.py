@@ -11,7 +11,7 @@ from experiments.showing import Show
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
 
     from hwsim.roofline import Roofline
 
@@ -35,15 +35,19 @@ def relight(
     import pandas as pd
 
     from experiments.console import print_json, print_line, print_table
+    from experiments.relight import STRATEGIES, batches
     from experiments.scenes import AS_IT_IS, LABELS
     from experiments.showing import show_figures
     from experiments.studies import run_study
 
+    _refuse("--strategy", strategy, STRATEGIES)
+    _refuse("--batch", batch, batches(strategy))
     folder = run_study("relight")
     if show:
         show_figures(folder)
     runs = pd.read_csv(folder / "runs.csv")
-    chosen = _chosen(runs[runs["variant"] == AS_IT_IS], batch=batch, strategy=strategy)
+    asked = (runs["variant"] == AS_IT_IS) & (runs["batch"] == batch) & (runs["strategy"] == strategy)
+    chosen: list[dict[Any, Any]] = runs[asked].to_dict("records")
     if as_json:
         print_json(chosen)
         return
@@ -58,9 +62,12 @@ def roofline(
     chip: Annotated[
         str, typer.Argument(help="A shipped chip or a chip file; the roofs of all shipped ones by default.")
     ] = "",
-    network: Annotated[str, typer.Option(help="Network whose layers are put under the roofs.")] = "alexnet",
-    stage: Annotated[str, typer.Option(help="Its compression stage.")] = "dense",
-    batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    network: Annotated[
+        str | None,
+        typer.Option(help="Network whose layers are put under the roofs of CHIP.", show_default="alexnet"),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Its compression stage.", show_default="dense")] = None,
+    batch: Annotated[int | None, typer.Option(help="Items per batch.", show_default="1")] = None,
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
@@ -69,6 +76,8 @@ def roofline(
     from experiments.roofline import all_chips, roofs_table
 
     if not chip:
+        if (network, stage, batch) != (None, None, None):
+            raise typer.BadParameter("expected a chip, to put a network's layers under its roofs")
         if show:
             _show_all_chips()
         roofs = roofs_table(all_chips()[0]).to_dict("records")
@@ -84,6 +93,7 @@ def roofline(
     from hwsim.chip import load_chip
     from hwsim.simulate import simulate
 
+    network, stage, batch = network or "alexnet", stage or "dense", 1 if batch is None else batch
     report = simulate(load_chip(chip), load_stage(network, stage), batch)
     roof = model.roofline([report])
     table = roofs_table({report.chip.name: roof}).to_dict("records")
@@ -155,17 +165,14 @@ def _or_none(value: float) -> float | None:
     return value if value < float("inf") else None
 
 
-def _chosen(runs: pd.DataFrame, **wanted: Any) -> list[dict[str, Any]]:
-    """Rows of `runs` where every column has the wanted value."""
-    for column, value in wanted.items():
-        known = sorted(runs[column].unique().tolist())
-        if value not in known:
-            raise typer.BadParameter(f"{value!r}, expected one of {known}", param_hint=f"--{column}")
-        runs = runs[runs[column] == value]
-    return runs.to_dict("records")  # type: ignore[return-value]
+def _refuse(option: str, value: object, known: Sequence[object]) -> None:
+    """Refuse an unknown value before minutes of simulation, not after."""
+    if value not in known:
+        expected = ", ".join(str(each) for each in known)
+        raise typer.BadParameter(f"{value!r}, expected one of {expected}", param_hint=option)
 
 
-def _relight_row(labels: dict[str, str], row: dict[str, Any]) -> list[str]:
+def _relight_row(labels: dict[str, str], row: dict[Any, Any]) -> list[str]:
     return [
         labels[row["network"]],
         row["stage"],

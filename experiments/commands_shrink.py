@@ -33,7 +33,7 @@ def shrink(
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "huffman",
     chip: Annotated[str, typer.Option(help="Where both are simulated.")] = "reference_250w",
     batch: Annotated[int, typer.Option(help="Items per batch of the simulation.")] = 1,
-    seed: Annotated[int, typer.Option(help="Chooses the positions that layers are fitted on.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the positions that layers are fitted on.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Prune and share a trained network, repairing each layer on a few unlabelled inputs."""

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 SHOWN, BATCH = "alexnet_fc", 64
 """Network and batch of the headline."""
 LAYERS_AT = (1, 64)
+STRATEGIES = ("dimming", "gating", "DVFS")
+"""Ways to keep the cap; all but the first only where the chip is varied too."""
 S_PER_H = 3600
 KEYS = ("network", "stage", "batch")
 
@@ -71,6 +73,14 @@ def produce(run: Run) -> None:
     varied = dimming[(dimming["network"] == SHOWN) & dimming["batch"].isin(LAYERS_AT)]
     style.save(blame.draw(varied, LABELS[SHOWN]), run.folder / "blame")
     style.save(floorplans(runs), run.folder / "floorplan")
+
+
+def batches(strategy: str) -> list[int]:
+    """Batch sizes that are simulated with one of `STRATEGIES`."""
+    usual = strategy == STRATEGIES[0]
+    return sorted(
+        {batch for scene in SCENES.values() for batch in (scene.batches if usual else scene.varied_at)}
+    )
 
 
 class Tables(NamedTuple):

@@ -24,8 +24,8 @@ WRITERS = {
 }
 """Commands whose product is a file, not a report."""
 DRAWING = {
-    "hwsim compare", "hwsim relight", "hwsim dark", "hwsim roofline", "hwsim pareto", "hwsim validate",
-    "hwsim experiments run", "dcz sensitivity", "dcz frontier",
+    "hwsim demo", "hwsim compare", "hwsim relight", "hwsim dark", "hwsim roofline", "hwsim pareto",
+    "hwsim validate", "hwsim experiments run", "dcz sensitivity", "dcz frontier",
 }  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "noise.toml").write_text("a = [1\n")
     (tmp_path / "noise.csv").write_text("a,b\n1\n")
     (tmp_path / "noise.onnx").write_text("no model")
+    (tmp_path / "empty.json").write_text("{}")
     return tmp_path
 
 
@@ -121,16 +122,21 @@ BAD = {
     "hwsim run edge model.dcz --stage dense": "a file has one stage",
     "hwsim run edge lenet5 --stage dense --explain heat": "--explain 'heat'",
     "hwsim run edge lenet5 --stage dense --csv none/out.csv": "none/out.csv",
+    "hwsim run edge lenet5 --stage dense --csv .": "it is a folder",
     "hwsim run eie lenet5": "cannot run on a eie array",
     "hwsim tile edge lenet5 --goal glory": "'glory'",
     "hwsim compare edge:lenet5": "Missing argument",
     "hwsim compare edge:lenet5 edge:lenet300 --hold breath": "--hold 'breath'",
     "hwsim compare edge:lenet5 edge:lenet300 --hold accuracy": "no weights to execute",
     "hwsim compare edge:lenet5 edge:lenet300 --spread 100": "--spread",
+    "hwsim compare edge:lenet5 empty.json": "no run in it",
     "hwsim energy --table 3nm": "no energy table '3nm'",
     "hwsim energy --op fly": "no figure for 'fly'",
     "hwsim roofline edge --network lenet5 --stage zipped": "no stage 'zipped'",
+    "hwsim roofline --network lenet5": "expected a chip",
     "hwsim relight --batch x": "a valid integer",
+    "hwsim relight --batch 3": "3, expected one of 1, 4, 16, 64, 256, 1024",
+    "hwsim relight --strategy hope": "'hope', expected one of dimming, gating, DVFS",
     "hwsim dark --cap hot": "a valid number",
     "hwsim sweep missing.toml": "no sweep 'missing.toml'",
     "hwsim sweep noise.toml": "not valid TOML",
@@ -145,6 +151,7 @@ BAD = {
     "hwsim bench nothing": "'nothing'",
     "hwsim demo --network alexnet": "--network 'alexnet'",
     "hwsim demo --dataset none": "none",
+    "hwsim demo --seed -1": "greater than or equal to 0",
     "hwsim labs -o model.dcz": "cannot write labs to model.dcz",
     "hwsim page -o model.dcz": "model.dcz",
     "hwsim reference": "no finished run",

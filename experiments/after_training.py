@@ -48,8 +48,10 @@ def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
         )
     try:
         found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array ({error}), expected a .npy file") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}, expected a .npy file") from None
+    except (ValueError, EOFError):
+        raise InputError(f"{path}: not an array of plain numbers, expected a .npy file") from None
     wanted = ", ".join(map(str, network.input_shape))
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
         raise InputError(f"{path}: not an array of numbers, expected a .npy file of shape (items, {wanted})")

@@ -93,8 +93,8 @@ coded_KiB = (
 check("5.2", coded_KiB)
 
 # %% [markdown]
-# Beyond the cliff, smaller is no cheaper: the lines run together (on the right, even the dense network lies
-# near the others). Now a large network on a large chip, AlexNet on 250 W.
+# Beyond the cliff, smaller is hardly cheaper: the compressed lines run together, and even the dense network
+# takes only two to three times as much. Now a large network on a large chip, AlexNet on 250 W.
 
 # %%
 large = load_chip("reference_250w")

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from compress.container import parse
+from compress.datasets import load_dataset
 from compress.models import build
 from compress.network import Network, Node
 from compress.quantize import integer_network, quantize, quantize_network, scale_of
+from compress.recipe import TrainStep
+from compress.state import State
+from compress.train import evaluate
+from experiments.training import follow
 from hwsim.workload import InputError
 
 VALUES = arrays(np.float32, st.integers(1, 30), elements=st.floats(-8, 8, width=32))
@@ -113,6 +118,19 @@ def test_eight_bits_hardly_change_the_outputs_and_survive_the_file():
     assert y.tobytes() == integer_network(artifact).forward(x).tobytes()
     expected = network.forward(x)
     assert np.abs(y - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_trained_lenet5_errs_alike_in_eight_bits(seed):
+    """Within 0.1 points of floating point, nothing trained for it, on all test images."""
+    dataset = load_dataset("mnist", validation=10_000)
+    start = State(build("lenet5", np.random.default_rng(seed)))
+    state, _ = follow(start, [TrainStep(kind="train", epochs=4, learning_rate=0.02)], dataset, seed)
+    artifact = quantize_network(state.network, dataset.train.x[:1000], calibration="mse")
+    errors = [evaluate(network, dataset.test) for network in (state.network, integer_network(artifact))]
+    print(f"LeNet-5, seed {seed}: {errors[0]:.2%} in fp32, {errors[1]:.2%} in int8")
+    assert abs(errors[1] - errors[0]) <= 0.001
 
 
 @pytest.mark.parametrize(

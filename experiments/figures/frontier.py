@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AUGMENTED = {"moved": style.SERIES[0], "none": style.SERIES[1], "unknown": style.SERIES[2]}
-OURS = {"moved": "ours, images moved in training", "none": "ours, no augmentation", "unknown": "another file"}
+OURS = {"moved": "ours, images moved (small: a seed)", "none": "ours, images as they are", "unknown": "another file"}
 COUNTED = {"whole network": "D", "parameters only": "x"}
 NETWORKS = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5"}
 GREY = "#6E6E6E"
@@ -69,7 +69,7 @@ def _panel(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.Data
     errors = [*runs["test_error_pct"], *marks["error_pct"]]
     low, high = min(errors), max(errors)
     axes.set_xlim(min(sizes) / 1.25, max(sizes) * 3.2)
-    axes.set_ylim(low - 0.08 * (high - low), high + 0.06 * (high - low))
+    axes.set_ylim(low - 0.1 * (high - low), high + 0.2 * (high - low))
     axes.grid(True)
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
@@ -98,6 +98,8 @@ def _name(axes: Axes, medians: pd.DataFrame, marks: pd.DataFrame) -> None:
             color=colour,
             size=6,
             va="center",
+            zorder=1.5,  # over the frontier, under the markers
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
             arrowprops=leader(colour) if abs(height - error) > gap / 2 else None,
         )
 

@@ -129,7 +129,6 @@ def test_trained_lenet5_errs_alike_in_eight_bits(seed):
     state, _ = follow(start, [TrainStep(kind="train", epochs=4, learning_rate=0.02)], dataset, seed)
     artifact = quantize_network(state.network, dataset.train.x[:1000], calibration="mse")
     errors = [evaluate(network, dataset.test) for network in (state.network, integer_network(artifact))]
-    print(f"LeNet-5, seed {seed}: {errors[0]:.2%} in fp32, {errors[1]:.2%} in int8")
     assert abs(errors[1] - errors[0]) <= 0.001
 
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AUGMENTED = {"moved": style.SERIES[0], "none": style.SERIES[1], "unknown": style.SERIES[2]}
-OURS = {"moved": "ours, images moved (small: a seed)", "none": "ours, images as they are", "unknown": "another file"}
+OURS = {
+    "moved": "ours, images moved (small: a seed)",
+    "none": "ours, images as they are",
+    "unknown": "another file",
+}
 COUNTED = {"whole network": "D", "parameters only": "x"}
 NETWORKS = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5"}
 GREY = "#6E6E6E"

@@ -48,8 +48,6 @@ CHIP_KEYS = (
 )
 """Keys of the validated chips that the papers do not print, and that the figures depend on."""
 
-VERDICTS = ("met", "missed", "not judged")
-
 
 def produce(run: Run) -> None:
     """Write the comparison, the constants behind it, and the figure."""
@@ -60,7 +58,7 @@ def produce(run: Run) -> None:
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the column ``verdict``, one of `VERDICTS`, to the table of `hwsim.validate`."""
+    """Add the column ``verdict``, "met", "missed" or "not judged", to the table of `hwsim.validate`."""
     met = table["error_pct"].abs() <= table["bound_pct"]
     verdict = np.where(table["bound_pct"].isna(), "not judged", np.where(met, "met", "missed"))
     return table.assign(verdict=verdict)

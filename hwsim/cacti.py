@@ -20,7 +20,6 @@ from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
 
 SOURCE = "CACTI 7.0 (Balasubramonian et al., ACM TACO 14(2), 2017)"
-TEMPERATURE_K = 350
 
 KEYS = ("node_nm", "cell_type", "objective")
 FIGURES = ("access_ns", "cycle_ns", "read_pJ", "write_pJ", "leakage_mW", "area_mm2")
@@ -61,16 +60,6 @@ class CactiBank:
     write_pJ: float
     leakage_W: float
     area_mm2: float
-
-    @property
-    def read_pJ_per_bit(self) -> float:
-        """Energy of one bit read."""
-        return self.read_pJ / self.width_bits
-
-    @property
-    def write_pJ_per_bit(self) -> float:
-        """Energy of one bit written."""
-        return self.write_pJ / self.width_bits
 
 
 def cacti_bank(capacity_B: int, width_bits: int, node_nm: int, cell_type: str, objective: str) -> CactiBank:

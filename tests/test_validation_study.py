@@ -45,7 +45,7 @@ def test_the_figure_counts_the_bounds_and_names_the_farthest_point():
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "EIE: 1 of 2 bounds met" in labels
     assert "Eyeriss: 0 of 1 bounds met" in labels
-    energy = next(axes for axes in figure.axes if axes.get_title(loc="left") == "energy")
+    energy = next(axes for axes in figure.axes if axes.get_title(loc="left") == "Energy")
     texts = [text.get_text() for text in energy.texts]
     assert texts == ["2 of 3 within 10%", "c: +80%"]
 

@@ -8,12 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 from experiments.units import engineering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -92,21 +90,5 @@ def _lines(axes: Axes, table: pd.DataFrame, name: str) -> None:
         axes.plot(
             chosen["cap_W"], chosen[name], color=style.STAGES[stage][1], linewidth=1.5, linestyle=dashes
         )
-        ends.append(float(chosen[name].iloc[-1]))
-    to_axes: Callable[[float], float] = lambda value: axes.transAxes.inverted().transform(  # noqa: E731
-        axes.transData.transform((1.0, value))
-    )[1]
-    heights = [to_axes(end) for end in ends]
-    for stage, end, at in zip(stages, heights, spread(heights, 0.125, 0.05, 1.0), strict=True):
-        axes.annotate(
-            style.STAGES[stage][0],
-            (1.0, end),
-            (1.06, at),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            va="center",
-            size=7.5,
-            color=style.STAGES[stage][1],
-            annotation_clip=False,
-            arrowprops=leader(style.STAGES[stage][1]),
-        )
+        ends.append((*style.STAGES[stage], float(chosen[name].iloc[-1])))
+    name_ends(axes, ends, 0.125, low=0.05)

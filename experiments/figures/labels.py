@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
 
 
 def spread(positions: list[float], gap: float, low: float = -math.inf, high: float = math.inf) -> list[float]:
@@ -51,3 +56,43 @@ def leader(colour: str) -> dict[str, Any]:
         "shrinkB": 0,
         "relpos": (0.0, 0.5),
     }
+
+
+def name_ends(
+    axes: Axes,
+    ends: Sequence[tuple[str, str, float]],
+    gap: float,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    size: float = 7.5,
+) -> None:
+    """Write what lines are beside their ends at the right edge of axes, whose limits are set already.
+
+    Parameters
+    ----------
+    axes : Axes
+    ends : sequence of tuple
+        Label, colour, and value at the right edge of each line.
+    gap, low, high : float
+        As for `spread`, in fractions of the height of the axes.
+    size : float
+        Of the letters, in points.
+    """
+    heights = [
+        float(axes.transAxes.inverted().transform(axes.transData.transform((1.0, value)))[1])
+        for _, _, value in ends
+    ]
+    for (label, colour, _), height, at in zip(ends, heights, spread(heights, gap, low, high), strict=True):
+        axes.annotate(
+            label,
+            (1.0, height),
+            (1.06, at),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            va="center",
+            size=size,
+            color=colour,
+            annotation_clip=False,
+            arrowprops=leader(colour),
+        )

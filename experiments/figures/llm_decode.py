@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,12 +119,8 @@ def _rate(axes: Axes, runs: pd.DataFrame) -> None:
     for stage, colour in zip(stages, style.SERIES, strict=False):
         chosen = runs[runs["stage"] == stage].sort_values("batch")
         axes.plot(chosen["batch"], chosen["tokens_per_s"], color=colour, marker="o", markersize=3)
-        ends.append(float(np.log(chosen["tokens_per_s"].iloc[-1] / low) / np.log(high / low)))
-    for stage, colour, end, at in zip(stages, style.SERIES, ends, spread(ends, 0.085, 0, 1), strict=False):
-        axes.annotate(
-            LABELS[stage], (1.0, end), (1.08, at), xycoords="axes fraction", textcoords="axes fraction",
-            va="center", size=7, color=colour, annotation_clip=False, arrowprops=leader(colour),
-        )  # fmt: skip
+        ends.append((LABELS[stage], colour, float(chosen["tokens_per_s"].iloc[-1])))
+    name_ends(axes, ends, 0.085, size=7)
 
 
 def exponents(table: pd.DataFrame) -> Figure:

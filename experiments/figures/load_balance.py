@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,15 +25,13 @@ def draw(balance: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
         axes = figure.add_axes((0.08, 0.14, 0.735, 0.76))
         depths = sorted(set(balance["queue_depth"]))
-        ends, colours = {}, {}
+        ends = []
         for (network, layer), rows in balance.groupby(["network", "layer"], sort=False):
             line = rows.sort_values("queue_depth")
             idle = 1.0 - line["load_balance"]
-            colours[layer] = NETWORKS[str(network)]
-            ends[layer] = float(idle.iloc[-1])
-            axes.plot(
-                line["queue_depth"], idle, color=colours[layer], marker="o", markersize=3, linewidth=1.3
-            )
+            colour = NETWORKS[str(network)]
+            axes.plot(line["queue_depth"], idle, color=colour, marker="o", markersize=3, linewidth=1.3)
+            ends.append((f"{layer}  {idle.iloc[-1]:.0%}", colour, float(idle.iloc[-1])))
         axes.set_xscale("log", base=2)
         axes.set_xlim(depths[0] * 0.9, depths[-1])
         axes.set_xticks(depths, [str(depth) for depth in depths])
@@ -45,15 +43,5 @@ def draw(balance: pd.DataFrame) -> Figure:
         axes.annotate("depth 8, as built", (CHOSEN_DEPTH, 0.56), (5, 0), textcoords="offset points")
         axes.set_xlabel("depth of the activation queue in front of each PE")
         axes.set_title("EIE, 64 PEs: share of PE cycles lost to load imbalance", pad=8)
-        heights = spread(list(ends.values()), 0.037, low=0.0)
-        for (layer, end), height in zip(ends.items(), heights, strict=True):
-            axes.annotate(
-                f"{layer}  {end:.0%}",
-                (depths[-1], end),
-                (depths[-1] * 1.35, height),
-                color=colours[layer],
-                va="center",
-                annotation_clip=False,
-                arrowprops=leader(colours[layer]),
-            )
+        name_ends(axes, ends, 0.062, size=8.5)
     return figure

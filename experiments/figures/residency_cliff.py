@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 from experiments.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _panel(axes: Axes, lines: pd.DataFrame, knees: pd.DataFrame) -> None:
     axes.set_yscale("log")
     axes.set_xlim(lines["sram_B"].min(), lines["sram_B"].max())
     axes.set_ylim(lines["energy_J"].min() / 1.25, lines["energy_J"].max() * 1.35)
-    ends: dict[str, tuple[float, float]] = {}
+    ends = []
     for stage in stages:
         colour = style.STAGES[stage][1]
         line = pd.concat([lines[lines["stage"] == stage], knees[knees["stage"] == stage]])
@@ -60,7 +60,8 @@ def _panel(axes: Axes, lines: pd.DataFrame, knees: pd.DataFrame) -> None:
         axes.plot(line["sram_B"], line["energy_J"], color=colour, linestyle=dashes, linewidth=1.5)
         knee = knees[knees["stage"] == stage].iloc[0]
         axes.plot([knee["sram_B"]], [knee["energy_J"]], "o", color=colour, markersize=5, zorder=3)
-        ends[stage] = (float(line["energy_J"].iloc[-1]), float(knee["sram_B"]))
+        label = f"{style.STAGES[stage][0]}: {_size(float(knee['sram_B']))}"
+        ends.append((label, colour, float(line["energy_J"].iloc[-1])))
     axes.xaxis.set_major_locator(LogLocator(4, numticks=12))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value).replace(" ", "\n")))
@@ -69,25 +70,7 @@ def _panel(axes: Axes, lines: pd.DataFrame, knees: pd.DataFrame) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
     axes.grid(axis="y")
     axes.set_xlabel("on-chip memory", labelpad=1)
-    _name_ends(axes, ends)
-
-
-def _name_ends(axes: Axes, ends: dict[str, tuple[float, float]]) -> None:
-    at = [axes.transLimits.transform(axes.transScale.transform((1.0, end)))[1] for end, _ in ends.values()]
-    moved = spread([float(height) for height in at], GAP, 0.03, 1.0)
-    for (stage, (end, knee_B)), height in zip(ends.items(), moved, strict=True):
-        name, colour = style.STAGES[stage]
-        axes.annotate(
-            f"{name}: {_size(knee_B)}",
-            (axes.get_xlim()[1], end),
-            (1.06, height),
-            textcoords="axes fraction",
-            va="center",
-            size=7.5,
-            color=colour,
-            annotation_clip=False,
-            arrowprops=leader(colour),
-        )
+    name_ends(axes, ends, GAP, low=0.03)
 
 
 def _size(size_B: float) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 from experiments.units import engineering
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _joules(axes: Axes, points: pd.DataFrame, best: pd.DataFrame, colours: dict[
 def _widths(axes: Axes, points: pd.DataFrame, colours: dict[float, str]) -> None:
     widths = sorted(points["value_bits"].unique())
     place = {bits: index for index, bits in enumerate(widths)}
-    ends = {}
+    ends = []
     for density, rows in points[points["stage"] != "huffman"].groupby("density", sort=False):
         line = rows.sort_values("value_bits")
         across = [place[bits] for bits in line["value_bits"]]
@@ -86,24 +86,14 @@ def _widths(axes: Axes, points: pd.DataFrame, colours: dict[float, str]) -> None
             alpha=0.2,
             linewidth=0,
         )
-        ends[float(density)] = float(line["test_error_pct"].iloc[-1])  # type: ignore[arg-type]
+        label = _share(float(density))  # type: ignore[arg-type]
+        ends.append((label, colour, float(line["test_error_pct"].iloc[-1])))
     _error_axis(axes, points)
     axes.set_xticks(range(len(widths)), ["fp32" if bits == 32 else str(bits) for bits in widths])
     axes.set_xlabel("bits of a shared value", labelpad=1)
     axes.set_title("Error against width", pad=6)
-    scaled = [axes.transLimits.transform(axes.transScale.transform((1.0, end)))[1] for end in ends.values()]
-    for (density, end), height in zip(ends.items(), spread(scaled, 0.065, 0.0, 1.0), strict=True):
-        axes.annotate(
-            _share(density),
-            (len(widths) - 1, end),
-            (1.06, height),
-            textcoords="axes fraction",
-            va="center",
-            size=7,
-            color=colours[density],
-            annotation_clip=False,
-            arrowprops=leader(colours[density]),
-        )
+    axes.set_xlim(right=len(widths) - 1)
+    name_ends(axes, ends, 0.065, size=7)
 
 
 def _share(density: float) -> str:

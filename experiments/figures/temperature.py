@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 from experiments.units import LOW
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _over_time(axes: Axes, curves: pd.DataFrame, board: Board) -> None:
         of_stage = curves[curves["stage"] == stage]
         for (cap_W, line), look in zip(of_stage.groupby("cap_W"), LOOKS, strict=False):
             axes.plot(line["time_s"], line["die_C"], color=colour, linestyle=look, linewidth=1.3)
-            ends.append((float(line["die_C"].iloc[-20:].mean()), f"{label}, {cap_W:g} W", colour))
+            ends.append((f"{label}, {cap_W:g} W", colour, float(line["die_C"].iloc[-20:].mean())))
     axes.axhline(board.slowdown_C, color=style.INK, linewidth=0.8)
     axes.annotate(
         f"slowdown at {board.slowdown_C:g} °C",
@@ -46,21 +46,9 @@ def _over_time(axes: Axes, curves: pd.DataFrame, board: Board) -> None:
         textcoords="offset points",
         size=7.5,
     )
-    heights = spread([end for end, _, _ in ends], 3.4)
-    right = float(curves["time_s"].max())
-    for (end, label, colour), height in zip(ends, heights, strict=True):
-        axes.annotate(
-            label,
-            (right, end),
-            (1.05 * right, height),
-            color=colour,
-            va="center",
-            size=7.5,
-            annotation_clip=False,
-            arrowprops=leader(colour),
-        )
-    axes.set_xlim(0, right)
+    axes.set_xlim(0, float(curves["time_s"].max()))
     axes.set_ylim(board.inlet_C, board.slowdown_C + 5)
+    name_ends(axes, ends, 0.058)
     axes.grid(axis="y")
     axes.set_xlabel(f"time (s)      {LOW}low confidence", labelpad=2)
     axes.set_title(f"Temperature of the die{LOW} (°C)", pad=6)

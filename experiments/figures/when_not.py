@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from experiments import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.labels import name_ends
 from experiments.scenes import ASSUMED_NOTE, LABELS
 from experiments.units import memory_size
 
@@ -129,22 +129,9 @@ def _named_lines(
     """Draw a line for each value of column `by`, and call it by its label in `known` at its right end."""
     axes.set_yscale("log")
     _log_times(axes, table[up])
-    ends = {}
+    ends = []
     for name in style.in_order(set(table[by]), known, by):
         line = table[table[by] == name].sort_values(across)
         axes.plot(line[across], line[up], color=known[name][1], marker="o", markersize=2.5, linewidth=1.5)
-        ends[name] = float(line[up].iloc[-1])
-    scaled = [axes.transLimits.transform(axes.transScale.transform((1.0, end)))[1] for end in ends.values()]
-    for (name, end), height in zip(ends.items(), spread(scaled, 0.1, 0.0, 0.92), strict=True):
-        label, colour = known[name]
-        axes.annotate(
-            label,
-            (axes.get_xlim()[1], end),
-            (1.06, height),
-            textcoords="axes fraction",
-            va="center",
-            size=7.5,
-            color=colour,
-            annotation_clip=False,
-            arrowprops=leader(colour),
-        )
+        ends.append((*known[name], float(line[up].iloc[-1])))
+    name_ends(axes, ends, 0.1, high=0.92)

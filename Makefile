@@ -50,7 +50,7 @@ bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results
 	$(BIN)/hwsim bench --peer-python "$$peers/bin/python"
 
 # A run that was stopped goes on where it was; finished files are kept.
-frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours): results/runs/frontier/
+frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours): results/frontier/
 	@set -e; made=results/frontier; mkdir -p $$made/work; export OMP_NUM_THREADS=1; \
 	for recipe in $(FRONTIER); do for seed in 0 1 2; do \
 	  test -e $$made/$$recipe-$$seed.dcz || $(BIN)/dcz compress --recipe $$recipe --seed $$seed \

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compress.arrays import read_npz
 from compress.files import replacing
 from compress.tensors import SharedTensor
 from hwsim.workload import InputError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from compress.network import Network
     from compress.ops.base import Array
     from compress.prune import Mask
+
+GROUPS = ("params", "masks", "labels", "codebooks", "teacher")
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,18 @@ class State:
 
 def save(state: State, path: Path) -> None:
     """Write a state as an npz file of plain arrays."""
-    groups: dict[str, Mapping[str, Array]] = {
-        "params": state.network.params,
-        "masks": state.masks,
-        "labels": {name: tensor.labels for name, tensor in state.shared.items()},
-        "codebooks": {name: tensor.codebook for name, tensor in state.shared.items()},
-        "teacher": state.teacher,
+    groups: tuple[Mapping[str, Array], ...] = (
+        state.network.params,
+        state.masks,
+        {name: tensor.labels for name, tensor in state.shared.items()},
+        {name: tensor.codebook for name, tensor in state.shared.items()},
+        state.teacher,
+    )
+    arrays = {
+        f"{group}/{name}": value
+        for group, named in zip(GROUPS, groups, strict=True)
+        for name, value in named.items()
     }
-    arrays = {f"{group}/{name}": value for group, named in groups.items() for name, value in named.items()}
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -64,18 +70,14 @@ def load(path: Path, network: Network) -> State:
     InputError
         If the file is damaged.
     """
-    groups: dict[str, dict[str, Array]] = {}
+    groups: dict[str, dict[str, Array]] = {group: {} for group in GROUPS}
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            for key in arrays.files:
+        with path.open("rb") as file:
+            for key, array in read_npz(file, path).items():
                 group, _, name = key.partition("/")
-                groups.setdefault(group, {})[name] = arrays[key]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+                groups[group][name] = array
+        codebooks = groups["codebooks"]
+        shared = {name: SharedTensor(labels, codebooks[name]) for name, labels in groups["labels"].items()}
+        return State(network.with_params(groups["params"]), groups["masks"], shared, groups["teacher"])
+    except (OSError, KeyError, InputError):
         raise InputError(f"{path}: not a readable checkpoint, remove it to compute it again") from None
-    codebooks = groups.get("codebooks", {})
-    return State(
-        network.with_params(groups["params"]),
-        groups.get("masks", {}),
-        {name: SharedTensor(labels, codebooks[name]) for name, labels in groups.get("labels", {}).items()},
-        groups.get("teacher", {}),
-    )

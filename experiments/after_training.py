@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from compress.arrays import read_npy
 from compress.bridge import workload_of
 from compress.container import Artifact
 from compress.folding import fold
@@ -46,14 +47,9 @@ def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
             f"network {network.name}: takes {', '.join(network.extra_inputs)} beside its input, "
             "expected a network of one input"
         )
-    try:
-        found = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}, expected a .npy file") from None
-    except (ValueError, EOFError):
-        raise InputError(f"{path}: not an array of plain numbers, expected a .npy file") from None
+    found = read_npy(path)
     wanted = ", ".join(map(str, network.input_shape))
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+    if found.dtype.kind not in "fiu":
         raise InputError(f"{path}: not an array of numbers, expected a .npy file of shape (items, {wanted})")
     if found.shape[1:] != network.input_shape or len(found) < 2:
         raise InputError(f"{path}: shape {found.shape}, expected (2 or more items, {wanted})")

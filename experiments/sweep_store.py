@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS finished (key TEXT PRIMARY KEY, row TEXT NOT NULL)"
+
+SUM_DIGITS = 8
+"""SQLite keeps none: a row that is damaged on the disk would come back as another result."""
+
+
+def _summed(key: str, row: str) -> str:
+    """Put the check sum of both before a row."""
+    return f"{zlib.crc32(f'{key} {row}'.encode()):0{SUM_DIGITS}x}{row}"
 
 
 class Store:
@@ -28,13 +37,19 @@ class Store:
         self._connection = connection
 
     def rows(self) -> dict[str, str]:
-        """Return all finished rows by key."""
-        return dict(self._connection.execute("SELECT key, row FROM finished"))
+        """Return all finished rows by key; one whose check sum does not hold counts as not finished."""
+        stored = self._connection.execute("SELECT key, row FROM finished")
+        return {
+            key: row[SUM_DIGITS:]
+            for key, row in stored
+            if isinstance(row, str) and row == _summed(key, row[SUM_DIGITS:])
+        }
 
     def add(self, rows: Iterable[tuple[str, str]]) -> None:
         """Commit finished rows together: from then on no kill of this process loses them."""
         self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR REPLACE INTO finished VALUES (?, ?)", rows)
+        summed = [(key, _summed(key, row)) for key, row in rows]
+        self._connection.executemany("INSERT OR REPLACE INTO finished VALUES (?, ?)", summed)
         self._connection.execute("COMMIT")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import tempfile
+import zipfile
 import zlib
 from importlib import resources
 from pathlib import Path
@@ -12,17 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from compress import container, datasets, han_import, models
+from compress import container, datasets, han_import, models, state
 from compress.network import Network, Node
 from compress.recipe import load_recipe
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
-from experiments import sweep, sweep_store
+from experiments import after_training, asked, pareto, sweep, sweep_store
 from hwsim import chip, layer_table
 from hwsim.errors import InputError
 from hwsim.simulate import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 FOLDER = Path(tempfile.gettempdir())
 MOST_ELEMENTS = 100_000
@@ -127,14 +129,19 @@ def _length(body: bytes) -> bytes:
     return len(body).to_bytes(4, "little")
 
 
-def _execute_bodies(data: bytes) -> None:
-    """Frame sections with the right check sums, so that what lies behind them is reached."""
+def _sections(data: bytes) -> list[bytes]:
+    """Undo ``_length(body) + body``; no section at all is one empty one."""
     sections, at = [], 0
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "little")
         sections.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    _execute(container._framed(sections or [b""]))
+    return sections or [b""]
+
+
+def _execute_bodies(data: bytes) -> None:
+    """Frame sections with the right check sums, so that what lies behind them is reached."""
+    _execute(container._framed(_sections(data)))
 
 
 def _texts(package: str, folder: str, suffix: str) -> list[bytes]:
@@ -165,11 +172,66 @@ def _idx_seeds() -> list[bytes]:
     return [images, bytes((0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3))]
 
 
-def _npz_seeds() -> list[bytes]:
+def _zipped(read: Callable[[Path], object], names: Iterable[str]) -> Callable[[bytes], object]:
+    """Read an archive; of sections, one is made first of members `names`, with the right check sums."""
+
+    def of_path(path: Path) -> object:
+        data = path.read_bytes()
+        if not data.startswith(b"PK"):
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, section in zip(names, _sections(data), strict=False):
+                    archive.writestr(f"{name}.npy", section)
+        return read(path)
+
+    return _through_file(of_path, ".npz")
+
+
+def _npy(array: np.ndarray) -> bytes:
     file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _zip_seeds(arrays: dict[str, np.ndarray]) -> list[bytes]:
+    """An archive, and the sections of the same."""
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    members = [_npy(array) for array in arrays.values()]
+    return [file.getvalue(), b"".join(_length(member) + member for member in members)]
+
+
+def _images() -> dict[str, np.ndarray]:
     images, labels = np.zeros((2, 28, 28), np.uint8), np.arange(2, dtype=np.uint8)
-    np.savez(file, x_train=images, y_train=labels, x_test=images, y_test=labels)
-    return [file.getvalue()]
+    return {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+
+
+def _checkpoint() -> dict[str, np.ndarray]:
+    """What `compress.state.save` writes: a network, masks, shared weights and a teacher's logits."""
+    return {f"params/{name}": value for name, value in _network().params.items()} | {
+        "masks/fc1.weight": np.ones((10, 36), bool),
+        "labels/fc1.weight": np.zeros((10, 36), np.uint16),
+        "codebooks/fc1.weight": np.array([-1, 0.5], np.float32),
+        "teacher/fc1": np.zeros((2, 10), np.float32),
+    }
+
+
+def _report(path: Path) -> None:
+    asked.parse_run(str(path))
+
+
+def _table(path: Path) -> None:
+    pareto.front(pareto.read_table(path), ["energy_J"], ["bytes"])
+
+
+def _report_seeds() -> list[bytes]:
+    run = {
+        "stage": "dense",
+        "asked": {"chip": "edge", "workload": "lenet5", "stage": "dense", "batch": 1, "layers": []},
+        "changes": {"power.cap_W": 2.0},
+        "energy_J": 1e-6,
+        "inferences_per_s": 1e3,
+    }
+    return [json.dumps([run]).encode()]
 
 
 def _han(data: bytes) -> None:
@@ -262,7 +324,8 @@ def _onnx_seeds() -> list[bytes]:
 
 def _store(path: Path) -> None:
     with sweep_store.opened(path) as store:
-        store.rows()
+        for row in store.rows().values():
+            json.loads(row)
 
 
 def _store_seeds() -> list[bytes]:
@@ -289,5 +352,14 @@ TARGETS = {
     "sweep-store": Target(_through_file(_store, ".sqlite"), _store_seeds),
     "recipe": Target(_through_file(load_recipe, ".toml"), lambda: _texts("compress", "recipes", ".toml")),
     "idx": Target(_idx, _idx_seeds),
-    "npz": Target(_through_file(datasets.load_dataset, ".npz"), _npz_seeds),
+    "npz": Target(_zipped(datasets.load_dataset, _images()), lambda: _zip_seeds(_images())),
+    "inputs": Target(
+        _through_file(lambda path: after_training.load_inputs(path, _network()), ".npy"),
+        lambda: [_npy(np.zeros((2, 1, 8, 8), np.float32))],
+    ),
+    "checkpoint": Target(
+        _zipped(lambda path: state.load(path, _network()), _checkpoint()), lambda: _zip_seeds(_checkpoint())
+    ),
+    "report": Target(_through_file(_report, ".json"), _report_seeds),
+    "table": Target(_through_file(_table, ".csv"), lambda: [b"energy_J,bytes\n1e-6,3\n2e-6,2\n"]),
 }

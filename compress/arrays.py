@@ -1,0 +1,79 @@
+"""Numpy's files from any hand: no pickles, no forged sizes, and one kind of error.
+
+What `numpy.load` raises on bytes that are not an array is open-ended (`tokenize.TokenError`, `zlib.error`,
+`MemoryError`, ...), and a member of an archive that is no array comes back as bytes: both end here.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwsim.workload import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
+
+MAX_BYTES = 1 << 30
+"""Most that a file may declare beyond its own size, so that a forged header cannot exhaust memory."""
+
+
+def read_npz(file: BinaryIO, path: Path) -> Arrays:
+    """Read all arrays of an archive that `numpy.savez` wrote.
+
+    Parameters
+    ----------
+    file : file object
+        Open for reading, and seekable.
+    path : Path
+        Names the file in errors.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, declares too much, or holds something other than plain arrays.
+    """
+    limit = max(MAX_BYTES, file.seek(0, io.SEEK_END))
+    file.seek(0)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            declared = sum(member.file_size for member in archive.infolist())
+        if declared <= limit:
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as members:
+                arrays = {name: members[name] for name in members.files}
+    except Exception:
+        raise InputError(f"{path}: not a readable npz file of plain numeric arrays") from None
+    if declared > limit:
+        raise InputError(f"{path}: declares {declared} bytes, expected at most {limit}")
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{path}: member {name} is not an array, expected plain arrays only")
+    return arrays
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Read the array of a ``.npy`` file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds something other than one plain array.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}, expected a .npy file") from None
+    except Exception:
+        raise InputError(f"{path}: not an array of plain numbers, expected a .npy file") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: an archive of arrays, expected a .npy file of one")
+    return array

@@ -46,7 +46,7 @@ def fuzz(name: str, seconds: int) -> dict[str, object]:
         found.mkdir(parents=True, exist_ok=True)
         before = set(found.iterdir())
         limits = [f"-max_total_time={seconds}", f"-artifact_prefix={found}/", f"-dict={words}", *LIMITS]
-        started = time.monotonic()
+        started, used = time.monotonic(), _cpu_s()
         done = subprocess.run(
             [sys.executable, "-m", "trust.fuzz", "--inside", name, str(corpus), *limits],
             env={**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(FOLDER / "numba")},
@@ -62,11 +62,18 @@ def fuzz(name: str, seconds: int) -> dict[str, object]:
     return {
         "target": name,
         "seconds": round(time.monotonic() - started),
+        "cpu_seconds": round(_cpu_s() - used),
         "inputs": int((re.findall(r"stat::number_of_executed_units: (\d+)", log) or ["0"])[-1]),
         "branches": int((re.findall(r"cov: (\d+)", log) or ["0"])[-1]),
         "corpus": int((re.findall(r"corp: (\d+)", log) or ["0"])[-1]),
         "crashes": len(crashes) or int(done.returncode != 0),
     }
+
+
+def _cpu_s() -> float:
+    """Processor time of all child processes that have ended."""
+    children = os.times()
+    return children.children_user + children.children_system
 
 
 def _escaped(token: str) -> str:

@@ -10,13 +10,15 @@ SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
 PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
 FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compress/recipes/best-*.toml)))
 ATHERIS := atheris==3.0.0
+COSMIC_RAY := cosmic-ray==8.7.0
 SECONDS_EACH ?= 600
+MUTANTS_EACH ?= 70
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier fuzz faults reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier fuzz faults mutants portability reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +67,18 @@ fuzz: $(DEV) ## ten minutes of fuzzing for every parser: results/runs/trust/fuzz
 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults
+
+# The tool for mutants has an environment of its own: it needs other libraries than ours.
+mutants: $(DEV) ## change what prices, times and codes: does a test notice? results/runs/trust/mutants.csv
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(BIN)/python -m venv --without-pip "$$tools"; \
+	$(PIP) --python "$$tools/bin/python" install --only-binary :all: $(COSMIC_RAY); \
+	PYTHONPATH=tests $(BIN)/python -m trust.mutants --cosmic-ray "$$tools/bin/cosmic-ray" --each $(MUTANTS_EACH)
+
+portability: $(DEV) ## the suite on every Python here, oldest and newest libraries: results/runs/trust/portability.csv
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PIP) install --target "$$tools" $(UV); \
+	PYTHONPATH=tests $(BIN)/python -m trust.portability --uv "$$tools/bin/uv"
 
 reference: $(RUN) ## run the demo and every experiment anew, and keep them: results/reference/
 	$(BIN)/hwsim demo

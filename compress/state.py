@@ -59,7 +59,7 @@ def save(state: State, path: Path) -> None:
         for name, value in named.items()
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)
 
 
 def load(path: Path, network: Network) -> State:

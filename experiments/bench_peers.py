@@ -74,7 +74,7 @@ def ask(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "arrays.npz"
-        np.savez(path, allow_pickle=False, **arrays)
+        np.savez(path, **arrays)
         text = json.dumps({**request, "file": str(path)})
         command = [peer_python or sys.executable, libraries.__file__]
         answers: dict[str, Answer] = json.loads(run_child(command, text, ONE_THREAD).output)

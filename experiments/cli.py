@@ -1,9 +1,10 @@
 """The two command lines: `hwsim` for the machine and the experiments, `dcz` for compressed models."""
 
+import io
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -85,12 +86,20 @@ DCZ = application(
 
 def hwsim() -> None:
     """Run the `hwsim` command line."""
-    sys.exit(run(HWSIM))
+    _main(HWSIM)
 
 
 def dcz() -> None:
     """Run the `dcz` command line."""
-    sys.exit(run(DCZ))
+    _main(DCZ)
+
+
+def _main(app: typer.Typer) -> NoReturn:
+    """Run a command line and end; a character that the terminal cannot show is a question mark there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(app))
 
 
 def run(app: typer.Typer, arguments: list[str] | None = None) -> int:

@@ -81,3 +81,33 @@ def test_every_target_of_the_makefile_has_a_line_of_help():
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE).group(1).split()
     documented = re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)
     assert sorted(phony) == sorted(documented)
+
+
+CODE = {".py", ".pyc", ".js", ".css", ".html", ".typed"}
+DATA = [
+    path.relative_to(ROOT)
+    for folder in ("hwsim", "compress", "experiments", "results/reference", "tests/golden", "tests/trust")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file()
+    and path.suffix not in CODE
+    and path.name != "README.md"
+    and "__pycache__" not in path.parts
+]
+
+
+def test_the_licence_of_every_data_file_is_stated():
+    rows = re.findall(r"^\| `([^`]+)` \| .+ \| (.+) \|$", read("docs/data.md"), re.MULTILINE)
+    assert all(licence for _, licence in rows)
+    assert [str(path) for path in DATA if not any(path.match(glob) for glob, _ in rows)] == []
+    unused = [glob for glob, _ in rows if not any(path.match(glob) for path in DATA)]
+    assert unused == []
+
+
+def test_file_names_are_those_that_any_system_takes():
+    folders = [ROOT / name for name in ("hwsim", "compress", "experiments", "tests", "docs", "requirements")]
+    names = [path.relative_to(ROOT) for folder in folders for path in folder.rglob("*")]
+    assert [str(name) for name in names if re.search(r'[<>:"\\|?*]|[ .]$', name.name)] == []
+    reserved = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+    assert [str(name) for name in names if reserved.match(name.name)] == []
+    folded = [str(name).casefold() for name in names]
+    assert len(set(folded)) == len(folded)

@@ -55,7 +55,7 @@ def test_the_table_says_where_it_was_written(tmp_path, network, capsys):
         (np.zeros((1, 1, 28, 28), np.float32), "2 or more items"),
         (np.full((4, 1, 28, 28), np.nan), "not finite"),
         (np.full((4, 1, 28, 28), "a"), "not an array of numbers"),
-        (np.full((4, 1, 28, 28), None, object), "cannot be read"),
+        (np.full((4, 1, 28, 28), None, object), "expected a .npy file"),
     ],
 )
 def test_bad_inputs_are_refused(tmp_path, network, capsys, content, words):

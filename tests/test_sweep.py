@@ -354,6 +354,21 @@ def test_one_sweep_at_a_time_and_only_into_a_store(plan, tmp_path):
         run_sweep(plan(GRID), output=tmp_path / "out")
 
 
+def test_a_row_damaged_on_the_disk_is_simulated_anew(plan, tmp_path):
+    whole = run_sweep(plan(GRID), output=tmp_path / "out")
+    before = tables(tmp_path / "out")
+    store = tmp_path / "out.sqlite"
+    with sqlite3.connect(store) as connection:
+        first, second, third, *_ = connection.execute("SELECT key, row FROM finished ORDER BY key").fetchall()
+        another, changed = second[1], second[1].replace("1", "2")
+        for row, (key, _) in zip((another, changed, b"\xff"), (first, second, third), strict=True):
+            connection.execute("UPDATE finished SET row = ? WHERE key = ?", (row, key))
+    connection.close()
+    again = run_sweep(plan(GRID), output=tmp_path / "out")
+    assert again.reused == len(whole.table) - 3
+    assert tables(tmp_path / "out") == before
+
+
 def test_dask_is_missed_in_one_sentence(plan, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"hwsim\[cluster\]"):

@@ -60,10 +60,10 @@ def run(group: dict[str, Any], folder: Path) -> dict[str, Any]:
     from scalesim.scale_sim import scalesim  # type: ignore[import-not-found]
 
     names = [gemm[0] for gemm in group["gemms"]]
-    (folder / "array.cfg").write_text(CONFIGURATION.format(**group))
-    (folder / "layout.csv").write_text("Layer,\n")
+    (folder / "array.cfg").write_text(CONFIGURATION.format(**group), encoding="utf-8")
+    (folder / "layout.csv").write_text("Layer,\n", encoding="utf-8")
     lines = [f"{name},{m},{n},{k},\n" for name, m, n, k in group["gemms"]]
-    (folder / "gemms.csv").write_text("".join(["Layer,M,N,K,\n", *lines]))
+    (folder / "gemms.csv").write_text("".join(["Layer,M,N,K,\n", *lines]), encoding="utf-8")
     started = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         simulator = scalesim(
@@ -76,7 +76,7 @@ def run(group: dict[str, Any], folder: Path) -> dict[str, Any]:
         )
         simulator.run_scale(top_path=str(folder))
     cpu_s = time.process_time() - started
-    with (folder / "run" / "COMPUTE_REPORT.csv").open(newline="") as file:
+    with (folder / "run" / "COMPUTE_REPORT.csv").open(encoding="utf-8", newline="") as file:
         report = list(csv.DictReader(file, skipinitialspace=True))
     cycles = [int(float(row["Total Cycles"])) for row in report]
     return {"cycles": dict(zip(names, cycles, strict=True)), "cpu_s": cpu_s}

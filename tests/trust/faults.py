@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "400"}
+ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+"""What an old terminal may ask for: no character outside ASCII can be printed."""
+HANG_S = 3600
+"""On a busy machine a page takes minutes; what takes longer than this hangs."""
 UNMEASURED = {"manifest.json", "report.json"}
 """Files that hold times of day."""
 
@@ -82,7 +86,7 @@ def start(words: Sequence[str], folder: Path, **environment: str) -> subprocess.
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Wait for a command; give its exit code and what it said on standard error."""
-    _, said = process.communicate(timeout=600)
+    _, said = process.communicate(timeout=HANG_S)
     return process.returncode, said
 
 
@@ -365,11 +369,37 @@ def dask_worker_dies(folder: Path, rng: random.Random, _times: int) -> str:
     return "1 of 2 workers killed; same bytes"
 
 
+def other_surroundings(folder: Path, _rng: random.Random, _times: int) -> str:
+    """another folder, hash seed, locale, time zone and encoding"""
+    digests = []
+    for number, environment in enumerate(
+        (
+            {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            {"PYTHONHASHSEED": "2", "LC_ALL": "C", "TZ": "Asia/Kathmandu", **ASCII},
+            {"PYTHONHASHSEED": "3", "LC_ALL": "tr_TR.UTF-8", "TZ": "America/St_Johns", "COLUMNS": "40"},
+        )
+    ):
+        place = folder / f"a folder {number}"
+        place.mkdir()
+        _inputs(place)
+        for words in (
+            COMPRESS,
+            SWEPT,
+            STUDY,
+            command("hwsim", "run", "edge", "m.dcz", "--trace", "trace.json"),
+        ):
+            succeed(words, place, **environment)
+        results = ("m.dcz", "table", "results/runs/roofline", "trace.json")
+        digests.append([digest(place / result) for result in results])
+    assert digests[0] == digests[1] == digests[2], digests
+    return "a model, a sweep, an experiment and a trace; same bytes thrice"
+
+
 SCENARIOS: dict[str, Callable[[Path, random.Random, int], str]] = {
     run.__name__: run
     for run in (
         kill_compress, kill_sweep, kill_study, kill_page, full_disk, read_only, missing_extras, two_writers,
-        clock_backwards, worker_dies, dask_worker_dies,
+        clock_backwards, worker_dies, dask_worker_dies, other_surroundings,
     )
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ import numpy as np
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -58,6 +59,11 @@ def read_npz(file: BinaryIO, path: Path) -> Arrays:
         if not isinstance(array, np.ndarray):
             raise InputError(f"{path}: member {name} is not an array, expected plain arrays only")
     return arrays
+
+
+def write_npz(file: BinaryIO | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays of numbers; numpy 1.26 takes no option of its own beside them, later ones do."""
+    np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_npy(path: Path) -> NDArray[Any]:

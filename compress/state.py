@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from compress.arrays import read_npz
+from compress.arrays import read_npz, write_npz
 from compress.files import replacing
 from compress.tensors import SharedTensor
 from hwsim.workload import InputError
@@ -59,7 +57,7 @@ def save(state: State, path: Path) -> None:
         for name, value in named.items()
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+        write_npz(file, arrays)
 
 
 def load(path: Path, network: Network) -> State:

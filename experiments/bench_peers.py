@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from compress import zoo
+from compress.arrays import write_npz
 from compress.cluster import kmeans
 from compress.codecs import gaps, huffman
 from compress.codecs.bits import padded
@@ -74,7 +75,7 @@ def ask(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "arrays.npz"
-        np.savez(path, **arrays)
+        write_npz(path, arrays)
         text = json.dumps({**request, "file": str(path)})
         command = [peer_python or sys.executable, libraries.__file__]
         answers: dict[str, Answer] = json.loads(run_child(command, text, ONE_THREAD).output)

@@ -209,17 +209,17 @@
       const cells = rows.map(([stage, point]) => make("tr", { "data-stage": stage }, make("th", { scope: "row" }, hwsim.site.stages[stage].label), make("td", {}, engineering(bytes[stage], "B")),
         make("td", {}, { "on chip": "all", DRAM: "none" }[point.weights_home] ?? point.weights_home.replace(" layers on chip", "")), make("td", {}, engineering(point.weight_bits / 8, "B")), make("td", {}, engineering(point.total, "J"))));
       box(part, "stages").replaceChildren(make("thead", {}, make("tr", {}, ...["stage", "weights", "layers kept", "from DRAM", "energy"].map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...cells));
-      const home = rows.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].spoken);
-      return [strong(`${label}, ${memory} on chip: `), home.length === 0 ? "at no stage do all weights fit." : home.length === rows.length ? "the weights of every stage fit." : `all weights fit ${home.join("; ")}.`];
+      const home = rows.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].label);
+      return [strong(`${label}, ${memory} on chip: `), home.length === 0 ? "at no stage do all weights fit." : home.length === rows.length ? "the weights of every stage fit." : `all weights fit at: ${home.join(", ")}.`];
     },
     async facts() {
       if (!cliffs.includes("alexnet")) return {};
       const grid = await hwsim.grid("alexnet");
       const { start, axes, weight_bytes: bytes } = hwsim.site.networks.alexnet;
       const fits = axes.stage.map(({ label }, stage) => [label, grid.at({ ...start, stage })]);
-      const home = fits.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].spoken);
+      const home = fits.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].label);
       const size = engineering(bytes.huffman, "B");
-      return { fits: home.length ? `Only ${home.join("; ")}.` : `None: even Huffman-coded, ${size} of weights leave too little room for activations; ${fits[3][1].weights_home}.` };
+      return { fits: home.length ? `Only at: ${home.join(", ")}.` : `None: even Huffman-coded, ${size} of weights leave too little room for activations; ${fits[3][1].weights_home}.` };
     },
     command: (at) => { const { name, place } = at5(at); return hwsim.commandOf(name, place); },
   };
@@ -256,6 +256,7 @@
       return { starved: percent(dense.shares.starved), unused: engineering(250 - used, "W"), best: rates[0].strategy, rates: rates.map((row) => `${row.strategy} ${engineering(row.inferences_per_s)}`).join(", ") + " inferences per second" };
     },
     command: (at) => {
+      if (ways[at.way] !== "dimming") return "python -m experiments.page.lessons lighting"; // what `hwsim run` does is dimming
       const change = caps[at.cap] === data().chip.cap_W ? "" : ` --set power.cap_W=${caps[at.cap]}`;
       return `${data().chip.command} --stage ${stageNames()[at.stage]} --batch ${batches[at.batch]} --layers ${data().chip.layers}${change}`;
     },

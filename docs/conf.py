@@ -2,6 +2,7 @@
 
 import sys
 import types
+from collections import namedtuple
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import experiments  # noqa: F401  (sets the number of BLAS threads before numpy is imported)
 
 import pages  # isort: skip
+
+FIELD = type(namedtuple("One", "field").field)
+"""What stands for a field in the class of a named tuple."""
 
 project = "hwsim"
 author = "The hwsim developers"
@@ -33,9 +37,12 @@ myst_enable_extensions = ["deflist"]
 def setup(app):
     """Write the generated pages before Sphinx looks for sources."""
     pages.write(Path(app.srcdir))
-    app.connect("autodoc-skip-member", _is_alias)
+    app.connect("autodoc-skip-member", _says_nothing)
 
 
-def _is_alias(_app, _what, _name, obj, skip, _options):
-    """Leave out names for types (``Action = tuple[...]``), which numpydoc takes for classes."""
-    return True if isinstance(obj, types.GenericAlias) else skip
+def _says_nothing(_app, _what, _name, obj, skip, _options):
+    """Leave out names for types (``Action = tuple[...]``), which numpydoc takes for classes.
+
+    And fields of named tuples, of which nothing is known but "alias for field number 0".
+    """
+    return True if isinstance(obj, types.GenericAlias | FIELD) else skip

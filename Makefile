@@ -12,13 +12,14 @@ FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compr
 ATHERIS := atheris==3.0.0
 COSMIC_RAY := cosmic-ray==8.7.0
 SECONDS_EACH ?= 600
+AT_ONCE ?= 1
 MUTANTS_EACH ?= 70
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier fuzz faults mutants portability reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier fuzz faults mutants coverage portability trust reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,7 +64,7 @@ frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours):
 fuzz: $(DEV) ## ten minutes of fuzzing for every parser: results/runs/trust/fuzz.csv
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PIP) install --target "$$tools" --only-binary :all: $(ATHERIS); \
-	PYTHONPATH="tests:$$tools" $(BIN)/python -m trust.fuzz --seconds $(SECONDS_EACH)
+	PYTHONPATH="tests:$$tools" $(BIN)/python -m trust.fuzz --seconds $(SECONDS_EACH) --at-once $(AT_ONCE)
 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults
@@ -75,10 +76,20 @@ mutants: $(DEV) ## change what prices, times and codes: does a test notice? resu
 	$(PIP) --python "$$tools/bin/python" install --only-binary :all: $(COSMIC_RAY); \
 	PYTHONPATH=tests $(BIN)/python -m trust.mutants --cosmic-ray "$$tools/bin/cosmic-ray" --each $(MUTANTS_EACH)
 
+coverage: $(DEV) ## branches of hwsim and compress that the suite takes: results/runs/trust/coverage.csv
+	rm -rf results/runs/trust/coverage
+	mkdir -p results/runs/trust/coverage
+	$(BIN)/python -m coverage run -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m coverage combine --quiet
+	PYTHONPATH=tests $(BIN)/python -m trust.branches
+
 portability: $(DEV) ## the suite on every Python here, oldest and newest libraries: results/runs/trust/portability.csv
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PIP) install --target "$$tools" $(UV); \
 	PYTHONPATH=tests $(BIN)/python -m trust.portability --uv "$$tools/bin/uv"
+
+trust: $(DEV) ## figures and tables of these five: results/reference/trust/
+	PYTHONPATH=tests $(BIN)/python -m trust.report
 
 reference: $(RUN) ## run the demo and every experiment anew, and keep them: results/reference/
 	$(BIN)/hwsim demo

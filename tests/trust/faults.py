@@ -406,7 +406,7 @@ SCENARIOS: dict[str, Callable[[Path, random.Random, int], str]] = {
 
 def main() -> None:
     """Inject the faults named on the command line, or all, and write a table."""
-    from trust.report import merge
+    from trust.tables import merge
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], default=[])

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FOLDER = Path("results/runs/trust")
@@ -46,34 +47,36 @@ def fuzz(name: str, seconds: int) -> dict[str, object]:
         found.mkdir(parents=True, exist_ok=True)
         before = set(found.iterdir())
         limits = [f"-max_total_time={seconds}", f"-artifact_prefix={found}/", f"-dict={words}", *LIMITS]
-        started, used = time.monotonic(), _cpu_s()
-        done = subprocess.run(
-            [sys.executable, "-m", "trust.fuzz", "--inside", name, str(corpus), *limits],
-            env={**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(FOLDER / "numba")},
-            capture_output=True,
-            check=False,
-        )
-        log = done.stderr.decode(errors="replace")
+        started = time.monotonic()
+        code, cpu_s, said, log = _run([name, str(corpus), *limits])
         crashes = sorted(set(found.iterdir()) - before)
         if not any(found.iterdir()):
             found.rmdir()
-    if crashes or done.returncode:
-        sys.stderr.write(done.stdout.decode(errors="replace")[-4000:] + log[-2000:])
+    if crashes or code:
+        sys.stderr.write(said[-4000:] + log[-2000:])
     return {
         "target": name,
         "seconds": round(time.monotonic() - started),
-        "cpu_seconds": round(_cpu_s() - used),
+        "cpu_seconds": round(cpu_s),
         "inputs": int((re.findall(r"stat::number_of_executed_units: (\d+)", log) or ["0"])[-1]),
         "branches": int((re.findall(r"cov: (\d+)", log) or ["0"])[-1]),
         "corpus": int((re.findall(r"corp: (\d+)", log) or ["0"])[-1]),
-        "crashes": len(crashes) or int(done.returncode != 0),
+        "crashes": len(crashes) or int(code != 0),
     }
 
 
-def _cpu_s() -> float:
-    """Processor time of all child processes that have ended."""
-    children = os.times()
-    return children.children_user + children.children_system
+def _run(arguments: list[str]) -> tuple[int, float, str, str]:
+    """Run the fuzzer; give its exit code, its processor time, and what it printed to both outputs."""
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(FOLDER / "numba")}
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as log:
+        words = [sys.executable, "-m", "trust.fuzz", "--inside", *arguments]
+        process = subprocess.Popen(words, env=environment, stdout=said, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        log.seek(0)
+        texts = (file.read().decode(errors="replace") for file in (said, log))
+        return process.returncode, usage.ru_utime + usage.ru_stime, *texts
 
 
 def _escaped(token: str) -> str:
@@ -109,19 +112,20 @@ def main() -> None:
     if sys.argv[1:2] == ["--inside"]:
         inside(sys.argv[2], Path(sys.argv[3]), sys.argv[4:])
         return
-    from trust.report import merge
+    from trust.tables import merge
     from trust.targets import TARGETS
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=[])
     parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--at-once", type=int, default=1, help="targets that are fuzzed side by side")
     chosen = parser.parse_args()
     failed = False
-    for name in chosen.targets or TARGETS:
-        row = fuzz(name, chosen.seconds)
-        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)  # noqa: T201
-        merge("fuzz.csv", "target", row)
-        failed |= bool(row["crashes"])
+    with ThreadPoolExecutor(chosen.at_once) as pool:
+        for row in pool.map(lambda name: fuzz(name, chosen.seconds), chosen.targets or TARGETS):
+            print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)  # noqa: T201
+            merge("fuzz.csv", "target", row)
+            failed |= bool(row["crashes"])
     sys.exit(failed)
 
 

@@ -262,8 +262,7 @@ def main() -> None:
     """Test a sample of mutants and write a table."""
     import pandas as pd
 
-    from compress.files import write_text
-    from trust.report import FOLDER
+    from trust.tables import write
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--cosmic-ray", required=True, help="the command of Cosmic Ray")
@@ -272,7 +271,6 @@ def main() -> None:
     parser.add_argument("--groups", nargs="+", choices=TESTS, default=list(TESTS))
     chosen = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(chosen.cosmic_ray, Path(folder))
         bench.warm()
@@ -286,7 +284,7 @@ def main() -> None:
                     continue
                 rows.append({"group": group, **row})
                 table = pd.DataFrame(rows).sort_values(["group", "module", "line", "operator", "now"])
-                write_text(FOLDER / "mutants.csv", table.to_csv(index=False, lineterminator="\n"))
+                write("mutants.csv", table)
                 print(  # noqa: T201
                     f"{'killed' if row['killed'] else 'SURVIVED'} {row['module']}:{row['line']} "
                     f"{row['was']} -> {row['now']} ({time.monotonic() - began:.0f} s)",

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from trust.report import merge
+from trust.tables import merge
 
 ROOT = Path(__file__).parents[2]
 MINORS = range(11, 15)

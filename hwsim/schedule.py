@@ -7,13 +7,15 @@ them, so that a plan is chosen by its totals and only the chosen one is cut.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
 from hwsim.capping import period_alone
+from hwsim.engines.fast import steady_period
 from hwsim.residency import Moved, Residency, activation_traffic, candidates, stored_bits
 from hwsim.steps import Channel, Cut, Demand, Steps, busy_ticks
 from hwsim.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
@@ -23,6 +25,9 @@ ROOF_SLACK, MOST_RUN = 1.1, 3
 
 PERIOD_SLACK = 1.01
 """A plan may take so much longer than the fastest if it saves energy."""
+
+LARGEST_PART = 0.995
+"""Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +57,8 @@ class LayerWork:
     counts : Counter of Action
         Of the whole batch, DRAM, SRAM and decoder included.
     ticks : dict of str to int
-        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``sram``, and ``array`` or
-        ``vector``.
+        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
+        layers at once share its bandwidth), and ``array`` or ``vector``.
     """
 
     passes: int
@@ -103,8 +108,20 @@ def _thriftiest(chip: Chip, found: list[Schedule], prices: PriceList) -> Schedul
 
 
 def _schedule(chip: Chip, workload: Workload, cuts: list[Cut], channel: Channel, plan: _Plan) -> Schedule:
-    steps = [cut.steps(demand, channel) for cut, demand in zip(cuts, plan.demands, strict=True)]
-    return Schedule(plan.residency, _link(chip, workload, plan.residency, steps), tuple(plan.work))
+    """Cut the passes of a plan, the array and the vector unit sharing the bandwidth of the on-chip memory.
+
+    Where both together would move more than it has, every layer gets a smaller part of it, until they do not.
+    """
+    part = 1.0
+    while True:
+        shared = plan.with_part_of_bus(part)
+        steps = [cut.steps(demand, channel) for cut, demand in zip(cuts, shared.demands, strict=True)]
+        stream = _link(chip, workload, plan.residency, steps)
+        asked = plan.bus_ticks
+        period = asked if shared.core_ticks >= asked else float(steady_period(stream))
+        if period >= asked:
+            return Schedule(plan.residency, stream, tuple(shared.work))
+        part *= min(period / asked, LARGEST_PART)
 
 
 class _Plan(NamedTuple):
@@ -113,6 +130,32 @@ class _Plan(NamedTuple):
     residency: Residency
     demands: list[Demand]
     work: list[LayerWork]
+
+    @property
+    def bus_ticks(self) -> int:
+        """Ticks of a batch that the on-chip memory moves bits at its full bandwidth."""
+        return sum(work.passes * work.ticks["sram"] for work in self.work)
+
+    @property
+    def core_ticks(self) -> int:
+        """Ticks of a batch that the array or the vector unit, whichever has more to do, is busy."""
+        busy = Counter[bool]()
+        for demand, work in zip(self.demands, self.work, strict=True):
+            busy["vector" in work.ticks] += work.passes * demand.core_ticks
+        return max(busy.values())
+
+    def with_part_of_bus(self, part: float) -> _Plan:
+        """Let every layer have only a part of the bandwidth of the on-chip memory."""
+        if part == 1.0:
+            return self
+        work = [
+            replace(work, ticks=work.ticks | {"sram": ceil(work.ticks["sram"] / part)}) for work in self.work
+        ]
+        demands = [
+            demand._replace(core_ticks=max(demand.core_ticks, slowed.ticks["sram"]))
+            for demand, slowed in zip(self.demands, work, strict=True)
+        ]
+        return _Plan(self.residency, demands, work)
 
 
 def _plan(chip: Chip, workload: Workload, residency: Residency, cuts: list[Cut], channel: Channel) -> _Plan:

@@ -29,6 +29,20 @@ def test_a_sound_run_keeps_every_law(report):
     audit(report)
 
 
+@pytest.mark.parametrize("cap_W", [1, 10])
+def test_array_and_vector_unit_share_the_bus_of_the_on_chip_memory(cap_W):
+    """At its full bandwidth for each of them, they would move more than it has."""
+    chip = load_chip("edge").replace(**{"sram.capacity_B": 1 << 19, "power.cap_W": cap_W})
+    report = simulate(chip, load_network("lenet5", "pruned"), batch=64)
+    audit(report)
+    width = 8 * chip.sram.bandwidth_B_per_cycle
+    ticks, alone = 0, 0.0
+    for work in report.schedule.work:
+        ticks += work.passes * work.ticks["sram"]
+        alone += sum(bits for (_, part, _), bits in work.counts.items() if part == "sram") / width
+    assert 1.005 * alone < ticks < 1.05 * alone
+
+
 def given_back(report):
     """Prices at which a MAC yields energy."""
     prices = PriceList(report.chip)

@@ -86,10 +86,12 @@ def _read_report(path: Path) -> list[dict[str, Any]]:
     try:
         runs = json.loads(path.read_text(encoding="utf-8"))
         for run in runs:
-            Point(*(run["asked"][name] for name in ("chip", "workload", "stage", "batch")))
-            float(run["energy_J"]), float(run["inferences_per_s"]), dict(run["changes"])
-            run["stage"], run["asked"]["layers"]
-    except (UnicodeDecodeError, ValueError, TypeError, KeyError):
+            asked = run["asked"]
+            texts = (run["stage"], *(asked[name] for name in ("chip", "workload", "stage")))
+            if not all(isinstance(text, str) for text in texts) or type(asked["batch"]) is not int:
+                raise TypeError
+            float(run["energy_J"]), float(run["inferences_per_s"]), run["changes"].items(), asked["layers"]
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise InputError(f"{path}: not a report of `hwsim run --json`, expected one") from None
     return list(runs)
 

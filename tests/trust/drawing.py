@@ -37,24 +37,26 @@ def inputs(table: pd.DataFrame) -> Figure:
         figure, axes = _rows(list(table["target"]), 0.13)
         axes.barh(range(len(table)), table["inputs"], color=[BAD if n else GOOD for n in table["crashes"]])
         for at, row in enumerate(table.itertuples()):
-            text = f" {row.inputs:,} inputs, {row.branches} branches, {row.cpu_seconds} s of CPU"
-            axes.text(row.inputs, at, text + (f", {row.crashes} crashes" if row.crashes else ""), va="center")
+            cpu = f", {float(row.cpu_seconds):.0f} s of CPU" if row.cpu_seconds != "" else ""
+            text = f" {row.inputs:,}, {row.branches} branches{cpu}"
+            axes.text(row.inputs, at, text + (f", {row.crashes} crash" if row.crashes else ""), va="center")
         axes.set_xscale("log")
         axes.set_xlim(left=100, right=float(table["inputs"].max()) * 300)
         axes.set_xlabel("inputs tried in the last run of each parser")
-        total = f"{table['inputs'].sum():,} inputs to {len(table)} parsers, {table['crashes'].sum()} crashes"
+        total = f"{table['inputs'].sum():,} inputs to {len(table)} parsers, crashes: {table['crashes'].sum()}"
         axes.set_title(total, x=-0.1)
     return figure
 
 
 def faults(table: pd.DataFrame) -> Figure:
     """Draw one line a fault: what was broken, and how it ended."""
-    names = [textwrap.shorten(text, 62) for text in table["fault"]]
+    names = [textwrap.shorten(text, 60) for text in table["fault"]]
     with style.applied():
         figure, axes = _rows(names, 0.49)
         for at, row in enumerate(table.itertuples()):
             axes.plot([0], [at], "o" if row.held else "X", color=GOOD if row.held else BAD, markersize=6)
-            axes.text(0.03, at, textwrap.shorten(row.found, 58), va="center", fontsize=7.5)
+            axes.text(0.03, at, textwrap.shorten(row.found, 70), va="center", fontsize=7)
+        axes.tick_params(axis="y", labelsize=7)
         axes.set_xlim(-0.02, 1)
         axes.grid(visible=False)
         axes.set_xticks([])
@@ -67,7 +69,7 @@ def mutants(table: pd.DataFrame) -> Figure:
     """Draw how many mutants of each module a test noticed."""
     names = list(dict.fromkeys(table.sort_values(["group", "module"])["module"]))
     with style.applied():
-        figure, axes = _rows(names, 0.3)
+        figure, axes = _rows(names, 0.34)
         for at, name in enumerate(names):
             rows = table[table["module"] == name]
             known = int((~rows["killed"] & (rows["why"] != "")).sum())
@@ -81,9 +83,7 @@ def mutants(table: pd.DataFrame) -> Figure:
                     )
                 start += count
         killed, known = table["killed"].sum(), (~table["killed"] & (table["why"] != "")).sum()
-        axes.set_xlabel(
-            "mutants: killed by a test (blue), survived and explained (orange), unexplained (red)"
-        )
+        axes.set_xlabel("killed by a test (blue), explained (orange), unexplained (red)")
         axes.set_title(f"{killed} of {len(table)} mutants killed, {known} of the rest explained", x=-0.4)
     return figure
 

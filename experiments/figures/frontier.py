@@ -72,7 +72,7 @@ def _panel(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.Data
     sizes = [*runs["bytes"], *marks["bytes"]]
     errors = [*runs["test_error_pct"], *marks["error_pct"]]
     low, high = min(errors), max(errors)
-    axes.set_xlim(min(sizes) / 1.25, max(sizes) * 3.2)
+    axes.set_xlim(min(sizes) / 1.25, max(sizes) * 5)
     axes.set_ylim(low - 0.1 * (high - low), high + 0.2 * (high - low))
     axes.grid(True)
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))

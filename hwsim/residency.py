@@ -88,6 +88,10 @@ def stored_bits(layer: Layer, chip: Chip) -> int:
     return layer.weights.total_bits
 
 
+MAX_BATCH = 4096
+"""A batch that does not fit on chip is run in many passes: time and memory of a simulation grow with it."""
+
+
 def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
     """Every way to cut the batch that could be the best, and what stays on chip with it.
 
@@ -97,10 +101,10 @@ def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
     Raises
     ------
     InputError
-        If the batch is below 1 or the streaming buffers alone do not fit on chip.
+        If the batch is not 1 to `MAX_BATCH`, or the streaming buffers alone do not fit on chip.
     """
-    if batch < 1:
-        raise InputError(f"batch is {batch}, expected at least 1")
+    if not 1 <= batch <= MAX_BATCH:
+        raise InputError(f"batch is {batch}, expected 1 to {MAX_BATCH}")
     buffers = chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
     if buffers > chip.sram.capacity_B:
         raise InputError(

@@ -111,6 +111,7 @@ BAD = {
     "hwsim run edge nonet": "no network 'nonet'",
     "hwsim run edge lenet5 --stage zipped": "no stage 'zipped'",
     "hwsim run edge lenet5 --batch 0": "batch is 0",
+    "hwsim run edge lenet5 --batch 1000000": "expected 1 to 4096",
     "hwsim run edge lenet5 --batch many": "a valid integer",
     "hwsim run edge lenet5 --engine slow": "--engine 'slow'",
     "hwsim run edge lenet5 --layers conv9": "conv9",

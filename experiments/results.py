@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -177,8 +177,9 @@ def _recorded(folder: Path) -> set[str]:
 def _remove_unfinished(target: Path) -> None:
     """Remove what killed runs to the same target left a day or more ago."""
     for left in target.parent.glob(f".{target.name}.*.*.*"):
-        if left.suffix in (".new", ".old") and time.time() - left.stat().st_mtime > UNFINISHED_S:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another run has just moved it to its place
+            if left.suffix in (".new", ".old") and time.time() - left.stat().st_mtime > UNFINISHED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _take_place(folder: Path, target: Path) -> None:

@@ -115,6 +115,14 @@ def test_processes_that_fight_over_one_folder_leave_one_whole_run(tmp_path):
     assert names(tmp_path) == ["demo"]
 
 
+def test_what_another_run_has_just_moved_away_is_passed_over(tmp_path, monkeypatch):
+    """A listing may name a folder that is gone when it is looked at."""
+    gone = tmp_path / ".demo.1.abcd.new"
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([gone]))
+    record(tmp_path / "demo", a="1")
+    assert (tmp_path / "demo" / "a.txt").exists()
+
+
 def test_a_folder_with_foreign_files_is_refused_before_any_work(tmp_path):
     (tmp_path / "thesis.txt").write_text("years")
     with pytest.raises(InputError, match=r"thesis\.txt, which is not of an earlier run"):

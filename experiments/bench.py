@@ -263,15 +263,18 @@ def memory() -> list[Measurement]:
     ]
 
 
+PRINT_PEAK = """
+lines = open("/proc/self/status", encoding="ascii").read().splitlines()
+print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
+"""
+"""End of a program that prints the most memory it held, in bytes (Linux counts it)."""
+
 PEAK = f"""
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.simulate import simulate
 simulate(load_chip("{CHIP}"), load_network("{{network}}"), {{batch}}).summary()
-lines = open("/proc/self/status", encoding="ascii").read().splitlines()
-print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
-"""
-"""Program that prints the most memory it held, in bytes (Linux counts it)."""
+{PRINT_PEAK}"""
 
 
 def files() -> list[Measurement]:
@@ -294,20 +297,18 @@ def files() -> list[Measurement]:
     return measured
 
 
-FILES = """
+FILES = f"""
 import time
 from compress.container import parse
 from experiments.imagenet_files import WAYS, artifact_of, synthetic_tensors
-artifact = artifact_of("{network}", synthetic_tensors("{network}", 0.0), WAYS[1])
+artifact = artifact_of("{{network}}", synthetic_tensors("{{network}}", 0.0), WAYS[1])
 marks = [time.process_time()]
 data = artifact.to_bytes()
 marks.append(time.process_time())
 parse(data)
 marks.append(time.process_time())
 print(marks[1] - marks[0], marks[2] - marks[1])
-lines = open("/proc/self/status", encoding="ascii").read().splitlines()
-print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
-"""
+{PRINT_PEAK}"""
 """Program that prints the CPU seconds of writing and of reading a file, and its peak memory in bytes."""
 
 OWN: dict[str, Callable[[], list[Measurement]]] = {

@@ -41,12 +41,6 @@ DENSITIES = (1.0, 0.5, 0.3, 0.2, 0.12, 0.08, 0.05, 0.03, 0.02, 0.012)
 EPOCHS = 10
 
 
-def produce(run: Run) -> None:
-    """Train, and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
-
 def measure() -> pd.DataFrame:
     """Errors of every network, a row each: seed, density, train_error_pct, test_error_pct."""
     dataset = small_mnist()

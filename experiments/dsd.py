@@ -44,12 +44,6 @@ SPARSITIES = (0.0, 0.3, 0.6)
 CONFIG = TrainConfig(epochs=8, learning_rate=0.1)
 
 
-def produce(run: Run) -> None:
-    """Train, and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
-
 def measure() -> pd.DataFrame:
     """Test error at the end of each period, a row each: seed, sparsity, period, test_error_pct."""
     dataset = small_mnist()

@@ -52,12 +52,6 @@ EPOCHS, SHARING_EPOCHS = 10, 2
 SHARED_VALUES = 15
 
 
-def produce(run: Run) -> None:
-    """Train, and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
-
 class Point(NamedTuple):
     """A network: how it was made, of which size, and what came of it."""
 

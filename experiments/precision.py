@@ -54,14 +54,6 @@ CALIBRATION_IMAGES = 1000
 TRAIN = TrainStep(kind="train", epochs=10)
 AWARE = QuantizeStep(kind="quantize", calibration="mse", epochs=4, learning_rate=0.01)
 
-WAYS = {"float": "floating point", "after": "integers, after training", "aware": "integers, trained for them"}
-
-
-def produce(run: Run) -> None:
-    """Train, and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
 
 def measure() -> pd.DataFrame:
     """One row a seed, way and width: seed, way, format, bits, file_bytes, test_error_pct."""
@@ -90,13 +82,20 @@ def floating(network: Network) -> list[tuple[str, int, int, Network]]:
     """
     double = network.with_params({name: value.astype(np.float64) for name, value in network.params.items()})
     single = len(Artifact.of(network, "dense").to_bytes())
-    found = [("fp64", 64, single + 4 * network.parameter_count, double), ("fp32", 32, single, network)]
-    for name in FORMATS:
-        halved = {key: DenseTensor(value.astype(np.float16)) for key, value in network.params.items()}
-        found.append(
-            (name, 16, len(Artifact.of(network, name, halved).to_bytes()), in_16_bits(network, name))
-        )
-    return found
+    return [
+        ("fp64", 64, single + 4 * network.parameter_count, double),
+        ("fp32", 32, single, network),
+        *(
+            (name, 16, len(stored_in_16_bits(network, name).to_bytes()), in_16_bits(network, name))
+            for name in FORMATS
+        ),
+    ]
+
+
+def stored_in_16_bits(network: Network, name: str) -> Artifact:
+    """Return a file of 16 bits a parameter, for its size: the container stores no bf16 of its own."""
+    halved = {key: DenseTensor(value.astype(np.float16)) for key, value in network.params.items()}
+    return Artifact.of(network, name, halved)
 
 
 def in_16_bits(network: Network, name: str) -> Network:
@@ -138,7 +137,7 @@ def energies() -> pd.DataFrame:
     """Energy of an inference by format; empty where no array of ours multiplies so: fp64.
 
     Columns: format, arithmetic (of the multipliers: the narrowest that holds the bits), energy_J,
-    dram_J. Energy does not depend on the values, so weights are zeros.
+    dram_J. Energy does not depend on the values, so weights are untrained.
     """
     network = build(NETWORK, np.random.default_rng(0))
     images = np.ones((1, *network.input_shape), np.float32)
@@ -149,8 +148,7 @@ def energies() -> pd.DataFrame:
         elif name == "fp32":
             artifact = Artifact.of(network, "dense")
         else:
-            halved = {key: DenseTensor(value.astype(np.float16)) for key, value in network.params.items()}
-            artifact = Artifact.of(network, name, halved)
+            artifact = stored_in_16_bits(network, name)
         workload = workload_of(artifact, arithmetic=cast("Arithmetic", arithmetic))
         report = simulate(load_chip(CHIP), workload)
         components = report.energy_by("component")

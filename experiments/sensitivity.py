@@ -43,12 +43,6 @@ TOLERANCE_PCT = 0.5
 """Points of error that a layer may cost to count as unharmed."""
 
 
-def produce(run: Run) -> None:
-    """Train, and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
-
 def measure() -> pd.DataFrame:
     """One row a network, seed, layer and density, with the error on validation images in per cent."""
     dataset = small_mnist()

@@ -69,12 +69,6 @@ CHANGES = {"sram.capacity_B": 32 << 10, "array.gate_zeros": True}
 POINT = ["density", "value_bits", "stage"]
 
 
-def produce(run: Run) -> None:
-    """Train every combination and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
-
 def conclude(run: Run) -> None:
     """Simulate what was trained: points, those that no other beats, and the figure."""
     points = points_of(pd.read_csv(run.folder / MEASURED))

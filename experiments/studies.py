@@ -5,9 +5,9 @@ to look for and the answer found; its one entry point is ``produce(run: Run) -> 
 tidy CSV files and, through `experiments.style.save`, figures into ``run.folder``. What it writes
 depends on the program and its shipped data alone, so that `check` can ask for the same again.
 
-A study that trains also has ``MINUTES`` and ``conclude(run: Run) -> None``. Its ``produce`` writes what
-was measured, a row a run, to `MEASURED`, and ends with ``conclude``, which makes all else from that
-file. `check` concludes again from the shipped file: training gives other digits on other machines.
+A study that trains has ``MINUTES`` and, in place of ``produce``, ``measure() -> DataFrame``, a row a run,
+which is written to `MEASURED`, and ``conclude(run: Run) -> None``, which makes all else from that file.
+`check` concludes again from the shipped file: training gives other digits on other machines.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,10 +111,15 @@ def load_study(name: str) -> Study:
         name,
         title.rstrip("."),
         text.strip(),
-        module.produce,
+        module.produce if hasattr(module, "produce") else partial(_measure_and_conclude, module),
         getattr(module, "MINUTES", 0),
         getattr(module, "conclude", None),
     )
+
+
+def _measure_and_conclude(module: Any, run: Run) -> None:
+    run.write_csv(MEASURED, module.measure())
+    module.conclude(run)
 
 
 def run_study(name: str, output: Path | None = None, *, train: bool = True) -> Path:

@@ -46,12 +46,6 @@ RANGE, BINS = 0.4, 161
 """Weights beyond the range count in the outermost bins; an odd number of bins has one around zero."""
 
 
-def produce(run: Run) -> None:
-    """Train, and conclude."""
-    run.write_csv(MEASURED, measure())
-    conclude(run)
-
-
 def measure() -> pd.DataFrame:
     """One row a stage, layer and bin: low, high, weights and zeros (exact ones, in the middle bin)."""
     dataset, edges = small_mnist(), np.linspace(-RANGE, RANGE, BINS + 1)

@@ -112,12 +112,11 @@ def _schedule(chip: Chip, workload: Workload, cuts: list[Cut], channel: Channel,
 
     Where both together would move more than it has, every layer gets a smaller part of it, until they do not.
     """
-    part = 1.0
+    part, asked = 1.0, plan.bus_ticks
     while True:
         shared = plan.with_part_of_bus(part)
         steps = [cut.steps(demand, channel) for cut, demand in zip(cuts, shared.demands, strict=True)]
         stream = _link(chip, workload, plan.residency, steps)
-        asked = plan.bus_ticks
         period = asked if shared.core_ticks >= asked else float(steady_period(stream))
         if period >= asked:
             return Schedule(plan.residency, stream, tuple(shared.work))

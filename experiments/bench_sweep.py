@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import NamedTuple
 
-from experiments.measuring import Measurement, run_child
+from experiments.measuring import Child, Measurement, run_child
 from experiments.sweep import load_sweep
 from experiments.sweep_points import figures_of
-from experiments.sweep_run import run_sweep
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from experiments.sweep import Sweep
 
 SWEEP = "design-space"
 WORKERS = 2
 LIMIT_S = 180
+ROUNDS = 3
+"""What is compared takes turns; ratios are medians over rounds, since other work slows single runs."""
+
+
+class Round(NamedTuple):
+    """One run of each: simulation and nothing else, then sweeps."""
+
+    bare: Child
+    alone: Child
+    together: Child
+    on_dask: Child | None
 
 
 def sweeps() -> list[Measurement]:
@@ -30,9 +33,23 @@ def sweeps() -> list[Measurement]:
 
     Comparisons of times by the clock need as many idle cores as workers.
     """
-    plan = load_sweep(SWEEP)
-    with tempfile.TemporaryDirectory() as folder:
-        return [*_processes(Path(folder)), *_dask(plan, Path(folder))]
+    rounds = [_round() for _ in range(ROUNDS)]
+    together_s = median(one.together.wall_s for one in rounds)
+    overhead = median(one.alone.cpu_s / one.bare.cpu_s for one in rounds)
+    speed_up = median(one.alone.wall_s / one.together.wall_s for one in rounds)
+    more_cpu = median(one.together.cpu_s / one.alone.cpu_s for one in rounds)
+    over_processes = [one.on_dask.wall_s / one.together.wall_s for one in rounds if one.on_dask]
+    found = [
+        Measurement(f"points of the sweep {SWEEP}", len(load_sweep(SWEEP).samples()), "points"),
+        Measurement("hwsim sweep, 1 worker, over simulation and nothing else", overhead, "x", 1.05, "less"),
+        Measurement("hwsim sweep, 1 worker", median(one.alone.wall_s for one in rounds), "s by the clock"),
+        Measurement(f"hwsim sweep, {WORKERS} workers", together_s, "s by the clock", LIMIT_S, "less"),
+        Measurement(f"speed-up by {WORKERS} workers", speed_up, "x", 1.7),
+        Measurement(f"CPU time, {WORKERS} workers over 1", more_cpu, "x"),
+    ]
+    if over_processes:
+        found.append(Measurement("dask over processes", median(over_processes), "x", 1.1, "less"))
+    return found
 
 
 def simulate_all() -> None:
@@ -41,40 +58,20 @@ def simulate_all() -> None:
         figures_of(point)
 
 
-def _processes(folder: Path) -> list[Measurement]:
-    python = [sys.executable, "-c"]
-    bare = run_child([*python, "from experiments.bench_sweep import simulate_all; simulate_all()"])
-    command = [*python, "from experiments.cli import hwsim; hwsim()", "sweep", SWEEP, "-o"]
-    alone, together = (
-        run_child([*command, str(folder / f"with_{workers}"), "--workers", str(workers)])
-        for workers in (1, WORKERS)
-    )
-    return [
-        Measurement(f"points of the sweep {SWEEP}", len(load_sweep(SWEEP).samples()), "points"),
-        Measurement("their simulation and nothing else, one process", bare.cpu_s, "CPU s"),
-        Measurement("hwsim sweep, 1 worker, over that", alone.cpu_s / bare.cpu_s, "x", 1.05, "less"),
-        Measurement("hwsim sweep, 1 worker", alone.wall_s, "s by the clock"),
-        Measurement(f"hwsim sweep, {WORKERS} workers", together.wall_s, "s by the clock", LIMIT_S, "less"),
-        Measurement(f"speed-up by {WORKERS} workers", alone.wall_s / together.wall_s, "x", 1.7),
-        Measurement(f"CPU time, {WORKERS} workers over 1", together.cpu_s / alone.cpu_s, "x"),
-    ]
-
-
-def _dask(plan: Sweep, folder: Path) -> list[Measurement]:
-    """Skipped without dask, which is an extra."""
+def _round() -> Round:
+    """Run each once, on a new dask cluster if there is dask."""
+    bare = run_child([sys.executable, "-c", f"from {__name__} import simulate_all; simulate_all()"])
+    alone, together = (_sweep("--workers", str(workers)) for workers in (1, WORKERS))
     if find_spec("distributed") is None:
-        return []
+        return Round(bare, alone, together, None)
     from distributed import LocalCluster
 
-    run = partial(run_sweep, plan, workers=WORKERS)
-    here_s = _spent(partial(run, output=folder / "here"))
     with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster:
-        on_dask = partial(run, backend="dask", scheduler=cluster.scheduler_address)
-        there_s = _spent(partial(on_dask, output=folder / "there"))
-    return [Measurement("dask over processes", there_s / here_s, "x", 1.1, "less")]
+        on_dask = _sweep("--backend", "dask", "--scheduler", cluster.scheduler_address)
+    return Round(bare, alone, together, on_dask)
 
 
-def _spent(call: Callable[[], object]) -> float:
-    started = time.monotonic()
-    call()
-    return time.monotonic() - started
+def _sweep(*options: str) -> Child:
+    command = [sys.executable, "-c", "from experiments.cli import hwsim; hwsim()", "sweep", SWEEP]
+    with tempfile.TemporaryDirectory() as folder:
+        return run_child([*command, "-o", f"{folder}/swept", *options])

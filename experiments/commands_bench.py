@@ -26,7 +26,7 @@ def bench(
         typer.Argument(
             metavar="NAME...",
             help="scalesim, codecs, clusters, training, inference, engines, reports, start, memory, "
-            "sweeps, files; or all.",
+            "files, sweeps; or all.",
         ),
     ] = None,
     peer_python: Annotated[

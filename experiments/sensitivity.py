@@ -6,6 +6,12 @@ is trained again and all other layers stay whole (Han et al. 2015, figure 6)?
 Look for. In `sensitivity`, the order in which the lines leave the floor: first layers and last layers
 are small and leave it early, the large ones in the middle late. ``unharmed.csv`` holds the lowest density
 of each layer that costs no more than half a point.
+
+Answer. Medians of three seeds, trained on a part of MNIST, so that only differences between errors count:
+half a point is lost below 25 to 35% of the weights of each layer of LeNet-300-100, and below 70% (first
+layer) and 50% (the others) of LeNet-5. At 5% the small layers at the ends stand out: pruned to that, the
+last of either network errs on 19 to 20%, the first of LeNet-5 on 45%, where larger layers err on 10 to
+14%. Recipes that train again go far beyond this; the published one for LeNet-5 spares the same layers.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ STUDIES: tuple[str, ...] = (
     "rent",
     "residency_cliff",
     "roofline",
+    "sensitivity",
     "specialised",
     "sparsity_bits",
     "temperature",

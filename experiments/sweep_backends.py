@@ -92,7 +92,7 @@ def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iter
             f"no dask scheduler at {scheduler!r}, expected an address like tcp://HOST:8786"
         ) from None
     with client:
-        futures = [client.submit(function, *call, pure=False) for call in calls]
+        futures = client.map(function, *zip(*calls, strict=True), pure=False) if calls else []
         try:
             for _, result in distributed.as_completed(futures, with_results=True):
                 yield result

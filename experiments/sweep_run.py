@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from experiments.sweep_points import Point
     from experiments.sweep_store import Store
 
-MAX_BATCH = 32
-"""Points that are handed out and committed together: a kill loses at most these of each worker."""
+MAX_BATCH = {"serial": 32, "processes": 32, "dask": 128}
+"""Points that are handed out and committed together, by backend: a kill loses at most these of each worker.
+A hand-out on dask costs several milliseconds, and a point hardly more."""
 BATCHES_PER_WORKER = 8
 
 
@@ -86,7 +87,7 @@ def run_sweep(
         todo = [(key, point) for key, point in keys.items() if key not in stored]
         reused = len(keys) - len(todo)
         report = partial(_told, show, reused, len(points))
-        calls = [(batch, code_digest()) for batch in _batches(todo, workers)]
+        calls = [(batch, code_digest()) for batch in _batches(todo, workers, MAX_BATCH[backend])]
         outcomes = sweep_backends.results(backend, run_batch, calls, workers, scheduler)
         _collect(store, outcomes, keys, failed, report)
         stored = store.rows()
@@ -114,8 +115,8 @@ def _keyed(points: list[Point], seed: int) -> tuple[dict[str, Point], dict[Point
     return keys, failed
 
 
-def _batches(todo: list[tuple[str, Point]], workers: int) -> list[list[tuple[str, Point]]]:
-    size = max(1, min(MAX_BATCH, len(todo) // (workers * BATCHES_PER_WORKER)))
+def _batches(todo: list[tuple[str, Point]], workers: int, most: int) -> list[list[tuple[str, Point]]]:
+    size = max(1, min(most, len(todo) // (workers * BATCHES_PER_WORKER)))
     return [todo[start : start + size] for start in range(0, len(todo), size)]
 
 

@@ -11,8 +11,6 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.cacti import cacti_bank
 from hwsim.csvfile import read_rows
@@ -21,6 +19,8 @@ from hwsim.scaling import area_factor
 from hwsim.workload import fc
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hwsim.chip import Chip
     from hwsim.workload import Arithmetic
 
@@ -52,6 +52,8 @@ def area_of(chip: Chip, arithmetic: Arithmetic) -> pd.DataFrame:
     InputError
         If no area is known for the arithmetic or a memory lies outside the CACTI table.
     """
+    import pandas as pd
+
     node = chip.process.node_nm
     array = chip.array
     macs = array.cost(fc("probe", 1, 1, arithmetic=arithmetic), 1).peak_macs_per_cycle

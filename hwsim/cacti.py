@@ -13,11 +13,13 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCE = "CACTI 7.0 (Balasubramonian et al., ACM TACO 14(2), 2017)"
 
@@ -100,6 +102,8 @@ def cacti_bank(capacity_B: int, width_bits: int, node_nm: int, cell_type: str, o
 
 def leakage_by_cell(capacity_B: int, width_bits: int, objective: str) -> pd.DataFrame:
     """Leakage of one bank for every node and cell type: what residency costs depends on it."""
+    import pandas as pd
+
     rows = [
         vars(cacti_bank(capacity_B, width_bits, node_nm, cell_type, objective))
         for node_nm, cell_type, goal in sorted(_table())

@@ -16,13 +16,13 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
-
 from hwsim.csvfile import read_rows
 from hwsim.energy import CONFIDENCE, LOW_CONFIDENCE
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hwsim.csvfile import Row
 
 NUMBERS = (
@@ -128,6 +128,8 @@ def load_dram(name: str) -> DramType:
 
 def dram_frame() -> pd.DataFrame:
     """One row per type, the columns of `DramType` and ``low_confidence``."""
+    import pandas as pd
+
     return pd.DataFrame([vars(kind) | {"low_confidence": kind.low_confidence} for kind in _types().values()])
 
 

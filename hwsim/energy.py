@@ -16,14 +16,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
 from hwsim.scaling import energy_factor, nominal_voltage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
 CONFIDENCE = {
     "verified": "read in the cited work",
@@ -162,6 +162,8 @@ class EnergyTable:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per figure, the columns of `EnergyFigure` and ``low_confidence``."""
+        import pandas as pd
+
         return pd.DataFrame([vars(figure) | {"low_confidence": figure.low_confidence} for figure in self])
 
     def scaled(self, node_nm: float, voltage_V: float | None, rule: str) -> EnergyTable:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numba import njit
 
 from hwsim.errors import InputError
@@ -20,6 +19,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from hwsim.timeline import Timeline
@@ -93,6 +93,8 @@ class PowerTrace:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per window: ``start_s`` and watts by component."""
+        import pandas as pd
+
         frame = pd.DataFrame(self.W, columns=list(self.components))
         frame.insert(0, "start_s", np.arange(len(self.W)) * self.window_s)
         return frame

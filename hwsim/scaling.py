@@ -16,13 +16,14 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pandas as pd
 
     from hwsim.energy import EnergyTable
 
@@ -91,6 +92,8 @@ def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
         action, base_pJ, rule_pJ, measured_pJ, rule_gain, measured_gain (base over new), rule_error
         (rule over measured) and low_confidence.
     """
+    import pandas as pd
+
     rows = []
     for figure in base:
         other = measured.figures.get(figure.action)

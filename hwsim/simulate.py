@@ -12,8 +12,6 @@ from functools import cached_property
 from math import fsum
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
 from hwsim.audit import audit
 from hwsim.capping import Capped, CapTooLow, under_cap
 from hwsim.engines.event import run_event
@@ -22,6 +20,8 @@ from hwsim.pricing import PriceList
 from hwsim.schedule import Schedule, build
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hwsim.chip import Chip
     from hwsim.energy import EnergyTable
     from hwsim.schedule import LayerWork
@@ -99,6 +99,8 @@ class Report:
 
         The counts are of one batch. Static energy has the layer ``-`` and the component ``static``.
         """
+        import pandas as pd
+
         return pd.DataFrame(self._actions, columns=ACTION_COLUMNS)
 
     @cached_property
@@ -124,6 +126,8 @@ class Report:
 
     def energy_by(self, *keys: str) -> pd.Series:
         """Joules per inference grouped by columns of `actions`, in the order they appear."""
+        import pandas as pd
+
         columns = [ACTION_COLUMNS.index(key) for key in keys]
         joules: dict[tuple[str, ...], list[float]] = {}
         for row in self._actions:
@@ -180,6 +184,8 @@ class Report:
     @cached_property
     def layers(self) -> pd.DataFrame:
         """One row per layer: cycles, utilisation, DRAM bits, energy per inference, limiter."""
+        import pandas as pd
+
         energy = self.energy_by("layer")
         rows = []
         runs = zip(self.workload.layers, self.schedule.work, self.capped.clocks.tolist(), strict=True)

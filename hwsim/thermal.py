@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
-from scipy.linalg import expm
-from scipy.special import lambertw
 
 from hwsim.errors import InputError
 from hwsim.figures import thermal_figures
@@ -118,6 +116,8 @@ def equilibrium_C(board: Board, die_W: float, leakage: Leakage) -> float | None:
     float or None
         None if there is no such temperature: the die runs away.
     """
+    from scipy.special import lambertw
+
     resistance = sum(board.resistance_K_per_W)
     without = board.inlet_C + resistance * die_W
     gain = leakage.per_K * resistance * leakage.W(without)
@@ -199,6 +199,8 @@ def heat(
     InputError
         If the trace is empty, negative or not finite, or the interval or repeats not positive.
     """
+    from scipy.linalg import expm
+
     die_W = np.asarray(die_W, dtype=np.float64)
     if die_W.size == 0 or not np.isfinite(die_W).all() or die_W.min() < 0:
         raise InputError("power trace: expected one finite value of 0 W or more per interval")

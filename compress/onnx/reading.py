@@ -25,6 +25,9 @@ except ImportError:  # the package is an extra
 MAX_FILE_BYTES = 1 << 31
 """Protobuf messages end here."""
 
+MAX_EMPTY = 1 << 20
+"""Values that a shape may stand for where one of its dimensions is 0: numpy refuses the largest."""
+
 PRODUCER = "hwsim"
 """Names the files that this project writes."""
 
@@ -200,6 +203,8 @@ def tensor_array(tensor: Any, name: str) -> Array:
     count = math.prod(tensor.dims)
     if min(tensor.dims, default=0) < 0 or count > _stored(tensor):
         raise InputError(f"tensor {name!r} declares shape {tuple(tensor.dims)} but stores fewer values")
+    if math.prod(dim for dim in tensor.dims if dim) > max(count, MAX_EMPTY):
+        raise InputError(f"tensor {name!r} is empty, expected a smaller shape than {tuple(tensor.dims)}")
     try:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError):

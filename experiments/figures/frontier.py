@@ -24,8 +24,8 @@ OURS = {
 COUNTED = {"whole network": "D", "parameters only": "x"}
 NETWORKS = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5"}
 GREY = "#6E6E6E"
-HEIGHT_IN = 4.1
-LABEL_GAP = 0.043
+HEIGHT_IN = 4.8
+LABEL_GAP = 0.036
 """Least distance of two labels, as a fraction of the height of an axis."""
 
 

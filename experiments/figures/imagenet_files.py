@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLES = {"alexnet": "AlexNet", "vgg16": "VGG-16"}
+WAYS = {"P+Q": "pruned and shared\n(P+Q)", "P+Q+H": "and Huffman-coded\n(P+Q+H)"}
+"""Ways of the paper, in words; others are called what they are."""
+
 MASKS = {"independent": style.SERIES[0], "clustered": style.SERIES[4]}
 
 
@@ -29,7 +32,7 @@ def draw(files: pd.DataFrame) -> Figure:
         axes = figure.subplots(1, len(TITLES), sharey=True)
         for panel, (network, title) in zip(axes, TITLES.items(), strict=True):
             _panel(panel, files[files["network"] == network], title)
-        figure.subplots_adjust(left=0.2, right=0.98, top=0.84, bottom=0.14, wspace=0.12)
+        figure.subplots_adjust(left=0.21, right=0.98, top=0.84, bottom=0.14, wspace=0.12)
     return figure
 
 
@@ -39,19 +42,26 @@ def _panel(axes: Axes, files: pd.DataFrame, title: str) -> None:
         chosen = files[files["mask"] == mask].set_index("way").loc[ways]
         places = [index + offset for index in range(len(ways))]
         axes.barh(places, chosen["bytes"] / 1e6, 0.36, color=colour, label=f"{mask} masks")
-        for place, size, ratio in zip(places, chosen["bytes"] / 1e6, chosen["ratio"], strict=True):
-            label = f"{size:.1f} MB, {ratio:.0f}x"
-            axes.annotate(label, (size, place), (5, 0), textcoords="offset points", va="center", size=7)
-    for index, way in enumerate(ways):
-        row = files[files["way"] == way].iloc[0]
-        if row["published_ratio"] == row["published_ratio"]:
-            size = row["bytes"] / 1e6 * row["ratio"] / row["published_ratio"]
+        for place, size, ratio, paper in zip(
+            places, chosen["bytes"] / 1e6, chosen["ratio"], published_MB(chosen), strict=True
+        ):
+            end = paper if size < paper < 1.1 * size else size  # beyond the mark of the paper, not across it
+            label = f"{size:.1f} MB, {ratio:.0f}×"
+            axes.annotate(label, (end, place), (5, 0), textcoords="offset points", va="center", size=7)
+    papers = published_MB(files.drop_duplicates("way"))
+    for index, size in enumerate(papers):
+        if size == size:
             axes.plot([size, size], [index - 0.42, index + 0.42], color=style.INK, linewidth=1.6)
             axes.text(size, index - 0.44, f"paper: {size:.1f}", ha="center", va="bottom", size=6.5)
-    axes.set_yticks(range(len(ways)), [way.replace(", ", ",\n") for way in ways])
+    axes.set_yticks(range(len(ways)), [WAYS.get(way, way.replace(", ", ",\n")) for way in ways])
     axes.set_ylim(len(ways) - 0.4, -0.75)
     axes.set_xlim(0, 1.4 * files["bytes"].max() / 1e6)
     axes.set_xlabel("file (MB)")
     axes.set_title(title)
     if title == "AlexNet":
         axes.figure.legend(loc="upper right", ncols=2, borderaxespad=0.3)
+
+
+def published_MB(files: pd.DataFrame) -> pd.Series:
+    """Size that the paper's ratio gives the same network; NaN where it has none."""
+    return files["bytes"] / 1e6 * files["ratio"] / files["published_ratio"]

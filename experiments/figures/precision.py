@@ -40,12 +40,12 @@ def _errors(axes: Axes, measured: pd.DataFrame) -> None:
         median = table.groupby("bits")["test_error_pct"].median()
         axes.plot(median.index, median, color=colour, label=label)
     axes.legend(loc="upper left")
-    _bits(axes)
+    _bits(axes, BITS)
     axes.set_yscale("log")
-    axes.set_yticks([5, 6, 8, 10, 20, 50, 90], ["5", "6", "8", "10", "20", "50", "90"])
+    axes.set_yticks([5, 6, 8, 10, 20, 50], ["5", "6", "8", "10", "20", "50"])
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("test error (%)")
-    axes.set_title("Error")
+    axes.set_title("Error of LeNet-300-100")
 
 
 def _energy(axes: Axes, table: pd.DataFrame) -> None:
@@ -53,15 +53,15 @@ def _energy(axes: Axes, table: pd.DataFrame) -> None:
     colour = style.COMPONENTS["dram"][1]
     axes.plot(table["bits"], table["dram_J"], "o-", color=colour, markersize=3, label="of which DRAM")
     axes.legend(loc="lower left")
-    _bits(axes)
+    _bits(axes, BITS[1:])
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
-    axes.set_title("Energy of an inference")
+    axes.set_title("Energy of an inference, edge chip")
 
 
-def _bits(axes: Axes) -> None:
+def _bits(axes: Axes, ticks: tuple[int, ...]) -> None:
     axes.set_xscale("log", base=2)
-    axes.set_xlim(70, 1.9)
-    axes.set_xticks(BITS, [str(bits) for bits in BITS])
+    axes.set_xlim(1.1 * max(ticks), 1.9)
+    axes.set_xticks(ticks, [str(bits) for bits in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("bits of weights and activations")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -27,6 +28,9 @@ GREY = "#6E6E6E"
 HEIGHT_IN = 4.8
 LABEL_GAP = 0.036
 """Least distance of two labels, as a fraction of the height of an axis."""
+LABEL_PT = 6
+LETTER_PT = 0.55 * LABEL_PT
+"""Width of a letter, on average."""
 
 
 def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figure:
@@ -83,8 +87,8 @@ def _panel(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.Data
 
 
 def _name(axes: Axes, medians: pd.DataFrame, marks: pd.DataFrame) -> None:
-    """Write what each point is to the right of it, labels moved apart."""
-    points = [
+    """Write what each point is beside it, labels moved apart."""
+    points: list[tuple[float, float, str, str]] = [
         *(
             (row["bytes"], row["test_error_pct"], row["recipe"], AUGMENTED[row["augmented"]])
             for row in medians.to_dict("records")
@@ -94,17 +98,29 @@ def _name(axes: Axes, medians: pd.DataFrame, marks: pd.DataFrame) -> None:
     bottom, top = axes.get_ylim()
     gap = LABEL_GAP * (top - bottom)
     heights = spread([error for _, error, _, _ in points], gap, low=bottom, high=top)
+    first, last = axes.get_xlim()
+    width_pt = 72 * axes.get_window_extent().width / axes.figure.dpi
+    letter = LETTER_PT / width_pt * math.log10(last / first)
     for (size, error, text, colour), height in zip(points, heights, strict=True):
+        covered = [
+            math.log10(other / size) / letter
+            for other, at in [*((other, at) for other, at, _, _ in points), (first, height)]
+            if other != size and abs(at - height) < 0.7 * gap
+        ]
+        right = any(1 < letters < len(text) + 1 for letters in covered)
+        left = any(1 < -letters < len(text) + 1 for letters in covered)
+        beside = -1 if right and not left else 1
         axes.annotate(
             text,
             (size, error),
-            (size * 1.12, height),
+            (size * 1.12**beside, height),
             color=colour,
-            size=6,
+            size=LABEL_PT,
+            ha="left" if beside > 0 else "right",
             va="center",
             zorder=1.5,  # over the frontier, under the markers
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
-            arrowprops=leader(colour) if abs(height - error) > gap / 2 else None,
+            arrowprops=leader(colour, float(beside < 0)) if abs(height - error) > gap / 2 else None,
         )
 
 

@@ -45,8 +45,8 @@ def spread(positions: list[float], gap: float, low: float = -math.inf, high: flo
     return moved
 
 
-def leader(colour: str) -> dict[str, Any]:
-    """Thin line from the left end of a label to what it names, as ``arrowprops``."""
+def leader(colour: str, end: float = 0.0) -> dict[str, Any]:
+    """Thin line from an end of a label (0: left, 1: right) to what it names, as ``arrowprops``."""
     return {
         "arrowstyle": "-",
         "color": colour,
@@ -54,7 +54,7 @@ def leader(colour: str) -> dict[str, Any]:
         "patchA": None,  # or it would end at the border of the text, below or above its middle
         "shrinkA": 2.5,
         "shrinkB": 0,
-        "relpos": (0.0, 0.5),
+        "relpos": (end, 0.5),
     }
 
 

@@ -46,6 +46,14 @@ STAGES: dict[str, tuple[str, str]] = {
 }
 """Label and colour of each compression stage, in the order they are applied."""
 
+NETWORKS = {
+    "lenet300": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16",
+    "squeezenet1_1": "SqueezeNet 1.1", "resnet18": "ResNet-18", "resnet50": "ResNet-50",
+    "mobilenet_v2": "MobileNet v2", "lstm_2x1500": "LSTM, one step", "neural_ode": "neural ODE",
+    "bert_base": "BERT-base", "llama_layer_prefill": "Llama layer",
+}  # fmt: skip
+"""Names of networks as people write them."""
+
 TILES: dict[str, tuple[str, str]] = {
     "lit": ("lit", "#F0E442"),
     "dim": ("dim", "#A89C00"),

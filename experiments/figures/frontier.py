@@ -23,7 +23,6 @@ OURS = {
     "unknown": "another file",
 }
 COUNTED = {"whole network": "D", "parameters only": "x"}
-NETWORKS = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5"}
 GREY = "#6E6E6E"
 HEIGHT_IN = 4.8
 LABEL_GAP = 0.036
@@ -41,7 +40,7 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
     runs, medians, marks : DataFrame
         As `experiments.frontier` gives them: every file, medians over seeds, published marks.
     """
-    networks = [name for name in NETWORKS if name in set(runs["network"])]
+    networks = [name for name in style.NETWORKS if name in set(runs["network"])]
     networks += sorted(set(runs["network"]) - set(networks))
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, HEIGHT_IN))
@@ -51,7 +50,7 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
             axes = figure.add_axes((left, 0.115, width - 0.1, 0.71))
             chosen = [table[table["network"] == network] for table in (runs, medians, marks)]
             _panel(axes, *chosen)
-            axes.set_title(NETWORKS.get(network, network), pad=3)
+            axes.set_title(style.NETWORKS.get(network, network), pad=3)
             if index == 0:
                 axes.set_ylabel("test error, percent", labelpad=2)
         figure.legend(handles=_key(set(runs["augmented"])), loc="upper center", ncols=3, borderaxespad=0.2)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-TITLES = {"alexnet": "AlexNet", "vgg16": "VGG-16"}
+NETWORKS = ("alexnet", "vgg16")
 WAYS = {"P+Q": "pruned and shared\n(P+Q)", "P+Q+H": "and Huffman-coded\n(P+Q+H)"}
 """Ways of the paper, in words; others are called what they are."""
 
@@ -29,14 +29,16 @@ def draw(files: pd.DataFrame) -> Figure:
     """
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 3.1))
-        axes = figure.subplots(1, len(TITLES), sharey=True)
-        for panel, (network, title) in zip(axes, TITLES.items(), strict=True):
-            _panel(panel, files[files["network"] == network], title)
+        axes = figure.subplots(1, len(NETWORKS), sharey=True)
+        for panel, network in zip(axes, NETWORKS, strict=True):
+            _panel(panel, files[files["network"] == network])
+            panel.set_title(style.NETWORKS[network])
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="upper right", ncols=2, borderaxespad=0.3)
         figure.subplots_adjust(left=0.21, right=0.98, top=0.84, bottom=0.14, wspace=0.12)
     return figure
 
 
-def _panel(axes: Axes, files: pd.DataFrame, title: str) -> None:
+def _panel(axes: Axes, files: pd.DataFrame) -> None:
     ways = list(dict.fromkeys(files["way"]))
     for offset, (mask, colour) in zip((-0.19, 0.19), MASKS.items(), strict=True):
         chosen = files[files["mask"] == mask].set_index("way").loc[ways]
@@ -57,9 +59,6 @@ def _panel(axes: Axes, files: pd.DataFrame, title: str) -> None:
     axes.set_ylim(len(ways) - 0.4, -0.75)
     axes.set_xlim(0, 1.4 * files["bytes"].max() / 1e6)
     axes.set_xlabel("file (MB)")
-    axes.set_title(title)
-    if title == "AlexNet":
-        axes.figure.legend(loc="upper right", ncols=2, borderaxespad=0.3)
 
 
 def published_MB(files: pd.DataFrame) -> pd.Series:

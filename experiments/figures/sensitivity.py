@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-TITLES = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5"}
 TICKS = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -25,7 +24,7 @@ def draw(points: pd.DataFrame) -> Figure:
         panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
         for axes, network in zip(panels, networks, strict=True):
             _panel(axes, points[points["network"] == network])
-            axes.set_title(TITLES.get(network, network))
+            axes.set_title(style.NETWORKS.get(network, network))
         panels[0].set_ylabel("error (%)")
         figure.subplots_adjust(left=0.085, right=0.98, top=0.88, bottom=0.16, wspace=0.08)
     return figure

@@ -26,12 +26,8 @@ PHASES: dict[str, tuple[str, str]] = {
 }
 """Label and colour of each part of a step."""
 
-LABELS = {
-    "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16", "squeezenet1_1": "SqueezeNet 1.1",
-    "resnet18": "ResNet-18", "resnet50": "ResNet-50", "mobilenet_v2": "MobileNet v2",
-    "lstm_2x1500": "LSTM, one step", "neural_ode": "neural ODE", "bert_base": "BERT-base",
-    "llama_layer_prefill": "Llama layer", "reference_250w": "fp32 card, 45 nm", "tpu_v2": "like TPU v2",
-    "a100_pcie": "like A100",
+LABELS = style.NETWORKS | {
+    "reference_250w": "fp32 card, 45 nm", "tpu_v2": "like TPU v2", "a100_pcie": "like A100",
 }  # fmt: skip
 TEXTBOOK = 3.0
 

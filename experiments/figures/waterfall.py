@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-LABELS = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16"}
 CHIPS = {"edge": "edge chip", "reference_250w": "250 W chip"}
 
 
@@ -40,7 +39,7 @@ BAR = 0.62
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw a column of panels per network and a row per quantity, bars in the order of the steps."""
-    networks = [name for name in LABELS if name in set(table["network"])]
+    networks = [name for name in style.NETWORKS if name in set(table["network"])]
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 5.0))
         for row, panel in enumerate(PANELS):
@@ -50,7 +49,9 @@ def draw(table: pd.DataFrame) -> Figure:
                 rows = table[table["network"] == network]
                 _steps(axes, rows, panel)
                 if row == 0:
-                    axes.set_title(f"{LABELS[network]}\n{CHIPS[rows['chip'].iloc[0]]}", size=8.5, pad=3)
+                    axes.set_title(
+                        f"{style.NETWORKS[network]}\n{CHIPS[rows['chip'].iloc[0]]}", size=8.5, pad=3
+                    )
                 if column == 0:
                     axes.set_ylabel(panel.title, labelpad=3)
     return figure

@@ -73,7 +73,7 @@ faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/
 mutants: $(DEV) ## change what prices, times and codes: does a test notice? results/runs/trust/mutants.csv
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv --without-pip "$$tools"; \
-	$(PIP) --python "$$tools/bin/python" install --only-binary :all: $(COSMIC_RAY); \
+	$(PIP) --python "$$tools/bin/python" install --only-binary :all: --no-binary yattag $(COSMIC_RAY); \
 	PYTHONPATH=tests $(BIN)/python -m trust.mutants --cosmic-ray "$$tools/bin/cosmic-ray" --each $(MUTANTS_EACH)
 
 coverage: $(DEV) ## branches of hwsim and compress that the suite takes: results/runs/trust/coverage.csv

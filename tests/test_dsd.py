@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_network import small_problem
 
-from compress.datasets import Dataset, Split
 from compress.dsd import Schedule, dense_sparse_dense
-from compress.network import Network, Node
 from compress.train import TrainConfig, evaluate, train
 from hwsim.workload import InputError
 
 CONFIG = TrainConfig(epochs=2, batch=20, learning_rate=0.1)
 
 
-def problem() -> tuple[Network, Dataset]:
-    rng = np.random.default_rng(0)
-    nodes = (
-        Node("flatten", "flatten"),
-        Node("fc1", "fc", ("flatten",), params=("fc1.weight", "fc1.bias")),
-        Node("relu", "relu", ("fc1",)),
-        Node("fc2", "fc", ("relu",), params=("fc2.weight", "fc2.bias")),
-    )
-    shapes = {"fc1.weight": (20, 16), "fc1.bias": (20,), "fc2.weight": (4, 20), "fc2.bias": (4,)}
-    params = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
-    y = rng.integers(4, size=300)
-    x = rng.random((300, 1, 4, 4), dtype=np.float32)
-    x[np.arange(300), 0, y] += 1
-    data = Split(x, y)
-    return Network("small", (1, 4, 4), nodes, params), Dataset("rows", data, data[:0], data, "none")
-
-
 def test_the_middle_period_is_sparse_and_the_last_is_dense_again():
-    network, data = problem()
+    network, data = small_problem(300)
     schedule = Schedule.published(CONFIG, sparsity=0.4)
     assert schedule.final.learning_rate == pytest.approx(0.01)
     periods = dense_sparse_dense(network, data, schedule, rng=np.random.default_rng(1))
@@ -48,7 +30,7 @@ def test_the_middle_period_is_sparse_and_the_last_is_dense_again():
 
 
 def test_without_sparsity_it_is_ordinary_training():
-    network, data = problem()
+    network, data = small_problem(300)
     periods = dense_sparse_dense(
         network, data, Schedule(CONFIG, CONFIG, CONFIG, 0.0), rng=np.random.default_rng(1)
     )

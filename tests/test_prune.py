@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from small_network import small_problem
 
-from compress.datasets import Dataset, Split
-from compress.network import Network, Node
 from compress.prune import (
     GradualPruning,
     global_masks,
@@ -99,25 +98,8 @@ def test_gradual_density_is_the_published_cubic():
     assert gradual_density(7.0, 0.1) == pytest.approx(0.1)
 
 
-def small() -> tuple[Network, Dataset]:
-    rng = np.random.default_rng(0)
-    nodes = (
-        Node("flatten", "flatten"),
-        Node("fc1", "fc", ("flatten",), params=("fc1.weight", "fc1.bias")),
-        Node("relu", "relu", ("fc1",)),
-        Node("fc2", "fc", ("relu",), params=("fc2.weight", "fc2.bias")),
-    )
-    shapes = {"fc1.weight": (20, 16), "fc1.bias": (20,), "fc2.weight": (4, 20), "fc2.bias": (4,)}
-    params = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
-    y = rng.integers(4, size=400)
-    x = rng.random((400, 1, 4, 4), dtype=np.float32)
-    x[np.arange(400), 0, y] += 1
-    data = Split(x, y)
-    return Network("small", (1, 4, 4), nodes, params), Dataset("rows", data, data[:0], data, "none")
-
-
 def test_gradual_pruning_reaches_its_density_and_stays_there():
-    network, data = small()
+    network, data = small_problem()
     names = weights_of(network).values()
     seen = []
 
@@ -138,7 +120,7 @@ def test_gradual_pruning_reaches_its_density_and_stays_there():
 
 
 def test_sensitivity_prunes_one_layer_at_a_time():
-    network, _ = small()
+    network, _ = small_problem()
 
     def zeros(pruned):
         return sum(int((pruned.params[name] == 0).sum()) for name in ("fc1.weight", "fc2.weight"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_network import small_problem
 
-from compress.datasets import Dataset, Split
-from compress.network import Network, Node
 from compress.share import CentroidTuning, MovingLabels, share
 from compress.train import TrainConfig, train
 from hwsim.workload import InputError
@@ -56,25 +55,11 @@ def test_gradients_are_summed_over_each_cluster():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_training_keeps_weights_shared_to_the_bit(optimizer):
-    rng = np.random.default_rng(0)
-    nodes = (
-        Node("flatten", "flatten"),
-        Node("fc1", "fc", ("flatten",), params=("fc1.weight", "fc1.bias")),
-        Node("relu", "relu", ("fc1",)),
-        Node("fc2", "fc", ("relu",), params=("fc2.weight", "fc2.bias")),
-    )
-    shapes = {"fc1.weight": (21, 16), "fc1.bias": (21,), "fc2.weight": (4, 21), "fc2.bias": (4,)}
-    params = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    network, data = small_problem(hidden=21)
+    params = network.params
     params["fc1.weight"][np.abs(params["fc1.weight"]) < 0.2] = 0
-    y = rng.integers(4, size=400)
-    x = rng.random((400, 1, 4, 4), dtype=np.float32)
-    x[np.arange(400), 0, y] += 1
-    split = Split(x, y)
-    data = Dataset("rows", split, split[:0], split, "none")
     shared = {"fc1.weight": share(params["fc1.weight"], 6), "fc2.weight": share(params["fc2.weight"], 3)}
-    start = Network("small", (1, 4, 4), nodes, params).with_params(
-        {name: tensor.to_array() for name, tensor in shared.items()}
-    )
+    start = network.with_params({name: tensor.to_array() for name, tensor in shared.items()})
     tuning = CentroidTuning(shared)
     losses = []
     config = TrainConfig(epochs=5, batch=50, learning_rate=0.003, optimizer=optimizer)
@@ -82,7 +67,7 @@ def test_training_keeps_weights_shared_to_the_bit(optimizer):
         start,
         data,
         config,
-        rng=rng,
+        rng=np.random.default_rng(0),
         constraint=tuning,
         on_epoch=lambda report: losses.append(report.loss),
     )

@@ -61,7 +61,7 @@ frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours):
 	done; done; $(BIN)/dcz frontier $$made
 
 # The fuzzer stays out of the environment: it is there for as long as it runs.
-fuzz: $(DEV) ## ten minutes of fuzzing for every parser: results/runs/trust/fuzz.csv
+fuzz: $(DEV) ## ten minutes of processor for every parser: results/runs/trust/fuzz.csv
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PIP) install --target "$$tools" --only-binary :all: $(ATHERIS); \
 	PYTHONPATH="tests:$$tools" $(BIN)/python -m trust.fuzz --seconds $(SECONDS_EACH) --at-once $(AT_ONCE)

@@ -41,7 +41,7 @@ def inputs(table: pd.DataFrame) -> Figure:
             text = f" {row.inputs:,}, {row.branches} branches{cpu}"
             axes.text(row.inputs, at, text + (f", {row.crashes} crash" if row.crashes else ""), va="center")
         axes.set_xscale("log")
-        axes.set_xlim(left=100, right=float(table["inputs"].max()) * 300)
+        axes.set_xlim(left=100, right=float(table["inputs"].max()) * 2000)
         axes.set_xlabel("inputs tried in the last run of each parser")
         total = f"{table['inputs'].sum():,} inputs to {len(table)} parsers, crashes: {table['crashes'].sum()}"
         axes.set_title(total, x=-0.1)

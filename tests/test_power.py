@@ -75,10 +75,8 @@ def test_a_run_that_ends_with_a_window_has_none_behind_it():
     """Read 0..4 and compute 4..8: two windows of 4 ns, and three of 3 ns, the last one partly filled."""
     stream = uniform(1, read=4, compute=4)
     timeline, energy = run_fast(stream), energy_of(stream, read=8.0, compute=0.0)
-    assert [len(power_trace(timeline, energy, {"leakage": 1e-3}, window, TICK_S).W) for window in (4, 3)] == [
-        2,
-        3,
-    ]
+    traces = [power_trace(timeline, energy, {"leakage": 1e-3}, window, TICK_S) for window in (4, 3)]
+    assert [len(trace.W) for trace in traces] == [2, 3]
 
 
 def test_an_operation_without_duration_is_an_impulse_where_it_ends():

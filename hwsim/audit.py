@@ -7,6 +7,7 @@ cannot break them on purpose: a broken law is an error in the simulator, not in 
 from __future__ import annotations
 
 from collections import Counter
+from math import fsum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,7 @@ def audit(report: Report, most_steps: int = MOST_STEPS) -> None:
 def _energy_adds_up(report: Report) -> Iterator[str]:
     total = report.energy_per_inference_J
     for keys in (("layer",), ("component",), ("tensor", "component")):
-        parts = float(report.energy_by(*keys).sum())
+        parts = fsum(report.joules_by(*keys).values())
         if abs(parts - total) > RELATIVE * total:
             yield f"sum over {' x '.join(keys)} is {parts!r} J, the total {total!r} J"
 

@@ -124,20 +124,25 @@ class Report:
         """Sustained throughput."""
         return self.batch / self.period_s
 
-    def energy_by(self, *keys: str) -> pd.Series:
-        """Joules per inference grouped by columns of `actions`, in the order they appear."""
-        import pandas as pd
-
+    def joules_by(self, *keys: str) -> dict[tuple[str, ...], float]:
+        """Joules per inference by values of columns of `actions`, in the order they appear."""
         columns = [ACTION_COLUMNS.index(key) for key in keys]
         joules: dict[tuple[str, ...], list[float]] = {}
         for row in self._actions:
             joules.setdefault(tuple(str(row[column]) for column in columns), []).append(row[-1])
+        return {values: fsum(found) / self.batch for values, found in joules.items()}
+
+    def energy_by(self, *keys: str) -> pd.Series:
+        """`joules_by` as a series, whose index has the names of the columns."""
+        import pandas as pd
+
+        joules = self.joules_by(*keys)
         index = (
-            pd.Index([key for (key,) in joules], name=keys[0])
+            pd.Index([value for (value,) in joules], name=keys[0])
             if len(keys) == 1
             else pd.MultiIndex.from_tuples(joules, names=keys)
         )
-        return pd.Series([fsum(found) / self.batch for found in joules.values()], index, name="energy_J")
+        return pd.Series(list(joules.values()), index, name="energy_J")
 
     @property
     def requested_weight_bits(self) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from math import isqrt
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -177,6 +177,7 @@ def best_tiling(
         "n": -(-problem.n // n),
         "k": -(-problem.k // k),
     }
+    smallness = -m * n * k
     best: tuple[tuple[float, float, int], Tiling] | None = None
     least = lower_bound_bits(problem, space_bits)
     for order in ORDERS:
@@ -187,8 +188,8 @@ def best_tiling(
             + problem.m * problem.n * (problem.output_bits + 2.0 * PSUM_BITS * (outputs - 1))
         )
         value = (prices or Prices()).objective(goal, traffic)
-        choice = int(np.lexsort((-m * n * k, traffic, value))[0])
-        key = (float(value[choice]), float(traffic[choice]), -int(m[choice] * n[choice] * k[choice]))
+        choice = _first_least(value, traffic, smallness)
+        key = (float(value[choice]), float(traffic[choice]), int(smallness[choice]))
         if best is None or key < best[0]:
             best = (
                 key,
@@ -213,6 +214,15 @@ def _block_sizes(length: int) -> NDArray[np.int64]:
     few = {-(-length // parts) for parts in range(1, min(length, 2 * isqrt(length)) + 1) if parts <= 16}
     halves = {max(1, length >> shift) for shift in range(length.bit_length())}
     return np.array(sorted(few | halves | {1}), np.int64)
+
+
+def _first_least(*keys: NDArray[Any]) -> int:
+    """Where the first key is least; among equals the second, and so on; then the first place."""
+    places = np.arange(len(keys[0]))
+    for key in keys:
+        found = key[places]
+        places = places[found == found.min()]
+    return int(places[0])
 
 
 def _refetches(

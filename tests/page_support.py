@@ -13,6 +13,7 @@ from experiments.page import build as page
 from experiments.page import pruning
 from experiments.page.settings import NETWORKS
 from experiments.page.settings import Network as PageNetwork
+from hwsim.simulate import AUDIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ SMALL["alexnet"] = replace(small(NETWORKS["alexnet"]), batches=(1,))
 def small_settings() -> Iterator[None]:
     """Build pages of few points and of a very short training."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(AUDIT, "20")  # steps of each run that the slow engine repeats
         patch.setattr(page, "NETWORKS", SMALL)
         patch.setattr(pruning, "IMAGES", 1000)
         patch.setattr(pruning, "HELD_OUT", 500)

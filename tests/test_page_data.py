@@ -29,11 +29,12 @@ CHECKED = 25
 @pytest.fixture(scope="module")
 def grids() -> dict[str, Grid]:
     found = {}
-    for name, network in SMALL.items():
-        grid = Grid()
-        for stage in STAGES:
-            grid.extend(stage_grid(network, stage))
-        found[name] = grid
+    with small_settings():
+        for name, network in SMALL.items():
+            grid = Grid()
+            for stage in STAGES:
+                grid.extend(stage_grid(network, stage))
+            found[name] = grid
     return found
 
 

@@ -111,7 +111,6 @@ def figures(report: Report) -> dict[str, Any]:
     """Return what the explorer shows of a run; energies are per inference, in joules."""
     found = dimmed(report)
     residency = report.schedule.residency
-    energy = report.energy_by("tensor", "component").reset_index().to_dict("records")
     return {
         "inferences_per_s": report.inferences_per_s,
         "latency_s": report.latency_s,
@@ -123,7 +122,7 @@ def figures(report: Report) -> dict[str, Any]:
         "full_clock_share": found.full_clock_share,
         "clock": report.clock,
         **found.tile_time._asdict(),
-        **{f"{row['tensor']}|{row['component']}": row["energy_J"] for row in energy},
+        **{"|".join(at): joules for at, joules in report.joules_by("tensor", "component").items()},
         "limiter": report.limiter,
         "weights_home": report.weights_home,
         "low_confidence": ", ".join(report.low_confidence),

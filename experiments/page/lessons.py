@@ -149,7 +149,7 @@ def decoder() -> list[dict[str, Any]]:
                     "energy_J": report.energy_per_inference_J,
                     "limiter": report.limiter,
                     "starved": dimmed(report).tile_time.starved,
-                    "decoder_J": float(report.energy_by("component").get("decoder", 0.0)),
+                    "decoder_J": report.joules_by("component").get(("decoder",), 0.0),
                 }
             )
     return rows

@@ -116,7 +116,13 @@ def mnist():
     return load_dataset("mnist")
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.dcz")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem.endswith("-0") else pytest.mark.slow)
+        for path in sorted(SHIPPED.glob("*.dcz"))
+    ],
+)
 def test_a_shipped_file_errs_as_its_table_says(path, mnist):
     runs = pd.read_csv(SHIPPED / "runs.csv").set_index("file")
     network = read(path)[0].to_network()

@@ -26,19 +26,21 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
+def opened(folder):
+    with chromium() as browser:
+        yield Reader(browser, folder)
 
 
 @pytest.fixture
-def reader(browser, folder):
-    opened = Reader(browser, folder)
+def reader(opened, folder):
+    opened.look()
+    opened.requests.clear()
     yield opened
-    opened.tab.context.close()
-    assert opened.errors == []
-    inside = folder.as_uri()
-    assert [url for url in opened.requests if not url.startswith((inside, "data:"))] == []
+    errors = list(opened.errors)
+    opened.errors.clear()
+    assert errors == []
+    assert opened.requests
+    assert [url for url in opened.requests if not url.startswith((folder.as_uri(), "data:"))] == []
 
 
 def test_the_same_bytes_every_time(folder, tmp_path):
@@ -177,8 +179,8 @@ def test_the_address_holds_the_state_and_a_button_brings_back_the_start(reader):
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_part_is_wider_than_the_window(browser, folder, width, scheme):
-    reader = Reader(browser, folder, width, scheme)
+def test_no_part_is_wider_than_the_window(reader, width, scheme):
+    reader.look(width, scheme)
     for part in PARTS:
         reader.open(part)
         assert reader.tab.evaluate("document.documentElement.scrollWidth") <= width, part
@@ -187,8 +189,6 @@ def test_no_part_is_wider_than_the_window(browser, folder, width, scheme):
     assert (int(re.findall(r"\d+", background)[0]) < 60) == (scheme == "dark")
     reader.tab.click("#theme")
     assert reader.tab.evaluate("getComputedStyle(document.body).backgroundColor") != background
-    reader.tab.context.close()
-    assert reader.errors == []
 
 
 OUTSIDE = """(() => {

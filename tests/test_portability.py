@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,14 +47,21 @@ def test_a_terminal_without_the_character_shows_a_question_mark(tmp_path):
     assert b"324 ?J" in run(tmp_path / "a", "run", "edge", "lenet5", "--stage", "dense", **ASCII)
 
 
-def calls(name):
-    """Every call of a function or method `name`, with the file."""
+@cache
+def every_call():
+    """Calls of functions and methods by name, each with its file."""
+    found = defaultdict(list)
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
-                found = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", None)
-                if found == name:
-                    yield path.relative_to(ROOT), node
+                name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", None)
+                found[name].append((path.relative_to(ROOT), node))
+    return found
+
+
+def calls(name):
+    """Every call of a function or method `name`, with the file."""
+    return every_call()[name]
 
 
 def stated(node, name):

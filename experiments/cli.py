@@ -19,6 +19,7 @@ from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_frontier import frontier
 from experiments.commands_labs import labs
 from experiments.commands_machine import chips
+from experiments.commands_networks import networks
 from experiments.commands_page import page
 from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
@@ -66,7 +67,7 @@ HWSIM = application(
     {
         "Begin here": [demo, page, labs],
         "One run, and two": [run_, compare, tile],
-        "Chips and prices": [chips, energy],
+        "Chips, networks, prices": [chips, networks, energy],
         "Power": [relight, dark, roofline],
         "Many runs": [sweep, pareto],
         "Trust": [validate, bench, reference],

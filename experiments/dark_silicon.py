@@ -9,12 +9,12 @@ clock grow. Streaming uncompressed weights darkens the die further, since the jo
 at all. Then the stars at 7 nm: measured energies, not those of the rule. In `dim_dark_specialised`, how
 dimming loses its lead once the supply cannot go down any more.
 
-Answer. At 45 nm the cap lights half of the reference die; at 7 nm a twentieth by the scaling rule, and a
-fiftieth with measured energies. Published estimates fit: the naive sums (54% dark at 22 nm, 74% at 8 nm)
-come out of our rule as 47% and 75%; the famous 21% at 22 nm is lower because it lets designs be slow and
-small on purpose. Dimming beats switching off by 1.5 times at 45 nm, 2.2 at 32 nm, and only 1.3 at 7 nm.
-int8 in place of fp32 gives two to three times at every node below 45 nm: the lasting answer is to spend
-fewer joules on an operation.
+Answer. At 45 nm the cap lights half of the reference die; at 7 nm, compressed, 6% by the scaling rule and
+2% with measured energies (dense, 3% and 1%). Published estimates fit: the naive sums (54% dark at 22 nm,
+74% at 8 nm) come out of our rule as 47% and 75%; the famous 21% at 22 nm is lower because it lets designs
+be slow and small on purpose. Dimming beats switching off by 1.5 times at 45 nm, 2.2 at 32 nm, and only 1.3
+at 7 nm. int8 in place of fp32 gives two to three times at every node below 45 nm: the lasting answer is to
+spend fewer joules on an operation.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ training error leaves zero, for there the network is no longer larger than its t
 
 Answer. Hardly. Down to 30% of the weights the differences are within two standard errors of zero (two
 seeds of five gain), below that the error rises steadily: 0.2 points at 20%, 0.7 at 5%, 3.1 at 1.2%. The
-training error stays at zero down to 12%, so pruning that far takes away nothing that fitting needed,
-and yet does not help: magnitude pruning removes weights that did little, not those that over-fit.
+training error stays at zero down to 20% and is 0.02% at 12%, so pruning that far takes away nothing that
+fitting needed, and yet does not help: magnitude pruning removes weights that did little, not those that
+over-fit.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Answer. Memories decide, not multipliers: scratchpads in every PE leave the conv
 slower than GEMM tiles even on VGG-16, and draws level only where GEMM folds are too small to fill the
 tiles: ResNet-1202 at batch 1. Instructions make SIMD lanes spend 19 to 27% more on VGG-16, and twice as
 much on thin layers at batch 1. At batch 1 an LSTM and a language model take the same time and joules on
-all three: whatever the array, 82 to 98% of its time is starved. What becomes dark is what cannot run the
+all three: whatever the array, 75 to 98% of its time is starved. What becomes dark is what cannot run the
 new operation: attention at batch 64 leaves the convolution array waiting 82% of the time for a
 vector unit, though only 8% of the multiplies are foreign to it. A solver that adapts makes joules a
 distribution: 158 to 350 evaluations at the finest tolerance, and a batch that waits for its slowest item

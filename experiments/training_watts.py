@@ -9,7 +9,7 @@ update and activations stay near. At batch 1 the update of weights and optimizer
 costs more than everything else in networks of fully-connected layers. Right, the distance between
 training and inference of each chip.
 
-Answer. At batch 32 on the fp32 card an item of training costs 3.1 (VGG-16, a Llama layer) to 4.7
+Answer. At batch 32 on the fp32 card an item of training costs 3.1 (VGG-16, a Llama layer) to 4.8
 (AlexNet) inferences where activations are small beside the arithmetic, and 9.3 (SqueezeNet) or 10.5
 (MobileNet v2) where they are not: all they keep goes through DRAM and back. At batch 1 the update
 alone takes 58% of AlexNet's step, whose factor is 8.5, and 19 on the A100-like chip, whose

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.arrays import eyeriss, row_stationary
 from hwsim.arrays.eyeriss import EyerissArray, run_length_bits
 from hwsim.chip import load_chip
+from hwsim.networks import load_network
 from hwsim.simulate import simulate
 from hwsim.workload import InputError, Layer, Workload, conv, fc
 
@@ -33,6 +35,18 @@ ALEXNET = {
     "CONV4": conv("CONV4", 384, (13, 13), 384, (3, 3), pad=(1, 1), groups=2, arithmetic="int16"),
     "CONV5": conv("CONV5", 384, (13, 13), 256, (3, 3), pad=(1, 1), groups=2, arithmetic="int16"),
 }
+
+
+PUBLISHED = [
+    *((layer, 4) for layer in ALEXNET.values()),
+    *((layer, 3) for layer in load_network("vgg16", "int16").layers if layer.kind == "conv"),
+]
+"""Layers and batches whose figures the paper prints."""
+
+
+def mapping_of(array, published):
+    layer, batch = published
+    return array.mapping(layer, batch)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +195,25 @@ def test_a_cycle_of_the_clock_network_is_counted_where_it_has_a_price():
     assert clocked.counts["clock", "clock", "cycle"] == clocked.cycles
     with pytest.raises(InputError, match="clock_pJ_per_cycle is -1"):
         replace(EYERISS, clock_pJ_per_cycle=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value"),
+    [("KEEP_ACTIVE", 0.88), ("KEEP_ACTIVE", 0.92), ("DRAM_SLACK", 1.04), ("DRAM_SLACK", 1.15)],
+)
+def test_mappings_do_not_hang_on_the_thresholds(monkeypatch, threshold, value):
+    kept = [mapping_of(EYERISS, layer) for layer in PUBLISHED]
+    monkeypatch.setattr(row_stationary, threshold, value)
+    monkeypatch.setattr(eyeriss, "best_mapping", row_stationary.best_mapping.__wrapped__)
+    assert [mapping_of(EYERISS, layer) for layer in PUBLISHED] == kept
+
+
+@pytest.mark.parametrize("row_outputs", [112, 223])
+def test_mappings_do_not_hang_on_the_longest_row(row_outputs):
+    other = replace(EYERISS, row_outputs=row_outputs)
+    assert [mapping_of(other, layer) for layer in PUBLISHED] == [
+        mapping_of(EYERISS, layer) for layer in PUBLISHED
+    ]
 
 
 def test_outputs_are_no_part_of_the_choice_of_a_mapping():

@@ -11,6 +11,7 @@ import typer
 from experiments import cli
 from experiments.units import memory_size
 from hwsim.errors import InputError
+from hwsim.networks import load_network
 
 
 def failing(error: BaseException) -> typer.Typer:
@@ -99,6 +100,22 @@ def test_chips_as_json(capsys):
     assert {"edge", "reference_250w"} <= {chip["name"] for chip in json.loads(capsys.readouterr().out)}
     assert cli.run(cli.HWSIM, ["chips", "edge", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sram"]["capacity_B"] == 131072
+
+
+def test_networks_are_listed_and_what_a_layer_stores(capsys):
+    assert cli.run(cli.HWSIM, ["networks"]) == 0
+    (listed,) = [line for line in capsys.readouterr().out.splitlines() if " alexnet " in line]
+    assert "244 MB" in listed
+    assert "huffman" in listed
+    assert cli.run(cli.HWSIM, ["networks", "alexnet", "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)
+    assert (
+        sum(layer["huffman_bytes"] for layer in layers) == load_network("alexnet", "huffman").weight_bits / 8
+    )
+    (fc6,) = [layer for layer in layers if layer["layer"] == "fc6"]
+    assert (fc6["macs"], fc6["dense_bytes"]) == (9216 * 4096, 4 * (9216 + 1) * 4096)
+    assert cli.run(cli.HWSIM, ["networks", "alexnot"]) == 2
+    assert "no network 'alexnot', expected one of lenet300" in capsys.readouterr().err
 
 
 def test_a_chip_that_does_not_exist(capsys):

@@ -83,6 +83,8 @@ def test_every_command_that_draws_opens_its_figures():
         "hwsim run edge model.dcz",
         "hwsim tile edge lenet300",
         "hwsim compare edge:lenet300 edge:model.dcz --hold throughput",
+        "hwsim networks",
+        "hwsim networks lenet5",
         "hwsim energy",
         "hwsim energy --op dram_read_32b",
         "hwsim roofline edge --network lenet5 --stage huffman",
@@ -107,6 +109,7 @@ TAKE_NOTHING = {"hwsim validate", "hwsim experiments list"}
 BAD = {
     "hwsim chips nochip": "no chip 'nochip'",
     "hwsim chips noise.toml": "not valid TOML",
+    "hwsim networks nowhere": "no network 'nowhere'",
     "hwsim run nochip lenet5": "no chip 'nochip'",
     "hwsim run edge nonet": "no network 'nonet'",
     "hwsim run edge lenet5 --stage zipped": "no stage 'zipped'",

@@ -1,4 +1,4 @@
-"""The pages that say how to add a chip, an array and a codec, followed to the letter in a scratch copy."""
+"""The pages that say how to add a chip, a network, an array or a codec, followed to the letter."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def follow(page: str, scratch: Path) -> str:
             done = subprocess.run(
                 command_of(line),
                 cwd=scratch,
-                env=os.environ | {"PYTHONPATH": str(scratch)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(scratch), str(ROOT)])},
                 capture_output=True,
                 text=True,
             )
@@ -61,6 +61,12 @@ def scratch(tmp_path):
     (tmp_path / "compress" / "data" / "mnist.npz").symlink_to(ROOT / "compress" / "data" / "mnist.npz")
     (tmp_path / "tests").mkdir()
     return tmp_path
+
+
+def test_adding_a_network(tmp_path):
+    printed = follow("adding-a-network.md", tmp_path)
+    assert "small on edge" in printed
+    assert "small on reference_250w, batch 16" in printed
 
 
 @pytest.mark.slow

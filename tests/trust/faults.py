@@ -126,14 +126,16 @@ def killed(words: Sequence[str], result: str, folder: Path, rng: random.Random, 
 
     At every moment the result is absent or whole, and in the end the same bytes as undisturbed.
     """
-    calm, rough = folder / "calm", folder / "rough"
-    for place in (calm, rough):
+    first, calm, rough = folder / "first", folder / "calm", folder / "rough"
+    for place in (first, calm, rough):
         place.mkdir()
         _inputs(place)
+    succeed(words, first)  # compiles what the others find compiled
     began = time.monotonic()
     succeed(words, calm)
     lasts = time.monotonic() - began
     expected = digest(calm / result)
+    assert digest(first / result) == expected, "another result in another folder"
     hits = 0
     for _ in range(times):
         process = start(words, rough)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hwsim.workload import Workload
 
 SUMMARY = [
-    "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "inferences/s", "power", "clock",
-    "limiter",
+    "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "cold start", "inferences/s", "power",
+    "clock", "limiter",
 ]  # fmt: skip
 TILES = [
     "strategy", "lit", "dim", "dark", "starved", "waiting", "full-clock tiles", "inferences/s", "energy/inf",
@@ -162,6 +162,7 @@ def _figures(report: Report) -> dict[str, object]:
     energy = report.energy_by("tensor", "component")
     rows = energy.rename("energy_J").reset_index().to_dict("records")
     return report.summary() | {
+        "cold_start_s": report.cold_start_s,
         "energy_by_tensor": rows,
         "tiles": [_tiles(found) for found in strategies(report)],
         "layers": report.layers.to_dict("records"),
@@ -180,6 +181,7 @@ def _summary_row(report: Report) -> list[str]:
         engineering(dram_bits / 8, "B"),
         engineering(report.energy_per_inference_J, "J") + (f" {LOW}" if report.low_confidence else ""),
         f"{figures['latency_cycles']:,} cycles",
+        engineering(report.cold_start_s, "s"),
         engineering(report.inferences_per_s, ""),
         engineering(report.power_W, "W"),
         f"{report.clock:.0%}",

@@ -7,6 +7,7 @@ cannot break them on purpose: a broken law is an error in the simulator, not in 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from math import fsum
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy as np
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
 from hwsim.thermal import Board
+from hwsim.timeline import COMPUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,7 +192,9 @@ def _times_are_in_order(report: Report) -> Iterator[str]:
     )
     if report.latency_ticks < busy:
         yield f"a batch takes {report.latency_ticks} ticks, one resource alone {busy}"
-    turned = report.latency_ticks + report.capped.stream.turnaround  # the bus, from the last write to a read
+    stream = report.capped.stream
+    # as many reads of the next batch as there are slots may come between the last write-backs of this one
+    turned = report.latency_ticks + 2 * stream.slots * stream.turnaround
     if report.capped.period_ticks > turned * (1 + RELATIVE):
         yield f"batches follow every {report.capped.period_ticks} ticks, one takes {report.latency_ticks}"
 
@@ -202,6 +206,25 @@ def engines_differ(report: Report, most_steps: int) -> Iterator[str]:
     if not np.array_equal(fast.end, event.end):
         step = int(np.flatnonzero((fast.end != event.end).any(axis=0))[0])
         yield f"step {step} ends at {fast.end[:, step]} in one and {event.end[:, step]} in the other"
+
+
+def _inputs_come_first(report: Report) -> Iterator[str]:
+    stream, layers = report.capped.stream, report.workload.layers
+    timeline = run_fast(stream)
+    start, end = timeline.start[COMPUTE], timeline.end[COMPUTE]
+    order = np.argsort(stream.layer, kind="stable")
+    bounds = np.searchsorted(stream.layer[order], np.arange(len(layers) + 1))
+    steps = [order[first:last] for first, last in pairwise(bounds)]
+    for reader, layer in zip(steps, layers, strict=True):
+        for source in set(layer.inputs) - {-1}:
+            before = steps[source][np.searchsorted(steps[source], reader) - 1]
+            early = np.flatnonzero(start[reader] < end[before])
+            if early.size:
+                step = early[0]
+                yield (
+                    f"step {reader[step]} of {layer.name} starts at {start[reader[step]]}, its input "
+                    f"{layers[source].name} ends at {end[before[step]]}"
+                )
 
 
 LAWS: dict[str, Callable[[Report], Iterator[str]]] = {
@@ -220,5 +243,6 @@ LAWS: dict[str, Callable[[Report], Iterator[str]]] = {
     "nothing moves faster than its bus": _nothing_moves_faster_than_its_bus,
     "power and heat are physical": _power_and_heat_are_physical,
     "a batch lasts no less than its period and its parts": _times_are_in_order,
+    "no layer computes before its inputs": _inputs_come_first,
 }
 ENGINES_AGREE = "both engines give the same times"

@@ -96,11 +96,11 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     slowest = at(np.ones(len(energies), np.int64))
     if not fits(slowest):
         drawn_W = static_W + energies.sum() / (slowest.period_ticks * chip.tick_s)
-        raise CapTooLow(chip, static_W, _rounded_up(drawn_W))
+        raise CapTooLow(chip, static_W, rounded_up(drawn_W))
     return slowest
 
 
-def _rounded_up(watts: float) -> float:
+def rounded_up(watts: float) -> float:
     """The least number of four digits that is not less."""
     unit = 10.0 ** (math.floor(math.log10(watts)) - 3)
     return math.ceil(watts / unit) * unit

@@ -234,7 +234,8 @@ def gated(report: Report) -> Lighting:
     while fewer := _fewer(lit, dict(zip(names, found.capped.clocks.tolist(), strict=True))):
         lit |= fewer
         array = GatedTiles(chip.array, tuple(lit.items()))
-        found = simulate(chip.model_copy(update={"array": array}), report.workload, report.batch)
+        gated_chip = chip.model_copy(update={"array": array})
+        found = simulate(gated_chip, report.workload, report.batch, table=report.prices.table)
     tiles = np.array([lit[name] for name in names]) / chip.array.tiles
     return replace(dimmed(found), strategy="gating", tiles=tiles)
 

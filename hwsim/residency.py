@@ -83,7 +83,7 @@ def stored_bits(layer: Layer, chip: Chip) -> int:
     """Bits the weights of `layer` occupy on chip: encoded, or decoded at the DRAM boundary."""
     if layer.weights is None:
         return 0
-    if chip.decoder.place == "dram":
+    if chip.decoder.place == "dram" and layer.weight_count:
         return layer.weight_count * layer.operand_bits + layer.weights.side_bits
     return layer.weights.total_bits
 

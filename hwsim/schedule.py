@@ -274,15 +274,24 @@ def _link(chip: Chip, workload: Workload, residency: Residency, steps: list[Step
     """Put the passes in order and make each wait for the layers that feed it.
 
     For every sub-batch, the leading layers run pass by pass, the others once; the last pass feeds those.
+    A unit serves its steps in order, so that a layer's inputs from its own unit are there, and of those
+    from the other unit the last one is what it waits for. Write-backs keep that order, too.
     """
     layers, lead = workload.layers, residency.lead
     rounds = residency.batch // residency.sub_batch
     passes = residency.sub_batch // residency.micro_batch if lead else 1
     lengths = np.array([len(part.read) for part in steps])
     ends = np.cumsum(lengths) - 1
-    feeds = [max(int(ends[source]) if source >= 0 else -1 for source in layer.inputs) for layer in layers]
-    spills = [any(s >= 0 and residency.spilled[s] for s in layer.inputs) for layer in layers]
     units = [VECTOR_UNIT if layer.kind == "vector" else MAC_ARRAY for layer in layers]
+    sources = [[source for source in layer.inputs if source >= 0] for layer in layers]
+    feeds = [
+        max((int(ends[source]) for source in found if units[source] != unit), default=-1)
+        for found, unit in zip(sources, units, strict=True)
+    ]
+    spills = [
+        max((int(ends[source]) for source in found if residency.spilled[source]), default=-1)
+        for found in sources
+    ]
     first = int(lengths[:lead].sum())
     pass_of = np.concatenate(
         [np.repeat(np.arange(passes), first), np.full(int(lengths[lead:].sum()), passes - 1)]
@@ -309,7 +318,7 @@ def _link(chip: Chip, workload: Workload, residency: Residency, steps: list[Step
         compute,
         write,
         link(feeds),
-        link([feed if spill else -1 for feed, spill in zip(feeds, spills, strict=True)]),
+        link(spills),
         int(np.ceil(chip.dram.latency_ns / ns_per_tick)),
         int(np.ceil(chip.dram.turnaround_ns / ns_per_tick)),
         chip.buffers.fetch_depth,

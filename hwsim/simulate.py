@@ -13,7 +13,7 @@ from math import fsum
 from typing import TYPE_CHECKING, Literal
 
 from hwsim.audit import audit
-from hwsim.capping import Capped, CapTooLow, under_cap
+from hwsim.capping import Capped, CapTooLow, rounded_up, under_cap
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
 from hwsim.pricing import PriceList
@@ -300,7 +300,7 @@ def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, l
         try:
             under_cap(raised, build(raised, workload, batch, prices), prices)
         except CapTooLow as refused:
-            least_W = refused.least_W
+            least_W = max(refused.least_W, rounded_up(least_W * (1 + 1e-6)))
         else:
             return least_W
 

@@ -23,6 +23,7 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.errors import InputError
+from hwsim.storage import FLOAT_BITS
 from hwsim.workload import Layer, Workload, dense_storage, vector
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ class _Step:
             return
         layer = self.layers[owner]
         assert layer.weights is not None
-        size = layer.weights.total_bits // layer.operand_bits
+        size = layer.weight_count + layer.weights.side_bits // FLOAT_BITS
         gradient = self._sum(f"{layer.name}.dw_sum", self.sums.pop(owner), size, layer, "sum")
         copies = self.optimizer.moments + (layer.operand_bits < STATE_BITS)
         if copies:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.chip import load_chip
+from hwsim.energy import EnergyTable
 from hwsim.errors import InputError
 from hwsim.governors import ClockScaling, Dvfs, VoltageCurve
 from hwsim.lighting import dimmed, gated, roofs, slowed_by, voltage_scaled
@@ -108,6 +109,12 @@ def test_gated_tiles_worked_by_hand():
     assert found.tile_time.lit == pytest.approx(0.5 * on, rel=1e-9)
     assert found.tile_time.dark == pytest.approx(0.5 * on, rel=1e-9)
     assert found.tile_time.dim == 0.0
+
+
+def test_a_gated_run_keeps_its_prices():
+    table = EnergyTable.load("45nm_horowitz")
+    report = simulate(load_chip("reference_250w"), load_network("alexnet"), 64, table=table)
+    assert gated(report).report.prices.table == table
 
 
 def test_an_array_that_waits_for_the_vector_unit_is_not_starved():

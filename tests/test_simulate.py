@@ -12,6 +12,7 @@ from hwsim.engines.fast import run_fast
 from hwsim.errors import InputError
 from hwsim.networks import load_network
 from hwsim.simulate import simulate
+from hwsim.timeline import COMPUTE
 from hwsim.workload import StoredWeights, Workload, conv, dense_storage, fc, vector
 
 TINY = load_chip("edge").replace(
@@ -173,6 +174,27 @@ def test_a_batch_that_would_spill_goes_through_in_parts():
     assert large.inferences_per_s >= small.inferences_per_s * (1 - 1e-9)
     begin = large.schedule.stream.first(3000)
     assert (run_event(begin).end == run_fast(begin).end).all()
+
+
+def test_a_layer_waits_for_its_inputs_on_both_units():
+    """A convolution takes long on the array, while the vector unit is done with two short layers."""
+    layers = (
+        conv("slow", 16, (32, 32), 64, (3, 3), pad=(1, 1)),
+        vector("quick1", 65536, 65536, 64, inputs=(-1,)),
+        vector("quick2", 65536, 65536, 64, inputs=(1,)),
+        vector("sum", 131072, 65536, 64, inputs=(0, 2)),
+    )
+    report = simulate(load_chip("reference_250w"), Workload("joined", "dense", layers, "by hand"))
+    stream = report.capped.stream
+    timeline = run_fast(stream)
+    start, end = timeline.start[COMPUTE], timeline.end[COMPUTE]
+    assert end[stream.layer == 2].max() < end[stream.layer == 0].max() <= start[stream.layer == 3].min()
+
+
+def test_static_power_that_dwarfs_the_network_is_refused_all_the_same():
+    chip = load_chip("edge").replace(**{"power.board_W": 1e15})
+    with pytest.raises(InputError, match="expected at least"):
+        simulate(chip, load_network("lenet300"))
 
 
 def test_what_comes_from_outside_is_read_once():

@@ -62,6 +62,26 @@ def test_narrow_weights_keep_a_wide_copy():
     assert narrow.state_B == pytest.approx(2 * wide.state_B, rel=1e-3)
 
 
+@pytest.mark.parametrize("place", ["array", "dram"])
+def test_what_the_optimizer_keeps_takes_its_place_on_chip(place):
+    step = training_step(load_network("lenet300"), "adam")
+    chip = load_chip("edge").replace(**{"sram.capacity_B": 600_000, "decoder.place": place})
+    residency = simulate(chip, step, batch=4).schedule.residency
+    owners = {index if layer.like is None else layer.like for index, layer in enumerate(step.layers)}
+    kept = [
+        step.layers[i].weights.total_bits // 8
+        for i in owners
+        if step.layers[i].weights and residency.pinned[i]
+    ]
+    assert residency.pinned_B == sum(kept) < 600_000
+
+
+@pytest.mark.parametrize("stage", ["dense", "fp16"])
+def test_an_update_changes_every_weight_and_bias_once(stage):
+    step = {layer.name: layer for layer in training_step(load_network("lenet300", stage)).layers}
+    assert step["fc1.update"].output_elements == 784 * 300 + 300
+
+
 def test_same_convolutions_cost_three_times_the_forward_pass():
     """Less the first layer, whose input needs no gradient."""
     forward = load_network("vgg16")

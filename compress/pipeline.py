@@ -114,8 +114,9 @@ def compress(
 
 
 def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:
-    """Check that the recipe names layers of the network and has the data it needs."""
+    """Check that the recipe names layers of the network, has the data it needs and codes what is shared."""
     layers = weights_of(network)
+    shared = False
     tables: dict[str, Mapping[str, object]] = {"gap_bits": recipe.gap_bits}
     for index, step in enumerate(recipe.steps):
         tables[f"step.{index}.densities"] = getattr(step, "densities", {})
@@ -128,6 +129,12 @@ def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:
                 f"recipe {recipe.name}: key step.{index}.patience: there is no validation split, "
                 "expected validation above 0"
             )
+        if step.kind == "encode" and not shared:
+            raise InputError(
+                f"recipe {recipe.name}: key step.{index}.kind: 'encode' finds no shared weights, expected a "
+                "share step before, without a train or prune step between"
+            )
+        shared = step.kind == "share" or (shared and step.kind not in ("train", "prune"))
     for key, table in tables.items():
         unknown = sorted(table.keys() - layers.keys())
         if unknown:

@@ -166,6 +166,8 @@ class ShareStep(Training):
 class EncodeStep(Step):
     """Code the streams of the shared network; ends in the stage named by the coding.
 
+    Comes after a share step, without a train or prune step between.
+
     Parameters
     ----------
     coding : {"huffman", "context", "smallest"}

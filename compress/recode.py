@@ -7,28 +7,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress.tensors import SharedTensor
+from compress.tensors import QuantizedTensor, SharedTensor
+from hwsim.workload import InputError
 
 if TYPE_CHECKING:
     from compress.container import Artifact
-    from compress.tensors import Coding
+    from compress.tensors import Coding, StoredTensor
 
 
 def recode(artifact: Artifact, coding: Coding) -> Artifact:
-    """Code shared weights another way, bit for bit the same, without unused codebook entries.
+    """Code shared and quantized weights another way, bit for bit the same.
+
+    Codebook entries that no weight uses are dropped.
 
     Parameters
     ----------
     coding : str
-        See `compress.tensors.Coding`; it also names the stage.
+        See `compress.tensors.Coding`; it also names the stage where weights are shared.
+
+    Raises
+    ------
+    InputError
+        If no weights are shared or quantized.
     """
-    tensors = {
-        name: replace(compact(tensor), coding=coding, gap_bits=None)
-        if isinstance(tensor, SharedTensor)
-        else tensor
-        for name, tensor in artifact.tensors.items()
-    }
-    return replace(artifact, tensors=tensors, stage=coding)
+    tensors = {name: _recoded(tensor, coding) for name, tensor in artifact.tensors.items()}
+    if all(tensors[name] is tensor for name, tensor in artifact.tensors.items()):
+        raise InputError(
+            f"network {artifact.topology.name} (stage {artifact.stage}): nothing to code, expected shared or "
+            "quantized weights"
+        )
+    shared = any(isinstance(tensor, SharedTensor) for tensor in tensors.values())
+    return replace(artifact, tensors=tensors, stage=coding if shared else artifact.stage)
+
+
+def _recoded(tensor: StoredTensor, coding: Coding) -> StoredTensor:
+    if isinstance(tensor, SharedTensor):
+        return replace(compact(tensor), coding=coding, gap_bits=None)
+    if isinstance(tensor, QuantizedTensor):
+        return replace(tensor, coding=coding, gap_bits=None)
+    return tensor
 
 
 def compact(tensor: SharedTensor) -> SharedTensor:

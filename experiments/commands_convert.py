@@ -47,7 +47,7 @@ def recode(
     output: Output,
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
 ) -> None:
-    """Code the same weights another way, bit for bit the same."""
+    """Code shared or quantized weights another way, bit for bit the same."""
     from compress.container import read
     from compress.recode import recode as coded_anew
 

@@ -127,7 +127,7 @@ def test_a_kill_in_the_middle_of_a_step_repeats_that_step(tmp_path):
 
 def test_recipes_that_begin_alike_share_their_first_results(tmp_path):
     files(WHOLE, work=tmp_path)
-    other = recipe(TRAIN, {**PRUNE, "density": 0.4}, ENCODE)
+    other = recipe(TRAIN, {**PRUNE, "density": 0.4})
     seen = []
     result = files(other, work=tmp_path, on_progress=seen.append)
     assert {report.step for report in seen if report.epoch} == {1}
@@ -283,6 +283,8 @@ def test_the_teacher_is_the_dense_network():
         ([TRAIN], {"gap_bits": {"conv1": 3}}, "key gap_bits.conv1: no such layer"),
         ([{**TRAIN, "patience": 2}], {}, "key step.0.patience: there is no validation split"),
         ([{**PRUNE, "teacher_weight": 0.5}], {}, "no dense network yet, expected a train step before"),
+        ([TRAIN, ENCODE], {}, "key step.1.kind: 'encode' finds no shared weights, expected a share step"),
+        ([TRAIN, SHARE, PRUNE, ENCODE], {}, "key step.3.kind: 'encode' finds no shared weights"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused(steps, keys, message):

@@ -1,9 +1,9 @@
 """From a compressed file to what the machine sees: layers, stored bits, zeros.
 
-Convolutions and fully-connected layers become matrix layers, a product of activations a matrix
-layer without weights, everything else that computes a vector layer. Operators that only rename
-elements (flatten, reshape, concat...) vanish: their readers read what they read. The weights of a
-layer are its first parameter; the others, biases, are side information fetched with it.
+Convolutions, fully-connected layers and products with a constant become matrix layers, a product of
+activations a matrix layer without weights, everything else that computes a vector layer. Operators that
+only rename elements (flatten, reshape, concat...) vanish: their readers read what they read. The
+weights of a layer are its first parameter; the others, biases, are side information fetched with it.
 """
 
 from __future__ import annotations
@@ -151,8 +151,10 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     if node.op == "conv_transpose":
         weight = facts.network.params[node.params[0]]
         return [_conv_transpose(node, weight, _elements(node, facts), common)]
-    if node.op == "matmul" and not constants:
-        return [_matmul(node, facts, common)]
+    if node.op == "matmul":
+        return [
+            _weighted_matmul(node, constants[0], facts, common) if constants else _matmul(node, facts, common)
+        ]
     read, written = _elements(node, facts)
     ops = _ops(node, facts, written)
     return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
@@ -211,6 +213,36 @@ def _matmul(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
     depth = facts.shapes[node.inputs[0]][-1]
     read, written = _elements(node, facts)
     return Layer(node.name, "matmul", pixels, filters, depth, read, written, groups=math.prod(lead), **common)
+
+
+def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str, Any]) -> Layer:
+    """Product with a stored matrix; with one for each of the leading axes, a 1 x 1 convolution in groups.
+
+    Filters are the columns of a stored right operand, or the rows of a stored left one.
+    """
+    weight = facts.network.params[constant]
+    if constant == node.inputs[-1]:
+        weight = weight.swapaxes(-1, -2)
+    *lead, filters, depth = weight.shape
+    groups = math.prod(lead)
+    read, written = _elements(node, facts)
+    pixels = written // (filters * groups)
+    pattern = weight.reshape(-1, depth) != 0
+    return Layer(
+        node.name,
+        "fc" if groups == 1 else "conv",
+        pixels,
+        filters,
+        depth,
+        read,
+        written,
+        groups,
+        in_hw=(pixels, 1) if groups > 1 else (1, 1),
+        out_hw=(pixels, 1) if groups > 1 else (1, 1),
+        weight_density=float(pattern.mean()),
+        pattern=pattern,
+        **common,
+    )
 
 
 def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:

@@ -12,7 +12,9 @@ from compress.counting import macs
 from compress.models import build
 from compress.network import Network, Node
 from compress.tensors import SharedTensor
+from hwsim.chip import load_chip
 from hwsim.networks import load_network
+from hwsim.simulate import simulate
 
 
 def lenet_5(stage: str) -> Artifact:
@@ -118,6 +120,36 @@ def test_products_of_activations_and_recurrent_layers() -> None:
     assert gates.weights.side_bits == 32 * 8
     assert (scores.kind, scores.pixels, scores.filters, scores.depth) == ("matmul", 5, 5, 2)
     assert (scores.inputs, moved.inputs) == ((1, 2), (1,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "inputs", "constant", "gemm"),
+    [
+        ((64, 32), ("w", "input"), (64, 64), ("fc", 32, 64, 64, 1)),
+        ((64, 32), ("w", "input"), (48, 64), ("fc", 32, 48, 64, 1)),
+        ((5, 3), ("input", "w"), (3, 7), ("fc", 5, 7, 3, 1)),
+        ((8, 32, 64), ("input", "w"), (64, 64), ("fc", 8 * 32, 64, 64, 1)),
+        ((8, 32, 64), ("input", "w"), (8, 64, 64), ("conv", 32, 64, 64, 8)),
+        ((8, 64, 32), ("w", "input"), (8, 16, 64), ("conv", 32, 16, 64, 8)),
+        ((3, 1, 32, 64), ("input", "w"), (8, 64, 16), ("conv", 3 * 32, 16, 64, 8)),
+    ],
+)
+def test_products_with_a_constant_are_layers_with_weights(shape, inputs, constant, gemm) -> None:
+    weight = np.random.default_rng(0).integers(0, 2, constant).astype(np.float32)
+    network = Network("product", shape, (Node("p", "matmul", inputs),), {"w": weight})
+    artifact = Artifact.of(network, "dense")
+    (layer,) = workload_of(artifact).layers
+    assert (layer.kind, layer.pixels, layer.filters, layer.depth, layer.groups) == gemm
+    assert layer.macs == macs(network)["p"]
+    assert layer.output_elements == np.prod(network.shapes()["p"])
+    assert layer.weights is not None
+    assert (layer.weight_count, layer.weights.nonzeros) == (weight.size, np.count_nonzero(weight))
+    assert layer.pattern is not None
+    assert layer.pattern.shape == (layer.groups * layer.filters, layer.depth)
+    first_filter = weight.reshape(-1, *constant[-2:])[0]
+    expected = first_filter[0] if inputs[0] == "w" else first_filter[:, 0]
+    np.testing.assert_array_equal(layer.pattern[0], expected != 0)
+    assert simulate(load_chip("reference_250w"), workload_of(artifact)).energy_per_inference_J > 0
 
 
 def test_further_inputs_are_read_like_the_input():

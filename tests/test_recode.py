@@ -12,7 +12,6 @@ from compress.recode import recode
 from compress.tensors import SharedTensor
 from hwsim.workload import InputError
 
-
 CODINGS = ("fixed", "huffman", "context", "smallest")
 
 

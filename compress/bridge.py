@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compress.container import Artifact, parse
 from compress.network import INPUT
 from compress.ops.window import Window
-from hwsim.workload import Layer, StoredWeights, Workload
+from compress.tensors import QuantizedTensor
+from hwsim.workload import OPERAND_BITS, Layer, StoredWeights, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split"})
 """Operators that give the same elements other names: no work, no traffic."""
+
+WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}
+"""Leading parameters of an operator that are matrices of weights."""
 
 OPS_PER_OUTPUT = {"affine": 2, "softmax": 5, "layer_norm": 8, "hard_sigmoid": 4, "hard_swish": 5}
 """Scalar operations for an output element where it is not one: multiply and add; maximum, subtract,
@@ -41,7 +45,8 @@ class _Facts(NamedTuple):
     outputs: dict[str, list[str]]
     tensors: dict[str, TensorLayout]
     input_density: Mapping[str, float]
-    arithmetic: Arithmetic
+    multiplied: dict[str, Arithmetic]
+    otherwise: Arithmetic
     owners: dict[tuple[str, ...], int]
 
     def common(self, node: Node, inputs: tuple[int, ...], index: int, *params: str) -> dict[str, Any]:
@@ -52,7 +57,7 @@ class _Facts(NamedTuple):
         owner = self.owners.setdefault((node.op, *params), index) if params else index
         return {
             "like": None if owner == index else owner,
-            "arithmetic": self.arithmetic,
+            "arithmetic": self.multiplied.get(params[0], self.otherwise) if params else self.otherwise,
             "inputs": inputs,
             "input_density": self.input_density.get(node.name, 1.0),
             "weights": _stored_weights(self.stage, [self.tensors[name] for name in params]),
@@ -76,7 +81,8 @@ def workload_of(
     input_density : dict of str to float, optional
         Measured fraction of non-zero inputs by node name; 1 where it is missing.
     arithmetic : str
-        What the machine multiplies.
+        What the machine multiplies where weights are not quantized; where they are, it multiplies
+        integers. Layers without a product of weights take the widest that occurs.
 
     Raises
     ------
@@ -86,6 +92,7 @@ def workload_of(
     counted = layout or parse(artifact.to_bytes())[1]
     network = artifact.to_network()
     shapes = network.shapes()
+    multiplied = _multiplied(artifact, network, arithmetic)
     facts = _Facts(
         network,
         artifact.stage,
@@ -93,7 +100,8 @@ def workload_of(
         _outputs(network, shapes),
         {tensor.name: tensor for tensor in counted.tensors},
         input_density or {},
-        arithmetic,
+        multiplied,
+        max(multiplied.values(), key=OPERAND_BITS.__getitem__, default=arithmetic),
         {},
     )
     layers: list[Layer] = []
@@ -112,6 +120,29 @@ def container_bits(layout: Layout) -> int:
     """Bits that belong to no layer: magic, topology, framing, CRCs and the tensors' headers."""
     headers = sum(tensor.total_bits - tensor.payload_bits - tensor.side_bits for tensor in layout.tensors)
     return sum(layout.overhead.values()) + headers
+
+
+def integer_arithmetic(bits: int) -> Arithmetic:
+    """Narrowest arithmetic of the machine that holds integers of 2 to 8 bits."""
+    return "int4" if bits <= 4 else "int8"
+
+
+def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> dict[str, Arithmetic]:
+    """Arithmetic of the products with each parameter that is a layer's weights."""
+    found = {}
+    for node in network.nodes:
+        for name in _weights(node, network):
+            tensor = artifact.tensors[name]
+            is_integer = isinstance(tensor, QuantizedTensor)
+            found[name] = integer_arithmetic(tensor.bits) if is_integer else otherwise
+    return found
+
+
+def _weights(node: Node, network: Network) -> tuple[str, ...]:
+    """Parameters that a node multiplies what it reads with, in a product of matrices."""
+    if node.op == "matmul":
+        return tuple(name for name in node.inputs if name in network.params)
+    return node.params[: WEIGHTS_OF.get(node.op, 0)]
 
 
 def _outputs(network: Network, shapes: dict[str, Shape]) -> dict[str, list[str]]:

@@ -16,12 +16,12 @@ bits cost 3.5 points with training and 13.5 without. Energy of fp64 is left empt
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from compress.bridge import workload_of
+from compress.bridge import integer_arithmetic, workload_of
 from compress.container import Artifact
 from compress.models import build
 from compress.network import Node
@@ -149,16 +149,15 @@ def energies() -> pd.DataFrame:
             artifact = Artifact.of(network, "dense")
         else:
             artifact = stored_in_16_bits(network, name)
-        workload = workload_of(artifact, arithmetic=cast("Arithmetic", arithmetic))
+        workload = workload_of(artifact, arithmetic=arithmetic)
         report = simulate(load_chip(CHIP), workload)
         components = report.energy_by("component")
         rows.append((name, arithmetic, float(components.sum()), float(components.get("dram", 0.0))))
     return pd.DataFrame(rows, columns=["format", "arithmetic", "energy_J", "dram_J"])
 
 
-ARITHMETIC = {"fp32": "fp32", "fp16": "fp16", "bf16": "bf16"} | {
-    f"int{bits}": "int8" if bits > 4 else "int4" for bits in BITS
-}
+FLOATS: dict[str, Arithmetic] = {"fp32": "fp32", "fp16": "fp16", "bf16": "bf16"}
+ARITHMETIC = FLOATS | {f"int{bits}": integer_arithmetic(bits) for bits in BITS}
 """What multiplies numbers of each format: the narrowest arithmetic that holds them."""
 
 

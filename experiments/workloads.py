@@ -49,7 +49,7 @@ def _from_dcz(path: Path) -> Workload:
     from compress.container import read
 
     artifact, layout = read(path)
-    return workload_of(artifact, layout=layout, arithmetic="int8" if artifact.stage == "int8" else "fp32")
+    return workload_of(artifact, layout=layout)
 
 
 def _from_csv(path: Path) -> Workload:

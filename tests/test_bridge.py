@@ -11,7 +11,9 @@ from compress.container import Artifact
 from compress.counting import macs
 from compress.models import build
 from compress.network import Network, Node
+from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
+from experiments.workloads import open_workloads
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.simulate import simulate
@@ -172,3 +174,35 @@ def test_nodes_of_the_same_parameters_share_what_is_stored() -> None:
     assert sum(layer.like is not None for layer in workload.layers if layer.kind == "conv") == 30
     shapes = {layer.name: layer for layer in load_network("neural_ode").layers}
     assert workload.macs == sum(layer.macs for layer in shapes.values())
+
+
+def quantized_lenet(bits) -> Artifact:
+    network = build("lenet300", np.random.default_rng(0))
+    return quantize_network(network, np.ones((2, *network.input_shape), np.float32), bits)
+
+
+@pytest.mark.parametrize(("bits", "arithmetic"), [(2, "int4"), (4, "int4"), (5, "int8"), (8, "int8")])
+def test_quantized_weights_are_multiplied_in_the_narrowest_integers(bits, arithmetic) -> None:
+    workload = workload_of(quantized_lenet(bits))
+    assert {layer.arithmetic for layer in workload.layers} == {arithmetic}
+
+
+def test_layers_of_unlike_widths_have_their_own_arithmetic() -> None:
+    found = workload_of(quantized_lenet({"fc1": 4, "fc2": 8}))
+    assert found.stage == "mixed"
+    arithmetic = {layer.name: layer.arithmetic for layer in found.layers}
+    assert arithmetic == {"fc1": "int4", "relu1": "fp32", "fc2": "int8", "relu2": "fp32", "fc3": "fp32"}
+    halves = workload_of(quantized_lenet({"fc1": 4, "fc2": 8}), arithmetic="bf16")
+    assert [layer.arithmetic for layer in halves.layers] == ["int4", "bf16", "int8", "bf16", "bf16"]
+
+
+@pytest.mark.parametrize("stage", ["int4", "int8"])
+def test_a_quantized_file_is_simulated_as_the_shipped_network_of_its_stage(tmp_path, stage) -> None:
+    """Up to what a file adds to the layers: headers and entry points."""
+    quantized_lenet(int(stage.removeprefix("int"))).save(tmp_path / "q.dcz")
+    (workload,) = open_workloads(str(tmp_path / "q.dcz"))
+    file, shipped = (
+        simulate(load_chip("edge"), found).energy_per_inference_J
+        for found in (workload, load_network("lenet300", stage))
+    )
+    assert file == pytest.approx(shipped, rel=0.02)

@@ -9,13 +9,24 @@ weights of a layer are its first parameter; the others, biases, are side informa
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compress.container import Artifact, parse
 from compress.network import INPUT
 from compress.ops.window import Window
 from compress.tensors import QuantizedTensor
-from hwsim.workload import OPERAND_BITS, Layer, StoredWeights, Workload
+from hwsim.workload import (
+    FUNCTION_OPS,
+    LRN_OPS,
+    LSTM_CELL_OPS,
+    OPERAND_BITS,
+    OPS_PER_ELEMENT,
+    Layer,
+    StoredWeights,
+    Workload,
+    vector,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +42,28 @@ VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "con
 WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}
 """Leading parameters of an operator that are matrices of weights."""
 
-OPS_PER_OUTPUT = {"affine": 2, "softmax": 5, "layer_norm": 8, "hard_sigmoid": 4, "hard_swish": 5}
-"""Scalar operations for an output element where it is not one: multiply and add; maximum, subtract,
-exponential, sum, divide; mean, centre, square, sum, root, divide, scale, shift."""
+TABLE_KINDS = {
+    "relu": "relu",
+    "clip": "relu6",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "gelu": "gelu",
+    "softmax": "softmax",
+    "layer_norm": "layernorm",
+    "rms_norm": "rmsnorm",
+}
+"""Operator -> the kind of a table of layers that does the same work."""
+
+FUNCTIONS = ("erf", "exp", "log", "pow", "reciprocal", "sqrt")
+
+OPS_PER_OUTPUT = {
+    **{op: OPS_PER_ELEMENT[kind] for op, kind in TABLE_KINDS.items()},
+    **dict.fromkeys(FUNCTIONS, FUNCTION_OPS),
+    "affine": 2,  # scale, shift
+    "hard_sigmoid": 4,  # scale, shift, minimum, maximum
+    "hard_swish": 5,  # as hard_sigmoid, and multiply
+}
+"""Scalar operations for an output element where it is not one for each input after the first."""
 
 
 class _Facts(NamedTuple):
@@ -133,8 +163,9 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
     for node in network.nodes:
         for name in _weights(node, network):
             tensor = artifact.tensors[name]
-            is_integer = isinstance(tensor, QuantizedTensor)
-            found[name] = integer_arithmetic(tensor.bits) if is_integer else otherwise
+            found[name] = (
+                integer_arithmetic(tensor.bits) if isinstance(tensor, QuantizedTensor) else otherwise
+            )
     return found
 
 
@@ -177,8 +208,7 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     if node.op == "conv":
         return [_conv(node, facts, common)]
     if node.op == "fc":
-        weight = facts.network.params[node.params[0]]
-        return [_fc(node.name, weight, _elements(node, facts), common)]
+        return [_fc(node.name, facts.network.params[node.params[0]], _elements(node, facts), common)]
     if node.op == "conv_transpose":
         weight = facts.network.params[node.params[0]]
         return [_conv_transpose(node, weight, _elements(node, facts), common)]
@@ -277,24 +307,35 @@ def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str,
 
 
 def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
-    """Gates from the inputs of all steps at once, then from the state, step after step."""
+    """Gates from the inputs of all steps at once; from the state, step after step, added to those; the cells.
+
+    A cell reads four gates and its state, and writes its output and state, as ``lstm_cell`` does.
+    """
     for_input, for_state, bias = node.params
     _, steps, features = facts.shapes[node.inputs[0]]
     gates, hidden = facts.network.params[for_state].shape
-    return [
-        _fc(
-            f"{node.name}.input",
-            facts.network.params[for_input],
-            (steps * features, steps * gates),
-            facts.common(node, inputs, index, for_input, bias),
-        ),
-        _fc(
-            node.name,
-            facts.network.params[for_state],
-            (steps * hidden, steps * hidden),
-            facts.common(node, (index,), index + 1, for_state),
-        ),
-    ]
+    units = steps * hidden
+    of_input = _fc(
+        f"{node.name}.input",
+        facts.network.params[for_input],
+        (steps * features, steps * gates),
+        facts.common(node, inputs, index, for_input, bias),
+    )
+    of_state = _fc(
+        node.name,
+        facts.network.params[for_state],
+        (units, steps * gates),
+        facts.common(node, (index,), index + 1, for_state),
+    )
+    cells = vector(
+        f"{node.name}.cell",
+        5 * units,
+        2 * units,
+        units * LSTM_CELL_OPS,
+        op="lstm_cell",
+        **facts.common(node, (index + 1,), index + 2),
+    )
+    return [of_input, replace(of_state, input_elements=units + steps * gates), cells]
 
 
 def _ops(node: Node, facts: _Facts, written: int) -> int:
@@ -304,5 +345,5 @@ def _ops(node: Node, facts: _Facts, written: int) -> int:
     if node.op == "global_avg_pool" or node.op.startswith("reduce_"):
         return math.prod(facts.shapes[node.inputs[0]])
     if node.op == "lrn":
-        return written * (2 * int(node.attrs["size"]) + 4)
+        return written * (int(node.attrs["size"]) + LRN_OPS)
     return written * OPS_PER_OUTPUT.get(node.op, max(len(node.inputs) - 1, 1))

@@ -1,8 +1,6 @@
 """Kinds of layers: from one row of a table and the shapes of its inputs to a `Layer`.
 
-A shape is (channels, height, width). Work of vector kinds, in scalar operations per output
-element: a function of one variable (exp, sigmoid, tanh) counts as 4, for look-up and interpolation;
-everything else counts its additions, multiplications, comparisons and moves.
+A shape is (channels, height, width). Work of vector kinds is counted by `workload.OPS_PER_ELEMENT`.
 """
 
 from __future__ import annotations
@@ -13,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
 from hwsim.storage import FLOAT_BITS, stored_dense, stored_entries
-from hwsim.workload import OPERAND_BITS, Layer, conv, dense_storage, fc, vector
+from hwsim.workload import (
+    LRN_OPS,
+    LSTM_CELL_OPS,
+    OPERAND_BITS,
+    OPS_PER_ELEMENT,
+    Layer,
+    conv,
+    dense_storage,
+    fc,
+    vector,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,29 +34,6 @@ Shape = tuple[int, int, int]
 GEOMETRY = ("filters", "kernel", "stride", "pad", "groups")
 STORAGE = ("bias", "weight_density", "value_bits", "index_bits")
 WINDOW = frozenset({"kernel", "stride", "pad"})
-
-OPS_PER_ELEMENT = {
-    "relu": 1,
-    "relu6": 2,
-    "sigmoid": 4,
-    "tanh": 4,
-    "silu": 5,  # sigmoid, multiply
-    "gelu": 9,  # tanh of a cubic
-    "softmax": 8,  # maximum, subtract, exp, sum, scale
-    "layernorm": 7,  # sum, centre, square, sum, scale, gain, offset
-    "groupnorm": 7,  # as layernorm
-    "rmsnorm": 4,  # square, sum, scale, gain
-    "rope": 3,  # two multiplications, one addition
-    "add": 1,
-    "multiply": 1,
-    "axpy": 2,  # one input times a number, added to the other
-    "concat": 1,  # a move
-}
-LSTM_CELL_OPS = 24
-"""Per hidden unit: three sigmoids, two tanh, three products, one sum."""
-
-LRN_OPS = 6
-"""Per element beside the squares of the neighbourhood: a power (4), offset and scale."""
 
 NORM_PARAMETERS = {"layernorm": 2, "groupnorm": 2, "rmsnorm": 1}
 """Parameters per channel, fetched with the layer."""

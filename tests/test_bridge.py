@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compress import zoo
-from compress.bridge import container_bits, workload_of
+from compress.bridge import FUNCTIONS, TABLE_KINDS, container_bits, workload_of
 from compress.container import Artifact
 from compress.counting import macs
 from compress.models import build
@@ -15,7 +15,7 @@ from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
 from experiments.workloads import open_workloads
 from hwsim.chip import load_chip
-from hwsim.networks import load_network
+from hwsim.networks import load_csv, load_network
 from hwsim.simulate import simulate
 
 
@@ -94,12 +94,50 @@ def test_a_graph_with_branches_names_the_layers_it_reads() -> None:
     assert c.pattern.shape == (6, 3)
 
 
-@pytest.mark.parametrize(("op", "expected"), [("relu", 24), ("softmax", 5 * 24), ("global_avg_pool", 24)])
+@pytest.mark.parametrize(("op", "expected"), [("softmax", 8 * 24), ("global_avg_pool", 24)])
 def test_scalar_operations(op: str, expected: int) -> None:
     network = Network("v", (4, 2, 3), (Node("x", op),), {})
     (layer,) = workload_of(Artifact.of(network, "dense")).layers
     assert layer.vector_ops == expected
     assert layer.weights is None
+
+
+ATTRIBUTES = {"clip": {"min": 0.0, "max": 6.0}}
+PARAMETERS = {"layer_norm": ("scale", "bias"), "rms_norm": ("scale",)}
+
+
+@pytest.mark.parametrize(("op", "kind"), TABLE_KINDS.items())
+def test_operators_count_as_the_same_kinds_of_a_table(tmp_path, op: str, kind: str) -> None:
+    table = tmp_path / "v.csv"
+    table.write_text(f"name,kind,channels,height,width\nx,{kind},6,2,4\n")
+    params = {name: np.ones(4, np.float32) for name in PARAMETERS.get(op, ())}
+    network = Network(
+        "v", (6, 2, 4), (Node("x", op, attrs=ATTRIBUTES.get(op, {}), params=tuple(params)),), params
+    )
+    (own,), (listed,) = workload_of(Artifact.of(network, "dense")).layers, load_csv(table).layers
+    assert (own.vector_ops, own.input_elements, own.output_elements) == (
+        listed.vector_ops,
+        listed.input_elements,
+        listed.output_elements,
+    )
+
+
+def test_local_response_normalisation_counts_as_in_a_table(tmp_path) -> None:
+    table = tmp_path / "v.csv"
+    table.write_text("name,kind,channels,height,width,kernel\nx,lrn,6,2,4,5\n")
+    attrs = {"size": 5, "alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+    network = Network("v", (6, 2, 4), (Node("x", "lrn", attrs=attrs),), {})
+    (own,), (listed,) = workload_of(Artifact.of(network, "dense")).layers, load_csv(table).layers
+    assert own.vector_ops == listed.vector_ops == 48 * (5 + 6)
+
+
+@pytest.mark.parametrize("op", FUNCTIONS)
+def test_functions_of_one_variable_count_four(op: str) -> None:
+    inputs = ("input", "two") if op == "pow" else ("input",)
+    params = {"two": np.full(1, 2, np.float32)} if op == "pow" else {}
+    network = Network("v", (4, 2, 3), (Node("x", op, inputs),), params)
+    (layer,) = workload_of(Artifact.of(network, "dense")).layers
+    assert layer.vector_ops == 4 * 24
 
 
 def test_products_of_activations_and_recurrent_layers() -> None:
@@ -113,15 +151,18 @@ def test_products_of_activations_and_recurrent_layers() -> None:
         Node("t", "transpose", ("r",), {"order": (0, 2, 1)}),
         Node("scores", "matmul", ("r", "t")),
     )
-    gates, state, moved, scores = workload_of(
+    gates, state, cells, moved, scores = workload_of(
         Artifact.of(Network("rnn", (5, 3), nodes, params), "dense")
     ).layers
     assert (gates.name, gates.pixels, gates.filters, gates.depth) == ("r.input", 5, 8, 3)
     assert (state.name, state.pixels, state.depth, state.inputs) == ("r", 5, 2, (0,))
+    assert (gates.output_elements, state.input_elements, state.output_elements) == (5 * 8, 5 * (2 + 8), 5 * 8)
+    assert (cells.op, cells.vector_ops, cells.inputs) == ("lstm_cell", 24 * 5 * 2, (1,))
+    assert (cells.input_elements, cells.output_elements) == (5 * 5 * 2, 2 * 5 * 2)
     assert gates.weights is not None
     assert gates.weights.side_bits == 32 * 8
     assert (scores.kind, scores.pixels, scores.filters, scores.depth) == ("matmul", 5, 5, 2)
-    assert (scores.inputs, moved.inputs) == ((1, 2), (1,))
+    assert (scores.inputs, moved.inputs) == ((2, 3), (2,))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from onnx_support import helper, model, reference
 
 from compress.onnx import import_onnx_bytes
 from compress.onnx.importing import CONVERTERS
+from hwsim.workload import InputError
 
 RNG = np.random.default_rng(20)
 
@@ -169,6 +170,19 @@ def test_operation_equals_onnxruntime(case):
     agree(model([node, last], {"x": ["n", *shape]}, ["z"], held, *opset), shape)
 
 
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize(
+    ("kernel", "strides", "dilations"),
+    [([3, 3], [2, 2], [1, 1]), ([4, 2], [1, 2], [1, 1]), ([2, 3], [3, 2], [1, 2]), ([4], [2], [1])],
+)
+def test_transposed_convolution_of_the_same_size(mode, kernel, strides, dilations):
+    node = helper.make_node(
+        "ConvTranspose", ["x", "w"], ["y"], auto_pad=mode, strides=strides, dilations=dilations
+    )
+    shape = (4, *(5,) * len(kernel))
+    agree(model([node], {"x": ["n", *shape]}, ["y"], {"w": values(4, 3, *kernel)}), shape)
+
+
 @pytest.mark.parametrize("case", OLD)
 def test_older_operator_sets(case):
     op, shape, attrs, opset = OLD[case]
@@ -192,6 +206,18 @@ def test_resize_to_sizes_and_upsample():
     upsample = helper.make_node("Upsample", ["x", "s"], ["y"], mode="nearest")
     scales = np.array([1, 1, 2, 3], np.float32)
     agree(model([upsample], {"x": ["n", *IMAGE]}, ["y"], {"s": scales}, opset=9), IMAGE)
+
+
+def test_resize_that_keeps_the_aspect_ratio_is_refused():
+    def resized(policy):
+        resize = helper.make_node(
+            "Resize", ["x", "", "", "s"], ["y"], keep_aspect_ratio_policy=policy, nearest_mode="floor"
+        )
+        return model([resize], {"x": [1, *IMAGE]}, ["y"], {"s": ints(1, 4, 11, 5)}, 18)
+
+    agree(resized("stretch"), IMAGE, batches=(1,))
+    with pytest.raises(InputError, match="keep_aspect_ratio_policy is 'not_larger', expected stretch"):
+        import_onnx_bytes(resized("not_larger"), "case.onnx", {"x": IMAGE})
 
 
 @pytest.mark.parametrize(("opset", "sizes"), [(11, [1, 4]), (13, [1, 4]), (13, None), (11, None)])

@@ -48,7 +48,7 @@ def _image_operator(call: Call, op: str, weight: Array, params: dict[str, Array]
         raise InputError(
             f"kernel_shape is {call.attrs['kernel_shape']}, expected that of the weights, {kernel}"
         )
-    geometry = _geometry(call, kernel)
+    geometry = _geometry(call, kernel, transposed=op == "conv_transpose")
     del geometry["kernel"]
     return _over_rows(call, op, params=params, **geometry, **attrs)
 
@@ -64,12 +64,12 @@ def _over_rows(call: Call, op: str, **extra: Any) -> Value:
     return build.apply("squeeze", build.apply(op, image, **extra), suffix=".sequence", axes=(2,))
 
 
-def _geometry(call: Call, kernel: Sequence[int]) -> dict[str, Any]:
+def _geometry(call: Call, kernel: Sequence[int], *, transposed: bool = False) -> dict[str, Any]:
     """Window attributes of the network's operators, in two dimensions."""
     rank = len(kernel)
     stride = tuple(call.attrs.get("strides", (1,) * rank))
     dilation = tuple(call.attrs.get("dilations", (1,) * rank))
-    pads = _pads(call, kernel, stride, dilation)
+    pads = _pads(call, kernel, stride, dilation, transposed=transposed)
     if not rank == len(stride) == len(dilation) == len(pads) // 2 == len(call[0].shape) - 2:
         raise InputError(
             f"kernel {tuple(kernel)}, strides {stride} and pads {pads} do not fit {call[0].shape}"
@@ -80,8 +80,9 @@ def _geometry(call: Call, kernel: Sequence[int]) -> dict[str, Any]:
 
 
 def _pads(
-    call: Call, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+    call: Call, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], *, transposed: bool
 ) -> tuple[int, ...]:
+    """Pads of all axes: before, then after; the same output size is the input's over or times the stride."""
     mode = call.attrs.get("auto_pad", "NOTSET")
     if mode in ("NOTSET", "VALID"):
         zeros = (0,) * 2 * len(kernel)
@@ -90,7 +91,8 @@ def _pads(
         raise InputError(f"auto_pad is {mode!r}, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     less, more = [], []
     for size, k, s, d in zip(call[0].shape[2:], kernel, stride, dilation, strict=True):
-        total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+        steps = 0 if transposed else (-(-size // s) - 1) * s + s - size
+        total = max(0, steps + d * (k - 1) + 1 - s)
         less.append(total // 2)
         more.append(total - total // 2)
     return tuple(less + more if mode == "SAME_UPPER" else more + less)

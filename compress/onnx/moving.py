@@ -144,8 +144,9 @@ def _spread(pads: tuple[int, ...], axes: tuple[int, ...], rank: int) -> tuple[in
 
 def resize(call: Call) -> Value:
     """Convert Resize and Upsample by nearest neighbours: one gather along each axis that changes."""
-    if call.attrs.get("mode", "nearest") != "nearest":
-        raise InputError(f"mode is {call.attrs['mode']!r}, expected nearest")
+    for name, only in (("mode", "nearest"), ("keep_aspect_ratio_policy", "stretch")):
+        if call.attrs.get(name, only) != only:
+            raise InputError(f"{name} is {call.attrs[name]!r}, expected {only}")
     shape = call[0].shape
     sizes, scales = _target(call)
     result = call[0]

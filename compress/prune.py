@@ -36,6 +36,22 @@ def weights_of(network: Network) -> dict[str, str]:
     return {node.name: node.params[0] for node in network.nodes if node.op in WEIGHTED_OPS and node.params}
 
 
+def require_weights(network: Network) -> dict[str, str]:
+    """`weights_of` a network that has some.
+
+    Raises
+    ------
+    InputError
+        If no layer is fully-connected or convolutional.
+    """
+    found = weights_of(network)
+    if not found:
+        raise InputError(
+            f"network {network.name}: no fully-connected or convolutional layer, expected one to prune"
+        )
+    return found
+
+
 def kept_count(size: int, density: float) -> int:
     """Weights that stay of `size` at `density`.
 
@@ -256,10 +272,15 @@ def sensitivity(
     densities : iterable of float
     error_of : callable
         Error of a network, for example on the validation split.
+
+    Raises
+    ------
+    InputError
+        If no layer is fully-connected or convolutional.
     """
     densities = tuple(densities)
     points = []
-    for layer, name in weights_of(network).items():
+    for layer, name in require_weights(network).items():
         weight = network.params[name]
         for density in densities:
             mask = top_mask(np.abs(weight), kept_count(weight.size, density))

@@ -18,7 +18,7 @@ from compress.container import Artifact
 from compress.least_squares import Problem, fit_codebook, fit_weights, problem
 from compress.network import INPUT, output_names
 from compress.ops import OPS, Context
-from compress.prune import WEIGHTED_OPS, global_masks, top_mask, weights_of
+from compress.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask
 from compress.share import share
 from hwsim.workload import InputError
 
@@ -42,9 +42,11 @@ class Agreement:
     top_1 : float
         Fraction of items (or positions) whose largest output is the same.
     snr_dB : float
-        Mean square of the original outputs over that of the differences.
+        Mean square of the original outputs over that of the differences: infinite without differences,
+        minus infinity if all original outputs are zero and others are not.
     largest_error : float
-        Largest difference over the largest magnitude.
+        Largest difference over the largest magnitude of the original outputs: 0 without differences,
+        infinite if all original outputs are zero and others are not.
     """
 
     top_1: float
@@ -58,8 +60,13 @@ def agreement(original: Array, other: Array) -> Agreement:
     power = float(np.square(original, dtype=np.float64).mean())
     noise = float(np.square(difference).mean())
     same = original.argmax(axis=-1) == other.argmax(axis=-1)
-    snr = 10 * math.log10(power / noise) if noise else math.inf
-    return Agreement(float(same.mean()), snr, float(np.abs(difference).max() / np.abs(original).max()))
+    top_1 = float(same.mean())
+    if not noise:
+        return Agreement(top_1, math.inf, 0.0)
+    if not power:
+        return Agreement(top_1, -math.inf, math.inf)
+    largest = float(np.abs(difference).max() / np.abs(original).max())
+    return Agreement(top_1, 10 * math.log10(power / noise), largest)
 
 
 def compress_after_training(
@@ -97,7 +104,7 @@ def compress_after_training(
     Raises
     ------
     InputError
-        If the density is not in 0..1 or the width not in 1..8.
+        If the density is not in 0..1, the width not in 1..8, or no layer is fully-connected or convolutional.
     """
     if not 1 <= bits <= 8:
         raise InputError(f"labels have {bits} bits, expected 1 to 8")
@@ -136,7 +143,7 @@ def _execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) 
 
 def _kept(network: Network, density: float) -> dict[str, int]:
     """Weights that stay in each layer: those of the highest LAMP scores in all layers together."""
-    weights = {name: network.params[name] for name in weights_of(network).values()}
+    weights = {name: network.params[name] for name in require_weights(network).values()}
     return {name: int(mask.sum()) for name, mask in global_masks(weights, density, "lamp").items()}
 
 

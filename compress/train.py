@@ -210,6 +210,22 @@ def evaluate(network: Network, split: Split, batch: int = 250) -> float:
     return wrong / len(split)
 
 
+def require_classifier(network: Network, classes: int) -> None:
+    """Refuse a network whose first output does not score each class of a data set.
+
+    Raises
+    ------
+    InputError
+        If the output for one image is not of shape (1, classes).
+    """
+    shape = network.shapes(batch=1)[network.outputs[0]]
+    if shape != (1, classes):
+        raise InputError(
+            f"network {network.name}: gives an output of shape {shape} for one image, expected "
+            f"{(1, classes)}, a score for each class of the data set"
+        )
+
+
 def with_dropout(network: Network, rates: Mapping[str, float]) -> Network:
     """Put dropout before the (first) input of the named nodes; the parameters are shared, not copied.
 

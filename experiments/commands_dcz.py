@@ -23,7 +23,10 @@ def compress(
     dataset: Data = "mnist",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     work: Annotated[
-        Path | None, typer.Option(help="Keep finished steps in this folder, and go on from those in it.")
+        Path | None,
+        typer.Option(
+            help="Keep finished steps in this folder, and go on from those in it, made by this version."
+        ),
     ] = None,
 ) -> None:
     """Train and compress a network as a recipe says, and write the model."""
@@ -104,13 +107,15 @@ def verify(model: Model, as_json: AsJson = False) -> None:
 def evaluate(model: Model, dataset: Data = "mnist", as_json: AsJson = False) -> None:
     """Execute a file on test images and print its error."""
     from compress.container import read
-    from compress.datasets import load_dataset
+    from compress.datasets import CLASSES, load_dataset
     from compress.train import evaluate as error_of
+    from compress.train import require_classifier
     from experiments.console import print_json, print_line
 
-    artifact, _ = read(model)
+    network = read(model)[0].to_network()
+    require_classifier(network, CLASSES)
     data = load_dataset(dataset)
-    error = error_of(artifact.to_network(), data.test)
+    error = error_of(network, data.test)
     if as_json:
         print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
     else:
@@ -129,7 +134,8 @@ def sensitivity(
 ) -> None:
     """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
     from compress.container import read
-    from compress.datasets import load_dataset
+    from compress.datasets import CLASSES, load_dataset
+    from compress.train import require_classifier
     from experiments import style
     from experiments.console import print_json, print_line, print_table
     from experiments.figures.sensitivity import draw
@@ -137,8 +143,8 @@ def sensitivity(
     from experiments.sensitivity import scan
     from experiments.showing import show_figures
 
-    artifact, _ = read(model)
-    network = artifact.to_network()
+    network = read(model)[0].to_network()
+    require_classifier(network, CLASSES)
     points = scan(network, load_dataset(dataset, validation=images).validation)
     points.insert(0, "network", network.name)
     with recording("sensitivity_scan", output) as run:

@@ -11,6 +11,7 @@ import pytest
 
 from compress.container import Artifact
 from compress.models import build
+from compress.network import Network, Node
 from compress.tensors import SharedTensor
 from experiments import cli
 
@@ -72,6 +73,49 @@ def test_evaluate_executes_the_file(capsys, model, images):
     assert f"test error {100 * wrong:.2f}% on 3 images of few" in run(
         capsys, "evaluate", model, "--dataset", images
     )
+
+
+def saved(path, *nodes: Node):
+    network = Network("odd", (1, 28, 28), nodes, {})
+    Artifact.of(network, "dense").save(path)
+    return path
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sensitivity"])
+@pytest.mark.parametrize(
+    ("nodes", "shape"),
+    [
+        ([Node("x", "flatten")], "(1, 784)"),
+        ([Node("x", "relu")], "(1, 1, 28, 28)"),
+        ([Node("x", "reduce_sum", attrs={"axes": (0, 1, 2, 3), "keepdims": 0})], "()"),
+        ([Node("x", "reduce_sum", attrs={"axes": (1, 2, 3), "keepdims": 0})], "(1,)"),
+    ],
+)
+def test_outputs_that_are_no_scores_of_the_classes_are_refused(
+    capsys, tmp_path, images, command, nodes, shape
+):
+    odd = saved(tmp_path / "odd.dcz", *nodes)
+    assert cli.run(cli.DCZ, [command, str(odd), "--dataset", str(images)]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert f"error: network odd: gives an output of shape {shape} for one image, expected (1, 10)" in error
+
+
+def test_sensitivity_of_a_network_without_weights_is_refused(capsys, tmp_path, images):
+    first = Node("x", "slice", ("flat",), {"ranges": ((1, 0, 10, 1),)})
+    odd = saved(tmp_path / "odd.dcz", Node("flat", "flatten"), first)
+    command = [
+        "sensitivity",
+        str(odd),
+        "--dataset",
+        str(images),
+        "--images",
+        "2",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    assert cli.run(cli.DCZ, command) == 2
+    assert "error: network odd: no fully-connected or convolutional layer" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["inspect", "verify", "evaluate"])

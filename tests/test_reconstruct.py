@@ -165,3 +165,23 @@ def test_a_trained_text_recogniser_survives():
     assert len(repaired.to_bytes()) < 4 * network.parameter_count / 8
     assert agreement(original, repaired.to_network().forward(unseen)).top_1 > 0.95
     assert agreement(original, plain.to_network().forward(unseen)).top_1 < 0.7
+
+
+@pytest.mark.parametrize(
+    ("original", "other", "snr_dB", "largest"),
+    [
+        ([[0, 0]], [[0, 0]], math.inf, 0.0),
+        ([[0, 0]], [[1, 0]], -math.inf, math.inf),
+        ([[0, 2]], [[0, 2]], math.inf, 0.0),
+        ([[0, 2]], [[0, 1]], 10 * math.log10(4), 0.5),
+    ],
+)
+def test_agreement_is_defined_for_outputs_of_zeros(original, other, snr_dB, largest):
+    found = agreement(np.array(original, np.float32), np.array(other, np.float32))
+    assert (found.top_1, found.snr_dB, found.largest_error) == (1.0, pytest.approx(snr_dB), largest)
+
+
+def test_a_network_without_weights_is_refused():
+    network = Network("plain", (4,), (Node("relu", "relu"),), {})
+    with pytest.raises(InputError, match="plain: no fully-connected or convolutional layer"):
+        compress_after_training(network, np.ones((4, 4), np.float32), density=0.5, bits=4, rng=RNG)

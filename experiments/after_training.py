@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from hwsim.simulate import Report
 
 
+MAX_MAGNITUDE = 1e10
+"""Largest magnitude of an input: the sums of products that layers are fitted by stay finite in float32."""
+
+
 class Version(NamedTuple):
     """A network in one form: its file, how near it is to the original, and a run on a chip."""
 
@@ -40,7 +44,8 @@ def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If the network takes further inputs, or the file does not hold two or more of its items.
+        If the network takes further inputs, or the file does not hold two or more of its items, in
+        numbers of at most `MAX_MAGNITUDE`.
     """
     if network.extra_inputs:
         raise InputError(
@@ -53,9 +58,14 @@ def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
         raise InputError(f"{path}: not an array of numbers, expected a .npy file of shape (items, {wanted})")
     if found.shape[1:] != network.input_shape or len(found) < 2:
         raise InputError(f"{path}: shape {found.shape}, expected (2 or more items, {wanted})")
-    if not np.isfinite(found).all():
-        raise InputError(f"{path}: holds numbers that are not finite, expected finite ones")
-    return found.astype(np.float32)
+    with np.errstate(over="ignore"):
+        inputs = found.astype(np.float32)
+    if not (np.abs(inputs) <= MAX_MAGNITUDE).all():
+        raise InputError(
+            f"{path}: holds numbers that are not finite or too large, expected finite ones of at most "
+            f"{MAX_MAGNITUDE:g}"
+        )
+    return inputs
 
 
 def shrink(

@@ -2,7 +2,8 @@
 
 A step's random numbers depend on the seed and its place in the recipe alone, and its result is kept
 in a working folder: a run that was killed goes on with the step it was in, and ends in the same
-bytes. Results are kept by all they depend on, so that recipes with equal first steps share them.
+bytes. Results are kept by the recipe, data and seed they depend on, so that recipes with equal first steps
+share them; the versions of this code and its libraries are not part of that, so that a folder is for one.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ def compress(
     seed : int
         The same seed gives the same bytes on the same machine.
     work : str or Path, optional
-        Folder for the results of finished steps, which a later run takes up; none are kept by
-        default.
+        Folder for the results of finished steps, which a later run takes up, of whatever version it is;
+        none are kept by default.
     on_progress : callable
         Gets a `Progress` at the beginning of each step and after each epoch.
 
@@ -159,7 +160,7 @@ def _reporter(recipe: Recipe, index: int, on_progress: OnProgress) -> OnEpoch:
 
 
 def _file_name(recipe: Recipe, index: int, dataset: Dataset, seed: int) -> str:
-    """Name of a step's checkpoint: a digest of all that its result depends on."""
+    """Name of a step's checkpoint: a digest of all that its result depends on beside the code."""
     depends_on = {
         "network": recipe.network,
         "steps": [step.model_dump(mode="json") for step in recipe.steps[: index + 1]],

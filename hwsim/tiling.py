@@ -106,20 +106,24 @@ def problem_of(layer: Layer, items: int) -> Problem:
 
 
 def lower_bound_bits(problem: Problem, space_bits: int) -> float:
-    """Least traffic of any schedule: every tensor once, or the red-blue pebble bound if larger.
+    """Least traffic of any blocks and order: every tensor once, or what a small memory forces if that is more.
 
-    A memory of S words forces at least ``2 M N K / sqrt(S)`` words of traffic minus what S may hold
-    at the ends (Kwasniewski et al., SC 2019, theorem 1; Hong and Kung, 1981). Words are counted at
-    the narrowest tensor's width, which keeps it a bound.
+    While ``2 S`` bits are read, a memory of S bits sees weights, inputs and partial sums of at most
+    ``3 S`` bits, which multiply at most ``S**1.5 / sqrt(w a p)`` times, where an element of them has
+    w, a and p bits (Loomis and Whitney, 1949). So all reads are at least ``2 M N K sqrt(w a p / S) - 2 S``
+    (Smith et al., "A tight I/O lower bound for matrix multiplication", arXiv 1702.02017). They count
+    a first read of every partial sum, which here starts at zero: ``M N p`` come off, and the
+    outputs that leave are added. The argument holds for any p up to the width of a partial sum; the
+    one with the largest bound is taken, which is narrower where K is small.
     """
     p = problem
     once = p.groups * (
         p.n * p.k * p.weight_bits + p.m * p.k * p.input_bits + p.m * p.n * float(p.output_bits)
     )
-    width = min(p.weight_bits, p.input_bits, p.output_bits)
-    words = max(space_bits / width, 1.0)
-    pebble = p.groups * width * (2 * p.m * p.n * p.k / words**0.5 + p.m * p.n) - 3 * space_bits
-    return max(once, pebble)
+    reads = p.k * (p.weight_bits * p.input_bits / space_bits) ** 0.5
+    psum_bits = min(float(PSUM_BITS), reads**2)
+    forced = p.groups * p.m * p.n * (2 * reads * psum_bits**0.5 - psum_bits + p.output_bits)
+    return max(once, forced - 2 * space_bits)
 
 
 Goal = Literal["traffic", "energy", "cycles", "edp"]

@@ -23,6 +23,16 @@ def test_traffic_is_the_sum_over_tensors_and_never_below_its_bound(goal):
     assert table["layer"].tolist() == [layer.name for layer in ALEXNET.layers if layer.macs]
 
 
+@pytest.mark.parametrize(
+    ("network", "batch"), [("resnet50", 1), ("squeezenet1_0", 1), ("squeezenet1_0", 4), ("bert_layer", 1)]
+)
+def test_traffic_of_shallow_layers_is_not_below_its_bound(network, batch):
+    tilings = best_tilings(EDGE, load_network(network), batch, "traffic")
+    assert {
+        found.layer.name: found.tiling.above_bound for found in tilings if found.tiling.above_bound < 1
+    } == {}
+
+
 def test_every_goal_is_best_at_what_it_minimises():
     value = {
         "traffic": lambda table: table["dram_bits"],

@@ -69,11 +69,31 @@ def test_a_batch_too_large_for_the_chip_worked_by_hand():
     assert tiling.traffic_bits == 32 * (64 * 64 + 2 * 1024 * 64)
 
 
-def test_the_pebble_bound_takes_over_in_a_small_memory():
+def test_a_small_memory_forces_more_traffic_than_every_tensor_once():
     problem = Problem(1000, 1000, 1000, 1, 32.0, 32.0, 32)
     small = lower_bound_bits(problem, 32 * 100)
-    assert small == pytest.approx(32 * (2e9 / 10 + 1e6) - 3 * 3200)
+    assert small == pytest.approx(32 * (2e9 / 10 - 2 * 100))
     assert best_tiling(problem, 32 * 100).traffic_bits >= small
+
+
+def test_the_bound_of_a_shallow_layer_is_nearly_reached_by_weights_that_stay():
+    """K = 2 weights of 45 filters stay while all rows pass: outputs leave done, nothing comes back."""
+    problem = Problem(100_000, 9_000, 2, 1, 32.0, 32.0, 32)
+    words = 2 * 45 + 2 + 1  # weights, a row of inputs, a partial sum
+    moved = 32 * (9_000 * 2 + 200 * 100_000 * 2 + 100_000 * 9_000)
+    assert moved / 1.01 < lower_bound_bits(problem, 32 * words) <= moved
+
+
+@given(
+    m=st.integers(1, 4000),
+    n=st.integers(1, 4000),
+    k=st.integers(1, 40),
+    groups=st.integers(1, 3),
+    widths=st.tuples(st.floats(0.1, 32), st.floats(0.1, 32), st.sampled_from([4, 8, 16, 32])),
+    space=st.integers(400, 40_000),
+)
+def test_no_tiling_is_below_the_bound(m, n, k, groups, widths, space):
+    assert best_tiling(Problem(m, n, k, groups, *widths), space).above_bound >= 1 - 1e-12
 
 
 def test_no_room_at_all_is_refused():

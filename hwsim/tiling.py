@@ -106,7 +106,7 @@ def problem_of(layer: Layer, items: int) -> Problem:
 
 
 def lower_bound_bits(problem: Problem, space_bits: int) -> float:
-    """Least traffic of any blocks and order: every tensor once, or what a small memory forces if that is more.
+    """Least traffic of any blocks and order: every tensor once, or what a small memory forces if more.
 
     While ``2 S`` bits are read, a memory of S bits sees weights, inputs and partial sums of at most
     ``3 S`` bits, which multiply at most ``S**1.5 / sqrt(w a p)`` times, where an element of them has

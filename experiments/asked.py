@@ -90,7 +90,9 @@ def _read_report(path: Path) -> list[dict[str, Any]]:
             texts = (run["stage"], *(asked[name] for name in ("chip", "workload", "stage")))
             if not all(isinstance(text, str) for text in texts) or type(asked["batch"]) is not int:
                 raise TypeError
-            float(run["energy_J"]), float(run["inferences_per_s"]), run["changes"].items(), asked["layers"]
+            if not all(isinstance(value, str | int | float) for value in run["changes"].values()):
+                raise TypeError
+            float(run["energy_J"]), float(run["inferences_per_s"]), asked["layers"]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise InputError(f"{path}: not a report of `hwsim run --json`, expected one") from None
     return list(runs)

@@ -19,7 +19,7 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If a text has no key or no ``=``, or a key comes twice.
+        If a text has no key or no ``=``, a value is a list or a table, or a key comes twice.
     """
     changes: dict[str, Any] = {}
     for text in texts:
@@ -29,6 +29,8 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
         if key in changes:
             raise InputError(f"change {text!r}: {key} is changed twice, expected each key once")
         changes[key] = _value(value)
+        if isinstance(changes[key], list | dict):
+            raise InputError(f"change {text!r}: found a list or a table, expected one number or word")
     return changes
 
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from experiments.assumed_stages import USUAL
 from experiments.governing import GOVERNORS
 from experiments.sweep_points import COMPRESSION, Point
-from hwsim.chip import Chip, load_chip
+from hwsim.chip import load_chip
 from hwsim.errors import InputError
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -237,22 +237,13 @@ def _check_own_axes(axes: dict[str, Range | Choices], where: str) -> None:
 
 def _check_chip_keys(axes: dict[str, Range | Choices], where: str) -> None:
     """Refuse a key that no chip of the sweep has; a key that some lack fails at their points."""
-    chips = [load_chip(str(name)) for name in axes["chip"].values]  # type: ignore[union-attr]
+    keys = set[str]().union(*(load_chip(str(name)).keys for name in axes["chip"].values))  # type: ignore[union-attr]
     for key in axes:
-        if key not in OWN_AXES + COMPRESSION_AXES and not any(_has(chip, key) for chip in chips):
+        if key not in OWN_AXES + COMPRESSION_AXES and key not in keys:
             raise InputError(
                 f"{where}: key axes.{key}: no chip of the sweep has it, expected "
                 f"{', '.join(OWN_AXES + COMPRESSION_AXES)} or a key of a chip file such as sram.capacity_B"
             )
-
-
-def _has(chip: Chip, path: str) -> bool:
-    found: Any = chip
-    for name in path.split("."):
-        if name.startswith("_") or not hasattr(found, name):
-            return False
-        found = getattr(found, name)
-    return True
 
 
 def _length(axis: Range | Choices) -> int:

@@ -29,6 +29,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
+CHANGED_DEFAULT = "design choice: changed from the default of its table"
+"""Source of a key that a chip file left out and `Chip.replace` has changed."""
+
 
 class Section(BaseModel):
     """One table of a chip file."""
@@ -151,22 +154,34 @@ class Chip(Section):
         """Seconds of one tick: a cycle of the nominal clock."""
         return 1e-9 / self.process.clock_GHz
 
+    @property
+    def keys(self) -> set[str]:
+        """Dotted keys that `replace` can change: of every table, and all that the array could be told."""
+        array = {"kind"} | {f.name for f in fields(self.array)}
+        return _leaves(self.model_dump(exclude={"array"})).keys() | {f"array.{name}" for name in array}
+
     def replace(self, **changes: Any) -> Chip:
-        """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``."""
+        """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``.
+
+        Raises
+        ------
+        InputError
+            If there is no such key, or the chip cannot be so.
+        """
         tables = self.model_dump(exclude={"array"})
         tables["array"] = {"kind": _kind_of(self.array)} | {
             f.name: getattr(self.array, f.name)
             for f in fields(self.array)
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
         }
+        keys = self.keys
         for path, value in changes.items():
-            *parents, key = path.split(".")
-            table = tables
-            for parent in parents:
-                table = table.get(parent, {})
-            if key not in table:
+            if path not in keys:
                 raise InputError(f"chip {self.name}: no key {path!r} to change")
-            table[key] = value
+            table, _, key = path.rpartition(".")
+            (tables[table] if table else tables)[key] = value
+        for path in changes.keys() & _numeric_keys(tables) - self.sources.keys():
+            tables["sources"][path] = CHANGED_DEFAULT
         return _chip_of(tables, f"chip {self.name} with {changes}")
 
 
@@ -228,7 +243,7 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
 
 def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     kind = table.get("kind")
-    if kind not in ARRAYS:
+    if not isinstance(kind, str) or kind not in ARRAYS:
         raise InputError(f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(ARRAYS)}")
     values = _validated(
         _array_schema(kind), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
@@ -285,12 +300,21 @@ def _known_keys(schema: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     return sorted(schema.model_fields)
 
 
-def _numeric_keys(tables: dict[str, Any], prefix: str = "") -> set[str]:
-    keys = set()
+def _numeric_keys(tables: dict[str, Any]) -> set[str]:
+    return {
+        path
+        for path, value in _leaves(tables).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _leaves(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key, sources apart."""
+    leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = f"{prefix}{key}"
         if isinstance(value, dict):
-            keys |= _numeric_keys(value, f"{path}.") if path != "sources" else set()
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            keys.add(path)
-    return keys
+            leaves |= _leaves(value, f"{path}.") if path != "sources" else {}
+        else:
+            leaves[path] = value
+    return leaves

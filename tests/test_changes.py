@@ -37,6 +37,8 @@ def test_options_read_back_as_the_changes_they_were():
     [
         (["sram"], "change 'sram': expected KEY=VALUE"),
         (["=1"], "expected KEY=VALUE"),
+        (["a=[1]"], "change 'a=\\[1\\]': found a list or a table"),
+        (["a={b = 1}"], "found a list or a table"),
         (["a=1", "a=2"], "change 'a=2': a is changed twice"),
     ],
 )

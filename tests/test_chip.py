@@ -1,6 +1,7 @@
 """Chip files: what is shipped loads, what is wrong is named in one sentence."""
 
 import re
+from dataclasses import fields
 from importlib import resources
 
 import pytest
@@ -26,6 +27,7 @@ def test_every_shipped_chip_loads_and_names_itself(name):
         ("[vector]\nlanes = 16\n", "", "vector", "nothing found", "a value"),
         ("[array]", "[[array]]", "array", "kind", "a table"),
         ('kind = "gemm"', 'kind = "gem"', "array.kind", "'gem'", "gemm"),
+        ('kind = "gemm"', 'kind = ["gemm"]', "array.kind", "['gemm']", "gemm"),
         ("rows = 16", "rows = 0", "array", "rows is 0", "at least 1"),
         ("rows = 16", "rowz = 16", "array.rowz", "unknown key", "rows"),
         ("clock_GHz = 0.2", "clock_GHz = nan", "process.clock_GHz", "nan", "finite"),
@@ -68,3 +70,27 @@ def test_a_replaced_key_is_validated_again():
         chip.replace(**{"sram.capacity_B": 0})
     with pytest.raises(InputError, match=r"sram\.capacityB"):
         chip.replace(**{"sram.capacityB": 1})
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_every_key_can_be_changed_even_one_that_the_file_leaves_out(name):
+    chip = load_chip(name)
+    changes = {f"array.{f.name}": getattr(chip.array, f.name) for f in fields(chip.array)}
+    changes["sram.holds_weights"] = chip.sram.holds_weights
+    assert changes.keys() < chip.keys
+    assert chip.replace(**changes).array == chip.array
+
+
+def test_a_changed_default_stays_changed_and_says_where_it_comes_from():
+    narrow = load_chip("edge").replace(**{"array.operand_bits": 16}).replace(**{"array.gate_zeros": True})
+    assert (narrow.array.operand_bits, narrow.array.gate_zeros) == (16, True)
+    assert narrow.sources["array.operand_bits"].startswith("design choice: changed from the default")
+    assert load_chip("phone").replace(**{"array.gate_zeros": False}).array.gate_zeros is False
+    with pytest.raises(InputError, match=r"array\.operand_bits: found 'few'"):
+        load_chip("edge").replace(**{"array.operand_bits": "few"})
+
+
+@pytest.mark.parametrize("path", ["name.e", "name.a.b", "sram", "sources", "array.cost", "sources.a", ""])
+def test_what_is_no_key_cannot_be_changed(path):
+    with pytest.raises(InputError, match=f"no key '{path}' to change"):
+        load_chip("edge").replace(**{path: 1})

@@ -154,6 +154,7 @@ def test_a_run_is_named_in_any_order(text, label):
         ("edge:lenet5:zipped", "no stage 'zipped'"),
         ("edge:lenet5:sram.size=1", "no key 'sram.size'"),
         ("edge:lenet5:sram.capacity_B=few", "sram.capacity_B: found 'few'"),
+        ("edge:lenet5:sram.capacity_B=[1]", "found a list or a table"),
         ("edge:lenet5:0", "batch"),
         ("edge:lenet5:power.cap_W=0.001", "power.cap_W is 0.001 W"),
     ],
@@ -188,6 +189,15 @@ def test_a_report_of_another_version_is_refused(report):
     with pytest.raises(InputError, match=r"energy_J was .* and is now"):
         parse_run(f"{report}:dense")
     assert label_of(parse_run(f"{report}:huffman")) == CODED
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, None])
+def test_a_report_with_changes_that_are_none_is_refused(report, value):
+    runs = json.loads(report.read_text())
+    runs[0]["changes"] = {"sram.capacity_B": value}
+    report.write_text(json.dumps(runs))
+    with pytest.raises(InputError, match="not a report"):
+        parse_run(f"{report}:dense")
 
 
 @pytest.mark.parametrize("content", ["", "[]x", "{}", "[1]", '[{"asked": {}}]', "null"])

@@ -56,6 +56,16 @@ stage = ["dense", "nonsense"]
 "power.cap_W" = [2.0, -1.0]
 """
 
+LEFT_OUT = """
+name = "left-out"
+method = "grid"
+[axes]
+chip = ["phone"]
+network = ["lenet5"]
+stage = ["int8"]
+array.gate_zeros = [true, false]
+"""
+
 
 @pytest.fixture
 def plan(tmp_path):
@@ -247,6 +257,12 @@ def test_killed_at_random_moments_the_table_is_the_same(tmp_path):
     assert tables(tmp_path / "cut") == tables(tmp_path / "whole")
 
 
+def test_a_key_that_the_chip_file_leaves_out_can_be_swept(plan, tmp_path):
+    swept = run_sweep(plan(LEFT_OUT), output=tmp_path / "out")
+    assert len(swept.failed) == 0
+    assert sorted(swept.table["array.gate_zeros"]) == [False, True]
+
+
 def test_failed_points_are_reported_and_never_stored(plan, tmp_path, capsys):
     plan(FAILING)
     arguments = [
@@ -319,6 +335,8 @@ def test_the_key_is_of_the_configuration_the_seed_and_the_code(monkeypatch):
         (('chip = ["edge"]', "chip = [1]"), "axes.chip"),
         (('chip = ["edge"]', 'chip = ["egde"]'), "egde"),
         (("sram.capacity_B", "sram.capacity"), "no chip of the sweep"),
+        (("sram.capacity_B", "array.cost"), "no chip of the sweep"),
+        (("sram.capacity_B", "sram"), "no chip of the sweep"),
         (("low = 1.0", "low = 5.0"), "low below high"),
         (("low = 1.0", "low = -1.0"), "logarithmic"),
         (("low = 1.0", "low = nan"), "power.cap_W"),

@@ -27,7 +27,13 @@ STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1 << 48)]
+Rate = Annotated[float, Field(ge=1e-6, le=1e12, allow_inf_nan=False)]
+"""Per second, cycle or tick: slower or faster, and time could not be counted in whole ticks."""
+Delay = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+"""Nanoseconds: up to a second."""
+ArrayCount = Annotated[int, Field(le=1 << 31)]
+"""A whole number of an array, which says itself how small it may be."""
 
 CHANGED_DEFAULT = "design choice: changed from the default of its table"
 """Source of a key that a chip file left out and `Chip.replace` has changed."""
@@ -44,7 +50,7 @@ class Process(Section):
 
     node_nm: Count
     voltage_V: Positive
-    clock_GHz: Positive
+    clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
     die_mm2: Positive
     energy_table: str
     """Name of the table that prices arithmetic, registers and SRAM banks."""
@@ -73,7 +79,7 @@ class Decoder(Section):
     """Entropy decoders between stored weights and the arrays."""
 
     count: Count
-    symbols_per_cycle: Positive
+    symbols_per_cycle: Rate
     """Rate of one decoder."""
     place: Literal["array", "dram"]
     """Decode at every use (small footprint) or once at the DRAM boundary (large footprint)."""
@@ -89,10 +95,10 @@ class Dram(Section):
     type: str
     """A type of `hwsim.dram`, which gives rows and banks."""
     channels: Count
-    bandwidth_GB_per_s: Positive
-    latency_ns: NonNegative
-    burst_B: Count
-    turnaround_ns: NonNegative
+    bandwidth_GB_per_s: Rate
+    latency_ns: Delay
+    burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
+    turnaround_ns: Delay
     energy_pJ_per_bit: Positive
     """All-in price of one bit moved: row activation and I/O included, standby apart."""
     standby_W: NonNegative
@@ -260,7 +266,7 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
 def _array_schema(kind: str) -> type[BaseModel]:
     """What pydantic checks of an array: the fields of its dataclass, strictly."""
     model: type[Any] = ARRAYS[kind]
-    hints = get_type_hints(model)
+    hints = {name: ArrayCount if hint is int else hint for name, hint in get_type_hints(model).items()}
     columns: dict[str, Any] = {
         f.name: (hints[f.name], Field(default_factory=f.default_factory))
         if callable(f.default_factory)

@@ -55,6 +55,9 @@ KINDS: dict[str, frozenset[str]] = {
 MAX_ELEMENTS = 1 << 44
 """Largest number of elements of a tensor."""
 
+MAX_VALUE_BITS = 64
+"""Widest weight that can be stored."""
+
 WITH_WEIGHTS = frozenset({"conv", "fc", *NORM_PARAMETERS})
 ELEMENTWISE_PAIRS = ("add", "multiply", "axpy")
 SEVERAL_INPUTS = frozenset({"fc", "matmul", "concat", "lstm_cell", *ELEMENTWISE_PAIRS})
@@ -164,7 +167,7 @@ def _with_weights(row: Row, layer: Layer) -> Layer:
 
 
 def _stored(row: Row, layer: Layer, density: float) -> StoredWeights:
-    bits = row.integer("value_bits", low=1, default=layer.operand_bits)
+    bits = row.integer("value_bits", low=1, high=MAX_VALUE_BITS, default=layer.operand_bits)
     filters = layer.filters * layer.groups
     bias = row.text("bias", ("yes", "no"), default="yes") == "yes"
     if not row.cells.get("index_bits"):

@@ -64,6 +64,9 @@ NETWORK_INPUT, MEMORY = "input", "memory"
 MAX_LAYERS = 1 << 16
 """Largest number of layers, copies included."""
 
+MAX_OPERATIONS, MAX_STORED_BITS = 1 << 50, 1 << 46
+"""What all layers together may do for one item, and store: more could not be counted in 64 bits."""
+
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -169,11 +172,13 @@ def workload_of(rows: Sequence[LayerRow], name: str, stage: str, provenance: str
     Raises
     ------
     InputError
-        If shapes do not match, a dimension is zero or missing, or a density lies outside 0..1.
+        If shapes do not match, a dimension is zero or missing, a density lies outside 0..1, or there
+        is more to do or to store than can be counted.
     """
     index = {item.name: i for i, item in enumerate(rows)}
     shapes: dict[str, Shape] = {}
     layers: list[Layer] = []
+    operations = stored_bits = 0
     for item in rows:
         layer, shapes[item.name] = build_layer(
             item.row, item.name, item.kind, [shapes.get(source) for source in item.inputs]
@@ -181,7 +186,19 @@ def workload_of(rows: Sequence[LayerRow], name: str, stage: str, provenance: str
         inputs = tuple(index.get(source, -1) for source in item.inputs)
         owner = _owner(item, layer, layers, index)
         layers.append(replace(layer, inputs=inputs, like=owner))
+        operations += layer.macs + layer.vector_ops
+        stored_bits += layers[-1].stored_bits
+        _require_countable(item, "operations an item", operations, MAX_OPERATIONS)
+        _require_countable(item, "stored bits", stored_bits, MAX_STORED_BITS)
     return Workload(name, stage, tuple(layers), provenance)
+
+
+def _require_countable(item: LayerRow, what: str, count: int, most: int) -> None:
+    if count > most:
+        raise InputError(
+            f"{item.row.where}: with layer {item.name} the network has {count} {what}, "
+            f"expected at most {most}"
+        )
 
 
 def _owner(item: LayerRow, layer: Layer, layers: Sequence[Layer], index: dict[str, int]) -> int | None:

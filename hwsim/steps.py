@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from hwsim.dram import load_dram
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 4096
 """Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
+
+MAX_TICKS = 1 << 46
+"""Ticks of one pass over one layer, at most: sums over passes and layers are counted in 64 bits."""
 
 
 class Channel(NamedTuple):
@@ -137,13 +141,37 @@ class Cut:
         return int(self._decode.sum()) if self._decodes(pinned) else 0
 
     def steps(self, demand: Demand, channel: Channel) -> Steps:
-        """Ticks of every step of one pass."""
+        """Ticks of every step of one pass.
+
+        Raises
+        ------
+        InputError
+            If they are more than can be counted.
+        """
+        self._require_countable(demand, channel)
         count = self.parts * demand.fetches
         read, compute, write = np.empty((3, count), np.int64)
         _fill(read, compute, write, self.payload_bits, self.side_bits, self.step_bits, demand, channel)
         if self._decodes(demand.pinned):
             return Steps(read, np.tile(self._decode, demand.fetches), compute, write)
         return Steps(read, np.zeros(count, np.int64), compute, write)
+
+    def _require_countable(self, demand: Demand, channel: Channel) -> None:
+        fetches = 0 if demand.pinned else demand.fetches
+        bursts = demand.bursts_in + channel.bursts(fetches * (self.payload_bits + self.side_bits))
+        ticks = {
+            "dram.bandwidth_GB_per_s": busy_ticks(max(bursts, demand.bursts_out), channel),
+            "array": demand.core_ticks,
+        }
+        if self._decodes(demand.pinned):
+            symbols = demand.fetches * self.symbols(demand.pinned)
+            ticks["decoder.symbols_per_cycle"] = math.ceil(symbols / self._symbols_per_tick)
+        for key, count in ticks.items():
+            if count > MAX_TICKS:
+                raise InputError(
+                    f"chip {self.chip.name}: {key} makes one pass over layer {self.layer.name} last "
+                    f"{count:.3g} ticks, expected at most {MAX_TICKS}"
+                )
 
     def _decodes(self, pinned: bool) -> bool:
         """Whether there are symbols, and what stays on chip is not decoded already."""
@@ -162,13 +190,23 @@ class Cut:
         symbols = np.concatenate([[0], np.cumsum(weights.segment_symbols)])
         return np.diff(np.floor(np.interp(ends, bits, symbols)).astype(np.int64), prepend=0)
 
-    @cached_property
-    def _decode(self) -> NDArray[np.int64]:
-        """Ticks of each part: a segment is one decoder's work, so no more help than there are segments."""
+    @property
+    def _symbols_per_tick(self) -> float:
+        """Rate of the decoders: a segment is one decoder's work, so no more help than there are segments."""
         weights, decoder = self.layer.weights, self.chip.decoder
         assert weights is not None
-        decoders = min(decoder.count, len(weights.segment_bits))
-        return np.ceil(self._symbols / (decoders * decoder.symbols_per_cycle)).astype(np.int64)
+        return min(decoder.count, len(weights.segment_bits)) * decoder.symbols_per_cycle
+
+    @cached_property
+    def _decode(self) -> NDArray[np.int64]:
+        """Ticks of each part."""
+        return np.ceil(self._symbols / self._symbols_per_tick).astype(np.int64)
+
+
+@njit(cache=True)
+def _up_to(part: int, parts: int, total: int) -> int:
+    """First `part` of `parts` equal shares of `total`, rounded down, without their product."""
+    return total // parts * part + total % parts * part // parts
 
 
 @njit(cache=True)
@@ -184,16 +222,16 @@ def _fill(  # type: ignore[no-untyped-def]
         fetch, part = k // parts, k % parts
         bursts = demand.bursts_in
         if demand.tiled:
-            bursts = (k + 1) * demand.bursts_in // steps
+            bursts = _up_to(k + 1, steps, demand.bursts_in)
         if not demand.pinned:
             end = min((part + 1) * step_bits, payload_bits) + side_bits
             bursts += -(-(fetch * (payload_bits + side_bits) + end) // burst_bits)
         busy = _busy_ticks(bursts, channel)
         read[k] = busy - read_before
         read_before = busy
-        busy = _busy_ticks((k + 1) * demand.bursts_out // steps, channel)
+        busy = _busy_ticks(_up_to(k + 1, steps, demand.bursts_out), channel)
         write[k] = busy - write_before
         write_before = busy
-        busy = (k + 1) * demand.core_ticks // steps
+        busy = _up_to(k + 1, steps, demand.core_ticks)
         compute[k] = busy - compute_before
         compute_before = busy

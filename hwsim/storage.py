@@ -136,4 +136,5 @@ def _segments(filters: int) -> int:
 
 def evenly(total: int, parts: int) -> np.ndarray:
     """Divide a whole number into `parts` that differ by at most one."""
-    return np.diff(np.arange(parts + 1, dtype=np.int64) * total // parts)
+    whole, rest = divmod(total, parts)
+    return whole + np.diff(np.arange(parts + 1, dtype=np.int64) * rest // parts)

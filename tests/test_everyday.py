@@ -120,6 +120,7 @@ BAD = {
     "hwsim run edge lenet5 --layers conv9": "conv9",
     "hwsim run edge lenet5 --set sram=1": "sram",
     "hwsim run edge lenet5 --set sram.capacity_B": "expected KEY=VALUE",
+    "hwsim run edge lenet5 --set dram.bandwidth_GB_per_s=1e-300": "key dram.bandwidth_GB_per_s: found 1e-300",
     "hwsim run edge lenet5 --set name.e=3": "no key 'name.e' to change",
     "hwsim run edge lenet5 --set name.a.b=1": "no key 'name.a.b' to change",
     "hwsim run edge lenet5 --set sram.capacity_B=[1]": "found a list or a table",

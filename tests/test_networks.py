@@ -15,7 +15,7 @@ from hwsim.errors import InputError
 from hwsim.layer_kinds import KINDS
 from hwsim.layer_table import OPTIONAL, REQUIRED
 from hwsim.networks import STAGES, load_csv, load_network, network_names, network_stages
-from hwsim.storage import gap_entries, stored_entries
+from hwsim.storage import evenly, gap_entries, stored_entries
 
 
 def parameters(workload):
@@ -390,6 +390,38 @@ def test_tensors_too_large_to_count_are_refused(tmp_path, size):
     path = table(tmp_path, f"name,kind,channels,filters\nf,fc,{size},{size}\n")
     with pytest.raises(InputError, match=r"mine.csv:2: column filters: .* at most 17592186044416 elements"):
         load_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "words"),
+    [
+        (
+            "f,fc,1000000,1,1000000,,10000000",
+            2,
+            "column value_bits: found '10000000', expected a whole number, 1 to 64",
+        ),
+        (
+            "f,maxpool,1000,4000000,,2000000x1,",
+            2,
+            "with layer f the network has 4000002000000000 operations",
+        ),
+        (
+            "e,fc,1000000,1,1000000,,\nf,fc,1000000,1,1000000,,64",
+            3,
+            "with layer f the network has .* stored bits",
+        ),
+    ],
+)
+def test_more_than_can_be_counted_is_refused(tmp_path, rows, line, words):
+    path = table(tmp_path, f"name,kind,channels,height,filters,kernel,value_bits\n{rows}\n")
+    with pytest.raises(InputError, match=f"mine.csv:{line}: {words}"):
+        load_csv(path)
+
+
+def test_bits_are_dealt_out_evenly_without_their_product():
+    shares = evenly((1 << 60) + 3, 1 << 16)
+    assert int(shares.sum()) == (1 << 60) + 3
+    assert set(shares.tolist()) == {1 << 44, (1 << 44) + 1}
 
 
 @pytest.mark.parametrize("density", ["1.5", "-0.1", "nan", "half"])

@@ -1,11 +1,13 @@
 """Steps of a pass: what they sum to is known without them, and nothing is lost between them."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.chip import load_chip
-from hwsim.steps import MAX_STEPS, Channel, Cut, Demand, busy_ticks
+from hwsim.errors import InputError
+from hwsim.steps import MAX_STEPS, MAX_TICKS, Channel, Cut, Demand, busy_ticks
 from hwsim.workload import StoredWeights, fc, vector
 
 EDGE = load_chip("edge")
@@ -85,3 +87,29 @@ def test_a_long_layer_takes_several_slots_a_step():
     cut = Cut(layer_of(coded([8 * EDGE.buffers.slot_B * MAX_STEPS + 1], [0])), EDGE)
     assert cut.step_bits == 16 * EDGE.buffers.slot_B
     assert cut.parts == MAX_STEPS // 2 + 1
+
+
+def test_shares_of_many_ticks_do_not_overflow():
+    cut = Cut(layer_of(coded([8 * EDGE.buffers.slot_B * MAX_STEPS], [0])), EDGE)
+    steps = cut.steps(Demand(64, True, False, 0, 0, MAX_TICKS), CHANNEL)
+    assert len(steps.compute) == 64 * MAX_STEPS
+    assert set(steps.compute.tolist()) == {MAX_TICKS // (64 * MAX_STEPS)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "demand", "key"),
+    [
+        (
+            {"dram.bandwidth_GB_per_s": 1e-6},
+            Demand(1, False, False, 1 << 40, 0, 1),
+            "dram.bandwidth_GB_per_s",
+        ),
+        ({"decoder.symbols_per_cycle": 1e-6}, Demand(1, True, False, 0, 0, 1), "decoder.symbols_per_cycle"),
+        ({}, Demand(1, True, False, 0, 0, MAX_TICKS + 1), "array"),
+    ],
+)
+def test_a_pass_too_long_to_count_is_refused_by_its_key(changes, demand, key):
+    chip = EDGE.replace(**changes)
+    cut = Cut(layer_of(coded([1 << 40], [1 << 30])), chip)
+    with pytest.raises(InputError, match=f"chip edge: {key} makes one pass over layer fc last"):
+        cut.steps(demand, Channel.of(chip))

@@ -33,6 +33,9 @@ ORDERS = tuple(permutations("mnk"))
 
 INDEXED_BY = {"weights": "nk", "inputs": "mk", "outputs": "mn"}
 
+FEW_PARTS = 16
+"""Parts up to which every number of them is tried."""
+
 
 class Problem(NamedTuple):
     """One layer for the search: GEMM sizes of one group, and bits per element of each tensor."""
@@ -215,7 +218,7 @@ def best_tiling(
 
 def _block_sizes(length: int) -> NDArray[np.int64]:
     """The length cut into 1, 2, 3, ... equal parts, finely while parts are few, then by halves."""
-    few = {-(-length // parts) for parts in range(1, min(length, 2 * isqrt(length)) + 1) if parts <= 16}
+    few = {-(-length // parts) for parts in range(1, min(length, 2 * isqrt(length), FEW_PARTS) + 1)}
     halves = {max(1, length >> shift) for shift in range(length.bit_length())}
     return np.array(sorted(few | halves | {1}), np.int64)
 

@@ -134,6 +134,7 @@ BAD = {
     "hwsim run edge lenet5 --stage dense --csv .": "it is a folder",
     "hwsim run eie lenet5": "cannot run on a eie array",
     "hwsim tile edge lenet5 --goal glory": "'glory'",
+    "hwsim tile edge lenet5 --batch 1000000000000000000": "expected 1 to 4096",
     "hwsim compare edge:lenet5": "Missing argument",
     "hwsim compare edge:lenet5 edge:lenet300 --hold breath": "--hold 'breath'",
     "hwsim compare edge:lenet5 edge:lenet300 --hold accuracy": "no weights to execute",

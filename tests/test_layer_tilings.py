@@ -66,7 +66,11 @@ def test_cycles_are_those_of_the_slower_of_array_and_dram():
 
 @pytest.mark.parametrize(
     ("batch", "goal", "expected"),
-    [(0, "energy", "batch is 0"), (1, "speed", "goal 'speed', expected one of traffic, energy, cycles, edp")],
+    [
+        (0, "energy", "batch is 0"),
+        (4097, "energy", "batch is 4097, expected 1 to 4096"),
+        (1, "speed", "goal 'speed', expected one of traffic, energy, cycles, edp"),
+    ],
 )
 def test_refused(batch, goal, expected):
     with pytest.raises(InputError, match=expected):

@@ -99,3 +99,7 @@ def test_no_tiling_is_below_the_bound(m, n, k, groups, widths, space):
 def test_no_room_at_all_is_refused():
     with pytest.raises(InputError, match="hold no block"):
         best_tiling(Problem(4, 4, 4, 1, 32.0, 32.0, 32), 100)
+
+
+def test_a_layer_of_a_great_many_rows_is_cut_at_once():
+    assert best_tiling(Problem(1 << 56, 4, 4, 1, 32.0, 32.0, 32), 32 * 1000).weight_fetches == 1

@@ -31,8 +31,12 @@ def open_workloads(name: str, stage: str = "") -> list[Workload]:
             raise InputError(f"{name}: a file has one stage, expected no --stage")
         return [_from_dcz(Path(name)) if Path(name).suffix == ".dcz" else _from_csv(Path(name))]
     from experiments.assumed_stages import ASSUMED, load_stage
-    from hwsim.networks import STAGES, load_network, network_stages
+    from hwsim.networks import STAGES, load_network, network_names, network_stages
 
+    if name not in network_names():
+        raise InputError(
+            f"no network {name!r}, expected one of {', '.join(network_names())}, a .dcz file or a .csv table"
+        )
     if stage:
         assumed = name in ASSUMED and stage in STAGES
         return [load_stage(name, stage) if assumed else load_network(name, stage)]

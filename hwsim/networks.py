@@ -159,7 +159,7 @@ def _index() -> dict[str, Row]:
 
 def _row(name: str) -> Row:
     if name not in _index():
-        raise InputError(f"no network {name!r}, expected one of {', '.join(network_names())} or a .csv file")
+        raise InputError(f"no network {name!r}, expected one of {', '.join(network_names())}")
     return _index()[name]
 
 

@@ -254,9 +254,11 @@ class Workload:
                 )
 
     def _may_share(self, index: int, owner: int) -> bool:
+        if not 0 <= owner < index:
+            return False
         user, found = self.layers[index], self.layers[owner]
         same = user.weights and found.weights and user.weights.total_bits == found.weights.total_bits
-        return 0 <= owner < index and found.like is None and bool(same)
+        return found.like is None and bool(same)
 
     @property
     def macs(self) -> int:

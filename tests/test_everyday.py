@@ -111,7 +111,7 @@ BAD = {
     "hwsim chips noise.toml": "not valid TOML",
     "hwsim networks nowhere": "no network 'nowhere'",
     "hwsim run nochip lenet5": "no chip 'nochip'",
-    "hwsim run edge nonet": "no network 'nonet'",
+    "hwsim run edge nonet": "llama_layer_prefill, a .dcz file or a .csv table",
     "hwsim run edge lenet5 --stage zipped": "no stage 'zipped'",
     "hwsim run edge lenet5 --batch 0": "batch is 0",
     "hwsim run edge lenet5 --batch 1000000": "expected 1 to 4096",

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -16,6 +17,7 @@ from hwsim.layer_kinds import KINDS
 from hwsim.layer_table import OPTIONAL, REQUIRED
 from hwsim.networks import STAGES, load_csv, load_network, network_names, network_stages
 from hwsim.storage import evenly, gap_entries, stored_entries
+from hwsim.workload import Workload, fc
 
 
 def parameters(workload):
@@ -456,3 +458,16 @@ def test_unknown_names_say_what_there_is():
     with pytest.raises(InputError, match="cannot be read"):
         load_csv("/nonexistent/layers.csv")
     assert network_stages("alexnet") == STAGES
+
+
+def test_only_what_takes_a_table_says_so():
+    with pytest.raises(InputError, match="no network 'nonet', expected one of lenet300") as refused:
+        load_network("nonet")
+    assert "csv" not in str(refused.value)
+
+
+@pytest.mark.parametrize("like", [-1, 1, 2])
+def test_weights_of_no_earlier_layer_are_refused(like):
+    layers = (fc("a", 4, 4), replace(fc("b", 4, 4), inputs=(0,), like=like))
+    with pytest.raises(InputError, match=f"layer b: like {like} must name an earlier layer"):
+        Workload("two", "dense", layers, "by hand")

@@ -122,6 +122,18 @@ def fit_weights(problem: Problem, weight: Array, mask: Mask) -> NDArray[np.float
     """Least-squares weights that are zero outside `mask`, by conjugate gradients from `weight`.
 
     All filters run side by side, each with its own step (Hestenes and Stiefel 1952).
+
+    Parameters
+    ----------
+    problem : Problem
+    weight : ndarray, shape (filters, \\*inputs of a filter)
+        Where to start.
+    mask : ndarray of bool, shape of `weight`
+        True where a weight may differ from zero.
+
+    Returns
+    -------
+    ndarray of float32, shape of `weight`
     """
     groups, depth = problem.input_mean.shape
     inside = mask.reshape(groups, -1, depth).transpose(0, 2, 1)

@@ -66,7 +66,18 @@ def kept_count(size: int, density: float) -> int:
 
 
 def top_mask(scores: Array, count: int) -> Mask:
-    """Mask of the `count` highest scores."""
+    """Mask of the highest scores.
+
+    Parameters
+    ----------
+    scores : ndarray of any shape
+    count : int
+        Scores that stay: none if below 1, all if as many as there are or more.
+
+    Returns
+    -------
+    ndarray of bool, shape of `scores`
+    """
     flat = scores.ravel()
     if count <= 0:
         return np.zeros(scores.shape, np.bool_)
@@ -133,6 +144,15 @@ def lamp_scores(weight: Array) -> NDArray[np.float64]:
     """Squared weight over the sum of all squares that are not smaller (Lee et al. 2021, eq. 5).
 
     The largest weight of every tensor scores 1, so that no layer loses all of its weights first.
+
+    Parameters
+    ----------
+    weight : ndarray of any shape
+
+    Returns
+    -------
+    ndarray of float64, shape of `weight`
+        From 0 to 1.
     """
     squares = np.square(weight.ravel(), dtype=np.float64)
     order = np.argsort(squares, kind="stable")
@@ -149,6 +169,15 @@ def rate_scores(weight: Array) -> NDArray[np.float64]:
     The bits of a position are those of an ideal code that knows how full each row and column is,
     ``-log2(p_row p_column / p)``; a value takes `VALUE_BITS`. So weights that are alone in their row or
     column go first, and whole units with them.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (outputs, \\*inputs)
+
+    Returns
+    -------
+    ndarray of float64, shape of `weight`
+        Squared weight per bit.
     """
     kept = (weight != 0).reshape(rows_of(weight.shape))
     row, column, whole = (_fullness(kept, axis) for axis in (1, 0, None))
@@ -166,6 +195,16 @@ def nm_mask(weight: Array, n: int, m: int) -> Mask:
     """Keep the `n` largest magnitudes of every `m` successive inputs of an output (N:M sparsity).
 
     The last group of a row is shorter where `m` does not divide the row.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (outputs, \\*inputs)
+    n, m : int
+        Weights that stay, of how many.
+
+    Returns
+    -------
+    ndarray of bool, shape of `weight`
 
     Raises
     ------

@@ -95,7 +95,23 @@ def quantize_network(
 def quantize(
     weight: Array, bits: int = 8, *, per_channel: bool = True, calibration: Calibration = "minmax"
 ) -> QuantizedTensor:
-    """Round a weight tensor to multiples of a scale; parameters as in `quantize_network`."""
+    """Round a weight tensor to multiples of a scale.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (outputs, \\*inputs)
+    bits : int
+        Width of a level, 2 to 8.
+    per_channel : bool
+        One scale for each output, instead of one for the tensor.
+    calibration : {"minmax", "percentile", "mse"}
+        As in `quantize_network`.
+
+    Raises
+    ------
+    InputError
+        If bits or calibration cannot be used.
+    """
     _check(bits, calibration)
     rows = weight.reshape(len(weight), -1) if per_channel else weight.reshape(1, -1)
     scales = np.array([scale_of(row, bits, calibration) for row in rows], np.float32)
@@ -105,6 +121,14 @@ def quantize(
 
 def scale_of(values: Array, bits: int = 8, calibration: Calibration = "minmax") -> np.float32:
     """Step between two levels for `values`, at least the smallest normal number.
+
+    Parameters
+    ----------
+    values : ndarray of any shape
+    bits : int
+        Width of a level, 2 to 8.
+    calibration : {"minmax", "percentile", "mse"}
+        As in `quantize_network`.
 
     Raises
     ------

@@ -115,7 +115,16 @@ def period_alone(chip: Chip, schedule: Schedule, prices: PriceList) -> float:
 
 
 def slowed(stream: TileStream, layer_steps: NDArray[np.int64], steps: int) -> TileStream:
-    """The stream with the core of each layer at ``layer_steps / steps``; DRAM keeps its pace."""
+    """The stream with the core of each layer at ``layer_steps / steps``; DRAM keeps its pace.
+
+    Parameters
+    ----------
+    stream : TileStream
+    layer_steps : ndarray of int64, shape (layers,)
+        Clock steps each layer runs at, 1 to `steps`.
+    steps : int
+        Clock steps of the nominal clock.
+    """
     step = layer_steps[stream.layer]
     return replace(
         stream, decode=-(-stream.decode * steps // step), compute=-(-stream.compute * steps // step)

@@ -272,6 +272,7 @@ class Dvfs(ClockScaling):
     curve: VoltageCurve = field(kw_only=True)
 
     def core_scale(self, level: int) -> float:
+        """Energy of a core action at `level` relative to nominal: the square of the voltages' ratio."""
         return _squared_voltage(self.curve, level / self.levels)
 
 

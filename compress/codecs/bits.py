@@ -31,7 +31,18 @@ def padded(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @njit(cache=True)
 def write_fixed(values: NDArray[Any], width: int, out: NDArray[np.uint8], start: int) -> int:
-    """Pack `values` of `width` <= 32 bits into zeroed `out` from bit `start`; return the end bit."""
+    """Pack fields into `out` from bit `start`; return the bit behind the last one.
+
+    Parameters
+    ----------
+    values : ndarray of whole numbers, shape (fields,)
+        Each at least 0 and below ``2**width``.
+    width : int
+        Bits of a field, 0 to 32.
+    out : ndarray of uint8, shape (bytes,)
+        Zero from bit `start` on, and long enough for all fields. Written to.
+    start : int
+    """
     at, filled = start >> 3, np.uint64(start & 7)
     pending = np.uint64(out[at]) if filled else np.uint64(0)
     for value in values:
@@ -49,9 +60,17 @@ def write_fixed(values: NDArray[Any], width: int, out: NDArray[np.uint8], start:
 
 @njit(cache=True)
 def read_fixed(data: NDArray[np.uint8], start: int, width: int, out: NDArray[Any]) -> int:
-    """Fill `out` with fields of `width` <= 32 bits from bit `start`; return the end bit.
+    """Fill `out` with fields from bit `start`; return the bit behind the last one.
 
-    `data` is `padded`, and the caller has checked that the fields end within it.
+    Parameters
+    ----------
+    data : ndarray of uint8, shape (bytes,)
+        As `padded` returns it; the caller has checked that the fields end within it.
+    start : int
+    width : int
+        Bits of a field, 0 to 32.
+    out : ndarray of whole numbers, shape (fields,)
+        Written to; its dtype holds `width` bits.
     """
     mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
     at = np.uint64(start)

@@ -52,7 +52,20 @@ def encode(
 def decode(
     gaps: NDArray[Any], entries: NDArray[Any], counts: NDArray[np.int64], length: int, size: int
 ) -> NDArray[Any]:
-    """Rebuild the flat tensor of `size` weights; the inverse of `encode`.
+    """Rebuild the flat tensor; the inverse of `encode`.
+
+    Parameters
+    ----------
+    gaps, entries : ndarray, shape (entries,)
+        Zeros before each entry, and its label; zero for fillers.
+    counts : ndarray of int64, shape (segments,)
+        Entries in each segment; they sum to the length of `gaps`.
+    length, size : int
+        Weights in a segment, and in all.
+
+    Returns
+    -------
+    ndarray of the entries' dtype, shape (size,)
 
     Raises
     ------

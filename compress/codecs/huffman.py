@@ -98,14 +98,27 @@ def code_from_lengths(lengths: NDArray[np.uint8]) -> Code:
 
 
 def encoded_bits(code: Code, counts: NDArray[np.int64]) -> int:
-    """Bits that symbols occurring `counts` times take, without the table."""
+    """Bits that symbols occurring `counts` times take, without the table.
+
+    Parameters
+    ----------
+    code : Code
+    counts : ndarray of int64, shape (alphabet,)
+    """
     return int(counts @ code.lengths.astype(np.int64))
 
 
 def encode(symbols: NDArray[Any], code: Code, out: NDArray[np.uint8], start: int) -> int:
-    """Write `symbols` into zeroed `out` from bit `start`; return the end bit.
+    """Write `symbols` into `out` from bit `start`; return the bit behind the last one.
 
-    `out` reaches at least 8 bytes beyond the end.
+    Parameters
+    ----------
+    symbols : ndarray of whole numbers, shape (symbols,)
+        Each with a code word in `code`.
+    code : Code
+    out : ndarray of uint8, shape (bytes,)
+        Zero from bit `start` on; reaches at least 8 bytes beyond the end. Written to.
+    start : int
     """
     return int(_encode(symbols, code.reversed_codes, code.lengths, out, start))
 

@@ -28,7 +28,21 @@ def top_level(bits: int) -> int:
 
 
 def levels(values: Array, scale: Array | float, bits: int) -> Array:
-    """Round values to the nearest level, half to even, and clip them to the range."""
+    """Round values to the nearest level, half to even, and clip them to the range.
+
+    Parameters
+    ----------
+    values : ndarray of floats, any shape
+    scale : float or ndarray that broadcasts to `values`
+        Real value of one level.
+    bits : int
+        Width of a level: the range ends at `top_level`, on both sides of zero.
+
+    Returns
+    -------
+    ndarray of the values' dtype and shape
+        Whole numbers.
+    """
     top = top_level(bits)
     return np.clip(np.rint(values / np.asarray(scale, values.dtype)), -top, top)
 

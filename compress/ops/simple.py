@@ -106,7 +106,18 @@ def _add_backward(grad: Array, inputs: Arrays, _params: Arrays, _attrs: Attrs, _
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
-    """Softmax of `x` along `axis`, shifted by the maximum so that it cannot overflow."""
+    """Exponentials over their sum along an axis, shifted by the maximum so that they cannot overflow.
+
+    Parameters
+    ----------
+    x : ndarray of floats, any shape
+    axis : int
+
+    Returns
+    -------
+    ndarray of the same dtype and shape
+        Sums to 1 along `axis`.
+    """
     y = np.exp(x - x.max(axis=axis, keepdims=True))
     y /= y.sum(axis=axis, keepdims=True)
     return y

@@ -39,6 +39,7 @@ class Gemm(NamedTuple):
 
     @property
     def macs(self) -> int:
+        """Multiply-accumulates of all groups, zeros included."""
         return self.m * self.n * self.k * self.groups
 
 

@@ -43,7 +43,8 @@ def crashes() -> pd.DataFrame:
 def explained(mutants: pd.DataFrame) -> pd.DataFrame:
     """Put beside each survivor why no test can, or need, tell it from the original."""
     why = pd.read_csv(SURVIVORS)
-    joined = mutants.merge(why, how="left", on=["module", "was", "now"])
+    bare = mutants.drop(columns="why", errors="ignore")  # a table of the reference has it already
+    joined = bare.merge(why, how="left", on=["module", "was", "now"])
     return joined.assign(why=joined["why"].where(~joined["killed"], ""))
 
 

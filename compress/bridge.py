@@ -172,8 +172,13 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
 def _weights(node: Node, network: Network) -> tuple[str, ...]:
     """Parameters that a node multiplies what it reads with, in a product of matrices."""
     if node.op == "matmul":
-        return tuple(name for name in node.inputs if name in network.params)
+        return _constants(node, network)
     return node.params[: WEIGHTS_OF.get(node.op, 0)]
+
+
+def _constants(node: Node, network: Network) -> tuple[str, ...]:
+    """Inputs of a node that are stored, not computed."""
+    return tuple(name for name in node.inputs if name in network.params)
 
 
 def _outputs(network: Network, shapes: dict[str, Shape]) -> dict[str, list[str]]:
@@ -201,7 +206,7 @@ def _stored_weights(stage: str, tensors: list[TensorLayout]) -> StoredWeights | 
 
 def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
     """Layers that a node becomes; the first one will have this index."""
-    constants = tuple(name for name in node.inputs if name in facts.network.params)
+    constants = _constants(node, facts.network)
     if node.op == "lstm":
         return _lstm(node, facts, inputs, index)
     common = facts.common(node, inputs, index, *node.params, *constants)
@@ -212,10 +217,10 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     if node.op == "conv_transpose":
         weight = facts.network.params[node.params[0]]
         return [_conv_transpose(node, weight, _elements(node, facts), common)]
+    if node.op == "matmul" and constants:
+        return [_weighted_matmul(node, constants[0], facts, common)]
     if node.op == "matmul":
-        return [
-            _weighted_matmul(node, constants[0], facts, common) if constants else _matmul(node, facts, common)
-        ]
+        return [_matmul(node, facts, common)]
     read, written = _elements(node, facts)
     ops = _ops(node, facts, written)
     return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
@@ -288,6 +293,7 @@ def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str,
     groups = math.prod(lead)
     read, written = _elements(node, facts)
     pixels = written // (filters * groups)
+    plane = (pixels, 1) if groups > 1 else (1, 1)
     pattern = weight.reshape(-1, depth) != 0
     return Layer(
         node.name,
@@ -298,8 +304,8 @@ def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str,
         read,
         written,
         groups,
-        in_hw=(pixels, 1) if groups > 1 else (1, 1),
-        out_hw=(pixels, 1) if groups > 1 else (1, 1),
+        in_hw=plane,
+        out_hw=plane,
         weight_density=float(pattern.mean()),
         pattern=pattern,
         **common,

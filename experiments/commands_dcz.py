@@ -1,12 +1,15 @@
 """Commands about compressed models: look into a file, check it, execute it, make one."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from experiments.commands_machine import AsJson
 from experiments.showing import Show
+
+if TYPE_CHECKING:
+    from compress.network import Network
 
 Model = Annotated[
     Path, typer.Argument(metavar="FILE", help="A compressed model, model.dcz.", show_default=False)
@@ -104,16 +107,24 @@ def verify(model: Model, as_json: AsJson = False) -> None:
     print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
 
 
-def evaluate(model: Model, dataset: Data = "mnist", as_json: AsJson = False) -> None:
-    """Execute a file on test images and print its error."""
+def _classifier(model: Path) -> "Network":
+    """Network of a file, which has to score each class of the data sets."""
     from compress.container import read
-    from compress.datasets import CLASSES, load_dataset
-    from compress.train import evaluate as error_of
+    from compress.datasets import CLASSES
     from compress.train import require_classifier
-    from experiments.console import print_json, print_line
 
     network = read(model)[0].to_network()
     require_classifier(network, CLASSES)
+    return network
+
+
+def evaluate(model: Model, dataset: Data = "mnist", as_json: AsJson = False) -> None:
+    """Execute a file on test images and print its error."""
+    from compress.datasets import load_dataset
+    from compress.train import evaluate as error_of
+    from experiments.console import print_json, print_line
+
+    network = _classifier(model)
     data = load_dataset(dataset)
     error = error_of(network, data.test)
     if as_json:
@@ -133,9 +144,7 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
-    from compress.container import read
-    from compress.datasets import CLASSES, load_dataset
-    from compress.train import require_classifier
+    from compress.datasets import load_dataset
     from experiments import style
     from experiments.console import print_json, print_line, print_table
     from experiments.figures.sensitivity import draw
@@ -143,8 +152,7 @@ def sensitivity(
     from experiments.sensitivity import scan
     from experiments.showing import show_figures
 
-    network = read(model)[0].to_network()
-    require_classifier(network, CLASSES)
+    network = _classifier(model)
     points = scan(network, load_dataset(dataset, validation=images).validation)
     points.insert(0, "network", network.name)
     with recording("sensitivity_scan", output) as run:

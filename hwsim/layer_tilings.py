@@ -16,7 +16,7 @@ import pandas as pd
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
 from hwsim.pricing import PriceList
-from hwsim.residency import MAX_BATCH
+from hwsim.residency import require_batch
 from hwsim.tiling import Goal, Prices, best_tiling, problem_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def best_tilings(chip: Chip, workload: Workload, batch: int = 1, goal: Goal = "e
     Parameters
     ----------
     batch : int
-        Items, 1 to `MAX_BATCH`.
+        Items, 1 to `residency.MAX_BATCH`.
     goal : {"traffic", "energy", "cycles", "edp"}
         DRAM bits, joules of DRAM and array, cycles with DRAM and array overlapped, or the product of
         the last two.
@@ -116,8 +116,7 @@ def best_tilings(chip: Chip, workload: Workload, batch: int = 1, goal: Goal = "e
     """
     if goal not in GOALS:
         raise InputError(f"goal {goal!r}, expected one of {', '.join(GOALS)}")
-    if not 1 <= batch <= MAX_BATCH:
-        raise InputError(f"batch is {batch}, expected 1 to {MAX_BATCH}")
+    require_batch(batch)
     prices = PriceList(chip)
     layers = [layer for layer in workload.layers if layer.kind != "vector"]
     return [_best(chip, layer, batch, goal, prices) for layer in layers]

@@ -92,6 +92,12 @@ MAX_BATCH = 4096
 """A batch that does not fit on chip is run in many passes: time and memory of a simulation grow with it."""
 
 
+def require_batch(batch: int) -> None:
+    """Refuse a batch that is not 1 to `MAX_BATCH`, by an `InputError`."""
+    if not 1 <= batch <= MAX_BATCH:
+        raise InputError(f"batch is {batch}, expected 1 to {MAX_BATCH}")
+
+
 def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
     """Every way to cut the batch that could be the best, and what stays on chip with it.
 
@@ -103,8 +109,7 @@ def candidates(chip: Chip, workload: Workload, batch: int) -> list[Residency]:
     InputError
         If the batch is not 1 to `MAX_BATCH`, or the streaming buffers alone do not fit on chip.
     """
-    if not 1 <= batch <= MAX_BATCH:
-        raise InputError(f"batch is {batch}, expected 1 to {MAX_BATCH}")
+    require_batch(batch)
     buffers = chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
     if buffers > chip.sram.capacity_B:
         raise InputError(

@@ -300,6 +300,7 @@ def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, l
         try:
             under_cap(raised, build(raised, workload, batch, prices), prices)
         except CapTooLow as refused:
+            # a static power that dwarfs the network hides what the network adds to it
             least_W = max(refused.least_W, rounded_up(least_W * (1 + 1e-6)))
         else:
             return least_W

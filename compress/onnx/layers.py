@@ -91,8 +91,8 @@ def _pads(
         raise InputError(f"auto_pad is {mode!r}, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     less, more = [], []
     for size, k, s, d in zip(call[0].shape[2:], kernel, stride, dilation, strict=True):
-        steps = 0 if transposed else (-(-size // s) - 1) * s + s - size
-        total = max(0, steps + d * (k - 1) + 1 - s)
+        short = 0 if transposed else -size % s
+        total = max(0, short + d * (k - 1) + 1 - s)
         less.append(total // 2)
         more.append(total - total // 2)
     return tuple(less + more if mode == "SAME_UPPER" else more + less)

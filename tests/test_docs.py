@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pygments.lexers import get_lexer_by_name
 
 from experiments.labs.notebooks import lab_names
 from experiments.studies import STUDIES, load_study
@@ -57,3 +58,10 @@ def test_every_page_is_in_the_contents_and_leads_somewhere(page):
     assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.MULTILINE)
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (DOCS / target).exists()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_blocks_are_in_languages_that_are_highlighted(page):
+    text = page.read_text(encoding="utf-8")
+    for language in re.findall(r"^```(?:\{code-block\} )?(\w+)$", text, re.MULTILINE):
+        assert get_lexer_by_name(language)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from compress.container import read
+from compress.execution import executable
 from compress.layout import HEADER, PAYLOAD, SIDE
 from hwsim.workload import InputError
 
@@ -76,7 +77,7 @@ def verify(path: str | Path) -> Layout:
         If it is damaged, its network cannot be executed, or a bit is not accounted for.
     """
     artifact, layout = read(path)
-    artifact.to_network()
+    executable(artifact)
     counted = sum(layout.overhead.values()) + sum(tensor.total_bits for tensor in layout.tensors)
     if counted != layout.file_bits:
         raise InputError(f"{path}: {counted} bits are accounted for, expected {layout.file_bits}")

@@ -47,7 +47,7 @@ def require_weights(network: Network) -> dict[str, str]:
     found = weights_of(network)
     if not found:
         raise InputError(
-            f"network {network.name}: no fully-connected or convolutional layer, expected one to prune"
+            f"network {network.name}: no fully-connected or convolutional layer, expected at least one"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Linear quantization after training, executed in integers.
+"""Linear quantization after training, to be executed on integers.
 
 Weights and activations become ``round(value / scale)`` in a few bits, symmetric around zero (Jacob
 et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from compress.ops.base import Array
 
 Calibration = Literal["minmax", "percentile", "mse"]
-Accumulator = Literal["int32", "float64"]
 
+FEWEST_BITS, MOST_BITS = 2, 8
 PERCENTILE = 99.9
 MSE_STEPS = 80
-INTEGER_OPS = {"fc": "integer_fc", "conv": "integer_conv"}
 
 
 def quantize_network(
@@ -67,7 +66,8 @@ def quantize_network(
     Raises
     ------
     InputError
-        If bits or calibration cannot be used, a name is no layer, or there are no images.
+        If bits or calibration cannot be used, a name is no layer, layers of the same weights are to
+        have different bits, or there are no images.
     """
     if not len(images):
         raise InputError("quantization: no images to calibrate on, expected at least one")
@@ -76,19 +76,24 @@ def quantize_network(
     unknown = sorted(bits_of.keys() - layers.keys())
     if unknown:
         raise InputError(f"quantization: no layer {unknown[0]!r}, expected one of {', '.join(layers)}")
+    widths: dict[str, int] = {}
+    for layer, width in bits_of.items():
+        if widths.setdefault(layers[layer], width) != width:
+            raise InputError(
+                f"quantization: layer {layer!r} has {width} bits, expected the {widths[layers[layer]]} of a "
+                "layer with the same weights"
+            )
     tensors: dict[str, StoredTensor] = {
-        layers[layer]: quantize(
-            network.params[layers[layer]], width, per_channel=per_channel, calibration=calibration
-        )
-        for layer, width in bits_of.items()
+        name: quantize(network.params[name], width, per_channel=per_channel, calibration=calibration)
+        for name, width in widths.items()
     }
     scales = _input_scales(network, images, bits_of, calibration)
     nodes = (
         replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.name]}) if node.name in scales else node
         for node in network.nodes
     )
-    widths = set(bits_of.values())
-    stage = f"int{widths.pop()}" if len(widths) == 1 and len(bits_of) == len(layers) else "mixed"
+    used = set(widths.values())
+    stage = f"int{used.pop()}" if len(used) == 1 and len(bits_of) == len(layers) else "mixed"
     return Artifact.of(replace(network, nodes=tuple(nodes)), stage, tensors)
 
 
@@ -146,42 +151,6 @@ def scale_of(values: Array, bits: int = 8, calibration: Calibration = "minmax") 
     return np.float32(max(largest / top, np.finfo(np.float32).tiny))
 
 
-def integer_network(artifact: Artifact, accumulator: Accumulator = "int32") -> Network:
-    """Return the network that executes a quantized artifact on integers.
-
-    Parameters
-    ----------
-    artifact : Artifact
-        As `quantize_network` makes it; layers without an input scale stay in floating point.
-    accumulator : {"int32", "float64"}
-        Integers proper, or an emulation in floating point: the same levels as numbers that
-        float64 adds without rounding, which gives the same outputs bit for bit.
-
-    Raises
-    ------
-    InputError
-        If the sums of a layer could overflow 32 bits.
-    """
-    params: dict[str, Array] = {}
-    nodes = []
-    for node in artifact.topology.nodes:
-        tensor = artifact.tensors[node.params[0]] if node.params else None
-        if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
-            weight, *bias = node.params
-            named: dict[str, Array] = {
-                f"{weight}.levels": tensor.q,
-                f"{weight}.scale": tensor.scale.reshape(-1),
-            }
-            attrs = {**node.attrs, "bits": tensor.bits, "accumulator": accumulator}
-            nodes.append(replace(node, op=INTEGER_OPS[node.op], attrs=attrs, params=(*named, *bias)))
-            params |= named
-        else:
-            nodes.append(node)
-    used = {name for node in nodes for name in (*node.params, *node.inputs)}
-    params |= {name: tensor.to_array() for name, tensor in artifact.tensors.items() if name in used}
-    return replace(artifact.topology, nodes=tuple(nodes)).network(params)
-
-
 def _input_scales(
     network: Network, images: Array, bits_of: Mapping[str, int], calibration: Calibration
 ) -> dict[str, float]:
@@ -206,8 +175,8 @@ def _squared_error(magnitudes: Array, scale: float, top: int) -> float:
 
 
 def _check(bits: int, calibration: str) -> None:
-    if not 2 <= bits <= 8:
-        raise InputError(f"quantization: {bits} bits, expected 2 to 8")
+    if not FEWEST_BITS <= bits <= MOST_BITS:
+        raise InputError(f"quantization: {bits} bits, expected {FEWEST_BITS} to {MOST_BITS}")
     if calibration not in get_args(Calibration):
         known = ", ".join(get_args(Calibration))
         raise InputError(f"quantization: calibration is {calibration!r}, expected one of {known}")

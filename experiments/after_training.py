@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from compress.allocate import quantize_within
 from compress.arrays import read_npy
 from compress.bridge import workload_of
 from compress.container import Artifact
+from compress.execution import executable
 from compress.folding import fold
+from compress.prune import WEIGHTED_OPS, require_weights
+from compress.quantize import quantize_network
 from compress.reconstruct import agreement, compress_after_training
 from compress.statistics import input_densities
 from hwsim.errors import InputError
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compress.network import Network
+    from compress.quantize import Calibration
     from compress.reconstruct import Agreement
     from hwsim.chip import Chip
     from hwsim.simulate import Report
@@ -68,6 +74,69 @@ def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
     return inputs
 
 
+def quantize(
+    original: Artifact,
+    inputs: NDArray[np.float32],
+    chip: Chip,
+    *,
+    batch: int,
+    bits: int,
+    calibration: Calibration,
+    max_bytes: int | None = None,
+    max_J: float | None = None,
+) -> tuple[Version, Version]:
+    r"""Quantize a network, its ranges measured on half of the inputs; compare on the other half.
+
+    Parameters
+    ----------
+    original : Artifact
+    inputs : ndarray, shape (items, \*input_shape)
+    chip : Chip
+    batch : int
+        Items per batch of the simulation.
+    bits : int
+        Of weights and of what layers read, 2 to 8.
+    calibration : str
+        See `compress.quantize.quantize_network`.
+    max_bytes, max_J : int, float, optional
+        Of the file, or of an inference on the chip where no activation is zero: layers get fewer than
+        `bits` to stay within it.
+
+    Returns
+    -------
+    tuple of Version
+        As `shrink`.
+
+    Raises
+    ------
+    InputError
+        If no layer has weights, or bits, calibration or budget cannot be met.
+    """
+    network = fold(original.to_network())
+    fitted, held = _halves(inputs)
+    cost, budget = (_bytes, max_bytes) if max_J is None else (partial(_joules, chip=chip, batch=batch), max_J)
+    if budget is None:
+        require_weights(network)
+        made = quantize_network(network, fitted, bits, calibration=calibration)
+    else:
+        made = quantize_within(network, fitted, budget, cost, bits, calibration=calibration)
+    return _versions(network, made, held, chip, batch)
+
+
+def _bytes(artifact: Artifact) -> dict[str, float]:
+    """Bytes of each layer's weights, and of all the rest."""
+    layout = artifact.layout()
+    of = {tensor.name: tensor.total_bits / 8 for tensor in layout.tensors}
+    layers = {node.name: of[node.params[0]] for node in artifact.topology.nodes if node.op in WEIGHTED_OPS}
+    return {**layers, "": layout.file_bits / 8 - sum(layers.values())}
+
+
+def _joules(artifact: Artifact, chip: Chip, batch: int) -> dict[str, float]:
+    """Joules of an inference by layer, power at rest apart."""
+    joules = simulate(chip, workload_of(artifact), batch).joules_by("layer")
+    return {layer: energy for (layer,), energy in joules.items()}
+
+
 def shrink(
     original: Artifact, inputs: NDArray[np.float32], chip: Chip, *, batch: int, seed: int, **how: Any
 ) -> tuple[Version, Version]:
@@ -92,13 +161,24 @@ def shrink(
         the zeros among activations from the half that is compared.
     """
     network = fold(original.to_network())
-    half = (len(inputs) + 1) // 2
-    fitted, held = inputs[:half], inputs[half:]
+    fitted, held = _halves(inputs)
     made = compress_after_training(network, fitted, rng=np.random.default_rng(seed), **how)
+    return _versions(network, made, held, chip, batch)
+
+
+def _halves(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    half = (len(inputs) + 1) // 2
+    return inputs[:half], inputs[half:]
+
+
+def _versions(
+    network: Network, made: Artifact, held: NDArray[np.float32], chip: Chip, batch: int
+) -> tuple[Version, Version]:
+    """A network and what was made of it, executed on inputs held back and simulated."""
     outputs = network.forward(held)
 
     def version(artifact: Artifact) -> Version:
-        own = artifact.to_network()
+        own = executable(artifact)
         workload = workload_of(artifact, input_density=input_densities(own, held))
         return Version(artifact, agreement(outputs, own.forward(held)), simulate(chip, workload, batch))
 

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from experiments.commands_after_training import quantize, shrink
 from experiments.commands_bench import bench
 from experiments.commands_compare import compare
 from experiments.commands_convert import export, import_, import_han, recode
@@ -24,7 +25,6 @@ from experiments.commands_page import page
 from experiments.commands_power import relight, roofline
 from experiments.commands_results import reference
 from experiments.commands_run import run_
-from experiments.commands_shrink import shrink
 from experiments.commands_sweep import pareto, sweep
 from experiments.commands_tile import tile
 from experiments.commands_validate import validate
@@ -80,7 +80,7 @@ DCZ = application(
     "hwsim run edge model.dcz.",
     {
         "Models": [compress, inspect, verify, evaluate, sensitivity, frontier],
-        "In and out": [import_, import_han, shrink, recode, export],
+        "In and out": [import_, import_han, shrink, quantize, recode, export],
     },
 )
 

@@ -101,6 +101,7 @@ def _equally_accurate(points: list[Point], dataset: str) -> tuple[Side, Side]:
 
     from compress.container import read
     from compress.datasets import load_dataset
+    from compress.execution import executable
     from compress.train import evaluate
     from experiments.asked import models_of
     from experiments.comparing import most_frugal
@@ -109,7 +110,7 @@ def _equally_accurate(points: list[Point], dataset: str) -> tuple[Side, Side]:
     images = load_dataset(dataset).test
     a, b = (
         [
-            replace(side, test_error=evaluate(read(Path(point.network))[0].to_network(), images))
+            replace(side, test_error=evaluate(executable(read(Path(point.network))[0]), images))
             for point, side in zip(candidates, _sides(candidates), strict=True)
         ]
         for candidates in models

@@ -107,24 +107,31 @@ def verify(model: Model, as_json: AsJson = False) -> None:
     print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
 
 
-def _classifier(model: Path) -> "Network":
-    """Network of a file, which has to score each class of the data sets."""
-    from compress.container import read
+def _classifier(network: "Network") -> "Network":
+    """Check that a network scores each class of the data sets."""
     from compress.datasets import CLASSES
     from compress.train import require_classifier
 
-    network = read(model)[0].to_network()
     require_classifier(network, CLASSES)
     return network
 
 
-def evaluate(model: Model, dataset: Data = "mnist", as_json: AsJson = False) -> None:
-    """Execute a file on test images and print its error."""
+def evaluate(
+    model: Model,
+    dataset: Data = "mnist",
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Compute from labels and codebooks, not from decoded weights.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Execute a file on test images and print its error; quantized layers run on integers."""
+    from compress.container import read
     from compress.datasets import load_dataset
+    from compress.execution import executable
     from compress.train import evaluate as error_of
     from experiments.console import print_json, print_line
 
-    network = _classifier(model)
+    network = _classifier(executable(read(model)[0], stored=stored))
     data = load_dataset(dataset)
     error = error_of(network, data.test)
     if as_json:
@@ -144,6 +151,7 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
+    from compress.container import read
     from compress.datasets import load_dataset
     from experiments import style
     from experiments.console import print_json, print_line, print_table
@@ -152,7 +160,7 @@ def sensitivity(
     from experiments.sensitivity import scan
     from experiments.showing import show_figures
 
-    network = _classifier(model)
+    network = _classifier(read(model)[0].to_network())
     points = scan(network, load_dataset(dataset, validation=images).validation)
     points.insert(0, "network", network.name)
     with recording("sensitivity_scan", output) as run:

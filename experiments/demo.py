@@ -13,6 +13,7 @@ import pandas as pd
 
 from compress.bridge import workload_of
 from compress.container import read
+from compress.execution import executable
 from compress.pipeline import compress
 from compress.recipe import Training
 from compress.statistics import input_densities
@@ -112,7 +113,7 @@ def compressed_rows(
         path = folder / f"{artifact.stage}.dcz"
         artifact.save(path)
         stored, layout = read(path)
-        network = stored.to_network()
+        network = executable(stored)
         densities = input_densities(network, dataset.test.x[:DENSITY_IMAGES])
         yield Row(
             f"{recipe.network} on {chip.name}",

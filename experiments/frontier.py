@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from compress.container import read
+from compress.execution import executable
 from compress.models import MODELS, build
 from compress.recipe import Training, load_recipe, recipe_names
 from compress.train import evaluate
@@ -69,7 +70,7 @@ def runs(paths: Iterable[Path], dataset: Dataset) -> pd.DataFrame:
 
 def _run(path: Path, dataset: Dataset) -> dict[str, Any]:
     artifact, layout = read(path)
-    network = artifact.to_network()
+    network = executable(artifact)
     name, seed = _recipe_and_seed(path.stem)
     recipe = load_recipe(name) if name in recipe_names() else None
     return {
@@ -80,7 +81,7 @@ def _run(path: Path, dataset: Dataset) -> dict[str, Any]:
         "augmented": _augmented(recipe),
         "bytes": layout.file_bits // 8,
         "ratio": layout.ratio,
-        "nonzeros": sum(int(np.count_nonzero(value)) for value in network.params.values()),
+        "nonzeros": sum(int(np.count_nonzero(value)) for value in artifact.arrays().values()),
         "test_error_pct": 100 * evaluate(network, dataset.test),
     }
 

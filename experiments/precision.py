@@ -23,11 +23,12 @@ import pandas as pd
 
 from compress.bridge import integer_arithmetic, workload_of
 from compress.container import Artifact
+from compress.execution import executable
 from compress.models import build
 from compress.network import Node
 from compress.ops.rounding import FORMATS, rounded_float
 from compress.prune import weights_of
-from compress.quantize import integer_network, quantize_network
+from compress.quantize import quantize_network
 from compress.recipe import QuantizeStep, TrainStep
 from compress.state import State
 from compress.tensors import DenseTensor
@@ -64,7 +65,7 @@ def measure() -> pd.DataFrame:
         for name, bits, size, network in floating(state.network):
             rows.append((seed, "float", name, bits, size, error_pct(network, dataset.test)))
         for way, name, bits, artifact in integers(state, dataset, seed):
-            error = error_pct(integer_network(artifact), dataset.test)
+            error = error_pct(executable(artifact), dataset.test)
             rows.append((seed, way, name, bits, len(artifact.to_bytes()), error))
     return pd.DataFrame(rows, columns=["seed", "way", "format", "bits", "file_bytes", "test_error_pct"])
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.allocate import choose_bits, layer_costs, layer_losses
+from compress.allocate import allocations, layer_losses, quantize_within
+from compress.execution import executable
 from compress.models import lenet_300_100
-from compress.quantize import integer_network, quantize_network
+from compress.network import Network, Node
+from compress.quantize import quantize_network
 from hwsim.workload import InputError
 
 BITS = (2, 4, 8)
@@ -21,60 +23,106 @@ def total(table, bits):
     return sum(table[layer][width] for layer, width in bits.items())
 
 
-def test_the_layer_that_loses_most_gets_the_bits():
+def test_the_layer_that_loses_most_gets_the_bits_first():
     losses = {"a": {2: 9.0, 4: 1.0, 8: 0.0}, "b": {2: 0.2, 4: 0.1, 8: 0.0}}
-    costs = layer_costs(losses, BITS, lambda layer, bits: 100 * bits)
-    assert choose_bits(losses, costs, 400) == {"a": 2, "b": 2}
-    assert choose_bits(losses, costs, 650) == {"a": 4, "b": 2}
-    assert choose_bits(losses, costs, 1000) == {"a": 8, "b": 2}
-    assert choose_bits(losses, costs, 1600) == {"a": 8, "b": 8}
+    costs = {layer: {bits: 100.0 * bits for bits in BITS} for layer in losses}
+    assert allocations(losses, costs) == [
+        {"a": 2, "b": 2},
+        {"a": 4, "b": 2},  # 8 for 200
+        {"a": 8, "b": 2},  # 1 for 400
+        {"a": 8, "b": 4},  # 0.1 for 200
+        {"a": 8, "b": 8},  # 0.1 for 400
+    ]
 
 
-def test_another_cost_is_another_choice():
+def test_another_cost_is_another_order():
     losses = {"wide": {2: 1.0, 8: 0.0}, "busy": {2: 0.9, 8: 0.0}}
-    in_bytes = layer_costs(losses, (2, 8), lambda layer, bits: bits * {"wide": 10, "busy": 1}[layer])
-    in_joules = layer_costs(losses, (2, 8), lambda layer, bits: bits * {"wide": 1, "busy": 10}[layer])
-    assert choose_bits(losses, in_bytes, 60) == {"wide": 2, "busy": 8}
-    assert choose_bits(losses, in_joules, 60) == {"wide": 8, "busy": 2}
+    in_bytes = {layer: {2: 2.0 * size, 8: 8.0 * size} for layer, size in {"wide": 10, "busy": 1}.items()}
+    in_joules = {layer: {2: 2.0 * size, 8: 8.0 * size} for layer, size in {"wide": 1, "busy": 10}.items()}
+    assert allocations(losses, in_bytes)[1] == {"wide": 2, "busy": 8}
+    assert allocations(losses, in_joules)[1] == {"wide": 8, "busy": 2}
 
 
 tables = st.lists(st.lists(st.integers(0, 50), min_size=3, max_size=3), min_size=1, max_size=4)
 
 
-@given(tables, st.lists(st.integers(1, 9), min_size=4, max_size=4), st.integers(0, 400))
-def test_on_the_hull_nothing_is_better(losses, sizes, slack):
+@given(tables, st.lists(st.integers(1, 9), min_size=4, max_size=4))
+def test_nothing_beats_what_is_on_the_path(losses, sizes):
     known = {str(i): dict(zip(BITS, map(float, row), strict=True)) for i, row in enumerate(losses)}
-    costs = layer_costs(known, BITS, lambda layer, bits: float(bits * sizes[int(layer)]))
-    budget = sum(row[2] for row in costs.values()) + slack
-    chosen = choose_bits(known, costs, budget)
-    assert total(costs, chosen) <= budget
-    reached, spent = total(known, chosen), total(costs, chosen)
-    for widths in product(BITS, repeat=len(known)):
-        other = dict(zip(known, widths, strict=True))
-        # whoever does better has to spend more than the largest step of one layer beyond what was left
-        if total(known, other) < reached - 1e-9 and total(costs, other) <= spent:
-            largest = max(costs[layer][8] - costs[layer][2] for layer in known)
-            assert budget - spent < largest
+    costs = {layer: {bits: float(bits * sizes[int(layer)]) for bits in BITS} for layer in known}
+    path = allocations(known, costs)
+    assert all(total(costs, a) < total(costs, b) for a, b in pairwise(path))
+    assert all(total(known, a) > total(known, b) for a, b in pairwise(path))
+    others = [dict(zip(known, widths, strict=True)) for widths in product(BITS, repeat=len(known))]
+    points = [(total(costs, other), total(known, other)) for other in others]
+    assert total(known, path[-1]) == min(loss for _, loss in points)
+    for chosen in path:
+        cost, loss = total(costs, chosen), total(known, chosen)
+        assert not any((x <= cost and y < loss) or (x < cost and y <= loss) for x, y in points)
 
 
-def test_bad_budgets_and_tables_are_refused():
-    losses = {"a": {2: 1.0, 8: 0.0}}
-    with pytest.raises(InputError, match="budget of 1 is too small, expected at least 2"):
-        choose_bits(losses, {"a": {2: 2.0, 8: 8.0}}, 1)
-    with pytest.raises(InputError, match="different layers or choices"):
-        choose_bits(losses, {"a": {2: 2.0}}, 10)
+def sizes(artifact):
+    """Bytes by tensor that are not those of the container."""
+    return {
+        tensor.name.removesuffix(".weight"): tensor.total_bits / 8 for tensor in artifact.layout().tensors
+    }
+
+
+def trained():
+    rng = np.random.default_rng(0)
+    return lenet_300_100(rng, (20, 10)), rng.random((60, 1, 28, 28), dtype=np.float32)
+
+
+def test_the_most_that_a_budget_allows():
+    network, x = trained()
+    whole = {bits: sum(sizes(quantize_network(network, x, bits)).values()) for bits in range(2, 9)}
+    assert quantize_within(network, x, whole[8], sizes).stage == "int8"
+    assert quantize_within(network, x, whole[4], sizes, 4).stage == "int4"
+    budget = (whole[2] + whole[8]) / 2
+    mixed = quantize_within(network, x, budget, sizes)
+    assert whole[2] < sum(sizes(mixed).values()) <= budget
+    with pytest.raises(InputError, match=f"costs {whole[2]:.4g} with the fewest bits, expected a budget"):
+        quantize_within(network, x, whole[2] - 1, sizes)
+
+
+def test_costs_that_do_not_add_up_are_still_within_the_budget():
+    network, x = trained()
+
+    def falling_off(artifact):
+        parts = sizes(artifact)
+        return parts | {"cliff": 1e6 * (sum(parts.values()) > 12_000)}
+
+    mixed = quantize_within(network, x, 100_000.0, falling_off)
+    assert 8_000 < sum(sizes(mixed).values()) <= 12_000
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, float("nan")])
+def test_a_budget_is_more_than_zero(budget):
+    with pytest.raises(InputError, match="expected more than zero"):
+        quantize_within(*trained(), budget, sizes)
+
+
+def test_layers_of_the_same_weights_have_the_same_bits():
+    nodes = (Node("a", "fc", params=("w",)), Node("b", "fc", params=("w",)))
+    network = Network("twice", (2,), nodes, {"w": np.eye(2, dtype=np.float32)})
+    x = np.ones((2, 2), np.float32)
+    assert quantize_network(network, x, {"a": 4, "b": 4}).stage == "int4"
+    with pytest.raises(
+        InputError, match="layer 'b' has 3 bits, expected the 4 of a layer with the same weights"
+    ):
+        quantize_network(network, x, {"a": 4, "b": 3})
 
 
 def test_losses_are_measured_and_mixed_networks_execute():
-    rng = np.random.default_rng(0)
-    network = lenet_300_100(rng, (20, 10))
-    x, y = rng.random((60, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, 60)
-    losses = layer_losses(network, x, y, (2, 8))
+    network, x = trained()
+    losses = layer_losses(network, x, (2, 5, 8))
     assert losses.keys() == {"fc1", "fc2", "fc3"}
-    assert all(abs(known[8]) < 0.01 < abs(known[2]) + 0.01 for known in losses.values())
+    assert all(100 * known[8] < 10 * known[5] < known[2] for known in losses.values())
+    alone = executable(quantize_network(network, x, {"fc2": 5}, calibration="mse")).forward(x)
+    assert losses["fc2"][5] == pytest.approx(((alone - network.forward(x)) ** 2).sum())
     mixed = quantize_network(network, x, {"fc1": 8, "fc3": 3})
     assert mixed.stage == "mixed"
-    integers, emulated = (integer_network(mixed, kind).forward(x) for kind in ("int32", "float64"))
+    integers, emulated = (executable(mixed, accumulator=kind).forward(x) for kind in ("int32", "float64"))
     assert integers.tobytes() == emulated.tobytes()
     with pytest.raises(InputError, match="no layer 'fc9', expected one of fc1"):
         quantize_network(network, x, {"fc9": 8})

@@ -8,10 +8,11 @@ import pytest
 from compress.aware import QuantizationAware
 from compress.container import parse
 from compress.datasets import Dataset, Split
+from compress.execution import executable
 from compress.models import lenet_300_100
 from compress.network import Network, Node
 from compress.ops.rounding import rounded_float
-from compress.quantize import integer_network, quantize_network
+from compress.quantize import quantize_network
 from compress.recipe import QuantizeStep
 from compress.state import State
 from compress.steps import KINDS, Workbench
@@ -65,7 +66,7 @@ def test_what_training_saw_is_what_the_integers_compute():
     learner = aware.learner(network)
     rounded = learner.with_params(aware.executed(network.params, 0.0))
     x = data.test.x
-    expected = integer_network(aware.artifact(network.params)).forward(x)
+    expected = executable(aware.artifact(network.params)).forward(x)
     np.testing.assert_allclose(rounded.forward(x), expected, rtol=1e-4, atol=1e-4)
     assert aware.artifact(network.params).to_bytes() == start.to_bytes()
 
@@ -78,6 +79,6 @@ def test_fine_tuning_wins_back_what_three_bits_lose():
         step = QuantizeStep(kind="quantize", bits=3, epochs=epochs, batch=20, learning_rate=0.02)
         artifact = parse(KINDS["quantize"].artifact(step, State(network), bench).to_bytes())[0]
         assert artifact.stage == "int3"
-        logits = integer_network(artifact).forward(data.test.x)
+        logits = executable(artifact).forward(data.test.x)
         errors.append(np.mean(logits.argmax(axis=1) != data.test.y))
     assert errors[1] < 0.05 < 0.2 < errors[0]

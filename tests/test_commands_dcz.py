@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from compress.container import Artifact
+from compress.datasets import load_dataset
+from compress.execution import executable
 from compress.models import build
 from compress.network import Network, Node
+from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
 from experiments import cli
 
@@ -73,6 +76,22 @@ def test_evaluate_executes_the_file(capsys, model, images):
     assert f"test error {100 * wrong:.2f}% on 3 images of few" in run(
         capsys, "evaluate", model, "--dataset", images
     )
+
+
+@pytest.mark.parametrize("stored", [[], ["--stored"]])
+def test_evaluate_executes_quantized_layers_on_integers(capsys, tmp_path, stored):
+    rng = np.random.default_rng(5)
+    pixels, nobody = rng.integers(0, 256, (40, 28, 28), np.uint8), np.zeros(40, np.uint8)
+    own = tmp_path / "own.npz"
+    np.savez(own, x_train=pixels, y_train=nobody, x_test=pixels, y_test=nobody)
+    network, x = build("lenet300", rng), load_dataset(str(own)).test.x
+    artifact = quantize_network(network, x, 2)
+    integers, floats = (made.forward(x).argmax(1) for made in (executable(artifact), artifact.to_network()))
+    assert (integers != floats).any()
+    artifact.save(tmp_path / "int2.dcz")
+    np.savez(own, x_train=pixels, y_train=nobody, x_test=pixels, y_test=integers.astype(np.uint8))
+    command = ["evaluate", tmp_path / "int2.dcz", "--dataset", own, "--json", *stored]
+    assert json.loads(run(capsys, *command))["test_error"] == 0
 
 
 def saved(path, *nodes: Node):

@@ -10,9 +10,9 @@ import pytest
 from compress import pipeline
 from compress.container import parse
 from compress.datasets import Dataset, Split
+from compress.execution import executable
 from compress.network import Network, Node
 from compress.pipeline import compress
-from compress.quantize import integer_network
 from compress.recipe import Recipe
 from compress.state import State, load, save
 from compress.tensors import DenseTensor, PrunedTensor, SharedTensor
@@ -247,7 +247,7 @@ def test_integers_come_beside_the_other_stages():
     aside = recipe(TRAIN, {"kind": "quantize", "bits": 4, "calibration": "mse", "images": 50}, PRUNE)
     artifacts = list(compress(aside, DATA))
     assert [artifact.stage for artifact in artifacts] == ["dense", "int4", "pruned"]
-    assert evaluate(integer_network(artifacts[1]), DATA.test) < 0.1
+    assert evaluate(executable(artifacts[1]), DATA.test) < 0.1
 
 
 def test_training_stops_early_and_keeps_the_best_epoch():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,9 +12,10 @@ from hypothesis.extra.numpy import arrays
 
 from compress.container import parse
 from compress.datasets import load_dataset
+from compress.execution import executable
 from compress.models import build
 from compress.network import Network, Node
-from compress.quantize import integer_network, quantize, quantize_network, scale_of
+from compress.quantize import quantize, quantize_network, scale_of
 from compress.recipe import TrainStep
 from compress.state import State
 from compress.train import evaluate
@@ -73,7 +76,7 @@ def images(count: int, seed: int = 1) -> np.ndarray:
 def test_integers_give_the_bits_of_the_emulation(name, per_channel, bits):
     artifact = quantize_network(lenet(name), images(8), bits, per_channel=per_channel, calibration="mse")
     assert artifact.stage == f"int{bits}"
-    integers, emulated = (integer_network(artifact, kind) for kind in ("int32", "float64"))
+    integers, emulated = (executable(artifact, accumulator=kind) for kind in ("int32", "float64"))
     assert integers.params["fc1.weight.levels"].dtype == np.int8
     x = images(12, seed=2)
     assert integers.forward(x).tobytes() == emulated.forward(x).tobytes()
@@ -96,7 +99,7 @@ def test_any_convolution_in_integers_equals_its_emulation(data):
     network = Network("one", (4, 5, 5), nodes, params)
     x = rng.normal(size=(3, 4, 5, 5)).astype(np.float32)
     artifact = quantize_network(network, x, data.draw(st.integers(2, 8)))
-    integers, emulated = (integer_network(artifact, kind).forward(x) for kind in ("int32", "float64"))
+    integers, emulated = (executable(artifact, accumulator=kind).forward(x) for kind in ("int32", "float64"))
     assert integers.tobytes() == emulated.tobytes()
 
 
@@ -106,16 +109,17 @@ def test_one_layer_in_integers_by_hand():
     params = {"w": np.array([[31.75, 2.0]], np.float32), "b": np.array([0.5], np.float32)}
     network = Network("one", (2,), nodes, params)
     artifact = quantize_network(network, np.array([[15.875, 1]], np.float32))
-    y = integer_network(artifact).forward(np.array([[99.0, -5.0]], np.float32))
-    assert y[0, 0] == 15809 / 32 + 0.5
+    for accumulator in ("int32", "float64"):
+        executed = executable(artifact, accumulator=accumulator)
+        assert executed.forward(np.array([[99.0, -5.0]], np.float32))[0, 0] == 15809 / 32 + 0.5
 
 
 def test_eight_bits_hardly_change_the_outputs_and_survive_the_file():
     network, x = lenet("lenet5"), images(20)
     artifact = quantize_network(network, x)
     read = parse(artifact.to_bytes())[0]
-    y = integer_network(read).forward(x)
-    assert y.tobytes() == integer_network(artifact).forward(x).tobytes()
+    y = executable(read).forward(x)
+    assert y.tobytes() == executable(artifact).forward(x).tobytes()
     expected = network.forward(x)
     assert np.abs(y - expected).max() < 0.05 * np.abs(expected).max()
 
@@ -128,7 +132,7 @@ def test_trained_lenet5_errs_alike_in_eight_bits(seed):
     start = State(build("lenet5", np.random.default_rng(seed)))
     state, _ = follow(start, [TrainStep(kind="train", epochs=4, learning_rate=0.02)], dataset, seed)
     artifact = quantize_network(state.network, dataset.train.x[:1000], calibration="mse")
-    errors = [evaluate(network, dataset.test) for network in (state.network, integer_network(artifact))]
+    errors = [evaluate(network, dataset.test) for network in (state.network, executable(artifact))]
     assert abs(errors[1] - errors[0]) <= 0.001
 
 
@@ -145,9 +149,19 @@ def test_unusable_input_is_refused(call, message):
         call()
 
 
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), 1e39, 1e-40, "1", 1])
+def test_scales_that_are_no_step_are_refused(scale):
+    artifact = quantize_network(lenet("lenet300"), images(2))
+    nodes = tuple(
+        replace(node, attrs={**node.attrs, "input_scale": scale}) for node in artifact.topology.nodes
+    )
+    with pytest.raises(InputError, match=r"input_scale is .*, expected a positive number of fp32"):
+        executable(replace(artifact, topology=replace(artifact.topology, nodes=nodes)))
+
+
 def test_sums_that_could_overflow_are_refused():
     nodes = (Node("fc", "fc", params=("w",)),)
     network = Network("wide", (140_000,), nodes, {"w": np.ones((1, 140_000), np.float32)})
     artifact = quantize_network(network, np.ones((1, 140_000), np.float32))
     with pytest.raises(InputError, match=r"sums of 140000 products may reach \d+, expected 31 bits"):
-        integer_network(artifact)
+        executable(artifact)

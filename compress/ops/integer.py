@@ -21,6 +21,9 @@ ACCUMULATORS = {"int32": np.int32, "float64": np.float64}
 
 Shapes = tuple[Shape, ...]
 
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+LARGEST_SCALE = float(np.finfo(np.float32).max)
+
 
 def top_level(bits: int) -> int:
     """Highest level of a symmetric range: 127 for 8 bits."""
@@ -47,11 +50,17 @@ def levels(values: Array, scale: Array | float, bits: int) -> Array:
     return np.clip(np.rint(values / np.asarray(scale, values.dtype)), -top, top)
 
 
+def _check_scale(scale: object) -> None:
+    if not isinstance(scale, float) or not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+        raise InputError(f"{INPUT_SCALE} is {scale!r}, expected a positive number of fp32")
+
+
 def _op(layer: Op, per_output: Shape) -> Op:
     """Integer form of a layer; an array with a value for each output broadcasts as `per_output`."""
 
     def infer(shapes: Shapes, params: Shapes, attrs: Attrs) -> Shapes:
         weight, scale = params[:2]
+        _check_scale(attrs[INPUT_SCALE])
         if scale not in ((1,), weight[:1]):
             raise InputError(f"scale has shape {scale}, expected (1,) or {weight[:1]}")
         if attrs["accumulator"] not in ACCUMULATORS:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from compress.container import Artifact, read
+from compress.execution import executable
 from compress.models import build
 from experiments import cli
 
@@ -45,6 +46,60 @@ def test_the_table_says_where_it_was_written(tmp_path, network, capsys):
     out = capsys.readouterr().out
     assert f"{(tmp_path / 'small.dcz').stat().st_size:,} bytes" in out
     assert "answers compared on 4 inputs" in out
+
+
+def quantize(tmp_path, *more):
+    files = [str(tmp_path / name) for name in ("model.dcz", "x.npy", "small.dcz")]
+    return cli.run(cli.DCZ, ["quantize", files[0], "--inputs", files[1], "-o", files[2], *more])
+
+
+def test_integers_are_executed_and_compared(tmp_path, network, capsys):
+    assert quantize(tmp_path, "--bits", "3", "--chip", "edge", "--json") == 0
+    _, small = json.loads(capsys.readouterr().out)
+    assert (small["stage"], small["bits"]) == ("int3", dict.fromkeys(("conv1", "conv2", "fc1", "fc2"), 3))
+    assert small["bytes"] == (tmp_path / "small.dcz").stat().st_size
+    held = np.load(tmp_path / "x.npy")[4:]
+    artifact, theirs = read(tmp_path / "small.dcz")[0], network.forward(held)
+
+    def error(ours):
+        return np.abs(ours.forward(held) - theirs).max() / np.abs(theirs).max()
+
+    assert small["largest_error"] == pytest.approx(error(executable(artifact, accumulator="int32")))
+    assert small["largest_error"] != pytest.approx(error(artifact.to_network()))
+
+
+def test_a_budget_in_bytes_or_joules_is_kept(tmp_path, network, capsys):
+    def found(*more):
+        assert quantize(tmp_path, "--chip", "edge", "--json", *more) == 0
+        return json.loads(capsys.readouterr().out)[1]
+
+    widest, narrowest = found(), found("--bits", "2")
+    for key, option in (("bytes", "--max-bytes"), ("energy_J", "--max-joules")):
+        budget = (widest[key] + narrowest[key]) / 2
+        mixed = found(option, f"{budget:.0f}" if key == "bytes" else f"{budget}")
+        assert narrowest[key] < mixed[key] <= budget
+        assert len(set(mixed["bits"].values())) > 1
+
+
+def test_a_budget_that_nothing_meets_is_told(tmp_path, network, capsys):
+    assert quantize(tmp_path, "--chip", "edge", "--max-joules", "1e-12") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "network lenet5: costs" in said
+    assert "expected a budget of at least that, not 1e-12" in said
+    assert not (tmp_path / "small.dcz").exists()
+
+
+def test_the_bits_of_each_layer_are_printed_where_they_differ(tmp_path, network, capsys):
+    assert quantize(tmp_path, "--chip", "edge", "--bits", "4", "--calibration", "minmax") == 0
+    assert "bits:" not in capsys.readouterr().out
+    assert quantize(tmp_path, "--chip", "edge", "--max-bytes", "200000") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    widths = [node.params and artifact_bits(tmp_path, node) for node in network.nodes]
+    assert f"bits: {', '.join(filter(None, widths))}" in said
+
+
+def artifact_bits(tmp_path, node):
+    return f"{node.name} {read(tmp_path / 'small.dcz')[0].tensors[node.params[0]].bits}"
 
 
 @pytest.mark.parametrize(

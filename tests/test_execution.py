@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress.container import Artifact
+from compress.execution import executable
 from compress.network import Network, Node
-from compress.sparse_exec import stored_network
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
 from hwsim.workload import InputError
 
@@ -35,7 +35,7 @@ def compared(node: Node, tensor: StoredTensor, input_shape: tuple[int, ...], bat
     params = {"w": tensor.to_array(), "b": bias}
     network = Network("one", input_shape, (node,), {name: params[name] for name in node.params})
     artifact = Artifact.of(network, "test", {"w": tensor})
-    executed = stored_network(artifact)
+    executed = executable(artifact, stored=True)
     assert executed.nodes[0].op == op
     x = rng.standard_normal((batch, *input_shape)).astype(np.float32)
     expected = network.forward(x)
@@ -96,8 +96,8 @@ def test_other_nodes_and_dense_layers_stay():
         "table": np.ones(2, np.float32),
     }
     network = Network("net", (3,), nodes, params)
-    executed = stored_network(
-        Artifact.of(network, "pruned", {"fc1.weight": PrunedTensor(params["fc1.weight"])})
+    executed = executable(
+        Artifact.of(network, "pruned", {"fc1.weight": PrunedTensor(params["fc1.weight"])}), stored=True
     )
     assert [node.op for node in executed.nodes] == ["sparse_fc", "relu", "fc", "add"]
     x = rng.standard_normal((2, 3)).astype(np.float32)

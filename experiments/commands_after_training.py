@@ -1,0 +1,159 @@
+"""`dcz shrink` and `dcz quantize`: compress a trained network without its training set."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from experiments.commands_convert import Output, coding_of
+from experiments.commands_machine import AsJson
+
+if TYPE_CHECKING:
+    from compress.container import Artifact
+    from compress.quantize import Calibration
+    from experiments.after_training import Version
+
+HEADER = [
+    "network", "bytes", "times smaller", "top-1 agreement", "SNR of outputs", "largest error", "weights live",
+    "energy/inf", "inferences/s",
+]  # fmt: skip
+
+Model = Annotated[Path, typer.Argument(metavar="FILE", help="A .dcz file.", show_default=False)]
+Inputs = Annotated[
+    Path,
+    typer.Option(
+        help="A .npy file of unlabelled inputs: layers are fitted on the first half, answers compared on "
+        "the rest.",
+        show_default=False,
+    ),
+]
+ChipName = Annotated[str, typer.Option(help="Where both are simulated.")]
+Batch = Annotated[int, typer.Option(help="Items per batch of the simulation.")]
+
+
+def shrink(
+    model: Model,
+    output: Output,
+    inputs: Inputs,
+    density: Annotated[float, typer.Option(help="Fraction of the weights that stays.")] = 0.5,
+    bits: Annotated[int, typer.Option(help="Width of a shared weight.")] = 6,
+    coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "huffman",
+    chip: ChipName = "reference_250w",
+    batch: Batch = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the positions that layers are fitted on.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prune and share a trained network, repairing each layer on a few unlabelled inputs."""
+    from compress.container import read
+    from experiments import after_training
+    from hwsim.chip import load_chip
+
+    original, machine = read(model)[0], load_chip(chip)
+    items = after_training.load_inputs(inputs, original.to_network())
+    how = {"density": density, "bits": bits, "coding": coding_of(coding)}
+    found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
+    _save_and_show(found, output, len(items) // 2, as_json)
+
+
+def quantize(
+    model: Model,
+    output: Output,
+    inputs: Inputs,
+    bits: Annotated[int, typer.Option(help="Of weights and of what layers read, 2 to 8.")] = 8,
+    calibration: Annotated[
+        str, typer.Option(help="How ranges are chosen: minmax, percentile or mse.")
+    ] = "mse",
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(help="Of the file: layers that lose least get fewer bits.", show_default=False),
+    ] = None,
+    max_joules: Annotated[
+        float | None, typer.Option(help="The same, of an inference on the chip.", show_default=False)
+    ] = None,
+    chip: ChipName = "reference_250w",
+    batch: Batch = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Round weights and activations of a trained network to integers, and execute it on them."""
+    from compress.container import read
+    from compress.quantize import Calibration
+    from experiments import after_training
+    from hwsim.chip import load_chip
+    from hwsim.errors import InputError
+
+    if max_bytes is not None and max_joules is not None:
+        raise InputError("--max-bytes and --max-joules: expected one of them")
+    if calibration not in get_args(Calibration):
+        raise InputError(f"--calibration {calibration!r}: expected one of {', '.join(get_args(Calibration))}")
+    original, machine = read(model)[0], load_chip(chip)
+    items = after_training.load_inputs(inputs, original.to_network())
+    found = after_training.quantize(
+        original,
+        items,
+        machine,
+        batch=batch,
+        bits=bits,
+        calibration=cast("Calibration", calibration),
+        max_bytes=max_bytes,
+        max_J=max_joules,
+    )
+    _save_and_show(found, output, len(items) // 2, as_json)
+
+
+def _save_and_show(found: tuple[Version, Version], output: Path, compared: int, as_json: bool) -> None:
+    """Write the compressed version; print both, beside each other."""
+    from experiments.console import print_json, print_line, print_table
+
+    original, made = found
+    dense_B = sum(4 * value.size for value in original.artifact.arrays().values())
+    saved = made.artifact.save(output)
+    if as_json:
+        print_json([_record(version, dense_B) for version in found])
+        return
+    print_line(f"{output}: {saved:,} bytes")
+    widths = _widths(made.artifact)
+    if len(set(widths.values())) > 1:
+        print_line(f"bits: {', '.join(f'{layer} {bits}' for layer, bits in widths.items())}")
+    report = made.report
+    where = f"{report.workload.name} on {report.chip.name}, batch {report.batch}"
+    rows = [_row(version, dense_B) for version in found]
+    print_table(f"{where}; answers compared on {compared} inputs", HEADER, rows)
+
+
+def _record(version: Version, dense_B: int) -> dict[str, object]:
+    size = len(version.artifact.to_bytes())
+    near = {key: value if math.isfinite(value) else None for key, value in vars(version.agreement).items()}
+    widths = _widths(version.artifact)
+    return {
+        **version.report.summary(),
+        "bytes": size,
+        "ratio": dense_B / size,
+        **near,
+        **({"bits": widths} if widths else {}),
+    }
+
+
+def _row(version: Version, dense_B: int) -> list[str]:
+    from experiments.units import engineering
+
+    size = len(version.artifact.to_bytes())
+    near, report = version.agreement, version.report
+    return [
+        version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x", f"{near.top_1:.1%}",
+        f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}", report.weights_home,
+        engineering(report.energy_per_inference_J, "J"), engineering(report.inferences_per_s, ""),
+    ]  # fmt: skip
+
+
+def _widths(artifact: Artifact) -> dict[str, int]:
+    """Bits of each quantized layer."""
+    from compress.tensors import QuantizedTensor
+
+    return {
+        node.name: tensor.bits
+        for node in artifact.topology.nodes
+        if node.params and isinstance(tensor := artifact.tensors[node.params[0]], QuantizedTensor)
+    }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from experiments.sweep_points import Point
     from experiments.sweep_store import Store
 
-MAX_BATCH = {"serial": 32, "processes": 32, "dask": 128}
+MOST_POINTS = {"serial": 32, "processes": 32, "dask": 128}
 """Points that are handed out and committed together, by backend: a kill loses at most these of each worker.
 A hand-out on dask costs several milliseconds, and a point hardly more."""
 BATCHES_PER_WORKER = 8
@@ -87,7 +87,7 @@ def run_sweep(
         todo = [(key, point) for key, point in keys.items() if key not in stored]
         reused = len(keys) - len(todo)
         report = partial(_told, show, reused, len(points))
-        calls = [(batch, code_digest()) for batch in _batches(todo, workers, MAX_BATCH[backend])]
+        calls = [(batch, code_digest()) for batch in _batches(todo, workers, MOST_POINTS[backend])]
         outcomes = sweep_backends.results(backend, run_batch, calls, workers, scheduler)
         _collect(store, outcomes, keys, failed, report)
         stored = store.rows()

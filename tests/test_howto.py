@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from compress.recipe import KINDS, Recipe, Training
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?:\{code-block\} )?(\w+)\n(?::caption: (\S+)( \(added\))?\n\n)?(.*?)```", re.DOTALL)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "mnist.npz")
@@ -67,6 +69,36 @@ def test_adding_a_network(tmp_path):
     printed = follow("adding-a-network.md", tmp_path)
     assert "small on edge" in printed
     assert "small on reference_250w, batch 16" in printed
+
+
+@pytest.mark.slow
+def test_recipes(tmp_path):
+    printed = follow("recipes.md", tmp_path)
+    assert re.search(r"small.dcz: lenet300, stage huffman, \d{2},\d{3} bytes", printed)
+    assert "test error" in printed
+    assert "lenet300 on edge" in printed
+
+
+STEPS = {"recipe": Recipe, "steps that train": Training} | {f"`{kind}`": step for kind, step in KINDS.items()}
+
+
+@pytest.mark.parametrize("title", [title for title in STEPS if title != "`train`"])
+def test_every_key_of_a_recipe_is_told_with_its_default(title):
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| key of (?:the )?{title} \|.*\n\|---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    told = {}
+    for keys, default in re.findall(r"^\| (.*?) \| (.*?) ?\|", table, re.MULTILINE):
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", keys), default.strip("`"))
+    own = [key for key in STEPS[title].model_fields if key in STEPS[title].__annotations__ and key != "kind"]
+    fields = {STEPS[title].model_fields[key].alias or key: STEPS[title].model_fields[key] for key in own}
+    assert told.keys() == fields.keys()
+    for key, field in fields.items():
+        if field.is_required() or field.get_default(call_default_factory=True) is None:
+            assert told[key] == ""
+        else:
+            default = field.get_default(call_default_factory=True)
+            plain = f"{default:g}" if isinstance(default, float) else str(default)
+            assert told[key] == (plain.lower() if isinstance(default, bool) else plain)
 
 
 @pytest.mark.slow

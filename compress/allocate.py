@@ -10,26 +10,25 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from compress.container import Artifact
 from compress.execution import executable
 from compress.prune import require_weights, weights_of
 from compress.quantize import FEWEST_BITS, MOST_BITS, quantize_network
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from compress.container import Artifact
     from compress.network import Network
     from compress.ops.base import Array
     from compress.quantize import Calibration
 
 Table = dict[str, dict[int, float]]
-"""A number by layer and bits."""
+"""A number by weight tensor and bits."""
 
 Cost = Callable[["Artifact"], Mapping[str, float]]
 """What an artifact costs by layer; what belongs to no layer has any other key."""
@@ -47,7 +46,8 @@ def quantize_within(
     r"""Quantize a trained network, each layer to the bits that lose least within a budget.
 
     Losses by layer, and costs of a layer in networks with the same bits everywhere, give the order in
-    which layers get more bits; how far that may go, the cost of the whole network says.
+    which layers get more bits; how far that may go, the cost of the whole network says. Layers that
+    share their weights have the same bits.
 
     Parameters
     ----------
@@ -70,37 +70,69 @@ def quantize_within(
     """
     if not budget > 0:
         raise InputError(f"network {network.name}: a budget of {budget:g}, expected more than zero")
-    layers = require_weights(network)
+    require_weights(network)
 
-    def made(bits: int | Mapping[str, int]) -> Artifact:
+    def made(bits: int) -> Artifact:
         return quantize_network(network, x, bits, calibration=calibration)
 
     best = made(most_bits)
     if sum(cost(best).values()) <= budget:
         return best
-    choices = range(FEWEST_BITS, most_bits + 1)
-    uniform = {bits: cost(made(bits)) for bits in choices}
-    costs = {layer: {bits: uniform[bits][layer] for bits in choices} for layer in layers}
-    losses = layer_losses(network, x, choices, calibration=calibration)
-    path = allocations(losses, costs)
-    within = bisect_right(path, budget, key=lambda bits: sum(cost(made(bits)).values()))
+    uniform = {bits: made(bits) for bits in range(FEWEST_BITS, most_bits)} | {most_bits: best}
+    by_layer = {bits: cost(artifact) for bits, artifact in uniform.items()}
+    costs = {
+        tensor: {bits: sum(found[layer] for layer in readers) for bits, found in by_layer.items()}
+        for tensor, readers in readers_of(network).items()
+    }
+    path = allocations(tensor_losses(network, x, uniform), costs)
+
+    def mixed(bits: Mapping[str, int]) -> Artifact:
+        return assembled(network, uniform, bits)
+
+    within = bisect_right(path, budget, key=lambda bits: sum(cost(mixed(bits)).values()))
     if not within:
-        least = sum(cost(made(path[0])).values())
+        least = sum(cost(mixed(path[0])).values())
         raise InputError(
             f"network {network.name}: costs {least:.4g} with the fewest bits, expected a budget of at least "
             f"that, not {budget:.4g}"
         )
-    return made(path[within - 1])
+    return mixed(path[within - 1])
 
 
-def layer_losses(
-    network: Network,
-    x: Array,
-    choices: Iterable[int],
-    *,
-    calibration: Calibration = "mse",
-) -> Table:
-    r"""Squared error of the outputs when one layer alone, its weights and its input, has few bits.
+def readers_of(network: Network) -> dict[str, list[str]]:
+    """Layers by the weight tensor that they share."""
+    readers: dict[str, list[str]] = {}
+    for layer, tensor in weights_of(network).items():
+        readers.setdefault(tensor, []).append(layer)
+    return readers
+
+
+def assembled(network: Network, uniform: Mapping[int, Artifact], bits: Mapping[str, int]) -> Artifact:
+    """Quantize some weight tensors, and what their layers read, to bits of their own.
+
+    Parameters
+    ----------
+    network : Network
+        In floating point: its other layers stay so.
+    uniform : dict of int to Artifact
+        By bits: `network` with these bits everywhere.
+    bits : dict of str to int
+        By weight tensor.
+    """
+    widths = set(bits.values())
+    if len(widths) == 1 and bits.keys() == readers_of(network).keys():
+        return uniform[widths.pop()]
+    of_layer = {layer: bits[tensor] for layer, tensor in weights_of(network).items() if tensor in bits}
+    nodes = {width: {node.name: node for node in uniform[width].topology.nodes} for width in widths}
+    chosen = (
+        nodes[of_layer[node.name]][node.name] if node.name in of_layer else node for node in network.nodes
+    )
+    tensors = {tensor: uniform[width].tensors[tensor] for tensor, width in bits.items()}
+    return Artifact.of(replace(network, nodes=tuple(chosen)), "mixed", tensors)
+
+
+def tensor_losses(network: Network, x: Array, uniform: Mapping[int, Artifact]) -> Table:
+    r"""Squared error of the outputs when one weight tensor alone, and what its layers read, has few bits.
 
     It needs no labels, and a few inputs are enough for it, where classes of a few would be luck.
 
@@ -108,37 +140,36 @@ def layer_losses(
     ----------
     network : Network
     x : ndarray, shape (items, \*input_shape)
-        What activations are calibrated and errors are measured on.
-    choices : iterable of int
-    calibration : str
-        See `compress.quantize.quantize_network`.
+        What errors are measured on.
+    uniform : dict of int to Artifact
+        As in `assembled`.
     """
     outputs = network.forward(x).astype(np.float64)
-    losses: Table = {layer: {} for layer in weights_of(network)}
-    for bits in choices:
-        for layer, known in losses.items():
-            artifact = quantize_network(network, x, {layer: bits}, calibration=calibration)
-            known[bits] = float(np.square(executable(artifact).forward(x) - outputs).sum())
-    return losses
+
+    def loss(tensor: str, bits: int) -> float:
+        alone = executable(assembled(network, uniform, {tensor: bits}))
+        return float(np.square(alone.forward(x) - outputs).sum())
+
+    return {tensor: {bits: loss(tensor, bits) for bits in uniform} for tensor in readers_of(network)}
 
 
 def allocations(losses: Table, costs: Table) -> list[dict[str, int]]:
-    """Bits by layer on the lower convex hull of total loss over total cost, from the cheapest on.
+    """Bits by tensor on the lower convex hull of total loss over total cost, from the cheapest on.
 
     Parameters
     ----------
     losses, costs : dict of str to dict of int to float
-        The same layers, and the same choices in a layer.
+        The same tensors, and the same choices for each.
     """
-    hulls = {layer: _hull(losses[layer], costs[layer]) for layer in losses}
-    path = [{layer: hull[0].bits for layer, hull in hulls.items()}]
+    hulls = {tensor: _hull(losses[tensor], costs[tensor]) for tensor in losses}
+    path = [{tensor: hull[0].bits for tensor, hull in hulls.items()}]
     steps = [
-        (_slope(before, after), layer, after.bits)
-        for layer, hull in hulls.items()
+        (_slope(before, after), tensor, after.bits)
+        for tensor, hull in hulls.items()
         for before, after in pairwise(hull)
     ]
-    for _, layer, bits in sorted(steps, key=lambda step: step[0]):  # those of a layer stay in order
-        path.append(path[-1] | {layer: bits})
+    for _, tensor, bits in sorted(steps, key=lambda step: step[0]):  # those of a tensor stay in order
+        path.append(path[-1] | {tensor: bits})
     return path
 
 

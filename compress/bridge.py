@@ -142,7 +142,8 @@ def workload_of(
             layers += _layers(node, facts, read or (-1,), len(layers))
             read = (len(layers) - 1,)
         sources |= dict.fromkeys(facts.outputs[node.name], read)
-    provenance = f"compressed file of {counted.file_bits // 8} bytes"
+    zeros = "as measured" if input_density else "not counted"
+    provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
     return Workload(network.name, artifact.stage, tuple(layers), provenance)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from compress.ops.integer import INPUT_SCALE
 from compress.tensors import DenseTensor, QuantizedTensor, SharedTensor
+from hwsim.workload import InputError
 
 if TYPE_CHECKING:
     from compress.container import Artifact
@@ -59,6 +60,22 @@ def executable(artifact: Artifact, *, stored: bool = False, accumulator: Accumul
     used = {name for node in nodes for name in (*node.params, *node.inputs)}
     params |= {name: tensor.to_array() for name, tensor in artifact.tensors.items() if name in used}
     return replace(artifact.topology, nodes=tuple(nodes)).network(params)
+
+
+def require_floating(artifact: Artifact) -> None:
+    """Refuse an artifact with layers that run on integers.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for node in artifact.topology.nodes:
+        if INPUT_SCALE in node.attrs:
+            raise InputError(
+                f"network {artifact.topology.name} (stage {artifact.stage}): layer {node.name} is quantized, "
+                "expected a network in floating point"
+            )
 
 
 def _executed(node: Node, artifact: Artifact, stored: bool, accumulator: Accumulator) -> Executed:

@@ -43,6 +43,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those above it that are missing.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {path}: {error.strerror}, expected a folder") from None
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write `data` to `path` as a whole; see `replacing`."""
     with replacing(path) as temporary:

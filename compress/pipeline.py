@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress import state as checkpoint
+from compress.files import make_folder
 from compress.models import build
 from compress.prune import weights_of
 from compress.state import State
@@ -94,7 +95,7 @@ def compress(
     _check(recipe, network, dataset)
     folder = Path(work) if work is not None else None
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     state = State(network)
     for index, step in enumerate(recipe.steps):
         path = folder / _file_name(recipe, index, dataset, seed) if folder else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from compress.allocate import quantize_within
 from compress.arrays import read_npy
 from compress.bridge import workload_of
 from compress.container import Artifact
-from compress.execution import executable
+from compress.execution import executable, require_floating
 from compress.folding import fold
 from compress.prune import WEIGHTED_OPS, require_weights
 from compress.quantize import quantize_network
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from compress.reconstruct import Agreement
     from hwsim.chip import Chip
     from hwsim.simulate import Report
+    from hwsim.workload import Workload
 
 
 MAX_MAGNITUDE = 1e10
@@ -37,11 +37,14 @@ MAX_MAGNITUDE = 1e10
 
 
 class Version(NamedTuple):
-    """A network in one form: its file, how near it is to the original, and a run on a chip."""
+    """A network in one form: its file, how near it is to the original, and a run on a chip.
+
+    Where the chip does not have its arithmetic, there is no run.
+    """
 
     artifact: Artifact
     agreement: Agreement
-    report: Report
+    report: Report | None
 
 
 def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
@@ -99,8 +102,7 @@ def quantize(
     calibration : str
         See `compress.quantize.quantize_network`.
     max_bytes, max_J : int, float, optional
-        Of the file, or of an inference on the chip where no activation is zero: layers get fewer than
-        `bits` to stay within it.
+        Of the file, or of an inference on the chip: layers get fewer than `bits` to stay within it.
 
     Returns
     -------
@@ -110,13 +112,20 @@ def quantize(
     Raises
     ------
     InputError
-        If no layer has weights, or bits, calibration or budget cannot be met.
+        If no layer has weights or one is quantized already, or bits, calibration or budget cannot be
+        met.
     """
+    require_floating(original)
     network = fold(original.to_network())
     fitted, held = _halves(inputs)
-    cost, budget = (_bytes, max_bytes) if max_J is None else (partial(_joules, chip=chip, batch=batch), max_J)
+    require_weights(network)
+
+    def joules(artifact: Artifact) -> dict[str, float]:
+        report = simulate(chip, _workload(artifact, held), batch)
+        return {layer: energy for (layer,), energy in report.joules_by("layer").items()}
+
+    cost, budget = (_bytes, max_bytes) if max_J is None else (joules, max_J)
     if budget is None:
-        require_weights(network)
         made = quantize_network(network, fitted, bits, calibration=calibration)
     else:
         made = quantize_within(network, fitted, budget, cost, bits, calibration=calibration)
@@ -127,14 +136,10 @@ def _bytes(artifact: Artifact) -> dict[str, float]:
     """Bytes of each layer's weights, and of all the rest."""
     layout = artifact.layout()
     of = {tensor.name: tensor.total_bits / 8 for tensor in layout.tensors}
-    layers = {node.name: of[node.params[0]] for node in artifact.topology.nodes if node.op in WEIGHTED_OPS}
+    layers = {
+        node.name: of.pop(node.params[0], 0.0) for node in artifact.topology.nodes if node.op in WEIGHTED_OPS
+    }
     return {**layers, "": layout.file_bits / 8 - sum(layers.values())}
-
-
-def _joules(artifact: Artifact, chip: Chip, batch: int) -> dict[str, float]:
-    """Joules of an inference by layer, power at rest apart."""
-    joules = simulate(chip, workload_of(artifact), batch).joules_by("layer")
-    return {layer: energy for (layer,), energy in joules.items()}
 
 
 def shrink(
@@ -160,6 +165,7 @@ def shrink(
         The original with its batch normalisation folded, and the compressed network. Each run takes
         the zeros among activations from the half that is compared.
     """
+    require_floating(original)
     network = fold(original.to_network())
     fitted, held = _halves(inputs)
     made = compress_after_training(network, fitted, rng=np.random.default_rng(seed), **how)
@@ -178,8 +184,16 @@ def _versions(
     outputs = network.forward(held)
 
     def version(artifact: Artifact) -> Version:
-        own = executable(artifact)
-        workload = workload_of(artifact, input_density=input_densities(own, held))
-        return Version(artifact, agreement(outputs, own.forward(held)), simulate(chip, workload, batch))
+        report = simulate(chip, _workload(artifact, held), batch)
+        return Version(artifact, agreement(outputs, executable(artifact).forward(held)), report)
 
-    return version(Artifact.of(network, "dense")), version(made)
+    dense, others = Artifact.of(network, "dense"), version(made)
+    try:
+        return version(dense), others
+    except InputError:  # integers are all that the chip multiplies
+        return Version(dense, agreement(outputs, outputs), None), others
+
+
+def _workload(artifact: Artifact, x: NDArray[np.float32]) -> Workload:
+    """Workload of an artifact, with the zeros that it finds among what its layers read."""
+    return workload_of(artifact, input_density=input_densities(executable(artifact), x))

@@ -66,8 +66,10 @@ def _saved(path: Path, stage: str) -> Point:
         )
     (run,) = chosen
     asked = run["asked"]
-    if asked["layers"] or asked.get("training"):
-        raise InputError(f"{path}: a run of some layers or of training, expected one of the whole network")
+    if any(asked.get(key) for key in ("layers", "training", "inputs")):
+        raise InputError(
+            f"{path}: a run of some layers, of training or on inputs, expected one of the whole network alone"
+        )
     point = Point(
         asked["chip"], asked["workload"], asked["stage"], asked["batch"], tuple(run["changes"].items())
     )

@@ -55,7 +55,7 @@ def shrink(
     items = after_training.load_inputs(inputs, original.to_network())
     how = {"density": density, "bits": bits, "coding": coding_of(coding)}
     found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
-    _save_and_show(found, output, len(items) // 2, as_json)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
 
 
 def quantize(
@@ -100,10 +100,12 @@ def quantize(
         max_bytes=max_bytes,
         max_J=max_joules,
     )
-    _save_and_show(found, output, len(items) // 2, as_json)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
 
 
-def _save_and_show(found: tuple[Version, Version], output: Path, compared: int, as_json: bool) -> None:
+def _save_and_show(
+    found: tuple[Version, Version], output: Path, where: str, compared: int, as_json: bool
+) -> None:
     """Write the compressed version; print both, beside each other."""
     from experiments.console import print_json, print_line, print_table
 
@@ -117,10 +119,9 @@ def _save_and_show(found: tuple[Version, Version], output: Path, compared: int, 
     widths = _widths(made.artifact)
     if len(set(widths.values())) > 1:
         print_line(f"bits: {', '.join(f'{layer} {bits}' for layer, bits in widths.items())}")
-    report = made.report
-    where = f"{report.workload.name} on {report.chip.name}, batch {report.batch}"
     rows = [_row(version, dense_B) for version in found]
-    print_table(f"{where}; answers compared on {compared} inputs", HEADER, rows)
+    title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
+    print_table(title, HEADER, rows)
 
 
 def _record(version: Version, dense_B: int) -> dict[str, object]:
@@ -128,7 +129,8 @@ def _record(version: Version, dense_B: int) -> dict[str, object]:
     near = {key: value if math.isfinite(value) else None for key, value in vars(version.agreement).items()}
     widths = _widths(version.artifact)
     return {
-        **version.report.summary(),
+        "stage": version.artifact.stage,
+        **(version.report.summary() if version.report else {}),
         "bytes": size,
         "ratio": dense_B / size,
         **near,
@@ -141,11 +143,12 @@ def _row(version: Version, dense_B: int) -> list[str]:
 
     size = len(version.artifact.to_bytes())
     near, report = version.agreement, version.report
-    return [
-        version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x", f"{near.top_1:.1%}",
-        f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}", report.weights_home,
-        engineering(report.energy_per_inference_J, "J"), engineering(report.inferences_per_s, ""),
-    ]  # fmt: skip
+    stored = [version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x"]
+    answers = [f"{near.top_1:.1%}", f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]
+    if report is None:
+        return [*stored, *answers, "the chip has no fp32", "", ""]
+    joules, rate = report.energy_per_inference_J, report.inferences_per_s
+    return [*stored, *answers, report.weights_home, engineering(joules, "J"), engineering(rate, "")]
 
 
 def _widths(artifact: Artifact) -> dict[str, int]:

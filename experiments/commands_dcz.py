@@ -25,6 +25,9 @@ def compress(
     ),
     dataset: Data = "mnist",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    stages: Annotated[
+        Path | None, typer.Option(help="Write the file of every stage to this folder, too.")
+    ] = None,
     work: Annotated[
         Path | None,
         typer.Option(
@@ -34,6 +37,7 @@ def compress(
 ) -> None:
     """Train and compress a network as a recipe says, and write the model."""
     from compress.datasets import load_dataset
+    from compress.files import make_folder
     from compress.pipeline import compress as follow
     from compress.recipe import load_recipe
     from experiments.console import print_line, training_progress
@@ -41,12 +45,17 @@ def compress(
 
     if not output.absolute().parent.is_dir():
         raise InputError(f"cannot write {output}: there is no folder {output.absolute().parent}")
+    if stages:
+        make_folder(stages)
     steps = load_recipe(recipe)
     data = load_dataset(dataset, validation=steps.validation)
     with training_progress() as on_progress:
-        *_, artifact = follow(steps, data, seed=seed, work=work, on_progress=on_progress)
-    size = artifact.save(output)
-    print_line(f"{output}: {steps.network}, stage {artifact.stage}, {size:,} bytes")
+        artifacts = list(follow(steps, data, seed=seed, work=work, on_progress=on_progress))
+    if stages:
+        for artifact in artifacts:
+            artifact.save(stages / f"{artifact.stage}.dcz")
+    size = artifacts[-1].save(output)
+    print_line(f"{output}: {steps.network}, stage {artifacts[-1].stage}, {size:,} bytes")
 
 
 def inspect(model: Model, as_json: AsJson = False) -> None:
@@ -153,6 +162,7 @@ def sensitivity(
     """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
     from compress.container import read
     from compress.datasets import load_dataset
+    from compress.execution import require_floating
     from experiments import style
     from experiments.console import print_json, print_line, print_table
     from experiments.figures.sensitivity import draw
@@ -160,7 +170,9 @@ def sensitivity(
     from experiments.sensitivity import scan
     from experiments.showing import show_figures
 
-    network = _classifier(read(model)[0].to_network())
+    artifact = read(model)[0]
+    require_floating(artifact)
+    network = _classifier(artifact.to_network())
     points = scan(network, load_dataset(dataset, validation=images).validation)
     points.insert(0, "network", network.name)
     with recording("sensitivity_scan", output) as run:

@@ -40,7 +40,13 @@ def run_(
     training: Annotated[
         bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
     ] = False,
-    optimizer: Annotated[str, typer.Option(help="Of the training step: sgd, momentum or adam.")] = "momentum",
+    optimizer: Annotated[
+        str, typer.Option(help="Of the training step: sgd, momentum or adam; momentum by default.")
+    ] = "",
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="A .npy file of inputs to execute a .dcz file on: zeros among activations count."),
+    ] = None,
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
     changes: Annotated[
         list[str] | None,
@@ -70,10 +76,13 @@ def run_(
 
     if engine not in ENGINES:
         raise InputError(f"--engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    if optimizer and not training:
+        raise InputError(f"--optimizer {optimizer}: an inference has none, expected --training with it")
+    optimizer = optimizer or "momentum"
     changed = parse_changes(changes or [])
     machine = load_chip(chip).replace(**changed)
     workloads = open_workloads(
-        workload, "dense" if training and not stage and is_built_in(workload) else stage
+        workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
     )
     if layers:
         workloads = [found.only(layers.split(",")) for found in workloads]
@@ -91,7 +100,7 @@ def run_(
     if as_json:
         files = Path(workload).suffix in (".dcz", ".csv")
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
-        asked["training"] = optimizer if training else ""
+        asked |= {"training": optimizer if training else "", "inputs": str(inputs or "")}
         stages = ["" if files else report.workload.stage for report in reports]
         print_json(
             [

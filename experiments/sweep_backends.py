@@ -41,6 +41,8 @@ def results(
     InputError
         If a worker dies, or there is no dask or no such scheduler.
     """
+    if scheduler and backend != "dask":
+        raise InputError(f"--scheduler {scheduler}: expected --backend dask with it, not {backend}")
     if backend == "dask":
         return _on_dask(function, calls, scheduler)
     if backend == "processes" and workers > 1:

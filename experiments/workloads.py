@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hwsim.workload import Workload
 
 
-def open_workloads(name: str, stage: str = "") -> list[Workload]:
+def open_workloads(name: str, stage: str = "", inputs: Path | None = None) -> list[Workload]:
     """Return the workloads `name` stands for: one, or one per stage of a built-in network.
 
     Parameters
@@ -20,16 +20,22 @@ def open_workloads(name: str, stage: str = "") -> list[Workload]:
         Path of a ``.dcz`` file or a ``.csv`` table, or a built-in network.
     stage : str
         Of a built-in network, published or assumed; all that are published if empty.
+    inputs : Path, optional
+        A ``.npy`` file of items for a ``.dcz`` file, which is executed on them to count the zeros among
+        activations.
 
     Raises
     ------
     InputError
-        If there is no such file or network, or a file is given a stage.
+        If there is no such file or network, a file is given a stage, or anything else inputs.
     """
+    if inputs and Path(name).suffix != ".dcz":
+        raise InputError(f"{name}: nothing to execute on {inputs}, expected a .dcz file with inputs")
     if not is_built_in(name):
         if stage:
             raise InputError(f"{name}: a file has one stage, expected no --stage")
-        return [_from_dcz(Path(name)) if Path(name).suffix == ".dcz" else _from_csv(Path(name))]
+        path = Path(name)
+        return [_from_dcz(path, inputs) if path.suffix == ".dcz" else _from_csv(path)]
     from experiments.assumed_stages import ASSUMED, load_stage
     from hwsim.networks import STAGES, load_network, network_names, network_stages
 
@@ -48,12 +54,20 @@ def is_built_in(name: str) -> bool:
     return Path(name).suffix not in (".dcz", ".csv")
 
 
-def _from_dcz(path: Path) -> Workload:
+def _from_dcz(path: Path, inputs: Path | None) -> Workload:
     from compress.bridge import workload_of
     from compress.container import read
 
     artifact, layout = read(path)
-    return workload_of(artifact, layout=layout)
+    if inputs is None:
+        return workload_of(artifact, layout=layout)
+    from compress.execution import executable
+    from compress.statistics import input_densities
+    from experiments.after_training import load_inputs
+
+    network = executable(artifact)
+    densities = input_densities(network, load_inputs(inputs, network))
+    return workload_of(artifact, layout=layout, input_density=densities)
 
 
 def _from_csv(path: Path) -> Workload:

@@ -89,6 +89,40 @@ def test_a_budget_that_nothing_meets_is_told(tmp_path, network, capsys):
     assert not (tmp_path / "small.dcz").exists()
 
 
+def test_a_chip_of_integers_alone_takes_the_integers(tmp_path, network, capsys):
+    assert quantize(tmp_path, "--chip", "phone", "--json") == 0
+    dense, small = json.loads(capsys.readouterr().out)
+    assert "energy_J" not in dense
+    assert small["energy_J"] > 0
+    assert quantize(tmp_path, "--chip", "phone") == 0
+    assert "the chip has no fp32" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_on_inputs_counts_the_zeros_among_activations(tmp_path, network, capsys):
+    layers = build("lenet300", np.random.default_rng(0))  # the chip has no convolutions
+    Artifact.of(layers, "dense").save(tmp_path / "model.dcz")
+    assert shrink(tmp_path, "--chip", "eie", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)[1]
+    held = tmp_path / "held.npy"
+    np.save(held, np.load(tmp_path / "x.npy")[4:])
+    words = ["run", "eie", str(tmp_path / "small.dcz"), "--json"]
+    assert cli.run(cli.HWSIM, words) == 0
+    (full,) = json.loads(capsys.readouterr().out)
+    assert cli.run(cli.HWSIM, [*words, "--inputs", str(held)]) == 0
+    (measured,) = json.loads(capsys.readouterr().out)
+    assert measured["energy_J"] == pytest.approx(shown["energy_J"])
+    assert measured["energy_J"] < 0.95 * full["energy_J"]
+
+
+@pytest.mark.parametrize("command", ["quantize", "shrink"])
+def test_what_is_quantized_is_not_taken_for_the_original(tmp_path, network, capsys, command):
+    assert quantize(tmp_path, "--chip", "edge") == 0
+    (tmp_path / "small.dcz").rename(tmp_path / "model.dcz")
+    assert {"quantize": quantize, "shrink": shrink}[command](tmp_path) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "layer conv1 is quantized, expected a network in floating point" in said
+
+
 def test_the_bits_of_each_layer_are_printed_where_they_differ(tmp_path, network, capsys):
     assert quantize(tmp_path, "--chip", "edge", "--bits", "4", "--calibration", "minmax") == 0
     assert "bits:" not in capsys.readouterr().out

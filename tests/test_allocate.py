@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.allocate import allocations, layer_losses, quantize_within
+from compress.allocate import allocations, assembled, quantize_within, tensor_losses
 from compress.execution import executable
 from compress.models import lenet_300_100
 from compress.network import Network, Node
@@ -102,24 +102,62 @@ def test_a_budget_is_more_than_zero(budget):
         quantize_within(*trained(), budget, sizes)
 
 
-def test_layers_of_the_same_weights_have_the_same_bits():
-    nodes = (Node("a", "fc", params=("w",)), Node("b", "fc", params=("w",)))
-    network = Network("twice", (2,), nodes, {"w": np.eye(2, dtype=np.float32)})
-    x = np.ones((2, 2), np.float32)
-    assert quantize_network(network, x, {"a": 4, "b": 4}).stage == "int4"
-    with pytest.raises(
-        InputError, match="layer 'b' has 3 bits, expected the 4 of a layer with the same weights"
-    ):
+def tied():
+    """Two layers of the same weights, between layers of their own."""
+    rng = np.random.default_rng(3)
+    nodes = (
+        Node("in", "fc", params=("v",)),
+        Node("a", "fc", ("in",), params=("w",)),
+        Node("b", "fc", ("a",), params=("w",)),
+        Node("out", "fc", ("b",), params=("u",)),
+    )
+    params = {name: rng.standard_normal((20, 20)).astype(np.float32) for name in "vwu"}
+    return Network("tied", (20,), nodes, params), rng.standard_normal((8, 20)).astype(np.float32)
+
+
+def test_layers_of_the_same_weights_get_the_same_bits():
+    network, x = tied()
+
+    def layer_bytes(artifact):
+        of = sizes(artifact)
+        return {"in": of["v"], "a": of["w"], "b": 0.0, "out": of["u"]}
+
+    whole = {bits: sum(sizes(quantize_network(network, x, bits)).values()) for bits in (2, 8)}
+    seen = set()
+    for budget in np.linspace(whole[2], whole[8], 9)[:-1]:
+        mixed = quantize_within(network, x, budget, layer_bytes)
+        assert sum(sizes(mixed).values()) <= budget
+        seen |= {mixed.tensors["w"].bits}
+        assert np.isfinite(executable(mixed).forward(x)).all()
+    assert len(seen) > 2
+
+
+def test_layers_of_the_same_weights_cannot_have_different_bits():
+    network, x = tied()
+    assert quantize_network(network, x, {"a": 4, "b": 4}).stage == "mixed"
+    message = "layer 'b' has 3 bits, expected the 4 of a layer with the same"
+    with pytest.raises(InputError, match=message):
         quantize_network(network, x, {"a": 4, "b": 3})
+
+
+def test_what_is_assembled_is_what_would_be_quantized():
+    network, x = trained()
+    uniform = {bits: quantize_network(network, x, bits) for bits in (3, 8)}
+    bits = {"fc1.weight": 3, "fc3.weight": 8}
+    expected = quantize_network(network, x, {"fc1": 3, "fc3": 8})
+    assert assembled(network, uniform, bits).to_bytes() == expected.to_bytes()
+    everywhere = dict.fromkeys(("fc1.weight", "fc2.weight", "fc3.weight"), 3)
+    assert assembled(network, uniform, everywhere) is uniform[3]
 
 
 def test_losses_are_measured_and_mixed_networks_execute():
     network, x = trained()
-    losses = layer_losses(network, x, (2, 5, 8))
-    assert losses.keys() == {"fc1", "fc2", "fc3"}
+    uniform = {bits: quantize_network(network, x, bits, calibration="mse") for bits in (2, 5, 8)}
+    losses = tensor_losses(network, x, uniform)
+    assert losses.keys() == {"fc1.weight", "fc2.weight", "fc3.weight"}
     assert all(100 * known[8] < 10 * known[5] < known[2] for known in losses.values())
     alone = executable(quantize_network(network, x, {"fc2": 5}, calibration="mse")).forward(x)
-    assert losses["fc2"][5] == pytest.approx(((alone - network.forward(x)) ** 2).sum())
+    assert losses["fc2.weight"][5] == pytest.approx(((alone - network.forward(x)) ** 2).sum())
     mixed = quantize_network(network, x, {"fc1": 8, "fc3": 3})
     assert mixed.stage == "mixed"
     integers, emulated = (executable(mixed, accumulator=kind).forward(x) for kind in ("int32", "float64"))

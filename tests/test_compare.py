@@ -208,13 +208,14 @@ def test_a_file_that_is_no_report_is_refused(tmp_path, content):
         parse_run(str(path))
 
 
-def test_a_report_of_some_layers_is_refused(tmp_path, capsys):
-    assert (
-        cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--layers", "fc1", "--json"]) == 0
-    )
+@pytest.mark.parametrize("asked", [{"layers": "fc1"}, {"training": "adam"}, {"inputs": "x.npy"}])
+def test_a_report_of_less_or_more_than_a_network_is_refused(tmp_path, capsys, asked):
+    assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--json"]) == 0
     path = tmp_path / "part.json"
-    path.write_text(capsys.readouterr().out)
-    with pytest.raises(InputError, match="some layers or of training"):
+    (run,) = json.loads(capsys.readouterr().out)
+    run["asked"] |= {"layers": "", **asked}
+    path.write_text(json.dumps([run]))
+    with pytest.raises(InputError, match="some layers, of training or on inputs"):
         parse_run(str(path))
 
 

@@ -12,11 +12,13 @@ import pytest
 from onnx_support import onnx, reference, relative_error
 
 from compress.container import Artifact
+from compress.execution import executable
 from compress.export import export
 from compress.network import Network, Node
 from compress.onnx import import_onnx
 from compress.onnx.spelling import SPELLINGS
 from compress.ops import OPS, integer, rounding, stored
+from compress.quantize import quantize_network
 from compress.tensors import PrunedTensor, QuantizedTensor, SharedTensor
 from compress.zoo import build
 from hwsim.workload import InputError
@@ -102,6 +104,24 @@ def round_trip(artifact: Artifact, path: Path, x: np.ndarray, extra: dict | None
     for value, one in zip(reference(path.read_bytes(), {"input": x, **(extra or {})}), expected, strict=True):
         assert relative_error(value, one) <= 1e-4
     return after
+
+
+@pytest.mark.parametrize("bits", [8, 3])
+@pytest.mark.parametrize("name", ["lenet300", "lenet5"])
+def test_quantized_layers_round_what_they_read_there_too(name, bits, tmp_path):
+    made, x = build(name, np.random.default_rng(0)), np.abs(values(24, 1, 28, 28))
+    artifact = quantize_network(made, x[:12], bits)
+    expected, path = executable(artifact).forward(x), tmp_path / "int.onnx"
+    export(artifact, path)
+    onnx.checker.check_model(path, full_check=True)
+    again = import_onnx(path).forward(x)
+    (there,) = reference(path.read_bytes(), {"input": x})
+
+    def same(outputs):  # where a sum is near the middle of two levels, floating point may find the other
+        return np.mean([relative_error(one, two) <= 1e-5 for one, two in zip(outputs, expected, strict=True)])
+
+    assert min(same(again), same(there)) > 0.6
+    assert same(artifact.to_network().forward(x)) == 0
 
 
 def test_every_operator_of_a_decoded_network_can_be_written():

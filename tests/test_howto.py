@@ -75,7 +75,8 @@ def test_adding_a_network(tmp_path):
 def test_recipes(tmp_path):
     printed = follow("recipes.md", tmp_path)
     assert re.search(r"small.dcz: lenet300, stage huffman, \d{2},\d{3} bytes", printed)
-    assert "test error" in printed
+    assert printed.count("test error") == 2
+    assert "stages/int4.dcz: test error" in printed
     assert "lenet300 on edge" in printed
 
 

@@ -80,7 +80,7 @@ CASES = {
     # Functions of one element
     **{name: (name, TOKENS, {}, {}) for name in (
         "Relu", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Erf", "Exp", "Abs", "Neg",
-        "Reciprocal", "Floor", "Identity", "Dropout", "Softmax",
+        "Reciprocal", "Floor", "Round", "Identity", "Dropout", "Softmax",
     )},
     "leaky": ("LeakyRelu", TOKENS, {}, {"alpha": 0.3}),
     "hard sigmoid": ("HardSigmoid", TOKENS, {}, {"alpha": 0.4, "beta": 0.1}),

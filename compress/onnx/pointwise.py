@@ -115,7 +115,7 @@ def log_of_sum_of_exponentials(call: Call) -> Value:
 NAMES = {
     "Relu": "relu", "Sigmoid": "sigmoid", "HardSwish": "hard_swish", "Tanh": "tanh", "Erf": "erf",
     "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Abs": "abs", "Neg": "neg", "Reciprocal": "reciprocal",
-    "Floor": "floor", "Not": "not", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow",
+    "Floor": "floor", "Round": "round", "Not": "not", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow",
     "Max": "maximum", "Min": "minimum", "Equal": "equal", "Greater": "greater", "Less": "less",
     "And": "and", "Or": "or", "Where": "where", "Add": "add",
 }  # fmt: skip

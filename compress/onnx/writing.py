@@ -2,11 +2,13 @@
 
 Shared weights are written as their codebook and 8-bit labels, integers as they are: a runtime looks
 the values up once, when it loads the file, and the file stays small. Weights come out bit for bit as
-the network's own.
+the network's own. What quantized layers read is rounded before them, as it is here. Their sums are
+then those of the integers up to what floating point rounds, which now and then is the next level.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +17,13 @@ from compress.network import INPUT
 from compress.onnx.element_types import element_types
 from compress.onnx.reading import PRODUCER, onnx, require_onnx
 from compress.onnx.spelling import SPELLINGS, Spelling
+from compress.ops.integer import INPUT_SCALE, top_level
 from compress.tensors import QuantizedTensor, SharedTensor
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
     from compress.container import Artifact
+    from compress.network import Node
     from compress.tensors import StoredTensor
 
 OPSET, IR_VERSION = 17, 8
@@ -44,7 +48,7 @@ def onnx_bytes(artifact: Artifact) -> bytes:
         if node.op not in SPELLINGS:
             raise InputError(f"node {node.name}: op {node.op} cannot be written to ONNX")
         text.begin(node.name)
-        SPELLINGS[node.op](text, node)
+        SPELLINGS[node.op](text, _rounded(text, node, artifact))
     inputs = [_declared(name, types, shapes) for name in (INPUT, *network.extra_inputs)]
     outputs = [_declared(name, types, shapes) for name in network.outputs]
     helper = onnx.helper
@@ -60,6 +64,20 @@ def onnx_bytes(artifact: Artifact) -> bytes:
     if model.ByteSize() > MAX_BYTES:
         raise InputError(f"the ONNX file would have {model.ByteSize()} bytes, expected at most {MAX_BYTES}")
     return model.SerializeToString(deterministic=True)
+
+
+def _rounded(text: Spelling, node: Node, artifact: Artifact) -> Node:
+    """Node that reads levels instead of what it read, if it is a quantized layer."""
+    tensor = artifact.tensors[node.params[0]] if node.params else None
+    if not isinstance(tensor, QuantizedTensor) or INPUT_SCALE not in node.attrs:
+        return node
+    top, scale = top_level(tensor.bits), text.number("step", node.attrs[INPUT_SCALE])
+    read, *others = node.inputs
+    steps = text.add("Round", text.add("Div", read, scale))
+    clipped = text.add("Clip", steps, text.number("lowest", -top), text.number("highest", top))
+    levels = text.add("Mul", clipped, scale)
+    text.shapes[levels] = text.shapes[read]
+    return replace(node, inputs=(levels, *others))
 
 
 def _declared(name: str, types: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Any:

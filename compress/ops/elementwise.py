@@ -125,6 +125,7 @@ OPS = {
     "neg": _unary(lambda x, _: np.negative(x)),
     "reciprocal": _unary(lambda x, _: np.reciprocal(x)),
     "floor": _unary(lambda x, _: np.floor(x)),
+    "round": _unary(lambda x, _: np.rint(x)),
     "not": _unary(lambda x, _: np.logical_not(x)),
     "cast": Op(_infer_cast, lambda inputs, _params, attrs, _ctx: inputs[0].astype(attrs["to"])),
     "sub": _joined(np.subtract, 2, 2),

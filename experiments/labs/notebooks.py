@@ -7,7 +7,7 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from compress.files import write_text
+from compress.files import make_folder, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,10 +97,7 @@ def write_labs(folder: Path, version: Version) -> list[Path]:
     there = [path for lab in lab_names() if (path := folder / f"{lab}.ipynb").exists()]
     if there:
         raise InputError(f"{there[0]} is there already, expected a folder without labs to write to")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write labs to {folder}: {error.strerror}") from None
+    make_folder(folder)
     written = []
     for lab in lab_names():
         notebook = notebook_of(for_version(cells_of(source_of(lab)), version))

@@ -237,7 +237,7 @@ def _layer_rows(report: Report) -> list[list[str]]:
         [
             row["layer"],
             row["kind"],
-            f"{row['compute_cycles']:,}",
+            f"{row['array_cycles']:,}",
             f"{row['utilisation']:.1%}",
             f"{row['requested_weight_bits']:,}",
             engineering(row["energy_J"], "J"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.timelines import observe
 from hwsim.errors import InputError
-from hwsim.governors import ClockScaling, Dvfs, RaceToIdle, VoltageCurve
+from hwsim.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, TileGating, VoltageCurve
 from hwsim.lighting import dimmed, gated, voltage_scaled
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _windowed(governor: Callable[[Chip], Governor], report: Report) -> dict[str,
         "power_W": power_W,
         "inferences_per_s": report.batch / period_s,
         "peak_window_W": float(seen.run.window_W.max()),
+        "overshoot_W": seen.run.overshoot_W,
     }
 
 
@@ -68,6 +69,8 @@ GOVERNORS: dict[str, Callable[[Report], dict[str, Any]]] = {
         _windowed,
         lambda chip: Dvfs(chip.power.clock_steps, curve=VoltageCurve.default(chip.process.voltage_V)),
     ),
+    "windowed-gating": partial(_windowed, lambda chip: TileGating()),
     "race-to-idle": partial(_windowed, lambda chip: RaceToIdle()),
+    "uncapped": partial(_windowed, lambda chip: FixedClock()),
 }
 """Figures of a run, per inference, under each governor."""

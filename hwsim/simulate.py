@@ -202,7 +202,7 @@ class Report:
                     "macs": layer.macs,
                     "useful_macs": work.passes * work.cost.useful_macs / self.batch,
                     "weights_on_chip": self.schedule.residency.pinned[index],
-                    "compute_cycles": work.passes * work.cost.cycles,
+                    "array_cycles": work.passes * work.cost.cycles,
                     "dram_cycles": work.passes * work.ticks["dram"],
                     "decoder_cycles": work.passes * work.ticks["decoder"],
                     "clock_fraction": clock,

@@ -173,17 +173,26 @@ def test_governors_are_the_simulators(plan, tmp_path):
 
 def test_governors_that_look_at_windows(plan, tmp_path):
     """A cap far off changes nothing; a low one is kept in every window, and costs time."""
-    text = GOVERNED.replace('"dimming", "gating", "DVFS"', '"race-to-idle", "windowed-clock"')
+    names = '"race-to-idle", "windowed-clock", "windowed-gating", "uncapped"'
+    text = GOVERNED.replace('"dimming", "gating", "DVFS"', names)
     text = text.replace('"reference_250w"', '"edge"').replace('"alexnet"', '"lenet5"')
     text = text.replace("[80.0, 250.0]", "[0.2, 99.0]") + "power.window_us = [20.0, 200.0]\n"
     rows = run_sweep(plan(text), output=tmp_path / "out").table
-    free, capped = rows[rows["power.cap_W"] == 99.0], rows[rows["power.cap_W"] == 0.2]
+    capped, heedless = rows[rows["governor"] != "uncapped"], rows[rows["governor"] == "uncapped"]
+    (free, slow), (_, all_alike) = (
+        (found[found["power.cap_W"] == 99.0], found[found["power.cap_W"] == 0.2])
+        for found in (capped, heedless)
+    )
     report = simulate(load_chip("edge"), load_network("lenet5", "shared"), 8)
     assert free["inferences_per_s"].to_numpy() == pytest.approx(report.inferences_per_s, rel=0.02)
     assert free["energy_J"].to_numpy() == pytest.approx(report.energy_per_inference_J, rel=0.02)
-    assert (capped["peak_window_W"] <= 0.2 * 1.01).all()
-    assert (capped["power_W"] <= 0.2).all()
-    assert (capped["inferences_per_s"].to_numpy() < free["inferences_per_s"].to_numpy()).all()
+    assert (slow["peak_window_W"] <= 0.2 * 1.01).all()
+    assert (slow["power_W"] <= 0.2).all()
+    assert (slow["inferences_per_s"].to_numpy() < free["inferences_per_s"].to_numpy()).all()
+    beyond = (rows["peak_window_W"] - rows["power.cap_W"]).clip(lower=0)
+    assert rows["overshoot_W"].to_numpy() == pytest.approx(beyond.to_numpy())
+    assert all_alike["inferences_per_s"].to_numpy() == pytest.approx(report.inferences_per_s, rel=0.02)
+    assert (all_alike["overshoot_W"] > 0).all()
 
 
 def test_a_compressed_file_can_be_swept(plan, tmp_path):

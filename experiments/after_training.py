@@ -47,13 +47,13 @@ class Version(NamedTuple):
     report: Report | None
 
 
-def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
+def load_inputs(path: Path, network: Network, least: int = 1) -> NDArray[np.float32]:
     """Read the items of a ``.npy`` file.
 
     Raises
     ------
     InputError
-        If the network takes further inputs, or the file does not hold two or more of its items, in
+        If the network takes further inputs, or the file does not hold its items, at least so many, in
         numbers of at most `MAX_MAGNITUDE`.
     """
     if network.extra_inputs:
@@ -65,8 +65,8 @@ def load_inputs(path: Path, network: Network) -> NDArray[np.float32]:
     wanted = ", ".join(map(str, network.input_shape))
     if found.dtype.kind not in "fiu":
         raise InputError(f"{path}: not an array of numbers, expected a .npy file of shape (items, {wanted})")
-    if found.shape[1:] != network.input_shape or len(found) < 2:
-        raise InputError(f"{path}: shape {found.shape}, expected (2 or more items, {wanted})")
+    if found.shape[1:] != network.input_shape or len(found) < least:
+        raise InputError(f"{path}: shape {found.shape}, expected ({least} or more items, {wanted})")
     with np.errstate(over="ignore"):
         inputs = found.astype(np.float32)
     if not (np.abs(inputs) <= MAX_MAGNITUDE).all():

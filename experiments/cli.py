@@ -16,6 +16,7 @@ from experiments.commands_dark import dark
 from experiments.commands_dcz import compress, evaluate, inspect, sensitivity, verify
 from experiments.commands_demo import demo
 from experiments.commands_energy import energy
+from experiments.commands_execute import execute
 from experiments.commands_experiments import EXPERIMENTS
 from experiments.commands_frontier import frontier
 from experiments.commands_labs import labs
@@ -79,7 +80,7 @@ DCZ = application(
     "A path through: compress --recipe lenet300-demo, inspect model.dcz, evaluate model.dcz; then "
     "hwsim run edge model.dcz.",
     {
-        "Models": [compress, inspect, verify, evaluate, sensitivity, frontier],
+        "Models": [compress, inspect, verify, execute, evaluate, sensitivity, frontier],
         "In and out": [import_, import_han, shrink, quantize, recode, export],
     },
 )

@@ -52,7 +52,7 @@ def shrink(
     from hwsim.chip import load_chip
 
     original, machine = read(model)[0], load_chip(chip)
-    items = after_training.load_inputs(inputs, original.to_network())
+    items = after_training.load_inputs(inputs, original.to_network(), 2)
     how = {"density": density, "bits": bits, "coding": coding_of(coding)}
     found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
     _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
@@ -89,7 +89,7 @@ def quantize(
     if calibration not in get_args(Calibration):
         raise InputError(f"--calibration {calibration!r}: expected one of {', '.join(get_args(Calibration))}")
     original, machine = read(model)[0], load_chip(chip)
-    items = after_training.load_inputs(inputs, original.to_network())
+    items = after_training.load_inputs(inputs, original.to_network(), 2)
     found = after_training.quantize(
         original,
         items,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 FIGURES = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
 RULE = ["action", "45 nm", "by the rule", "measured", "gain by the rule", "measured gain", "rule/measured"]
+DRAM = [
+    "type", "model", "per bit", "bandwidth", "burst", "row", "banks", "latency", "row cycle", "standby",
+    "source", "timing source",
+]  # fmt: skip
 RULED_BASE, MEASURED = "45nm_horowitz", "7nm"
 """Tables of the same figures at two nodes: what a scaling rule is held against."""
 
@@ -23,12 +27,16 @@ TABLE_HELP = "A shipped table, a .csv file, or either carried over: '45nm to 28n
 def energy(
     table: Annotated[str, typer.Option(help=TABLE_HELP)] = "45nm",
     op: Annotated[str, typer.Option(help="Explain one action, for example dram_read_32b.")] = "",
+    dram: Annotated[bool, typer.Option("--dram", help="Print the types of DRAM instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print an energy table with its sources, or explain one action of it."""
     from experiments.console import print_json, print_line, print_table
     from hwsim.energy import LOW_CONFIDENCE, EnergyTable
 
+    if dram:
+        _print_dram(as_json)
+        return
     prices = EnergyTable.load(table)
     if op:
         _explain(prices, op, as_json)
@@ -40,6 +48,27 @@ def energy(
     if prices.name != prices.base or prices.base == MEASURED:
         print_table("A scaling rule is no measurement (stillmaker-baas to 7 nm)", RULE, _rule())
     print_line(f"{LOW} low confidence ({' or '.join(LOW_CONFIDENCE)})")
+
+
+def _print_dram(as_json: bool) -> None:
+    from experiments.console import print_json, print_table
+    from hwsim.dram import dram_frame
+
+    rows = dram_frame().to_dict("records")
+    if as_json:
+        print_json(rows)
+        return
+    cells = [
+        [
+            row["type"], row["model"],
+            engineering(1e-12 * row["pJ_per_bit"], "J") + (f" {LOW}" if row["low_confidence"] else ""),
+            f"{row['bandwidth_GB_per_s']:g} GB/s", f"{row['burst_B']} B", f"{row['row_B']} B",
+            f"{row['banks']}", f"{row['latency_ns']:g} ns", f"{row['row_cycle_ns']:g} ns",
+            engineering(row["standby_W"], "W"), row["source"], row["timing_source"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    print_table("Types of DRAM (dram.type of a chip), one channel", DRAM, cells)
 
 
 def _cells(figure: EnergyFigure) -> list[str]:

@@ -1,20 +1,16 @@
-"""DRAM types as data, and how long a transfer keeps a channel busy.
+"""DRAM types as data: prices and timings, with their sources. `hwsim.steps` moves bursts by them.
 
 Energy follows one of two models, never both. In the ``dynamic`` model a bit pays for its row
 activation, the array and the I/O, and standby power is drawn apart for as long as time passes. In
 the ``all-in`` model a bit pays its share of background power too, and nothing is drawn apart.
-
-A transfer takes as long as the data bus or the banks need, whichever is longer: bursts follow each
-other on the bus; a row that is opened keeps its bank for a row cycle, and banks take turns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hwsim.csvfile import read_rows
 from hwsim.energy import CONFIDENCE, LOW_CONFIDENCE
@@ -87,27 +83,6 @@ class DramType:
         return self.confidence in LOW_CONFIDENCE
 
 
-class Transfer(NamedTuple):
-    """What a transfer does to the channels it is spread over.
-
-    Parameters
-    ----------
-    bursts, row_misses : int
-        Bursts moved, and rows opened for them; the other bursts hit an open row.
-    ticks : int
-        Time the channels are busy.
-    """
-
-    bursts: int
-    row_misses: int
-    ticks: int
-
-    @property
-    def row_hits(self) -> int:
-        """Bursts that find their row open."""
-        return self.bursts - self.row_misses
-
-
 def dram_names() -> list[str]:
     """Names of the shipped types."""
     return list(_types())
@@ -131,42 +106,6 @@ def dram_frame() -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([vars(kind) | {"low_confidence": kind.low_confidence} for kind in _types().values()])
-
-
-def transfer(
-    kind: DramType, size_B: int, run_B: int, channels: int = 1, ticks_per_ns: float = 1.0
-) -> Transfer:
-    """Move `size_B` bytes in contiguous runs of `run_B`, spread over `channels`.
-
-    Parameters
-    ----------
-    kind : DramType
-    size_B : int
-    run_B : int
-        Length of each contiguous run; runs lie in different rows. ``run_B >= size_B`` is a stream.
-    channels : int
-        Bursts alternate between channels.
-    ticks_per_ns : float
-        Clock of the caller in GHz.
-
-    Raises
-    ------
-    InputError
-        If the size is negative or a run or the number of channels is below 1.
-    """
-    if size_B < 0 or run_B < 1 or channels < 1:
-        raise InputError(
-            f"DRAM transfer of {size_B} B in runs of {run_B} B over {channels} channels: expected a size of "
-            "at least 0 and at least 1 of the others"
-        )
-    runs, rest = divmod(size_B, run_B)
-    bursts = runs * -(-run_B // kind.burst_B) + -(-rest // kind.burst_B)
-    row_misses = runs * -(-run_B // kind.row_B) + -(-rest // kind.row_B)
-    burst_ns = Fraction(kind.burst_B) / Fraction(str(kind.bandwidth_GB_per_s))
-    bus_ns = bursts * burst_ns / channels
-    banks_ns = row_misses * Fraction(str(kind.row_cycle_ns)) / (kind.banks * channels)
-    busy = max(bus_ns, banks_ns) * Fraction(str(ticks_per_ns))
-    return Transfer(bursts, row_misses, -(-busy.numerator // busy.denominator))
 
 
 @cache

@@ -72,7 +72,8 @@ class Channel(NamedTuple):
 def busy_ticks(bursts: int, channel: Channel) -> int:
     """Ticks that `bursts` in a row keep the channels busy: with the bus, or with opening rows.
 
-    The first row opens within the latency.
+    Bursts follow one another on the bus; a row that is opened keeps its bank for a row cycle, and banks
+    take turns. The first row opens within the latency.
     """
     moved_B = bursts * channel.burst_B
     bus_ns = moved_B / channel.bandwidth_GB_per_s

@@ -94,6 +94,29 @@ def test_evaluate_executes_quantized_layers_on_integers(capsys, tmp_path, stored
     assert json.loads(run(capsys, *command))["test_error"] == 0
 
 
+@pytest.mark.parametrize("stored", [[], ["--stored"]])
+def test_execute_writes_outputs_and_ranks_classes(capsys, tmp_path, model, stored):
+    x = np.random.default_rng(1).random((40, 1, 28, 28), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    words = ["execute", model, "--inputs", tmp_path / "x.npy", "-o", tmp_path / "y.npy", *stored]
+    expected = Artifact.load(model).to_network().forward(x)
+    answers = json.loads(run(capsys, *words, "--json"))
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-4, atol=1e-5)
+    assert [[place["class"] for place in answer] for answer in answers] == np.argsort(-expected)[
+        :, :5
+    ].tolist()
+    printed = run(capsys, *words)
+    assert f"{tmp_path / 'y.npy'}: 40 items" in printed
+    assert f"{expected[0].argmax()} ({expected[0].max():.4g})" in printed
+
+
+def test_outputs_without_items_are_not_ranked(capsys, tmp_path):
+    odd = saved(tmp_path / "odd.dcz", Node("x", "reduce_sum", attrs={"axes": (0, 1, 2, 3), "keepdims": 0}))
+    np.save(tmp_path / "x.npy", np.zeros((2, 1, 28, 28), np.float32))
+    assert cli.run(cli.DCZ, ["execute", str(odd), "--inputs", str(tmp_path / "x.npy")]) == 2
+    assert "shape () for one item, expected (1, ..., classes)" in " ".join(capsys.readouterr().err.split())
+
+
 def saved(path, *nodes: Node):
     network = Network("odd", (1, 28, 28), nodes, {})
     Artifact.of(network, "dense").save(path)

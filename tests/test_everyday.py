@@ -56,6 +56,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "sweep.toml").write_text(
         'name = "tiny"\nmethod = "grid"\n[axes]\nchip = ["edge"]\nnetwork = ["lenet300"]\nbatch = [1, 2]\n'
     )
+    np.save(tmp_path / "items.npy", x[:, None].astype(np.float32))
     (tmp_path / "noise.bin").write_bytes(bytes(range(256)))
     (tmp_path / "noise.dcz").write_bytes(bytes(range(256)))
     (tmp_path / "noise.toml").write_text("a = [1\n")
@@ -87,6 +88,7 @@ def test_every_command_that_draws_opens_its_figures():
         "hwsim networks lenet5",
         "hwsim energy",
         "hwsim energy --op dram_read_32b",
+        "hwsim energy --dram",
         "hwsim roofline edge --network lenet5 --stage huffman",
         "hwsim sweep sweep.toml --backend serial",
         "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s",
@@ -95,6 +97,7 @@ def test_every_command_that_draws_opens_its_figures():
         "dcz inspect model.dcz",
         "dcz verify model.dcz",
         "dcz evaluate model.dcz --dataset few.npz",
+        "dcz execute model.dcz --inputs items.npy",
     ],
 )
 def test_what_is_printed_as_json_is_json(typed, folder, capsys):
@@ -170,6 +173,8 @@ BAD = {
     "dcz inspect noise.dcz": "noise.dcz",
     "dcz verify missing.dcz": "missing.dcz",
     "dcz evaluate model.dcz --dataset noise.bin": "noise.bin",
+    "dcz execute model.dcz --inputs noise.bin": "noise.bin",
+    "dcz execute model.dcz --inputs items.npy -o out.txt": "expected a name that ends in .npy",
     "dcz compress --recipe soup": "'soup'",
     "dcz compress --recipe lenet300-demo --work model.dcz": "cannot write to model.dcz",
     "dcz compress --recipe lenet300-demo --stages model.dcz": "cannot write to model.dcz",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.cacti import cacti_bank, leakage_by_cell
-from hwsim.dram import DramType, dram_frame, dram_names, load_dram, transfer
+from hwsim.dram import dram_frame, dram_names, load_dram
 from hwsim.energy import EnergyTable
 from hwsim.errors import InputError
 from hwsim.memory import bank_access, bank_read_pJ_per_bit
@@ -119,44 +119,6 @@ def test_outside_the_cacti_table_is_an_error(bank, words):
         cacti_bank(*bank)
 
 
-def plain(**changes: object) -> DramType:
-    fields = vars(load_dram("DDR3-1600")) | {
-        "bandwidth_GB_per_s": 1.0,
-        "burst_B": 64,
-        "row_B": 1024,
-        "banks": 4,
-        "row_cycle_ns": 50.0,
-    }
-    return DramType(**(fields | changes))
-
-
-def test_a_stream_is_limited_by_the_bus():
-    """1000 B: 16 bursts of 64 ns on the bus; one row of 50 ns."""
-    assert transfer(plain(), 1000, 1000) == (16, 1, 1024)
-    assert transfer(plain(), 1000, 1000).row_hits == 15
-
-
-def test_scattered_reads_are_limited_by_the_banks():
-    """10 reads of 8 B: 10 bursts of 6.4 ns on a wide bus, 10 rows of 50 ns over 4 banks."""
-    assert transfer(plain(bandwidth_GB_per_s=10.0), 80, 8) == (10, 10, 125)
-
-
-def test_a_short_last_run_and_the_clock():
-    """2.5 runs of 100 B at 2 GHz: 2 + 2 + 1 bursts of 64 ns."""
-    assert transfer(plain(), 250, 100, ticks_per_ns=2.0) == (5, 3, 640)
-    assert transfer(plain(), 0, 100) == (0, 0, 0)
-
-
-@given(st.integers(0, 10**7), st.integers(1, 10**5), st.integers(1, 16))
-def test_a_transfer_never_beats_the_bus(size_B, run_B, channels):
-    kind = load_dram("HBM2-2000")
-    moved = transfer(kind, size_B, run_B, channels)
-    assert moved.bursts * kind.burst_B >= size_B
-    assert moved.ticks >= size_B / (kind.bandwidth_GB_per_s * channels) - 1e-6
-    assert moved.row_hits >= 0
-    assert transfer(kind, size_B, 2 * run_B, channels).ticks <= moved.ticks
-
-
 @pytest.mark.parametrize("name", dram_names())
 def test_every_type_follows_one_energy_model(name):
     kind = load_dram(name)
@@ -172,9 +134,3 @@ def test_published_prices_per_bit():
     assert prices["HBM2-2000"] == 3.9
     with pytest.raises(InputError, match="HBM2-2000"):
         load_dram("HBM9")
-
-
-@pytest.mark.parametrize("arguments", [(-1, 1, 1), (1, 0, 1), (1, 1, 0)])
-def test_an_impossible_transfer_is_refused(arguments):
-    with pytest.raises(InputError, match="DRAM transfer"):
-        transfer(plain(), *arguments)

@@ -82,19 +82,26 @@ def _executed(node: Node, artifact: Artifact, stored: bool, accumulator: Accumul
     tensor = artifact.tensors[node.params[0]] if node.op in FORMS and node.params else None
     if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
         attrs = {"bits": tensor.bits, "accumulator": accumulator}
-        return _with(node, "integer", {"levels": tensor.q, "scale": tensor.scale.reshape(-1)}, attrs)
+        arrays = {"levels": tensor.q, "scale": tensor.scale.reshape(-1)}
+        return _with(node, artifact, "integer", arrays, attrs)
     if not stored or tensor is None or isinstance(tensor, DenseTensor):
+        return node, {}
+    if len(tensor.shape) < 2 or 0 in tensor.shape:  # no layer's: the network itself says what is wrong
         return node, {}
     if isinstance(tensor, QuantizedTensor) or (
         isinstance(tensor, SharedTensor) and tensor.nonzeros > SPARSE * math.prod(tensor.shape)
     ):
-        return _with(node, "lookup", _lookup(tensor), {})
-    return _with(node, "sparse", _sparse(tensor), {"shape": tensor.shape})
+        return _with(node, artifact, "lookup", _lookup(tensor), {})
+    return _with(node, artifact, "sparse", _sparse(tensor), {"shape": tensor.shape})
 
 
-def _with(node: Node, form: str, arrays: dict[str, Array], attrs: dict[str, Any]) -> Executed:
-    """Node in another form, whose weight is several arrays."""
+def _with(
+    node: Node, artifact: Artifact, form: str, arrays: dict[str, Array], attrs: dict[str, Any]
+) -> Executed:
+    """Node in another form, whose weight is several arrays, of names that no tensor has."""
     weight, *bias = node.params
+    while any(f"{weight}.{key}" in artifact.tensors for key in arrays):
+        weight += "."
     named = {f"{weight}.{key}": array for key, array in arrays.items()}
     return replace(node, op=f"{form}_{node.op}", attrs={**node.attrs, **attrs}, params=(*named, *bias)), named
 
@@ -102,7 +109,7 @@ def _with(node: Node, form: str, arrays: dict[str, Array], attrs: dict[str, Any]
 def _sparse(tensor: StoredTensor) -> dict[str, Array]:
     """Compressed sparse rows of labels, and the table they point into."""
     values = tensor.labels if isinstance(tensor, SharedTensor) else tensor.to_array()
-    mask = values.reshape(len(values), -1) != 0
+    mask = values.reshape(len(values), math.prod(tensor.shape[1:])) != 0
     entries = values[values != 0]
     if isinstance(tensor, SharedTensor):
         labels, table = entries - 1, tensor.codebook.astype(np.float32)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from compress.container import Artifact
 from compress.execution import executable
 from compress.network import Network, Node
+from compress.quantize import quantize_network
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
 from hwsim.workload import InputError
 
@@ -103,6 +104,24 @@ def test_other_nodes_and_dense_layers_stay():
     x = rng.standard_normal((2, 3)).astype(np.float32)
     np.testing.assert_allclose(executed.forward(x), network.forward(x), rtol=1e-5, atol=1e-6)
     assert isinstance(Artifact.of(network, "dense").tensors["table"], DenseTensor)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("key", ["levels", "labels"])
+def test_tensors_may_have_the_names_of_parts_of_others(key, stored):
+    rng = np.random.default_rng(6)
+    params = {name: rng.standard_normal((4, 4)).astype(np.float32) for name in ("w", f"w.{key}")}
+    nodes = (Node("a", "fc", params=("w",)), Node("b", "fc", ("a",), params=(f"w.{key}",)))
+    network, x = Network("net", (4,), nodes, params), rng.standard_normal((5, 4)).astype(np.float32)
+    tensors = {
+        name: QuantizedTensor(np.rint(value).astype(np.int8), np.float32(1), 4)
+        for name, value in params.items()
+    }
+    artifact = Artifact.of(network, "int4", tensors)
+    expected = artifact.to_network().forward(x)
+    np.testing.assert_allclose(executable(artifact, stored=stored).forward(x), expected, rtol=1e-5, atol=1e-5)
+    near = executable(quantize_network(network, x), stored=stored).forward(x)
+    np.testing.assert_allclose(near, network.forward(x), atol=0.2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from compress import container, datasets, han_import, models, state
+from compress.execution import executable
 from compress.network import Network, Node
+from compress.quantize import quantize_network
 from compress.recipe import load_recipe
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
 from experiments import after_training, asked, pareto, sweep, sweep_store
@@ -106,20 +108,21 @@ def _artifacts() -> list[bytes]:
         "int8": lambda found: QuantizedTensor(found.astype(np.int64), np.float32(0.5), 8, "huffman"),
         "dense": lambda found: DenseTensor(found.astype(np.float16)),
     }
-    return [
-        container.Artifact.of(
-            network, stage, {name: make(found) for name, found in labels.items()}
-        ).to_bytes()
+    images = rng.random((2, *network.input_shape), np.float32)
+    artifacts = [quantize_network(network, images, 4, per_channel=False)] + [
+        container.Artifact.of(network, stage, {name: make(found) for name, found in labels.items()})
         for stage, make in forms.items()
     ]
+    return [artifact.to_bytes() for artifact in artifacts]
 
 
 def _execute(data: bytes) -> None:
-    """Read a compressed file, decode all of it, and execute it once if it is small."""
+    """Read a compressed file, decode all of it, and execute it in both ways if it is small."""
     artifact, _ = container.parse(data)
-    network = artifact.to_network()
-    if sum(math.prod(shape) for shape in network.shapes().values()) < MOST_ELEMENTS:
-        network.forward(np.zeros((1, *network.input_shape), np.float32))
+    for stored in (False, True):
+        network = executable(artifact, stored=stored)
+        if sum(math.prod(shape) for shape in network.shapes().values()) < MOST_ELEMENTS:
+            network.forward(np.zeros((1, *network.input_shape), np.float32))
 
 
 def _bodies() -> list[bytes]:

@@ -82,7 +82,7 @@ def _executed(node: Node, artifact: Artifact, stored: bool, accumulator: Accumul
     tensor = artifact.tensors[node.params[0]] if node.op in FORMS and node.params else None
     if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
         attrs = {"bits": tensor.bits, "accumulator": accumulator}
-        arrays = {"levels": tensor.q, "scale": tensor.scale.reshape(-1)}
+        arrays: dict[str, Array] = {"levels": tensor.q, "scale": tensor.scale.reshape(-1)}
         return _with(node, artifact, "integer", arrays, attrs)
     if not stored or tensor is None or isinstance(tensor, DenseTensor):
         return node, {}

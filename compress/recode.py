@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress.tensors import QuantizedTensor, SharedTensor
+from compress.tensors import QuantizedTensor, SharedTensor, stage_of
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def recode(artifact: Artifact, coding: Coding) -> Artifact:
             "quantized weights"
         )
     shared = any(isinstance(tensor, SharedTensor) for tensor in tensors.values())
-    return replace(artifact, tensors=tensors, stage=coding if shared else artifact.stage)
+    return replace(artifact, tensors=tensors, stage=stage_of(coding) if shared else artifact.stage)
 
 
 def _recoded(tensor: StoredTensor, coding: Coding) -> StoredTensor:

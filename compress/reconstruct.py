@@ -20,6 +20,7 @@ from compress.network import INPUT, output_names
 from compress.ops import OPS, Context
 from compress.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask
 from compress.share import share
+from compress.tensors import stage_of
 from hwsim.workload import InputError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def compress_after_training(
             if last[name] == index:
                 wanted.pop(name, None)
                 given.pop(name, None)
-    return Artifact.of(network.with_params(params), "shared", tensors)
+    return Artifact.of(network.with_params(params), stage_of(coding), tensors)
 
 
 def _execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) -> None:

@@ -18,7 +18,7 @@ from compress.quantize import quantize_network
 from compress.recipe import EncodeStep
 from compress.share import CODEBOOK_DTYPES, CentroidTuning, MovingLabels, share
 from compress.state import State
-from compress.tensors import DenseTensor, PrunedTensor
+from compress.tensors import DenseTensor, PrunedTensor, stage_of
 from compress.train import Constraint, EpochReport, Loss, hard_labels, train
 from compress.units import Slim, remove, silence, unit_masks, untouched
 from hwsim.workload import InputError
@@ -152,7 +152,7 @@ def _shared_artifact(step: ShareStep | EncodeStep, state: State, bench: Workbenc
         half = value.astype(np.float16)
         if name not in tensors and np.array_equal(half, value):
             tensors[name] = DenseTensor(half)
-    return Artifact.of(state.network, "shared" if coding == "fixed" else coding, tensors)
+    return Artifact.of(state.network, stage_of(coding), tensors)
 
 
 def _quantized_artifact(step: QuantizeStep, state: State, bench: Workbench) -> Artifact:

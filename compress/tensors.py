@@ -31,6 +31,11 @@ MAX_CODEBOOK = 4095
 _DENSE_DTYPES = tuple(np.dtype(name) for name in ("f4", "f2", "i1", "u1", "i2", "i4", "i8"))
 
 
+def stage_of(coding: Coding) -> str:
+    """Name of the stage in which shared weights are written by `coding`."""
+    return "shared" if coding == "fixed" else coding
+
+
 @dataclass(frozen=True, eq=False)
 class DenseTensor:
     """Every value stored: float32, float16, or integers (index tables).

@@ -9,7 +9,6 @@ import numpy as np
 from compress.allocate import quantize_within
 from compress.arrays import read_npy
 from compress.bridge import workload_of
-from compress.container import Artifact
 from compress.execution import executable, require_floating
 from compress.folding import fold
 from compress.prune import WEIGHTED_OPS, require_weights
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from compress.container import Artifact
     from compress.network import Network
     from compress.quantize import Calibration
     from compress.reconstruct import Agreement
@@ -129,7 +129,7 @@ def quantize(
         made = quantize_network(network, fitted, bits, calibration=calibration)
     else:
         made = quantize_within(network, fitted, budget, cost, bits, calibration=calibration)
-    return _versions(network, made, held, chip, batch)
+    return _versions(original, made, held, chip, batch)
 
 
 def _bytes(artifact: Artifact) -> dict[str, float]:
@@ -162,14 +162,14 @@ def shrink(
     Returns
     -------
     tuple of Version
-        The original with its batch normalisation folded, and the compressed network. Each run takes
-        the zeros among activations from the half that is compared.
+        The original as it is, and the compressed network. Each run takes the zeros among activations
+        from the half that is compared.
     """
     require_floating(original)
     network = fold(original.to_network())
     fitted, held = _halves(inputs)
     made = compress_after_training(network, fitted, rng=np.random.default_rng(seed), **how)
-    return _versions(network, made, held, chip, batch)
+    return _versions(original, made, held, chip, batch)
 
 
 def _halves(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -178,20 +178,20 @@ def _halves(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
 
 
 def _versions(
-    network: Network, made: Artifact, held: NDArray[np.float32], chip: Chip, batch: int
+    original: Artifact, made: Artifact, held: NDArray[np.float32], chip: Chip, batch: int
 ) -> tuple[Version, Version]:
     """A network and what was made of it, executed on inputs held back and simulated."""
-    outputs = network.forward(held)
+    outputs = original.to_network().forward(held)
 
     def version(artifact: Artifact) -> Version:
-        report = simulate(chip, _workload(artifact, held), batch)
-        return Version(artifact, agreement(outputs, executable(artifact).forward(held)), report)
+        near = agreement(outputs, executable(artifact).forward(held))
+        return Version(artifact, near, simulate(chip, _workload(artifact, held), batch))
 
-    dense, others = Artifact.of(network, "dense"), version(made)
+    compressed = version(made)
     try:
-        return version(dense), others
+        return version(original), compressed
     except InputError:  # integers are all that the chip multiplies
-        return Version(dense, agreement(outputs, outputs), None), others
+        return Version(original, agreement(outputs, outputs), None), compressed
 
 
 def _workload(artifact: Artifact, x: NDArray[np.float32]) -> Workload:

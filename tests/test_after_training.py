@@ -68,6 +68,18 @@ def test_integers_are_executed_and_compared(tmp_path, network, capsys):
     assert small["largest_error"] != pytest.approx(error(artifact.to_network()))
 
 
+def test_what_was_given_stands_beside_what_was_made(tmp_path, network, capsys):
+    assert shrink(tmp_path, "--chip", "edge") == 0
+    (tmp_path / "small.dcz").rename(tmp_path / "model.dcz")
+    capsys.readouterr()
+    assert quantize(tmp_path, "--chip", "edge", "--json") == 0
+    given, made = json.loads(capsys.readouterr().out)
+    assert given["bytes"] == (tmp_path / "model.dcz").stat().st_size
+    assert (given["stage"], made["stage"]) == ("huffman", "int8")
+    assert given["top_1"] == 1.0
+    assert given["ratio"] > 1.5 * made["ratio"] > 4
+
+
 def test_a_budget_in_bytes_or_joules_is_kept(tmp_path, network, capsys):
     def found(*more):
         assert quantize(tmp_path, "--chip", "edge", "--json", *more) == 0

@@ -102,7 +102,6 @@ labs: $(RUN) ## the course's notebooks, for students and instructors: build/labs
 	$(BIN)/hwsim labs --instructor -o build/labs/instructor
 
 docs: $(DOCS) ## the documentation: docs/_build/html/index.html
-	rm -rf docs/generated
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 
 # Releases younger than two weeks are passed over: most bad ones are withdrawn by then.

@@ -18,7 +18,7 @@ import numpy as np
 
 from compress.container import Artifact
 from compress.execution import executable
-from compress.prune import require_weights, weights_of
+from compress.prune import weights_of
 from compress.quantize import FEWEST_BITS, MOST_BITS, quantize_network
 from hwsim.workload import InputError
 
@@ -70,16 +70,17 @@ def quantize_within(
     """
     if not budget > 0:
         raise InputError(f"network {network.name}: a budget of {budget:g}, expected more than zero")
-    require_weights(network)
 
     def made(bits: int) -> Artifact:
         return quantize_network(network, x, bits, calibration=calibration)
 
-    best = made(most_bits)
-    if sum(cost(best).values()) <= budget:
-        return best
-    uniform = {bits: made(bits) for bits in range(FEWEST_BITS, most_bits)} | {most_bits: best}
-    by_layer = {bits: cost(artifact) for bits, artifact in uniform.items()}
+    uniform = {most_bits: made(most_bits)}
+    by_layer = {most_bits: cost(uniform[most_bits])}
+    if sum(by_layer[most_bits].values()) <= budget:
+        return uniform[most_bits]
+    for bits in range(FEWEST_BITS, most_bits):
+        uniform[bits] = made(bits)
+        by_layer[bits] = cost(uniform[bits])
     costs = {
         tensor: {bits: sum(found[layer] for layer in readers) for bits, found in by_layer.items()}
         for tensor, readers in readers_of(network).items()

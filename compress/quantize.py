@@ -17,7 +17,7 @@ import numpy as np
 from compress.container import Artifact
 from compress.network import INPUT
 from compress.ops.integer import INPUT_SCALE, levels, top_level
-from compress.prune import weights_of
+from compress.prune import require_weights
 from compress.tensors import QuantizedTensor, StoredTensor
 from hwsim.workload import InputError
 
@@ -66,12 +66,12 @@ def quantize_network(
     Raises
     ------
     InputError
-        If bits or calibration cannot be used, a name is no layer, layers of the same weights are to
-        have different bits, or there are no images.
+        If no layer has weights, bits or calibration cannot be used, a name is no layer, layers of the
+        same weights are to have different bits, or there are no images.
     """
     if not len(images):
         raise InputError("quantization: no images to calibrate on, expected at least one")
-    layers = weights_of(network)
+    layers = require_weights(network)
     bits_of = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
     unknown = sorted(bits_of.keys() - layers.keys())
     if unknown:

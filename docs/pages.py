@@ -24,8 +24,8 @@ SIMULATOR = "SCALE-Sim"
 def write(docs: Path) -> None:
     """Write all generated pages below ``docs/generated``."""
     target = docs / "generated"
+    shutil.rmtree(target, ignore_errors=True)  # with the stubs of modules that are gone
     for part in ("gallery", "labs"):
-        shutil.rmtree(target / part, ignore_errors=True)
         (target / part).mkdir(parents=True)
     for name in STUDIES:
         (target / "gallery" / f"{name}.rst").write_text(

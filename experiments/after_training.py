@@ -11,7 +11,7 @@ from compress.arrays import read_npy
 from compress.bridge import workload_of
 from compress.execution import executable, require_floating
 from compress.folding import fold
-from compress.prune import WEIGHTED_OPS, require_weights
+from compress.prune import WEIGHTED_OPS
 from compress.quantize import quantize_network
 from compress.reconstruct import agreement, compress_after_training
 from compress.statistics import input_densities
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compress.container import Artifact
+    from compress.layout import Layout
     from compress.network import Network
     from compress.quantize import Calibration
     from compress.reconstruct import Agreement
+    from compress.topology import Topology
     from hwsim.chip import Chip
     from hwsim.simulate import Report
     from hwsim.workload import Workload
@@ -37,17 +39,18 @@ MAX_MAGNITUDE = 1e10
 
 
 class Version(NamedTuple):
-    """A network in one form: its file, how near it is to the original, and a run on a chip.
+    """A network in one form: its file and its size, how near it is to the original, and a run on a chip.
 
     Where the chip does not have its arithmetic, there is no run.
     """
 
     artifact: Artifact
+    size_B: int
     agreement: Agreement
     report: Report | None
 
 
-def load_inputs(path: Path, network: Network, least: int = 1) -> NDArray[np.float32]:
+def load_inputs(path: Path, network: Network | Topology, least: int = 1) -> NDArray[np.float32]:
     """Read the items of a ``.npy`` file.
 
     Raises
@@ -118,10 +121,9 @@ def quantize(
     require_floating(original)
     network = fold(original.to_network())
     fitted, held = _halves(inputs)
-    require_weights(network)
 
     def joules(artifact: Artifact) -> dict[str, float]:
-        report = simulate(chip, _workload(artifact, held), batch)
+        report = simulate(chip, workload_on(artifact, held), batch)
         return {layer: energy for (layer,), energy in report.joules_by("layer").items()}
 
     cost, budget = (_bytes, max_bytes) if max_J is None else (joules, max_J)
@@ -183,17 +185,28 @@ def _versions(
     """A network and what was made of it, executed on inputs held back and simulated."""
     outputs = original.to_network().forward(held)
 
-    def version(artifact: Artifact) -> Version:
-        near = agreement(outputs, executable(artifact).forward(held))
-        return Version(artifact, near, simulate(chip, _workload(artifact, held), batch))
+    def version(artifact: Artifact, near: Agreement, *, run: bool = True) -> Version:
+        layout = artifact.layout()
+        report = simulate(chip, workload_on(artifact, held, layout), batch) if run else None
+        return Version(artifact, layout.file_bits // 8, near, report)
 
-    compressed = version(made)
+    compressed = version(made, agreement(outputs, executable(made).forward(held)))
+    itself = agreement(outputs, outputs)
     try:
-        return version(original), compressed
+        return version(original, itself), compressed
     except InputError:  # integers are all that the chip multiplies
-        return Version(original, agreement(outputs, outputs), None), compressed
+        return version(original, itself, run=False), compressed
 
 
-def _workload(artifact: Artifact, x: NDArray[np.float32]) -> Workload:
-    """Workload of an artifact, with the zeros that it finds among what its layers read."""
-    return workload_of(artifact, input_density=input_densities(executable(artifact), x))
+def workload_on(artifact: Artifact, x: NDArray[np.float32], layout: Layout | None = None) -> Workload:
+    """Workload of an artifact, with the zeros among what its layers read when it is executed on inputs.
+
+    Parameters
+    ----------
+    artifact : Artifact
+    x : ndarray, shape (items, \\*input_shape)
+    layout : Layout, optional
+        Of its file, counted anew by default.
+    """
+    densities = input_densities(executable(artifact), x)
+    return workload_of(artifact, layout=layout, input_density=densities)

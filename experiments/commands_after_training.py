@@ -52,7 +52,7 @@ def shrink(
     from hwsim.chip import load_chip
 
     original, machine = read(model)[0], load_chip(chip)
-    items = after_training.load_inputs(inputs, original.to_network(), 2)
+    items = after_training.load_inputs(inputs, original.topology, 2)
     how = {"density": density, "bits": bits, "coding": coding_of(coding)}
     found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
     _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
@@ -89,7 +89,7 @@ def quantize(
     if calibration not in get_args(Calibration):
         raise InputError(f"--calibration {calibration!r}: expected one of {', '.join(get_args(Calibration))}")
     original, machine = read(model)[0], load_chip(chip)
-    items = after_training.load_inputs(inputs, original.to_network(), 2)
+    items = after_training.load_inputs(inputs, original.topology, 2)
     found = after_training.quantize(
         original,
         items,
@@ -125,7 +125,7 @@ def _save_and_show(
 
 
 def _record(version: Version, dense_B: int) -> dict[str, object]:
-    size = len(version.artifact.to_bytes())
+    size = version.size_B
     near = {key: value if math.isfinite(value) else None for key, value in vars(version.agreement).items()}
     widths = _widths(version.artifact)
     return {
@@ -141,7 +141,7 @@ def _record(version: Version, dense_B: int) -> dict[str, object]:
 def _row(version: Version, dense_B: int) -> list[str]:
     from experiments.units import engineering
 
-    size = len(version.artifact.to_bytes())
+    size = version.size_B
     near, report = version.agreement, version.report
     stored = [version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x"]
     answers = [f"{near.top_1:.1%}", f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]

@@ -61,13 +61,9 @@ def _from_dcz(path: Path, inputs: Path | None) -> Workload:
     artifact, layout = read(path)
     if inputs is None:
         return workload_of(artifact, layout=layout)
-    from compress.execution import executable
-    from compress.statistics import input_densities
-    from experiments.after_training import load_inputs
+    from experiments.after_training import load_inputs, workload_on
 
-    network = executable(artifact)
-    densities = input_densities(network, load_inputs(inputs, network))
-    return workload_of(artifact, layout=layout, input_density=densities)
+    return workload_on(artifact, load_inputs(inputs, artifact.topology), layout)
 
 
 def _from_csv(path: Path) -> Workload:

@@ -46,7 +46,7 @@ class Clustering:
     inertia: float
 
     def assign(self, values: ArrayLike) -> NDArray[np.intp]:
-        """Index of the nearest centroid of each value, the lower one of two equally near."""
+        """Index of the nearest centroid of each value, in their shape; the lower one of two equally near."""
         return np.searchsorted(_midpoints(self.centroids), np.asarray(values, np.float64), side="left")
 
 

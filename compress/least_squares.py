@@ -55,7 +55,7 @@ class Problem(NamedTuple):
         return np.diagonal(self.gram, axis1=1, axis2=2)
 
     def bias(self, weight: Array) -> NDArray[np.float32]:
-        """Bias that makes the mean output right."""
+        """Bias, shape (outputs,), that makes the mean output right, for weights (outputs, ...)."""
         rows = weight.reshape(len(self.gram), -1, self.gram.shape[1])
         mean = np.matmul(rows, self.input_mean[:, :, None]).reshape(-1)
         return (self.output_mean - mean).astype(np.float32)
@@ -66,9 +66,9 @@ def problem(node: Node, weight: Array, x: Array, wanted: Array, rng: np.random.G
 
     Parameters
     ----------
-    weight : ndarray
+    weight : ndarray, shape (outputs, ...)
         The original weights.
-    x, wanted : ndarray
+    x, wanted : ndarray, shapes (batch, ...)
         Input of the layer, and the output it should have.
     rng : numpy.random.Generator
         Chooses at most `ROWS` positions.

@@ -66,7 +66,7 @@ def write_mixed(writer: Writer, labels: NDArray[Any], shape: tuple[int, ...], va
 
 
 def read_mixed(reader: Reader, shape: tuple[int, ...], values: NDArray[Any]) -> tuple[NDArray[Any], Streams]:
-    """Read what `write_mixed` wrote: the flat labels, and what they take.
+    """Read what `write_mixed` wrote: the labels, flat, of a tensor of `shape`, and what they take.
 
     Raises
     ------

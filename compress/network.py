@@ -173,7 +173,7 @@ class Network:
         rng: np.random.Generator | None = None,
         observe: Observe | None = None,
     ) -> Array:
-        """Execute the network and return its (first) output; parameters as in `run`."""
+        """Execute the network and return its (first) output, (batch, ...); parameters as in `run`."""
         return self.run(x, extra=extra, training=training, rng=rng, observe=observe)[self.outputs[0]]
 
     def run(

@@ -19,7 +19,7 @@ class Optimizer(Protocol):
     """What training asks of an optimizer."""
 
     def step(self, params: Mapping[str, Array], gradients: Mapping[str, Array], rate: float) -> None:
-        """Move every parameter that has a gradient, in place, at learning rate `rate`."""
+        """Move every parameter that has a gradient of its shape, in place, at learning rate `rate`."""
         ...
 
 

@@ -99,6 +99,11 @@ def layer_masks(weights: Mapping[str, Array], densities: Mapping[str, float]) ->
     densities : dict of str to float
         Fraction of each tensor that stays; tensors that are not named stay whole.
 
+    Returns
+    -------
+    dict of str to ndarray of bool
+        A mask of each tensor's shape.
+
     Raises
     ------
     InputError
@@ -123,6 +128,11 @@ def global_masks(weights: Mapping[str, Array], density: float, score: Score = "m
         Fraction of all weights that stays.
     score : {"magnitude", "lamp", "rate"}
         See `lamp_scores` and `rate_scores`.
+
+    Returns
+    -------
+    dict of str to ndarray of bool
+        A mask of each tensor's shape.
 
     Raises
     ------

@@ -42,7 +42,7 @@ def share(
 
     Parameters
     ----------
-    values : ndarray of float32
+    values : ndarray of float32, any shape
     k : int
         Most shared values, zero apart: ``2 ** bits - 1`` fill a label of `bits`.
     init : {"optimal", "linear", "density", "random"}
@@ -92,7 +92,7 @@ class CentroidTuning(Constraint):
         self._labels = {name: shared[name].labels.ravel()[kept] for name, kept in self._kept.items()}
 
     def adjust(self, params: Mapping[str, Array], gradients: dict[str, Array], progress: float) -> None:
-        """Replace the gradient of each weight by the sum over its cluster (section 3.3, eq. 3)."""
+        """Replace the gradient of each weight by the sum over its cluster (section 3.3, eq. 3), in place."""
         for name, tensor in self._shared.items():
             kept = gradients[name].ravel()[self._kept[name]]
             sums = np.bincount(self._labels[name], weights=kept, minlength=len(tensor.codebook) + 1)

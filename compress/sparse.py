@@ -104,7 +104,7 @@ def write_sparse(
 def read_sparse(
     reader: Reader, rows: int, size: int, alphabet: int, *, entropy_coded: bool
 ) -> tuple[NDArray[Any], Streams, int]:
-    """Read what `write_sparse` wrote: the flat labels, what they take, and the gap width.
+    """Read what `write_sparse` wrote: the labels, shape (size,), what they take, and the gap width.
 
     Raises
     ------

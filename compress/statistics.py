@@ -35,7 +35,7 @@ class ActivationStatistics:
 
     @classmethod
     def of(cls, value: Array) -> ActivationStatistics:
-        """Measure an activation."""
+        """Measure an activation of any shape."""
         mean_square = float(np.mean(np.square(value, dtype=np.float64)))
         extremes = float(value.min()), float(value.max())
         return cls(value.size, int(np.count_nonzero(value)), *extremes, mean_square**0.5)

@@ -71,7 +71,7 @@ class DenseTensor:
         return int(np.count_nonzero(self.values))
 
     def to_array(self) -> NDArray[Any]:
-        """Return the tensor: float32, or the integers as they are."""
+        """Return the tensor, in its shape: float32, or the integers as they are."""
         is_float = np.issubdtype(self.values.dtype, np.floating)
         return self.values.astype(np.float32) if is_float else self.values
 
@@ -113,7 +113,7 @@ class PrunedTensor:
         return int(np.count_nonzero(self.values))
 
     def to_array(self) -> NDArray[np.float32]:
-        """Return the tensor in float32."""
+        """Return the tensor, in its shape, in float32."""
         return self.values
 
 
@@ -169,7 +169,7 @@ class SharedTensor:
         return int(np.count_nonzero(self.labels))
 
     def to_array(self) -> NDArray[np.float32]:
-        """Look every label up in the codebook."""
+        """Look every label up in the codebook; the tensor in its shape."""
         table = np.concatenate([[0], self.codebook]).astype(np.float32)
         return table[self.labels]
 
@@ -231,7 +231,7 @@ class QuantizedTensor:
         return int(np.count_nonzero(self.q))
 
     def to_array(self) -> NDArray[np.float32]:
-        """Multiply every level by its scale, in float32."""
+        """Multiply every level by its scale, in float32; the tensor in its shape."""
         scale = self.scale if self.scale.ndim == 0 else self.scale.reshape(-1, *(1,) * (self.q.ndim - 1))
         with np.errstate(over="ignore"):
             return self.q.astype(np.float32) * scale

@@ -122,7 +122,7 @@ class EpochReport:
 
 
 def hard_labels(logits: Array, _x: Array, y: Array) -> tuple[float, Array]:
-    """Cross-entropy against the data set's own labels: the default loss."""
+    """Cross-entropy of logits (batch, classes) against the data set's own labels: the default loss."""
     return softmax_cross_entropy(logits, y)
 
 

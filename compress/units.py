@@ -131,7 +131,7 @@ def unit_masks(
     Returns
     -------
     dict of str to ndarray of bool
-        By weight tensor of the named layers: False in the rows of units that go.
+        By weight tensor of the named layers, in its shape: False in the rows of units that go.
 
     Raises
     ------

@@ -50,13 +50,8 @@ class BankLaw(NamedTuple):
     confidence: str
 
 
-def bank_read_pJ_per_bit(bank_B: int, table: EnergyTable) -> float:
-    """Energy of one bit read from, or written to, a bank of `bank_B` bytes, wires to it apart."""
-    return bank_access(bank_B, table).pJ
-
-
 def bank_access(bank_B: int, table: EnergyTable) -> EnergyFigure:
-    """Energy of one bit read from, or written to, a bank, with its derivation as the note.
+    """Energy of one bit read from, or written to, a bank, wires to it apart, with its derivation as the note.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class OperationEnergy:
             raise InputError("operation energy: pJ has a negative or infinite figure, expected 0 or more")
 
     def counted(self, outside: frozenset[str]) -> NDArray[np.bool_]:
-        """Which components are not `outside`."""
+        """Which components are not `outside`, shape (components,)."""
         return np.array([name not in outside for name in self.components], dtype=bool)
 
     def repeat(self, times: int) -> OperationEnergy:

@@ -135,6 +135,6 @@ def _segments(filters: int) -> int:
 
 
 def evenly(total: int, parts: int) -> np.ndarray:
-    """Divide a whole number into `parts` that differ by at most one."""
+    """Divide a whole number into parts that differ by at most one, shape (parts,)."""
     whole, rest = divmod(total, parts)
     return whole + np.diff(np.arange(parts + 1, dtype=np.int64) * rest // parts)

@@ -133,7 +133,7 @@ class TileStream:
 
 
 def channel_order(stream: TileStream) -> NDArray[np.int64]:
-    """Service order of the DRAM channel: ``2 * k`` is read k, ``2 * k + 1`` is write-back k.
+    """Service order of the DRAM channel, flat: ``2 * k`` is read k, ``2 * k + 1`` is write-back k.
 
     Reads keep the order of their steps. A write-back of at least one tick is served as late as it
     can be without blocking: just before the first read that needs its data, or the compute of its

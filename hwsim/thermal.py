@@ -129,7 +129,7 @@ def equilibrium_C(board: Board, die_W: float, leakage: Leakage) -> float | None:
 
 
 def die_heat_W(trace: PowerTrace, share: Mapping[str, float]) -> NDArray[np.float64]:
-    """Power that heats the die in each window, leakage apart.
+    """Power that heats the die in each window, shape (windows,), leakage apart.
 
     Parameters
     ----------

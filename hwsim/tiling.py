@@ -149,7 +149,7 @@ class Prices:
     array_pJ: float = 0.0
 
     def objective(self, goal: Goal, traffic_bits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Value to minimise for each candidate."""
+        """Value to minimise for each candidate, shape (candidates,)."""
         energy = self.array_pJ + traffic_bits * self.dram_pJ_per_bit
         cycles = np.maximum(self.array_cycles, traffic_bits / self.dram_bits_per_cycle)
         return {"traffic": traffic_bits, "energy": energy, "cycles": cycles, "edp": energy * cycles}[goal]

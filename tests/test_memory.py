@@ -10,7 +10,7 @@ from hwsim.cacti import cacti_bank, leakage_by_cell
 from hwsim.dram import dram_frame, dram_names, load_dram
 from hwsim.energy import EnergyTable
 from hwsim.errors import InputError
-from hwsim.memory import bank_access, bank_read_pJ_per_bit
+from hwsim.memory import bank_access
 
 KIB, MIB = 1 << 10, 1 << 20
 DEFAULT = EnergyTable.load("45nm")
@@ -20,13 +20,13 @@ DEFAULT = EnergyTable.load("45nm")
     ("bank_B", "pJ_per_32_bits"), [(32 * KIB, 5.0), (8 * KIB, 2.5), (128 * KIB, 10.0), (8 * MIB, 80.0)]
 )
 def test_the_square_root_law(bank_B, pJ_per_32_bits):
-    assert bank_read_pJ_per_bit(bank_B, DEFAULT) * 32 == pytest.approx(pJ_per_32_bits, rel=1e-12)
+    assert bank_access(bank_B, DEFAULT).pJ * 32 == pytest.approx(pJ_per_32_bits, rel=1e-12)
 
 
 def test_a_tiny_memory_is_a_register_file():
     """5 pJ x sqrt(bank / 32 KiB) falls below 1 pJ under 1,311 B."""
-    assert bank_read_pJ_per_bit(1312, DEFAULT) > 1 / 32
-    assert bank_read_pJ_per_bit(1310, DEFAULT) == 1 / 32
+    assert bank_access(1312, DEFAULT).pJ > 1 / 32
+    assert bank_access(1310, DEFAULT).pJ == 1 / 32
     assert "register file" in bank_access(64, DEFAULT).note
 
 
@@ -40,10 +40,8 @@ def test_the_derivation_can_be_read():
 def test_other_tables_have_other_laws():
     """128x a 32 KiB bank against 8 MiB is 16x at 45 nm and twice at 7 nm."""
     at_7 = EnergyTable.load("7nm")
-    assert bank_read_pJ_per_bit(8 * MIB, DEFAULT) / bank_read_pJ_per_bit(32 * KIB, DEFAULT) == 16
-    assert bank_read_pJ_per_bit(8 * MIB, at_7) / bank_read_pJ_per_bit(32 * KIB, at_7) == pytest.approx(
-        256**0.132
-    )
+    assert bank_access(8 * MIB, DEFAULT).pJ / bank_access(32 * KIB, DEFAULT).pJ == 16
+    assert bank_access(8 * MIB, at_7).pJ / bank_access(32 * KIB, at_7).pJ == pytest.approx(256**0.132)
     assert bank_access(32 * KIB, at_7).low_confidence
 
 
@@ -55,19 +53,19 @@ def test_a_fitted_law_passes_near_the_rows_it_was_fitted_to(table, tolerance):
         ("sram_32KiB_read_64b", 32 * KIB),
         ("sram_1MiB_read_64b", MIB),
     ):
-        assert 64 * bank_read_pJ_per_bit(bank_B, figures) == pytest.approx(figures[action].pJ, rel=tolerance)
+        assert 64 * bank_access(bank_B, figures).pJ == pytest.approx(figures[action].pJ, rel=tolerance)
 
 
 def test_the_law_follows_a_scaled_table():
     scaled = EnergyTable.load("45nm to 28nm by stillmaker-baas")
     ratio = scaled["sram_32KiB_read_32b"].pJ / 5
-    assert bank_read_pJ_per_bit(MIB, scaled) == pytest.approx(ratio * bank_read_pJ_per_bit(MIB, DEFAULT))
+    assert bank_access(MIB, scaled).pJ == pytest.approx(ratio * bank_access(MIB, DEFAULT).pJ)
 
 
 @pytest.mark.parametrize("bank_B", [0, -1, 65 * MIB])
 def test_a_bank_outside_the_law_is_refused(bank_B):
     with pytest.raises(InputError, match="outside the law"):
-        bank_read_pJ_per_bit(bank_B, DEFAULT)
+        bank_access(bank_B, DEFAULT)
 
 
 def test_a_point_of_the_cacti_table_comes_back_as_it_is():

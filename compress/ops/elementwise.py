@@ -65,12 +65,12 @@ def _all_of(function: np.ufunc) -> Op:
 
 
 def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))`` without overflow."""
+    """``1 / (1 + exp(-x))`` of every element, without overflow."""
     return special.expit(x)
 
 
 def hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
-    """Piecewise linear sigmoid, ``clip(alpha x + beta, 0, 1)``."""
+    """Piecewise linear sigmoid of every element, ``clip(alpha x + beta, 0, 1)``."""
     return np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1)
 
 
@@ -88,7 +88,7 @@ def _linear(x: Array, attrs: Attrs) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """``x/2 (1 + erf(x / sqrt 2))`` (Hendrycks and Gimpel 2016)."""
+    """``x/2 (1 + erf(x / sqrt 2))`` of every element (Hendrycks and Gimpel 2016)."""
     one, half = x.dtype.type(1), x.dtype.type(0.5)
     return x * (special.erf(x * x.dtype.type(math.sqrt(0.5))) + one) * half
 

@@ -17,7 +17,7 @@ FORMATS = ("fp16", "bf16")
 
 
 def rounded_float(values: Array, name: str) -> Array:
-    """Round float32 to the nearest number of a 16-bit format, half to even; the result is float32.
+    """Round every float32 to the nearest number of a 16-bit format, half to even; the result is float32.
 
     Raises
     ------

@@ -34,6 +34,7 @@ CODEBOOK = 256
 GAP_BITS = 4
 IMAGE = 227
 CHANNEL_MEANS_BGR = (104.0, 117.0, 123.0)
+"""What the authors' Caffe model of SqueezeNet takes off each channel of a photograph."""
 
 
 def import_han(path: str | Path) -> Artifact:

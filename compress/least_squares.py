@@ -22,11 +22,14 @@ ROWS = 8192
 """Positions of an activation that a layer is fitted on."""
 
 RIDGE = 1e-3
-"""Price of leaving the original weights, relative to the mean square of an input."""
+"""Price of leaving the original weights, relative to the mean square of an input: a choice."""
 
 ITERATIONS = 50
 TOLERANCE = 1e-6
+"""Conjugate gradients stop at so many steps, or when the residual is this part of what it was."""
+
 TINY = 1e-30
+"""Least mean square that the ridge is taken of, where all inputs are zero."""
 
 
 class Problem(NamedTuple):

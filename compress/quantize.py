@@ -31,7 +31,10 @@ Calibration = Literal["minmax", "percentile", "mse"]
 
 FEWEST_BITS, MOST_BITS = 2, 8
 PERCENTILE = 99.9
+"""Of the magnitudes, which ``percentile`` takes for the largest: a choice."""
+
 MSE_STEPS = 80
+"""Ranges that ``mse`` tries, evenly spaced up to the largest magnitude: a choice."""
 
 
 def quantize_network(

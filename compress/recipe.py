@@ -170,7 +170,7 @@ class EncodeStep(Step):
 
     Parameters
     ----------
-    coding : {"huffman", "context", "smallest"}
+    coding : {"fixed", "huffman", "context", "smallest"}
         See `compress.tensors.Coding`.
     """
 

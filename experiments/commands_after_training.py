@@ -25,8 +25,8 @@ Model = Annotated[Path, typer.Argument(metavar="FILE", help="A .dcz file.", show
 Inputs = Annotated[
     Path,
     typer.Option(
-        help="A .npy file of unlabelled inputs: layers are fitted on the first half, answers compared on "
-        "the rest.",
+        help="A .npy file of unlabelled inputs: the first half is for fitting layers or measuring ranges, on "
+        "the rest answers are compared.",
         show_default=False,
     ),
 ]

@@ -72,8 +72,7 @@ def compare(
     columns = pd.DataFrame({name: _column(side) for name, side in (("a", found.a), ("b", found.b))})
     hangs_on = tornado(found, spread / 100)
     with recording("compare", output) as run:
-        for point in points:
-            _digest(run.inputs, point)
+        run.note_files(name for point in points for name in (point.chip, point.network))
         run.write_csv("compare.csv", columns.rename_axis("figure").reset_index())
         run.write_csv("tornado.csv", hangs_on)
         title = f"{found.b.label}\nagainst {found.a.label}, {_held(found)}"
@@ -116,12 +115,6 @@ def _equally_accurate(points: list[Point], dataset: str) -> tuple[Side, Side]:
         for candidates in models
     )
     return most_frugal((a, b))
-
-
-def _digest(inputs: dict[str, str], point: Point) -> None:
-    from experiments.results import sha256
-
-    inputs |= {name: sha256(Path(name)) for name in (point.chip, point.network) if Path(name).is_file()}
 
 
 def _held(found: Comparison) -> str:

@@ -31,7 +31,7 @@ def compress(
     work: Annotated[
         Path | None,
         typer.Option(
-            help="Keep finished steps in this folder, and go on from those in it, made by this version."
+            help="Keep finished steps in this folder, and go on from those in it, whatever version made them."
         ),
     ] = None,
 ) -> None:

@@ -46,7 +46,13 @@ def sweep(
     plan = load_sweep(file)
     with _progress(plan.name) as show:
         swept = run_sweep(
-            plan, output=output, backend=backend, workers=workers, scheduler=scheduler, show=show
+            plan,
+            output=output,
+            backend=backend,
+            workers=workers,
+            scheduler=scheduler,
+            file=file,
+            show=show,
         )
     _note_failures(swept.failed)
     counts = {"points": len(swept.table), "reused": swept.reused, "failed": len(swept.failed)}

@@ -12,9 +12,9 @@ that are starved and not dark, and the batch from which keys and values are what
 
 Answer. One sequence alone gets what the bytes allow: 108 tokens per second and 1.15 J per token in
 fp16, 155 and 0.83 J with coded exponents, bit for bit the same weights at 10.7 instead of 16 bits;
-181 and 0.70 J at 2:4, 200 and 0.64 J in INT8, 347 and 0.38 J in INT4. The cap never binds: the card
+181 and 0.70 J at 2:4, 200 and 0.64 J in INT8, 348 and 0.38 J in INT4. The cap never binds: the card
 draws 125 to 131 of 250 W, and 92% (fp16) to 73% (INT4) of tile-time is starved, none of it dark.
-864 decoders keep up with DRAM and take 1% of the energy. With 24 sequences a token needs 1.08 GB of
+864 decoders keep up with DRAM and take 1% of the energy. With 24 sequences a token needs 1.07 GB of
 keys and values and only 0.55 GB of fp16 weights: INT4 is then worth 1.3 times the tokens, not 3.2.
 The exponents are those of a small encoder's trained weights; a large decoder's may differ.
 """

@@ -15,7 +15,7 @@ network, which leaves 24% of the tiles lit (as full-clock tiles); 31 W and 49% w
 The cap is to blame there: infinite bandwidth changes nothing, no cap gives the dense network 1.4x.
 At batch 1 it is bandwidth: the tiles are starved 83% of the time, not dark, and compression gives
 5.9x the inferences and 29x per joule, after which loading weights into the arrays is the limit. It
-does not help where weights are reused anyway: 1.2x at batch 1,024, 1.0x for VGG-16 at batch 64, 1.1x
+does not help where weights are reused anyway: 1.2x at batch 1,024, 1.1x for VGG-16 at batch 64, 1.1x
 for a Llama layer, whose keys and values are not weights. Huffman coding adds at most 1% of speed to
 sharing, and where symbols outrun the decoders (Llama layer, batch 1) it costs 42%. With HBM2 the
 gain per joule at batch 64 shrinks from 2.4x to 1.4x. Lowering voltage with the clock beats switching

@@ -9,11 +9,11 @@ falls layer by layer, as one after the other moves on chip; right of it more mem
 costs more, for the wires to its banks get longer.
 
 Answer. AlexNet lives on chip from 235 MiB dense, 37 MiB pruned, 11.2 MiB shared and 9.2 MiB Huffman-coded:
-within the 10 MiB of the 250 W chip only as the last of them, though shared is one small layer away
-from it. Of the 54 mJ of a dense inference with 10 MiB, its own knee would save 60%, but nobody
-builds 235 MiB of SRAM; compression saves 85% with 9.2 MiB. The cliff is steep where one layer holds most
-weights: LeNet-300-100 falls 13 times between 0.85 and 1.03 MiB dense, and the compressed stages, on
-chip from 36 to 117 KiB, cost less than half of even that, for they read fewer bits of a smaller memory.
+within the 10 MiB of the 250 W chip only as the last of them, though shared lacks only the 1.2 MiB of its
+convolutions. Of the 54 mJ of a dense inference with 10 MiB, its own knee would save 61%, but nobody builds
+235 MiB of SRAM; compression saves 85% with 9.2 MiB. The cliff is steep where one layer holds most weights:
+LeNet-300-100 falls 13 times between 0.85 and 1.03 MiB dense, and the compressed stages, on chip from 36 to
+117 KiB, cost less than half of even that, for they read fewer bits of a smaller memory.
 int8 is the lowest line right of its knee: it computes in 8 bits, and the other stages in fp32.
 """
 

@@ -30,7 +30,7 @@ from compress.files import write_bytes, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     import pandas as pd
 
@@ -60,6 +60,10 @@ class Run:
     folder: Path
     target: Path
     inputs: dict[str, str] = field(default_factory=dict)
+
+    def note_files(self, names: Iterable[str]) -> None:
+        """Note the digest of each input that is a file, and not the name of something that ships."""
+        self.inputs |= {name: sha256(Path(name)) for name in sorted(set(names)) if Path(name).is_file()}
 
     def write_csv(self, name: str, table: pd.DataFrame) -> None:
         """Write a tidy table: a header, no index, numbers that read back as they were."""

@@ -59,6 +59,7 @@ def run_sweep(
     backend: str = "processes",
     workers: int = 1,
     scheduler: str = "",
+    file: str = "",
     show: Callable[[int, int, int], None] = lambda done, failed, total: None,
 ) -> Swept:
     """Run all points of `sweep` that are not stored yet and write the table of all.
@@ -71,6 +72,8 @@ def run_sweep(
         Folder of results; ``results/runs/NAME`` by default.
     backend, workers, scheduler
         See `experiments.sweep_backends.results`.
+    file : str
+        Where `sweep` was read from, for the manifest.
     show : callable
         Told how many points are done, failed and there in all.
 
@@ -97,6 +100,7 @@ def run_sweep(
     reasons = _sorted([point.columns() | {"reason": reason} for point, reason in failed.items()], columns)
     reasons = reasons.reindex(columns=[*columns, "reason"])
     with recording(sweep.name, target, seed=sweep.seed) as run:
+        run.note_files([file, *(name for point in points for name in (point.chip, point.network))])
         run.write_csv("table.csv", table)
         run.write_csv("failed.csv", reasons)
         with replacing(run.folder / "table.parquet") as path:

@@ -31,6 +31,7 @@ SMALLEST_BANK_B = 1024
 
 WORD_BITS = 64
 CELLS = ("itrs-hp", "ED^2")
+"""Word, cells and goal of the banks that memories are taken to be made of: chip files name none."""
 
 
 def area_of(chip: Chip, arithmetic: Arithmetic) -> pd.DataFrame:

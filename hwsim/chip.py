@@ -100,7 +100,7 @@ class Dram(Section):
     burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
     turnaround_ns: Delay
     energy_pJ_per_bit: Positive
-    """All-in price of one bit moved: row activation and I/O included, standby apart."""
+    """Price of one bit moved, row activation and I/O included; standby apart."""
     standby_W: NonNegative
 
 

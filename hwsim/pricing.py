@@ -191,7 +191,7 @@ class PriceList:
         kind = load_dram(dram.type)
         return Price(
             dram.energy_pJ_per_bit,
-            f"{dram.type}: {dram.energy_pJ_per_bit:g} pJ/bit, all in",
+            f"{dram.type}: {dram.energy_pJ_per_bit:g} pJ/bit moved",
             (self.chip.sources["dram.energy_pJ_per_bit"],),
             kind.low_confidence and kind.pJ_per_bit == dram.energy_pJ_per_bit,
         )

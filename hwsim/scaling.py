@@ -32,7 +32,7 @@ Device = Literal["HP", "LP"]
 
 COEFFICIENTS = ("a3", "a2", "a1", "a0", "b2", "b1", "b0")
 VOLTAGE_RANGE = (0.5, 1.25)
-"""Share of the nominal supply within which the polynomials are used."""
+"""Share of the nominal supply within which the polynomials are used: a choice."""
 
 COLUMNS = ("node_nm", "device", "nominal_V", *COEFFICIENTS, "area_vs_45nm", "source", "confidence", "note")
 
@@ -79,7 +79,7 @@ def area_factor(from_nm: float, to_nm: float) -> float:
 def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
     """How far the rule is from a measured table, for every action both tables price.
 
-    Estimates are no measurements and are left out.
+    Estimates, on either side, are no measurements and are left out.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
     rows = []
     for figure in base:
         other = measured.figures.get(figure.action)
-        if other is None or other.confidence == "estimate":
+        if other is None or "estimate" in (figure.confidence, other.confidence):
             continue
         corners = (figure.node_nm, figure.voltage_V, other.node_nm, other.voltage_V)
         if None in corners:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from hwsim.chip import load_chip
+from hwsim.dram import load_dram
 from hwsim.energy import COLUMNS, CONFIDENCE, EnergyTable
 from hwsim.errors import InputError
+from hwsim.pricing import PriceList
 
 HEADER = ",".join(COLUMNS)
 ROW = "multiply_fp32,3.7,arithmetic,32,45,0.9,somebody,verified,"
@@ -48,6 +51,14 @@ def test_every_figure_has_a_source_and_a_known_confidence(name):
         assert figure.pJ > 0
         if figure.confidence in ("derived", "estimate"):
             assert figure.source.startswith(figure.confidence)
+
+
+def test_a_price_of_the_chips_own_does_not_rest_on_the_one_of_its_dram_type():
+    """That of GDDR6 is unverified; a chip that has the same takes it over, one with another does not."""
+    chip = load_chip("turing_t4")
+    assert load_dram(chip.dram.type).low_confidence
+    assert PriceList(chip)["dram", "read_bit"].low_confidence
+    assert not PriceList(chip.replace(**{"dram.energy_pJ_per_bit": 6.5}))["dram", "read_bit"].low_confidence
 
 
 def test_low_confidence_is_marked():

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import streams, uniform
 
+from hwsim.engines import fast
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast, steady_period
 from hwsim.errors import InputError
@@ -64,6 +65,16 @@ def test_units_work_side_by_side_unless_one_needs_the_other(run):
 @ENGINES
 def test_an_empty_stream_takes_no_time(run):
     assert run(uniform(0)).makespan == 0
+
+
+@given(streams())
+def test_the_kernel_stays_within_its_arrays(stream):
+    """Compiled code does not check its indices; interpreted, numpy does."""
+    compiled = run_fast(stream)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "_advance", fast._advance.py_func)
+        interpreted = run_fast(stream)
+    np.testing.assert_array_equal(interpreted.end, compiled.end)
 
 
 @settings(max_examples=2000)

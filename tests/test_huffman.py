@@ -107,6 +107,16 @@ def test_one_symbol_alphabet_takes_one_bit_each() -> None:
     np.testing.assert_array_equal(decoded([run], code)[0], run)
 
 
+@given(st.binary(min_size=8, max_size=60))
+def test_any_bits_are_a_lone_symbol(data: bytes) -> None:
+    """Its code word is 0; nothing else has the word 1, and a damaged stream is decoded all the same."""
+    code = huffman.build(np.array([0, 0, 0, 9]))
+    count = 8 * len(data)
+    symbols, ends = huffman.decode(padded(data), np.array([0]), np.array([count]), code)
+    assert (symbols == 3).all()
+    assert ends.tolist() == [count]
+
+
 @given(hnp.arrays(np.int64, st.integers(0, 300), elements=st.one_of(st.just(0), st.integers(0, 1000))))
 def test_code_lengths_survive_storing(counts: np.ndarray) -> None:
     code = huffman.build(counts)

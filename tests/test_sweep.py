@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from compress.container import Artifact
 from compress.models import build
 from experiments import cli, sweep_run
 from experiments.assumed_stages import USUAL, Assumed, assumed_stage
+from experiments.results import sha256
 from experiments.sweep import load_sweep, sweep_names
 from experiments.sweep_points import Point, key_of
 from experiments.sweep_run import run_sweep
@@ -294,6 +296,17 @@ def test_failed_points_are_reported_and_never_stored(plan, tmp_path, capsys):
     with sqlite3.connect(tmp_path / "out.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM finished").fetchone() == (1,)
     connection.close()
+
+
+def test_the_manifest_has_the_digest_of_every_file_read(plan, tmp_path):
+    chip = tmp_path / "mine.toml"
+    chip.write_text((resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8"))
+    chips = json.dumps(["edge", str(chip)])
+    plan(f'name = "own"\nmethod = "grid"\n[axes]\nnetwork = ["lenet5"]\nchip = {chips}')
+    file = tmp_path / "sweep.toml"
+    assert cli.run(cli.HWSIM, ["sweep", str(file), "--backend", "serial", "-o", str(tmp_path / "out")]) == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["inputs"] == {str(path): sha256(path) for path in (chip, file)}
 
 
 def test_the_command_ends_well_when_no_point_failed(plan, tmp_path, capsys):

@@ -207,7 +207,7 @@ class GovernedMachine(Machine):
             self.levels += [self.level] * (following - window)
             yield self.env.timeout((following - window) * self.cap.window_ticks)
             active = self.active_ticks - max(self.active_until - int(self.env.now), 0)
-            core_pJ, other_pJ = self.spent_pJ.get(following - 1, (0.0, 0.0))
+            core_pJ, other_pJ = self.spent_pJ[following - 1]
             past = Window(core_pJ, other_pJ, (active - active_before) / self.cap.window_ticks, self.held)
             if self.governor.obeys_cap:
                 self.level = self.governor.next_level(self.level, past, [*self.waiting.values()], self.cap)

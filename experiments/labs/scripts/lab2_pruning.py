@@ -3,9 +3,9 @@
 #
 # **Question.** How many of a network's weights does it need?
 #
-# A child's brain has about 10^15 synapses, an adult's about 10^14: connections that are not used are removed
-# while learning goes on. Pruning a network does the same: train, remove the weakest weights, train what is
-# left.
+# A child's brain has about 10^15 synapses, an adult's about 10^14 (orders of magnitude, as textbooks round
+# them): connections that are not used are removed while learning goes on. Pruning a network does the same:
+# train, remove the weakest weights, train what is left.
 
 # %% [markdown]
 # ## Predict
@@ -82,7 +82,7 @@ print(f"you guessed {my_guess:.0%}")
 
 # %% [markdown]
 # Cut at once, the network breaks somewhere; the very same cut does little harm if what is left may relearn.
-# With minutes of training instead of a second, 6% of the weights lose nothing that could be measured: `hwsim
+# With minutes of training instead of a second, 6% of the weights lose a tenth of a point or less: `hwsim
 # demo`.
 #
 # **Exercise 2.1.** Han et al. (2016) keep 8% of `fc1` (784 inputs, 300 outputs). How many weights is that?

@@ -143,6 +143,6 @@ while (
 check("4.4", decoders)
 
 # %% [markdown]
-# **To think about.** When does the last third of the bytes matter? (Think of a network that fits on chip only
+# **To think about.** When does the last fifth of the bytes matter? (Think of a network that fits on chip only
 # when it is coded, of one that is downloaded over LTE, and of lab 5.) `hwsim experiments run rent` shows
 # where coding pays.

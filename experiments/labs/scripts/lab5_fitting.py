@@ -126,8 +126,8 @@ gain_at_64 = dense.energy_per_inference_J / coded.energy_per_inference_J
 check("5.4", gain_at_64)
 
 # %% [markdown]
-# A batch uses every fetched weight 64 times: it gets by *reuse* what compression gets by *fitting*. A data
-# centre has batches; a phone that hears one sentence has not.
+# A batch uses every fetched weight of the fully-connected layers 64 times: it gets by *reuse* what
+# compression gets by *fitting*. A data centre has batches; a phone that hears one sentence has not.
 #
 # **To think about.** Weights that stay on chip leak all the time. Below which rate of inferences is fetching
 # cheaper? (`hwsim experiments run rent`)

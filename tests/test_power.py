@@ -1,6 +1,6 @@
 """Power over time, governors under a cap, and the closed forms they must reach."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streams import streams, uniform
 
 from hwsim.engines.fast import run_fast, steady_period
-from hwsim.engines.governed import run_governed
+from hwsim.engines.governed import Budget, run_governed
 from hwsim.errors import InputError
 from hwsim.governors import (
     ClockScaling,
@@ -19,6 +19,7 @@ from hwsim.governors import (
     RaceToIdle,
     TileGating,
     VoltageCurve,
+    Window,
     roofs,
     steady_state,
 )
@@ -43,6 +44,17 @@ def energy_of(stream, **pJ):
     ):
         energy[stage, :, 0 if stage in (READ, WRITE) else 1] = pJ.get(name, 0.0) * (ticks > 0)
     return OperationEnergy(("dram", "core"), energy, np.array([False, True]))
+
+
+@dataclass(frozen=True)
+class Watching(RaceToIdle):
+    """Keeps what it is told of every window."""
+
+    seen: list[Window] = field(default_factory=list)
+
+    def next_level(self, level, past, waiting, cap):
+        self.seen.append(past)
+        return super().next_level(level, past, waiting, cap)
 
 
 @st.composite
@@ -175,6 +187,22 @@ def test_the_fixed_clock_ignores_the_cap():
     assert run.overshoot_W > 0
 
 
+def test_a_governor_learns_what_a_window_did():
+    """Reads 0..4 and 4..8, computes 10..20 and 20..30 (latency 6): 8 of 10 ticks, then all."""
+    stream, governor = uniform(2, read=4, compute=10, latency=6), Watching()
+    energy = energy_of(stream, read=3.0, compute=5.0)
+    run_governed(stream, energy, governor, PowerCap(100.0, 0.0, 10, TICK_S))
+    assert governor.seen[:2] == [Window(0.0, 6.0, 0.8, False), Window(5.0, 0.0, 1.0, False)]
+
+
+def test_an_operation_waits_until_the_budget_pays_for_the_part_inside():
+    """Windows of 10 ticks and 100 pJ; at 8 pJ a tick, the 40 pJ that are left pay for 5 ticks."""
+    budget = Budget(100.0, 10)
+    budget.reserve({0: 60.0, 2: 90.0})
+    assert budget.next_try(0, 10, 80.0, False) == budget.next_try(5, 10, 80.0, False) == 5
+    assert budget.next_try(10, 15, 60.0, False) == 30, "the second of its windows is full, the first is not"
+
+
 @settings(max_examples=300)
 @given(
     load=loads(),
@@ -305,9 +333,9 @@ def test_unusable_figures_are_refused(make, message):
 def test_energies_of_another_stream_are_refused():
     stream = uniform(3, read=2)
     cap = PowerCap(10.0, 1.0, 100, TICK_S)
-    with pytest.raises(InputError, match="has 2 steps"):
-        power_trace(run_fast(stream), energy_of(uniform(2)), {}, 10, TICK_S)
-    with pytest.raises(InputError, match="has 2 steps"):
-        run_governed(stream, energy_of(uniform(2)), RaceToIdle(), cap)
+    with pytest.raises(InputError, match="has 4 steps, expected the timeline's 3"):
+        power_trace(run_fast(stream), energy_of(uniform(4)), {}, 10, TICK_S)
+    with pytest.raises(InputError, match="has 4 steps, expected 3"):
+        run_governed(stream, energy_of(uniform(4)), RaceToIdle(), cap)
     with pytest.raises(InputError, match="read of zero ticks has energy"):
         run_governed(uniform(3), energy_of(stream, read=1.0), RaceToIdle(), cap)

@@ -35,7 +35,7 @@ LIMIT_BYTES = 8 << 30
 TESTS = {
     "energy": {
         "hwsim/energy.py": "energy scaling memory golden",
-        "hwsim/pricing.py": "audit energy simulate golden",
+        "hwsim/pricing.py": "audit energy arrays_simd simulate golden",
         "hwsim/scaling.py": "scaling energy",
         "hwsim/power.py": "power thermal trace",
     },

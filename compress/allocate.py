@@ -20,7 +20,7 @@ from compress.container import Artifact
 from compress.execution import executable
 from compress.prune import weights_of
 from compress.quantize import FEWEST_BITS, MOST_BITS, quantize_network
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from compress.network import Network

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 Floats = NDArray[np.float64]
 Init = Literal["linear", "density", "random", "optimal"]

@@ -21,7 +21,7 @@ from compress.layout import Layout
 from compress.records import Known, read_tensor, write_tensor
 from compress.tensors import DenseTensor
 from compress.topology import Topology, read_topology, write_topology
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from compress.prune import layer_masks, weights_of
 from compress.train import TrainConfig, train
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import numpy as np
 
 from compress.ops.integer import INPUT_SCALE
 from compress.tensors import DenseTensor, QuantizedTensor, SharedTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from compress.container import Artifact

@@ -12,7 +12,7 @@ import numpy as np
 
 from compress.files import write_bytes
 from compress.onnx.writing import onnx_bytes
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

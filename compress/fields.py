@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 WORDS = (
     "kernel",

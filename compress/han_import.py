@@ -23,7 +23,7 @@ from scipy import ndimage
 from compress.container import Artifact
 from compress.tensors import DenseTensor, SharedTensor, StoredTensor
 from compress.zoo.squeezenet import squeezenet_1_0
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

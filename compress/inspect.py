@@ -9,7 +9,7 @@ import pandas as pd
 from compress.container import read
 from compress.execution import executable
 from compress.layout import HEADER, PAYLOAD, SIDE
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from compress.codecs.bits import padded
 from compress.codecs.context import Neighbours
 from compress.sparse import Streams
 from compress.tensors import rows_of
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

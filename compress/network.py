@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress.ops import OPS
 from compress.ops.base import Array, Context, Shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np

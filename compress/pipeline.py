@@ -23,7 +23,7 @@ from compress.models import build
 from compress.prune import weights_of
 from compress.state import State
 from compress.steps import KINDS, Workbench
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

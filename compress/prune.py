@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compress.ops.base import Array
 from compress.tensors import rows_of
 from compress.train import Constraint
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

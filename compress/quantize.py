@@ -19,7 +19,7 @@ from compress.network import INPUT
 from compress.ops.integer import INPUT_SCALE, levels, top_level
 from compress.prune import require_weights
 from compress.tensors import QuantizedTensor, StoredTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

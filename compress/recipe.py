@@ -15,7 +15,7 @@ from compress.quantize import Calibration  # noqa: TC001 (pydantic reads it)
 from compress.share import CodebookType  # noqa: TC001 (pydantic reads it)
 from compress.tensors import MAX_GAP_BITS, Coding
 from compress.train import TrainConfig
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

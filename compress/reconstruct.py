@@ -21,7 +21,7 @@ from compress.ops import OPS, Context
 from compress.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask
 from compress.share import share
 from compress.tensors import stage_of
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

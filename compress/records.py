@@ -28,7 +28,7 @@ from compress.tensors import (
     StoredTensor,
     rows_of,
 )
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

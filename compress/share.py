@@ -15,7 +15,7 @@ import numpy as np
 from compress.cluster import LLOYD_ITERATIONS, Init, kmeans
 from compress.tensors import SharedTensor
 from compress.train import Constraint
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ import numpy as np
 from compress.codecs import gaps, huffman
 from compress.codecs.bits import GUARD_BYTES, padded, read_fixed, width_for, write_fixed
 from compress.tensors import MAX_GAP_BITS
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compress.arrays import read_npz, write_npz
 from compress.files import replacing
 from compress.tensors import SharedTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from compress.state import State
 from compress.tensors import DenseTensor, PrunedTensor, stage_of
 from compress.train import Constraint, EpochReport, Loss, hard_labels, train
 from compress.units import Slim, remove, silence, unit_masks, untouched
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

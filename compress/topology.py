@@ -17,7 +17,7 @@ import numpy as np
 
 from compress.fields import Reader, Writer, word_number
 from compress.network import INPUT, Network, Node
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

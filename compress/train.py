@@ -14,7 +14,7 @@ from compress.network import Node
 from compress.ops.base import Array
 from compress.ops.loss import softmax_cross_entropy
 from compress.optim import SCHEDULES, SGD, Adam, Optimizer
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ from experiments.commands_run import run_
 from experiments.commands_sweep import pareto, sweep
 from experiments.commands_tile import tile
 from experiments.commands_validate import validate
-from hwsim.errors import InputError
+from hwsim.errors import AuditError, InputError
 
 BAD_INPUT, BROKEN_LAW = 2, 3
 """Exit codes when the input is at fault, and when an audit finds the simulator at fault."""
@@ -113,9 +113,7 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return BAD_INPUT
-    except RuntimeError as error:
-        if type(error).__name__ != "AuditError":
-            raise
+    except AuditError as error:
         sys.stderr.write(f"error: {error}\n")
         return BROKEN_LAW
     except OSError as error:

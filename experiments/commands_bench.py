@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.commands_machine import AsJson
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ def bench(
     }
     unknown = sorted(set(names or ()) - calls.keys())
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r}, expected some of {', '.join(calls)}", param_hint="NAME")
+        raise InputError(f"no bench {unknown[0]!r}: expected some of {', '.join(calls)}")
     measured: dict[str, list[Measurement]] = {}
     for name in names or calls:
         if name == "scalesim" and not _has_scalesim(peer_python):
@@ -69,7 +70,6 @@ def bench(
 def _has_scalesim(peer_python: str) -> bool:
     """Whether a Python can import SCALE-Sim; an empty name is none."""
     from experiments.measuring import run_child
-    from hwsim.errors import InputError
 
     if not peer_python:
         return False

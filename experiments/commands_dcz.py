@@ -20,9 +20,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write the
 
 def compress(
     recipe: Annotated[str, typer.Option(help="A shipped recipe or a recipe file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the model.")] = Path(
-        "model.dcz"
-    ),
+    output: Output = Path("model.dcz"),
     dataset: Data = "mnist",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     stages: Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from experiments.commands_machine import AsJson
 from experiments.showing import Show
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,14 +63,12 @@ def run(
     from experiments.study_runs import run_studies
 
     if every == bool(names):
-        raise typer.BadParameter("expected names of experiments, or --all")
+        raise InputError("no experiment to run: expected names, or --all and none")
     if train and not every:
-        raise typer.BadParameter(
-            "named experiments train anyway, expected it with --all", param_hint="--train"
-        )
+        raise InputError("--train: named experiments train anyway, expected it with --all")
     chosen = list(STUDIES) if every else names or []
     if output and len(chosen) > 1:
-        raise typer.BadParameter(f"one folder for {len(chosen)} experiments", param_hint="--output")
+        raise InputError(f"--output: one folder for {len(chosen)} experiments, expected one experiment")
     done = {}
     for ended in _told(run_studies(chosen, workers, output=output, train=train or not every), chosen):
         done[ended.name] = {"folder": str(ended.outcome), "elapsed_s": ended.elapsed_s}

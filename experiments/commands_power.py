@@ -9,10 +9,9 @@ import typer
 from experiments.commands_machine import AsJson
 from experiments.showing import Show
 from experiments.units import LOW, engineering
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hwsim.roofline import Roofline
 
 RELIGHT = [
@@ -34,14 +33,14 @@ def relight(
     """Where 250 W go at each compression stage, and how many tiles that lights: tables and figures."""
     import pandas as pd
 
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_json, print_line, print_table, require_choice
     from experiments.relight import STRATEGIES, batches
     from experiments.scenes import AS_IT_IS, LABELS
     from experiments.showing import show_figures
     from experiments.studies import run_study
 
-    _refuse("--strategy", strategy, STRATEGIES)
-    _refuse("--batch", batch, batches(strategy))
+    require_choice("--strategy", strategy, STRATEGIES)
+    require_choice("--batch", batch, batches(strategy))
     folder = run_study("relight")
     if show:
         show_figures(folder)
@@ -77,7 +76,7 @@ def roofline(
 
     if not chip:
         if (network, stage, batch) != (None, None, None):
-            raise typer.BadParameter("expected a chip, to put a network's layers under its roofs")
+            raise InputError("--network, --stage, --batch: expected a chip, under whose roofs they lie")
         if show:
             _show_all_chips()
         roofs = roofs_table(all_chips()[0]).to_dict("records")
@@ -163,13 +162,6 @@ def _point_row(row: dict[str, Any], peak_MAC_per_s: float) -> list[str]:
 def _or_none(value: float) -> float | None:
     """JSON has no infinity."""
     return value if value < float("inf") else None
-
-
-def _refuse(option: str, value: object, known: Sequence[object]) -> None:
-    """Refuse an unknown value before minutes of simulation, not after."""
-    if value not in known:
-        expected = ", ".join(str(each) for each in known)
-        raise typer.BadParameter(f"{value!r}, expected one of {expected}", param_hint=option)
 
 
 def _relight_row(labels: dict[str, str], row: dict[Any, Any]) -> list[str]:

@@ -34,15 +34,12 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Simulate every point of a sweep; killed and started again, it goes on where it was."""
-    from experiments.console import print_json, print_line
+    from experiments.console import print_json, print_line, require_choice
     from experiments.sweep import load_sweep
     from experiments.sweep_backends import BACKENDS
     from experiments.sweep_run import run_sweep
 
-    if backend not in BACKENDS:
-        raise typer.BadParameter(
-            f"{backend!r}, expected one of {', '.join(BACKENDS)}", param_hint="--backend"
-        )
+    require_choice("--backend", backend, BACKENDS)
     plan = load_sweep(file)
     with _progress(plan.name) as show:
         swept = run_sweep(

@@ -30,13 +30,12 @@ def tile(
     as_json: AsJson = False,
 ) -> None:
     """Find the best tiling and loop order of each layer, alone on the chip: traffic, reuse, lower bound."""
-    from experiments.console import print_json, print_table
+    from experiments.console import print_json, print_table, require_choice
     from experiments.workloads import open_workloads
     from hwsim.chip import load_chip
     from hwsim.layer_tilings import GOALS, best_tilings, tiling_table
 
-    if goal not in GOALS:
-        raise typer.BadParameter(f"{goal!r}, expected one of {', '.join(GOALS)}", param_hint="--goal")
+    require_choice("--goal", goal, GOALS)
     machine, workload = load_chip(chip), open_workloads(network, stage)[0]
     table = tiling_table(best_tilings(machine, workload, batch, goal), goal)  # type: ignore[arg-type]
     if as_json:

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from hwsim.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from rich.progress import TaskID
 
@@ -80,3 +82,15 @@ def _note(at: Step) -> str:
     """Loss of the latest epoch, and validation error where there is a validation split."""
     loss = "" if at.loss is None else f"loss {at.loss:.4f}"
     return loss if at.validation_error is None else f"{loss}, validation error {at.validation_error:.2%}"
+
+
+def require_choice(option: str, value: object, known: Collection[object]) -> None:
+    """Refuse a value that an option does not know, before minutes of work and not after.
+
+    Raises
+    ------
+    InputError
+        If `value` is not among the `known`.
+    """
+    if value not in known:
+        raise InputError(f"{option} {value!r}: expected one of {', '.join(map(str, known))}")

@@ -117,13 +117,6 @@ def constants() -> pd.DataFrame:
         ),
         (
             "assumed",
-            "Eyeriss",
-            "PE pitch, mm",
-            f"{comparison.EYERISS_PE_PITCH_MM:g}",
-            "core of 3.5 mm over 14 columns; length of a hop, in energies alone",
-        ),
-        (
-            "assumed",
             "TPU v1",
             "element-wise operations a cell output",
             f"{comparison.OPS_PER_CELL_OUTPUT}",

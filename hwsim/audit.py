@@ -15,6 +15,7 @@ import numpy as np
 
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
+from hwsim.errors import AuditError
 from hwsim.thermal import Board
 from hwsim.timeline import COMPUTE
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 RELATIVE = 1e-9
 MOST_STEPS = 20_000
 """Longest stream the event engine audits; longer ones are cut after so many steps."""
-
-
-class AuditError(RuntimeError):
-    """A law of conservation is broken: the message says which, where, and by how much."""
 
 
 def audit(report: Report, most_steps: int = MOST_STEPS) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from hwsim.arrays import ARRAYS
-from hwsim.dram import dram_names
+from hwsim.dram import dram_names, load_dram
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -236,6 +236,11 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
     if chip.dram.type not in dram_names():
         raise InputError(
             f"{where}: key dram.type: found {chip.dram.type!r}, expected one of {', '.join(dram_names())}"
+        )
+    if chip.dram.standby_W and load_dram(chip.dram.type).model == "all-in":
+        raise InputError(
+            f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the price of a bit of "
+            f"{chip.dram.type} has standby in it, expected 0"
         )
     chip = chip.model_copy(update={"array": array})  # the one field validated by its own dataclass
     unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())

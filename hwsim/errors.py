@@ -1,4 +1,4 @@
-"""The one exception that bad input raises anywhere in the project."""
+"""The one exception that bad input raises anywhere in the project, and that of a simulator at fault."""
 
 
 class InputError(ValueError):
@@ -13,3 +13,7 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
+
+class AuditError(RuntimeError):
+    """A law of conservation is broken: the message says which, where, and by how much."""

@@ -1,13 +1,8 @@
-"""SRAM banks: the price law the energy tables imply, and what CACTI computes.
+"""SRAM banks by the price law that the energy tables imply; `hwsim.cacti` has banks as CACTI computes them.
 
-Two models, never mixed:
-
-* *Law*: the published price of one bank times a power of its capacity. At 45 nm this is
-  5 pJ x sqrt(bank / 32 KiB) per 32 bits. A write costs as much as a read. A memory so small that
-  the law falls below a register file is one, and is priced so.
-* *CACTI*: read and write energy, leakage, area and access time of one bank by capacity, word
-  width, node and cell type, interpolated in a shipped table and never outside it. Leakage differs
-  by three orders of magnitude between cell types, so the cell type is always named.
+The published price of one bank, times a power of its capacity. At 45 nm this is
+5 pJ x sqrt(bank / 32 KiB) per 32 bits. A write costs as much as a read. A memory so small that the
+law falls below a register file is one, and is priced so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Price counts: what one action costs on one chip, with the derivation that explains it.
 
-Engines and schedules count; nothing but this module multiplies by picojoules. Prices come from the
+Engines and schedules count; what an action costs is decided here and nowhere else. Prices come from the
 chip's energy table, the law for the SRAM bank that is read plus the wire to it, and the chip's DRAM.
 """
 
@@ -193,7 +193,7 @@ class PriceList:
             dram.energy_pJ_per_bit,
             f"{dram.type}: {dram.energy_pJ_per_bit:g} pJ/bit moved",
             (self.chip.sources["dram.energy_pJ_per_bit"],),
-            kind.low_confidence and kind.pJ_per_bit == dram.energy_pJ_per_bit,
+            kind.low_confidence,
         )
 
     def _decoder(self, action: str) -> Price:

@@ -16,6 +16,7 @@ from hwsim.audit import audit
 from hwsim.capping import Capped, CapTooLow, rounded_up, under_cap
 from hwsim.engines.event import run_event
 from hwsim.engines.fast import run_fast
+from hwsim.errors import InputError
 from hwsim.pricing import PriceList
 from hwsim.schedule import Schedule, build
 
@@ -288,9 +289,15 @@ def simulate(
         _cold_start_s(chip, workload, schedule),
         prices,
     )
-    if os.environ.get(AUDIT):
-        audit(report, int(os.environ[AUDIT]))
+    if wanted := os.environ.get(AUDIT):
+        audit(report, _steps_audited(wanted))
     return report
+
+
+def _steps_audited(text: str) -> int:
+    if not text.isdecimal():
+        raise InputError(f"{AUDIT} is {text!r} in the environment, expected how many steps are audited")
+    return int(text)
 
 
 def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:

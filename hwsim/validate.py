@@ -22,7 +22,6 @@ import pandas as pd
 
 from hwsim.arrays.counting import Gemm
 from hwsim.arrays.eyeriss import run_length_bits
-from hwsim.arrays.spads import spad_access
 from hwsim.arrays.systolic import SystolicArray
 from hwsim.chip import load_chip
 from hwsim.csvfile import read_rows
@@ -80,9 +79,6 @@ OPS_PER_CELL_OUTPUT = 6
 
 SCALESIM_COUNTS = ("compute_cycles", "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_writes")
 SCALESIM_COLUMNS = ("network", "layer", "M", "N", "K", "array_rows", "array_cols", "dataflow", "folds")
-
-EYERISS_PE_PITCH_MM = 3.5 / 14
-"""Core of 3.5 mm (JSSC 2017, Table IV) over 14 columns."""
 
 Line = tuple[str, str, str, str, str, float, float, float, float, str]
 
@@ -282,19 +278,8 @@ def _us(cycles: int, chip: Chip) -> float:
 
 def _energy_uJ(counts: Mapping[Action, int], chip: Chip) -> float:
     """Dynamic energy inside the array and its shared memory."""
-    prices = PriceList(chip)
-    total_pJ = 0.0
-    for (_, component, action), count in counts.items():
-        if component in chip.array.memories:
-            price = spad_access(chip.array.memories[component], action, prices.table).pJ
-        elif component == "noc":
-            price = prices.table["wire_bit_mm"].pJ * EYERISS_PE_PITCH_MM
-        elif component == "array_port":
-            continue
-        else:
-            price = prices[component, action].pJ
-        total_pJ += count * price
-    return total_pJ / 1e6
+    inside = {action: count for action, count in counts.items() if action[1] != "array_port"}
+    return 1e-6 * fsum(PriceList(chip).energy_pJ(inside).values())
 
 
 def _eie_layer(row: Row) -> Layer:

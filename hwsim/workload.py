@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["InputError", "Layer", "StoredWeights", "Workload", "conv", "dense_storage", "fc", "vector"]
-
 Arithmetic = Literal["fp32", "fp16", "bf16", "int16", "int8", "int4"]
 Kind = Literal["conv", "fc", "matmul", "vector"]
 OverBatch = Literal["each", "sum", "once"]

@@ -14,7 +14,7 @@ from compress.execution import executable
 from compress.models import lenet_300_100
 from compress.network import Network, Node
 from compress.quantize import quantize_network
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 BITS = (2, 4, 8)
 

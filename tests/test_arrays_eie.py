@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays.eie import EieArray
-from hwsim.workload import InputError, conv, fc
+from hwsim.errors import InputError
+from hwsim.workload import conv, fc
 
 EIE = EieArray(
     pes=64,

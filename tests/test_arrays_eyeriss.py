@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hwsim.arrays import eyeriss, row_stationary
 from hwsim.arrays.eyeriss import EyerissArray, run_length_bits
 from hwsim.chip import load_chip
+from hwsim.errors import InputError
 from hwsim.networks import load_network
 from hwsim.simulate import simulate
-from hwsim.workload import InputError, Layer, Workload, conv, fc
+from hwsim.workload import Layer, Workload, conv, fc
 
 EYERISS = EyerissArray(
     rows=12,

@@ -6,7 +6,7 @@ from hwsim.arrays.base import Memory
 from hwsim.arrays.spads import spad_access
 from hwsim.cacti import cacti_bank
 from hwsim.energy import EnergyTable
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 TABLE = EnergyTable.load("45nm")
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays.tpu import TpuArray
-from hwsim.workload import InputError, conv, fc, vector
+from hwsim.errors import InputError
+from hwsim.workload import conv, fc, vector
 
 SMALL = TpuArray(
     rows=4,

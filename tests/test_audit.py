@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from experiments import cli
-from hwsim.audit import LAWS, AuditError, audit
+from hwsim.audit import LAWS, audit
 from hwsim.chip import load_chip
+from hwsim.errors import AuditError, InputError
 from hwsim.networks import load_network
 from hwsim.pricing import Price, PriceList
-from hwsim.simulate import simulate
+from hwsim.simulate import AUDIT, simulate
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,10 @@ def test_the_command_audits_and_a_broken_law_has_its_own_exit_code(capsys, monke
     monkeypatch.setitem(LAWS, "a law that never holds", lambda report: iter(["not here"]))
     assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--audit"]) == 3
     assert "a law that never holds: not here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["yes", "-5"])
+def test_the_environment_says_how_many_steps_are_audited(monkeypatch, value):
+    monkeypatch.setenv(AUDIT, value)
+    with pytest.raises(InputError, match=r"HWSIM_AUDIT is .*, expected how many steps"):
+        simulate(load_chip("edge"), load_network("lenet5", "dense"), 1)

@@ -8,7 +8,7 @@ import pytest
 from compress.augment import augmented, maps, shifted, warped
 from compress.datasets import load_dataset
 from compress.train import TrainConfig
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 STILL = np.zeros(1), np.ones((1, 2)), np.zeros((1, 2))
 

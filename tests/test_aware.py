@@ -17,7 +17,7 @@ from compress.recipe import QuantizeStep
 from compress.state import State
 from compress.steps import KINDS, Workbench
 from compress.train import TrainConfig, train
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def rounding(op: str, **attrs: object) -> Network:

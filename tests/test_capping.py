@@ -10,19 +10,11 @@ from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.networks import load_network
 from hwsim.residency import candidates
-from hwsim.simulate import AUDIT, simulate
+from hwsim.simulate import simulate
 from hwsim.workload import Workload, conv, fc, vector
 
 CHIPS = ("edge", "reference_250w")
 LEAST = re.compile(r"expected at least ([0-9.e+-]+) W")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_audit():
-    """The audit holds layers that overlap to the bus of the on-chip memory; the schedule, each alone."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.delenv(AUDIT, raising=False)
-        yield
 
 
 @st.composite

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compress import cluster
 from compress.cluster import kmeans
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 VALUES = st.lists(st.integers(-40, 40).map(lambda i: i / 8), min_size=1, max_size=9)
 

@@ -19,7 +19,7 @@ from compress.network import Network, Node
 from compress.sparse import SEGMENT_BYTES
 from compress.tensors import Coding, DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
 from compress.topology import Topology
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path

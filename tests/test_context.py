@@ -17,7 +17,7 @@ from compress.codecs.bits import padded
 from compress.codecs.context import Neighbours
 from compress.fields import Reader, Writer
 from compress.mixed import neighbours_of, read_mixed, write_mixed
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 CODEBOOK = np.concatenate([np.arange(-7, 0), np.arange(1, 9)]).astype(np.float32)
 matrices = hnp.arrays(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from compress.datasets import IDX_FILES, MNIST_FILE, load_dataset
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 ORIGINAL_MD5 = {
     "x_train": "6bbc9ace898e44ae57da46a324031adb",

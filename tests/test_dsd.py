@@ -8,7 +8,7 @@ from small_network import small_problem
 
 from compress.dsd import Schedule, dense_sparse_dense
 from compress.train import TrainConfig, evaluate, train
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 CONFIG = TrainConfig(epochs=2, batch=20, learning_rate=0.1)
 

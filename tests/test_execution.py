@@ -12,7 +12,7 @@ from compress.execution import executable
 from compress.network import Network, Node
 from compress.quantize import quantize_network
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def stored(form: str, shape: tuple[int, ...], density: float, rng: np.random.Generator) -> StoredTensor:

@@ -21,7 +21,7 @@ from compress.ops import OPS, integer, rounding, stored
 from compress.quantize import quantize_network
 from compress.tensors import PrunedTensor, QuantizedTensor, SharedTensor
 from compress.zoo import build
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 RNG = np.random.default_rng(30)
 IMAGE, TOKENS = (4, 7, 9), (5, 6)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compress.files import replacing, write_bytes, write_text
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compress.codecs import gaps
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 sparse = hnp.arrays(
     st.sampled_from([np.uint8, np.uint16]),

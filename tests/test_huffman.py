@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from compress.codecs import huffman
 from compress.codecs.bits import padded, read_fixed, width_for, write_fixed
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 streams = hnp.arrays(np.uint16, st.integers(0, 400), elements=st.integers(0, 30))
 

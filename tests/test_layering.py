@@ -15,7 +15,7 @@ MAX_LINES = 500
 
 MAY_IMPORT = {
     "hwsim": ("hwsim",),
-    "compress": ("compress", "hwsim.workload"),
+    "compress": ("compress", "hwsim.errors", "hwsim.workload"),
     "experiments": PACKAGES,
 }
 UNSAFE_MODULES = {

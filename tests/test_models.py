@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compress.models import MODELS, build
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 @pytest.mark.parametrize(("name", "count"), [("lenet300", 266_610), ("lenet5", 431_080)])

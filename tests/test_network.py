@@ -9,7 +9,7 @@ import pytest
 
 from compress.network import MAX_ELEMENTS, Network, Node
 from compress.ops import OPS, Op
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def weights(*shape: int, seed: int = 0) -> np.ndarray:

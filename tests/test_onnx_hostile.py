@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx_support import TensorProto, helper, model, numpy_helper, onnx
 
 from compress.onnx import import_onnx, import_onnx_bytes
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 X = {"x": ["n", 4]}
 HUGE = np.array([1 << 40, 1 << 20], np.int64)

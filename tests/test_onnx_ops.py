@@ -10,7 +10,7 @@ from onnx_support import helper, model, reference
 
 from compress.onnx import import_onnx_bytes
 from compress.onnx.importing import CONVERTERS
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 RNG = np.random.default_rng(20)
 

@@ -13,7 +13,7 @@ from compress.network import Network, Node
 from compress.ops import OPS, Context
 from compress.ops.loss import softmax_cross_entropy
 from compress.ops.window import Window
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 some = settings(deadline=None, max_examples=25)
 

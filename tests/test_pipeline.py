@@ -17,7 +17,7 @@ from compress.recipe import Recipe
 from compress.state import State, load, save
 from compress.tensors import DenseTensor, PrunedTensor, SharedTensor
 from compress.train import evaluate
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 TRAIN = {"kind": "train", "epochs": 3, "batch": 20}
 PRUNE = {"kind": "prune", "density": 0.2, "epochs": 3, "batch": 20}

@@ -22,7 +22,7 @@ from compress.prune import (
     weights_of,
 )
 from compress.train import TrainConfig, train
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 WEIGHTS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-4, 4))
 

@@ -20,7 +20,7 @@ from compress.recipe import TrainStep
 from compress.state import State
 from compress.train import evaluate
 from experiments.training import follow
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 VALUES = arrays(np.float32, st.integers(1, 30), elements=st.floats(-8, 8, width=32))
 

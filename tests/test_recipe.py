@@ -7,7 +7,7 @@ import pytest
 from compress.models import MODELS
 from compress.recipe import load_recipe, recipe_names
 from compress.train import TrainConfig
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 GOOD = """
 name = "tiny"

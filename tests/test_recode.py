@@ -10,7 +10,7 @@ from compress.container import Artifact, parse
 from compress.quantize import quantize_network
 from compress.recode import recode
 from compress.tensors import SharedTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 CODINGS = ("fixed", "huffman", "context", "smallest")
 

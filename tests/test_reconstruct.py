@@ -11,7 +11,7 @@ from compress.least_squares import fit_codebook, fit_weights, problem
 from compress.network import Network, Node
 from compress.reconstruct import agreement, compress_after_training
 from compress.tensors import SharedTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 RNG = np.random.default_rng(50)
 FC = Node("fc", "fc", params=("w", "b"))

@@ -8,7 +8,7 @@ from small_network import small_problem
 
 from compress.share import CentroidTuning, MovingLabels, share
 from compress.train import TrainConfig, train
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def test_share_by_hand_keeps_zero_apart():

@@ -1,5 +1,6 @@
 """Sweeps: the points of each method, tables that do not depend on who ran them, kills, failures."""
 
+import ast
 import json
 import random
 import signal
@@ -19,7 +20,7 @@ from experiments import cli, sweep_run
 from experiments.assumed_stages import USUAL, Assumed, assumed_stage
 from experiments.results import sha256
 from experiments.sweep import load_sweep, sweep_names
-from experiments.sweep_points import Point, key_of
+from experiments.sweep_points import OWN_MODULES, Point, key_of
 from experiments.sweep_run import run_sweep
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
@@ -430,3 +431,15 @@ def test_a_dask_cluster_gives_the_same_bytes(plan, tmp_path):
             scheduler=cluster.scheduler_address,
         )
     assert tables(tmp_path / "here") == tables(tmp_path / "there")
+
+
+def test_the_key_of_a_row_covers_every_module_it_depends_on():
+    """What is imported, directly or not; `results` is asked for digests, `after_training` for inputs."""
+    folder, seen, ahead = resources.files("experiments"), set(), {"sweep_points"}
+    while ahead:
+        seen |= ahead
+        trees = [ast.parse((folder / f"{name}.py").read_text(encoding="utf-8")) for name in ahead]
+        found = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        dotted = {f"{node.module}.{alias.name}" for node in found for alias in node.names}
+        ahead = {name.split(".")[1] for name in dotted if name.startswith("experiments.")} - seen
+    assert {f"{name}.py" for name in seen} - set(OWN_MODULES) == {"results.py", "after_training.py"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, rows_of
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def test_shared_labels_look_up_the_codebook() -> None:

@@ -13,7 +13,7 @@ from compress.fields import WORDS, Reader, Writer
 from compress.models import build
 from compress.network import INPUT, Node
 from compress.topology import Topology, read_topology, write_topology
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def stored(topology: Topology) -> bytes:

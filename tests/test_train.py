@@ -15,7 +15,7 @@ from compress.network import Network, Node
 from compress.ops.loss import softmax_cross_entropy
 from compress.optim import SCHEDULES, SGD, Adam
 from compress.train import Constraint, TrainConfig, evaluate, train, with_dropout
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def split(count: int, rng: np.random.Generator) -> Split:

@@ -9,7 +9,7 @@ from compress.counting import macs
 from compress.folding import fold
 from compress.zoo import ZOO, build
 from compress.zoo.transformer import LLAMA_7B, causal_mask, llama_decode, llama_prefill, rotary
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 PUBLISHED = {
     "lenet300": (266_610, 266_200),

@@ -20,7 +20,7 @@ from numba import njit
 
 from compress.codecs.arithmetic import end_decoder, end_encoder, start_decoder, start_encoder
 from compress.codecs.context_model import Neighbours, code_labels
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

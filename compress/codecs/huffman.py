@@ -22,7 +22,7 @@ from numba import njit
 
 from compress.codecs.bits import width_for
 from compress.codecs.words import load_u64, store_u64
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ import numpy as np
 
 from compress.network import Node, output_names
 from compress.ops import OPS, Context
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

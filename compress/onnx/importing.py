@@ -11,7 +11,7 @@ from compress.network import INPUT, Network
 from compress.onnx import layers, moving, pointwise
 from compress.onnx.builder import Builder, Call, Constant, Tensor, Value
 from compress.onnx.reading import Graph, Operation, parse_graph, read_graph
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 
 from compress.onnx.builder import MAX_CONSTANT_ELEMENTS, Call, Constant, Value, constant, integers
 from compress.ops.shaping import axis_of, reshaped
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

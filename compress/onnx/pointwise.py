@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress.onnx.builder import Call, Value, constant
 from compress.ops.shaping import axis_of
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

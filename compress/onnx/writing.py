@@ -19,7 +19,7 @@ from compress.onnx.reading import PRODUCER, onnx, require_onnx
 from compress.onnx.spelling import SPELLINGS, Spelling
 from compress.ops.integer import INPUT_SCALE, top_level
 from compress.tensors import QuantizedTensor, SharedTensor
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from compress.container import Artifact

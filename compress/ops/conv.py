@@ -15,7 +15,7 @@ from numba import njit
 
 from compress.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, Shape
 from compress.ops.window import Window, channels_first, channels_last, image_shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from compress.ops.base import MANY, Array, Arrays, Attrs, Context, Op, Shape, same_shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

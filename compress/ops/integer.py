@@ -14,7 +14,7 @@ import numpy as np
 
 from compress.ops import conv, fc
 from compress.ops.base import Array, Arrays, Attrs, Context, Op, Shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 INPUT_SCALE = "input_scale"
 ACCUMULATORS = {"int32": np.int32, "float64": np.float64}

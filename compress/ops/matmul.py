@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from compress.ops.base import Attrs, Op, Shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def _infer(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], _attrs: Attrs) -> tuple[Shape, ...]:

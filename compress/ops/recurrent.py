@@ -6,7 +6,7 @@ import numpy as np
 
 from compress.ops.base import Array, Arrays, Attrs, Context, Op, Shape
 from compress.ops.elementwise import sigmoid
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def _infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], _attrs: Attrs) -> tuple[Shape, ...]:

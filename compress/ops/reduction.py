@@ -9,7 +9,7 @@ import numpy as np
 from compress.ops.base import Array, Arrays, Attrs, Context, Op, Shape
 from compress.ops.shaping import axes_of, axis_of
 from compress.ops.window import image_shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import numpy as np
 
 from compress.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, same_shape
 from compress.ops.integer import levels, top_level
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 FORMATS = ("fp16", "bf16")
 

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from compress.ops.base import MANY, Array, Arrays, Attrs, Context, Gradients, Op, Shape, same_shape
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 
 def _relu(inputs: Arrays, _params: Arrays, _attrs: Attrs, ctx: Context) -> Array:

@@ -17,7 +17,7 @@ from numba import njit
 from compress.ops import conv, fc
 from compress.ops.base import Array, Arrays, Attrs, Context, Op, Shape
 from compress.ops.window import Window
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 ROWS = 64
 """Rows of weights that exist in full at a time."""

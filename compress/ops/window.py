@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from compress.ops.base import Array, Attrs, Shape

@@ -13,7 +13,7 @@ from compress.zoo.resnet import resnet_18, resnet_50, resnet_1202
 from compress.zoo.sequential import lstm, neural_ode
 from compress.zoo.squeezenet import squeezenet_1_0, squeezenet_1_1
 from compress.zoo.transformer import bert_base_encoder, llama_decode, llama_prefill
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import numpy as np
 
 from compress.network import INPUT, Network, Node, output_names
 from compress.ops import OPS
-from hwsim.workload import InputError
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

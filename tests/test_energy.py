@@ -62,6 +62,11 @@ def test_a_dram_price_is_as_trustworthy_as_its_type():
     assert not PriceList(load_chip("p40"))["dram", "read_bit"].low_confidence
 
 
+def test_a_calibrated_price_is_of_low_confidence():
+    """Whatever the other prices miss is in it."""
+    assert PriceList(load_chip("eyeriss"))["clock", "cycle"].low_confidence
+
+
 def test_low_confidence_is_marked():
     frame = EnergyTable.load("45nm").to_frame().set_index("action")
     assert frame.loc["multiply_bf16", "low_confidence"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.changes import parse_changes
 from experiments.sweep_points import Point
-from experiments.workloads import open_workloads
+from experiments.workloads import open_workloads, usual_stage
 from hwsim.errors import InputError
 from hwsim.simulate import simulate
 
@@ -43,7 +43,7 @@ def parse_run(text: str) -> Point:
     stages = [word for word in others if "=" not in word and not word.isdecimal()]
     if len(batches) > 1 or len(stages) > 1 or "" in (chip, network, *others):
         raise InputError(f"run {text!r}: expected {SYNTAX}")
-    usual = "dense" if Path(network).suffix not in (".dcz", ".csv") and not Path(network).is_dir() else ""
+    usual = "" if Path(network).is_dir() else usual_stage(network)
     return Point(
         chip,
         network,

@@ -98,10 +98,9 @@ def run_(
     if trace:
         _write_trace(trace, reports)
     if as_json:
-        files = Path(workload).suffix in (".dcz", ".csv")
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
         asked |= {"training": optimizer if training else "", "inputs": str(inputs or "")}
-        stages = ["" if files else report.workload.stage for report in reports]
+        stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
                 _figures(report) | {"changes": changed, "asked": asked | {"stage": name}}

@@ -10,10 +10,10 @@ leaves them far below both at batch 1, where loading weights into the arrays is 
 
 Answer. The 45 nm reference chip can light at most 58% of its MACs, however little DRAM traffic there
 is, and 41% at its ridge; the measured chips were built to their caps: P40 and TPU v2 light all, T4
-89% and 68%, TPU v1 91% and the phone 64% at the ridge. fp32 takes 8.3 pJ on the die per MAC here, so
-a DRAM byte at 160 pJ costs as much as 19 MACs: below 19 MACs per byte most of the energy is DRAM's.
-Fully-connected layers at batch 1 lie at 0.25 MACs per byte dense, at 2.4 pruned, and at over 1,000
-shared, where nothing but activations crosses DRAM.
+89% and 68%, A100 72% and 61%, TPU v1 91% and the phone 64% at the ridge. fp32 takes 8.3 pJ on the die
+per MAC here, so a DRAM byte at 160 pJ costs as much as 19 MACs: below 19 MACs per byte most of the
+energy is DRAM's. Fully-connected layers at batch 1 lie at 0.25 MACs per byte dense, at 2.4 pruned, and
+at over 1,000 shared, where nothing but activations crosses DRAM.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ NATIVE = {
     "turing_t4": Native("int8", "int8"),
     "tpu_v1": Native("int8", "int8"),
     "tpu_v2": Native("bf16", "bf16"),
+    "a100_pcie": Native("fp16", "fp16"),
     "phone": Native("int8", "int8"),
     "edge": Native("dense", "fp32"),
     "eyeriss": Native("int16", "int16"),
@@ -72,8 +73,7 @@ def produce(run: Run) -> None:
     run.write_csv("roofs.csv", roofs_table(roofs))
     run.write_csv("layers.csv", layers)
     subtitles = {
-        chip: native.label + (f" ({LOW}low confidence)" if roofs[chip].low_confidence else "")
-        for chip, native in NATIVE.items()
+        chip: native.label + (LOW if roofs[chip].low_confidence else "") for chip, native in NATIVE.items()
     }
     style.save(figures.panels(roofs, layers, subtitles), run.folder / "roofline")
     roof, stages = by_stage()

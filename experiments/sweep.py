@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from experiments.assumed_stages import USUAL
 from experiments.governing import GOVERNORS
 from experiments.sweep_points import COMPRESSION, Point
+from experiments.workloads import usual_stage
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 
@@ -259,7 +260,6 @@ def _grid_values(axis: Range | Choices) -> list[Value]:
 
 def _point_of(row: dict[str, Any]) -> Point:
     network = row["network"]
-    usual = "" if network.endswith((".dcz", ".csv")) else "dense"
     others = {key: value for key, value in row.items() if key not in OWN_AXES}
     compression = tuple(
         (key.removeprefix(COMPRESSION), value) for key, value in others.items() if key in COMPRESSION_AXES
@@ -268,7 +268,7 @@ def _point_of(row: dict[str, Any]) -> Point:
     return Point(
         row["chip"],
         network,
-        row.get("stage", "huffman" if compression else usual),
+        row.get("stage", "huffman" if compression else usual_stage(network)),
         row.get("batch", 1),
         changes,
         compression,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.assumed_stages import ASSUMED, USUAL, assumed_stage
 from experiments.governing import GOVERNORS
 from experiments.results import sha256
-from experiments.workloads import open_workloads
+from experiments.workloads import is_built_in, open_workloads
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.simulate import simulate
@@ -177,8 +177,7 @@ def _workload(network: str, stage: str, compression: Changes) -> Workload:
 
 @cache
 def _input_digest(network: str) -> str | None:
-    path = Path(network)
-    return sha256(path) if path.suffix in (".dcz", ".csv") else None
+    return None if is_built_in(network) else sha256(Path(network))
 
 
 @cache

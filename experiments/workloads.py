@@ -54,6 +54,11 @@ def is_built_in(name: str) -> bool:
     return Path(name).suffix not in (".dcz", ".csv")
 
 
+def usual_stage(name: str) -> str:
+    """Stage of a run that names none: a built-in network is dense, a file has its own."""
+    return "dense" if is_built_in(name) else ""
+
+
 def _from_dcz(path: Path, inputs: Path | None) -> Workload:
     from compress.bridge import workload_of
     from compress.container import read

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from hwsim.schedule import LayerWork, Schedule
     from hwsim.stream import TileStream
 
+LEAST_W = 1e-9
+"""Budget that plans are compared by where the cap leaves none: they are refused once the best is known."""
+
 
 @dataclass(frozen=True)
 class Capped:
@@ -108,7 +111,7 @@ def rounded_up(watts: float) -> float:
 
 def period_alone(chip: Chip, schedule: Schedule, prices: PriceList) -> float:
     """Ticks between two batches in steady state if each layer, alone, keeps the cap."""
-    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, 1e-9)
+    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, LEAST_W)
     energies = np.array([prices.capped_J(work.counts) for work in schedule.work])
     clocks = _clock_steps(chip, schedule, energies, dynamic_W)
     return float(steady_period(slowed(schedule.stream, clocks, chip.power.clock_steps)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hwsim.arrays.vector import VectorUnit
-from hwsim.capping import period_alone
+from hwsim.capping import LEAST_W, period_alone
 from hwsim.engines.fast import steady_period
 from hwsim.residency import Moved, Residency, activation_traffic, candidates, stored_bits
 from hwsim.steps import Channel, Cut, Demand, Steps, busy_ticks
@@ -179,7 +179,7 @@ def _promising(chip: Chip, plans: list[_Plan], prices: PriceList) -> list[_Plan]
 
 def _roof_time(chip: Chip, plan: _Plan, prices: PriceList) -> tuple[float, int]:
     """Ticks of one batch if every layer runs at the lowest of its roofs, and the DRAM bits."""
-    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, 1e-9)
+    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, LEAST_W)
     ticks = sum(
         max(
             work.passes * max(work.ticks.values()),

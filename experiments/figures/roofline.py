@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments import style
 from experiments.figures.labels import leader, spread
-from experiments.units import engineering
+from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,8 +70,10 @@ def panels(roofs: Mapping[str, Roofline], points: pd.DataFrame, subtitles: Mappi
             axes.text(1.0, 1.04, subtitles[chip], ha="right", transform=axes.transAxes, size=7)
             if column == 0:
                 axes.set_ylabel("MACs per second", labelpad=0, size=7.5)
-            if row == down - 1:
+            if index + ACROSS >= len(roofs):
                 axes.set_xlabel("MACs per DRAM byte", labelpad=0)
+        if any(roof.low_confidence for roof in roofs.values()):
+            figure.text(0.99, 0.01, f"{LOW} low confidence", ha="right", size=7)
         kinds = [kind for kind in SHAPES if kind in set(points["kind"])]
         figure.legend(
             handles=_legend(kinds, inks), loc="upper center", ncols=4, columnspacing=1.4, borderaxespad=0.2

@@ -84,7 +84,7 @@ def mutants(table: pd.DataFrame) -> Figure:
                 start += count
         killed, known = table["killed"].sum(), (~table["killed"] & (table["why"] != "")).sum()
         axes.set_xlabel("killed by a test (blue), explained (orange), unexplained (red)")
-        axes.set_title(f"{killed} of {len(table)} mutants killed, {known} of the rest explained", x=-0.4)
+        axes.set_title(f"{killed} of {len(table)} mutants killed, {known} survivors explained", x=-0.4)
     return figure
 
 

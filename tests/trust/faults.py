@@ -209,7 +209,7 @@ def small_disk(place: Path, kB: int) -> Iterator[Path]:
 
 
 def full_disk(folder: Path, rng: random.Random, times: int) -> str:
-    """disk full at a random moment of writing a model, a sweep or an experiment"""
+    """disk full while a model, a sweep or a study is written"""
     _inputs(folder)
     succeed(COMPRESS, folder)
     sentences = set()

@@ -135,7 +135,7 @@ def workload_of(
         {},
     )
     layers: list[Layer] = []
-    sources: dict[str, tuple[int, ...]] = {INPUT: (-1,)}
+    sources: dict[str, tuple[int, ...]] = dict.fromkeys((INPUT, *network.extra_inputs), (-1,))
     for node in network.nodes:
         read = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
         if node.op not in VIEWS:

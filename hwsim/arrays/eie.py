@@ -142,18 +142,19 @@ class EieArray:
         }
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
-        """Cost of `batch` items of `layer`: see `ArrayModel`. Items run one after another."""
+        """Cost of `batch` items of `layer`: see `ArrayModel`. Items and pixels run one after another."""
         require_kind(layer, batch, ("fc",), "eie")
+        vectors = layer.pixels * batch
         run = _run(self, layer.filters, layer.depth, layer.weight_density, layer.input_density, _key(layer))
         seen = 1.0 if self.skip_zero_activations else layer.input_density
         return ArrayCost(
-            cycles=run.cycles * batch,
-            compute_cycles=ceil_div(run.entries, self.pes) * batch,
+            cycles=run.cycles * vectors,
+            compute_cycles=ceil_div(run.entries, self.pes) * vectors,
             load_cycles=0,
-            macs=run.entries * batch,
-            useful_macs=round(run.nonzeros * seen) * batch,
+            macs=run.entries * vectors,
+            useful_macs=round(run.nonzeros * seen) * vectors,
             peak_macs_per_cycle=self.pes,
-            counts={action: count * batch for action, count in self._counts(layer, run).items() if count},
+            counts={action: count * vectors for action, count in self._counts(layer, run).items() if count},
         )
 
     def stored_entries(self, layer: Layer) -> int:

@@ -213,6 +213,8 @@ def run_length_bits(words: int, density: float, word_bits: int = 16) -> int:
 
 
 def _shape(layer: Layer, batch: int) -> Shape:
+    """Shape of the convolution that a layer is; pixels of a fully-connected one are items of their own."""
+    items = batch * (layer.pixels if layer.kind == "fc" else 1)
     return Shape(
         layer.depth // (layer.kernel[0] * layer.kernel[1]),
         layer.filters,
@@ -221,5 +223,5 @@ def _shape(layer: Layer, batch: int) -> Shape:
         *layer.in_hw,
         *layer.pad,
         *layer.out_hw,
-        batch,
+        items,
     )

@@ -306,6 +306,14 @@ def _from_outside(layer: Layer, count: int, inside: int) -> int:
     return whole - inside if whole > inside else whole * outside // len(layer.inputs)
 
 
+def _fetches(layer: Layer, tiling: Cutting, source: int) -> int:
+    """How often `source` is fetched: as weights, if it is the second operand of a product of activations."""
+    if tiling is None:
+        return 1
+    is_second = layer.kind == "matmul" and len(layer.inputs) > 1 and source == layer.inputs[-1]
+    return tiling.weight_fetches if is_second else tiling.input_fetches
+
+
 def _traffic(
     workload: Workload,
     spilled: Sequence[bool],
@@ -318,16 +326,20 @@ def _traffic(
     traffic = []
     for index, (layer, tiling, count) in enumerate(zip(layers, tilings, items, strict=True)):
         inside = {source: layers[source].outputs_of(count) for source in layer.inputs if source >= 0}
-        read = sum(elements for source, elements in inside.items() if spilled[source])
-        read += _from_outside(layer, count, sum(inside.values()))
+        outside = _from_outside(layer, count, sum(inside.values())) * layer.operand_bits
+        read = outside * _fetches(layer, tiling, -1) + sum(
+            elements * layers[source].operand_bits * _fetches(layer, tiling, source)
+            for source, elements in inside.items()
+            if spilled[source]
+        )
         leaves = spilled[index] or index not in consumed
         if layer.writes_back:
             leaves = not pinned[index]
         written = layer.outputs_of(count) * leaves
-        fetches, psum_passes = (tiling.input_fetches, tiling.psum_passes) if tiling else (1, 1)
+        psum_passes = tiling.psum_passes if tiling else 1
         traffic.append(
             Moved(
-                read * layer.operand_bits * fetches,
+                read,
                 written * layer.operand_bits,
                 layer.outputs_of(count) * PSUM_BITS * (psum_passes - 1),
             )

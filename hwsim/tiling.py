@@ -94,16 +94,21 @@ class Tiling:
 
 
 def problem_of(layer: Layer, items: int) -> Problem:
-    """View `items` of a matrix layer as a tiling problem."""
+    """View `items` of a matrix layer as a tiling problem.
+
+    The second operand of a product of activations takes the place of the weights.
+    """
     gemm = gemm_of(layer, items)
-    stored = layer.weights.total_bits if layer.weights else gemm.n * gemm.k * gemm.groups * layer.operand_bits
+    second = gemm.n * gemm.k * gemm.groups
+    stored = layer.weights.total_bits if layer.weights else second * layer.operand_bits
+    first = layer.input_elements * items - second * (layer.kind == "matmul")
     return Problem(
         gemm.m,
         gemm.n,
         gemm.k,
         gemm.groups,
-        stored / (gemm.n * gemm.k * gemm.groups),
-        layer.input_elements * items * layer.operand_bits / (gemm.m * gemm.k * gemm.groups),
+        stored / second,
+        max(first, 1) * layer.operand_bits / (gemm.m * gemm.k * gemm.groups),
         layer.operand_bits,
     )
 

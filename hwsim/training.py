@@ -259,7 +259,7 @@ class _Step:
             made = Layer(
                 f"{layer.name}.d{letter}", "matmul", pixels, filters, depth,
                 layer.output_elements + layer.groups * other_size, layer.groups * size, layer.groups,
-                arithmetic=layer.arithmetic, inputs=(gradient, other),
+                arithmetic=layer.arithmetic, inputs=(gradient, other) if letter == "a" else (other, gradient),
             )  # fmt: skip
             self._pass_on((target,), self._add(made))
 
@@ -301,7 +301,8 @@ class _Step:
             )  # fmt: skip
         self._add(
             vector(
-                f"{layer.name}.update", 2 * size, size, size * self.optimizer.update_ops, inputs=(gradient,),
+                f"{layer.name}.update", (max(self.optimizer.moments, 1) + 1) * size, size,
+                size * self.optimizer.update_ops, inputs=(gradient,),
                 op="update", arithmetic=layer.arithmetic, over_batch="once", writes_back=True,
                 weights=layer.weights, like=owner,
             )

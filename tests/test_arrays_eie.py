@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays.eie import EieArray
+from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.workload import conv, fc
 
@@ -159,6 +160,13 @@ def test_same_seed_same_cycles_and_batch_repeats_the_item():
     layer = fc("f", 300, 100, weight_density=0.2, input_density=0.5, arithmetic="int16")
     assert small(seed=1).cost(layer, 1) == small(seed=1).cost(layer, 1)
     assert small().cost(layer, 3).cycles == 3 * small().cost(layer, 1).cycles
+
+
+def test_pixels_cost_what_items_do():
+    """The tokens of a sequence are vectors of their own."""
+    layer = fc("tokens", 60, 90, weight_density=0.2, input_density=0.5)
+    array = load_chip("eie").array
+    assert array.cost(replace(layer, pixels=7), 2) == array.cost(layer, 14)
 
 
 def test_nothing_to_do():

@@ -180,6 +180,16 @@ def test_fully_connected_layers_are_bound_by_loading_filters():
     assert cost.counts["weights", "array_port", "word"] == 9216 * 4096
 
 
+def test_pixels_of_a_fully_connected_layer_cost_what_items_do():
+    """The tokens of a sequence are vectors of their own: 16 x 128 x 40 MACs on 168 PEs."""
+    layer = fc("tokens", 128, 40, arithmetic="int16")
+    array = load_chip("eyeriss").array
+    found = array.cost(replace(layer, pixels=8), 2)
+    assert found.macs == 16 * 128 * 40
+    assert found.utilisation <= 1
+    assert found == array.cost(layer, 16)
+
+
 def test_refuses_what_it_cannot_run():
     with pytest.raises(InputError, match=r"layer c: kernel \(13, 13\) of 32-bit words on input"):
         EYERISS.cost(conv("c", 1, (20, 20), 1, (13, 13)), 1)

@@ -202,6 +202,16 @@ def test_further_inputs_are_read_like_the_input():
     assert (layer.input_elements, layer.output_elements, layer.inputs) == (8, 4, (-1,))
 
 
+def test_a_further_input_comes_from_dram_beside_what_a_layer_made():
+    """4 elements of the input, then 4 of the cache: 256 bits in, 128 out."""
+    nodes = (Node("a", "relu", ("input",)), Node("sum", "add", ("a", "cache")))
+    network = Network("two", (4,), nodes, {}, extra_inputs={"cache": (4,)})
+    workload = workload_of(Artifact.of(network, "dense"))
+    assert [layer.inputs for layer in workload.layers] == [(-1,), (0, -1)]
+    report = simulate(load_chip("reference_250w"), workload)
+    assert report.schedule.residency.activation_bits == 3 * 4 * 32
+
+
 def test_macs_are_those_counted_from_the_shapes():
     network = zoo.build("squeezenet1_1")
     assert workload_of(Artifact.of(network, "dense")).macs == sum(macs(network).values())

@@ -81,3 +81,13 @@ def test_a_chip_too_small_for_one_block_names_the_layer():
     slot = {"buffers.slot_B": 64, "buffers.fetch_depth": 1, "buffers.decode_depth": 1}
     with pytest.raises(InputError, match="layer fc: tiling: 0 bits"):
         best_tilings(EDGE.replace(**slot, **{"sram.capacity_B": 128}), TINY)
+
+
+@pytest.mark.parametrize("layer", ["scores", "context"])
+def test_a_product_of_activations_moves_each_operand_once_where_it_can(layer):
+    """12 heads of 128 x 64 by 64 x 128: queries and keys 98,304 words each, scores 196,608; at fp32."""
+    chip, workload = load_chip("edge"), load_network("bert_layer")
+    (found,) = (row for row in best_tilings(chip, workload, 1, "traffic") if row.layer.name == layer)
+    moved = (found.weight_bits, found.input_bits, found.output_bits)
+    words = (98_304, 98_304, 196_608) if layer == "scores" else (98_304, 196_608, 98_304)
+    assert moved == tuple(32 * count for count in words)

@@ -82,6 +82,34 @@ def test_a_small_dense_layer_worked_by_hand():
     assert report.energy_per_inference_J * 1e12 == pytest.approx(10_518.8, rel=1e-12)
 
 
+def test_what_spills_is_read_in_the_width_it_was_written_in():
+    """An int8 layer before an fp32 one: 64 x 64 x 64 words of 8 bits out, and the same back in."""
+    first = conv("narrow", 64, (64, 64), 64, (1, 1), arithmetic="int8")
+    second = conv("wide", 64, (64, 64), 16, (1, 1), inputs=(0,))
+    workload = Workload("two", "dense", (first, second), "by hand")
+    chip = load_chip("edge").replace(**{"sram.capacity_B": 65536})
+    report = simulate(chip, workload, 1)
+    assert report.schedule.residency.spilled[0]
+    narrow, wide = (work.counts for work in report.schedule.work)
+    tiling = report.schedule.residency.tilings[1]
+    assert narrow["activations", "dram", "write_bit"] == 8 * 64**3
+    assert wide["activations", "dram", "read_bit"] == 8 * 64**3 * (tiling.input_fetches if tiling else 1)
+
+
+def test_the_operands_of_a_product_are_fetched_as_often_as_its_tiling_says():
+    """Queries and keys of BERT do not fit the small chip with what else lives."""
+    report = simulate(load_chip("edge"), load_network("bert_layer"), 1)
+    layers, residency = report.workload.layers, report.schedule.residency
+    products = [i for i, layer in enumerate(layers) if layer.kind == "matmul" and residency.tilings[i]]
+    assert products
+    for i in products:
+        layer, tiling = layers[i], residency.tilings[i]
+        first, second = layer.pixels * layer.depth * 12, layer.filters * layer.depth * 12
+        assert all(residency.spilled[source] for source in layer.inputs)
+        words = first * tiling.input_fetches + second * tiling.weight_fetches
+        assert report.schedule.work[i].counts["activations", "dram", "read_bit"] == 32 * words
+
+
 def test_rows_are_opened_once_for_every_contiguous_transfer():
     """512 bits in, 64 out: weights, inputs and outputs open one row of 8 KiB each."""
     rows = simulate(TINY, FC_4_TO_2).layers

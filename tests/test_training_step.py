@@ -82,6 +82,13 @@ def test_an_update_changes_every_weight_and_bias_once(stage):
     assert step["fc1.update"].output_elements == 784 * 300 + 300
 
 
+@pytest.mark.parametrize(("optimizer", "words"), [("sgd", 2), ("momentum", 2), ("adam", 3)])
+def test_an_update_reads_the_weight_and_what_the_optimizer_says_of_it(optimizer, words):
+    """The gradient, the velocity, or both moments of Adam (Kingma and Ba 2015, algorithm 1)."""
+    step = {layer.name: layer for layer in training_step(load_network("lenet300"), optimizer).layers}
+    assert step["fc1.update"].input_elements == words * (784 * 300 + 300)
+
+
 def test_same_convolutions_cost_three_times_the_forward_pass():
     """Less the first layer, whose input needs no gradient."""
     forward = load_network("vgg16")

@@ -16,6 +16,7 @@ from compress.container import Artifact, parse
 from compress.network import INPUT
 from compress.ops.window import Window
 from compress.tensors import QuantizedTensor
+from hwsim.errors import InputError
 from hwsim.workload import (
     FUNCTION_OPS,
     LRN_OPS,
@@ -53,6 +54,9 @@ TABLE_KINDS = {
     "rms_norm": "rmsnorm",
 }
 """Operator -> the kind of a table of layers that does the same work."""
+
+MOST_STEPS = 512
+"""Of a recurrent layer: each becomes two layers of the workload, as none can begin before the last ends."""
 
 FUNCTIONS = ("erf", "exp", "log", "pow", "reciprocal", "sqrt")
 
@@ -139,8 +143,10 @@ def workload_of(
     for node in network.nodes:
         read = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
         if node.op not in VIEWS:
-            layers += _layers(node, facts, read or (-1,), len(layers))
-            read = (len(layers) - 1,)
+            made = _layers(node, facts, read or (-1,), len(layers))
+            read = tuple(len(layers) + at for at, layer in enumerate(made) if layer.op == "lstm_cell")
+            layers += made
+            read = read or (len(layers) - 1,)
         sources |= dict.fromkeys(facts.outputs[node.name], read)
     zeros = "as measured" if input_density else "not counted"
     provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
@@ -314,35 +320,42 @@ def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str,
 
 
 def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
-    """Gates from the inputs of all steps at once; from the state, step after step, added to those; the cells.
+    """Gates from the inputs of all steps at once; then, step after step, those from the state, and the cell.
 
-    A cell reads four gates and its state, and writes its output and state, as ``lstm_cell`` does.
+    The gates from the state are added to those from the input. A cell reads four gates and its state,
+    and writes its output and state, as ``lstm_cell`` does. All steps use one matrix.
     """
     for_input, for_state, bias = node.params
     _, steps, features = facts.shapes[node.inputs[0]]
     gates, hidden = facts.network.params[for_state].shape
-    units = steps * hidden
+    if steps > MOST_STEPS:
+        raise InputError(f"node {node.name}: {steps} steps one after another, expected at most {MOST_STEPS}")
     of_input = _fc(
         f"{node.name}.input",
         facts.network.params[for_input],
         (steps * features, steps * gates),
         facts.common(node, inputs, index, for_input, bias),
     )
-    of_state = _fc(
-        node.name,
-        facts.network.params[for_state],
-        (units, steps * gates),
-        facts.common(node, (index,), index + 1, for_state),
-    )
-    cells = vector(
-        f"{node.name}.cell",
-        5 * units,
-        2 * units,
-        units * LSTM_CELL_OPS,
-        op="lstm_cell",
-        **facts.common(node, (index + 1,), index + 2),
-    )
-    return [of_input, replace(of_state, input_elements=units + steps * gates), cells]
+    layers: list[Layer] = [of_input]
+    before: tuple[int, ...] = ()  # the first step begins with a state of zeros
+    for step in range(steps):
+        at = index + len(layers)
+        name = f"{node.name}.{step}" if steps > 1 else node.name
+        common = facts.common(node, (index, *before), at, for_state)
+        of_state = _fc(name, facts.network.params[for_state], (hidden, gates), common)
+        layers.append(replace(of_state, input_elements=hidden + gates))
+        layers.append(
+            vector(
+                f"{name}.cell",
+                5 * hidden,
+                2 * hidden,
+                hidden * LSTM_CELL_OPS,
+                op="lstm_cell",
+                **facts.common(node, (at, *before), at + 1),
+            )
+        )
+        before = (at + 1,)
+    return layers
 
 
 def _ops(node: Node, facts: _Facts, written: int) -> int:

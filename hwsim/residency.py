@@ -326,9 +326,11 @@ def _traffic(
     traffic = []
     for index, (layer, tiling, count) in enumerate(zip(layers, tilings, items, strict=True)):
         inside = {source: layers[source].outputs_of(count) for source in layer.inputs if source >= 0}
-        outside = _from_outside(layer, count, sum(inside.values())) * layer.operand_bits
+        made = sum(inside.values())
+        used = min(made, layer.input_elements * (1 if layer.over_batch == "once" else count))
+        outside = _from_outside(layer, count, made) * layer.operand_bits
         read = outside * _fetches(layer, tiling, -1) + sum(
-            elements * layers[source].operand_bits * _fetches(layer, tiling, source)
+            elements * used // made * layers[source].operand_bits * _fetches(layer, tiling, source)
             for source, elements in inside.items()
             if spilled[source]
         )

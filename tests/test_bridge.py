@@ -15,6 +15,7 @@ from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
 from experiments.workloads import open_workloads
 from hwsim.chip import load_chip
+from hwsim.errors import InputError
 from hwsim.networks import load_csv, load_network
 from hwsim.simulate import simulate
 
@@ -151,18 +152,46 @@ def test_products_of_activations_and_recurrent_layers() -> None:
         Node("t", "transpose", ("r",), {"order": (0, 2, 1)}),
         Node("scores", "matmul", ("r", "t")),
     )
-    gates, state, cells, moved, scores = workload_of(
-        Artifact.of(Network("rnn", (5, 3), nodes, params), "dense")
-    ).layers
+    workload = workload_of(Artifact.of(Network("rnn", (5, 3), nodes, params), "dense"))
+    gates, *steps, moved, scores = workload.layers
     assert (gates.name, gates.pixels, gates.filters, gates.depth) == ("r.input", 5, 8, 3)
-    assert (state.name, state.pixels, state.depth, state.inputs) == ("r", 5, 2, (0,))
-    assert (gates.output_elements, state.input_elements, state.output_elements) == (5 * 8, 5 * (2 + 8), 5 * 8)
-    assert (cells.op, cells.vector_ops, cells.inputs) == ("lstm_cell", 24 * 5 * 2, (1,))
-    assert (cells.input_elements, cells.output_elements) == (5 * 5 * 2, 2 * 5 * 2)
+    assert [layer.name for layer in steps[:4]] == ["r.0", "r.0.cell", "r.1", "r.1.cell"]
+    assert [layer.inputs for layer in steps[:4]] == [(0,), (1,), (0, 2), (3, 2)]
+    assert [layer.like for layer in steps[::2]] == [None, 1, 1, 1, 1]
+    for state, cell in zip(steps[::2], steps[1::2], strict=True):
+        assert (state.pixels, state.depth, state.input_elements, state.output_elements) == (1, 2, 2 + 8, 8)
+        assert (cell.op, cell.vector_ops) == ("lstm_cell", 24 * 2)
+        assert (cell.input_elements, cell.output_elements) == (5 * 2, 2 * 2)
+    assert gates.output_elements == 5 * 8
     assert gates.weights is not None
     assert gates.weights.side_bits == 32 * 8
+    assert workload.macs == 5 * 8 * 3 + 5 * 8 * 2 + 5 * 5 * 2
+    cells = (2, 4, 6, 8, 10)
     assert (scores.kind, scores.pixels, scores.filters, scores.depth) == ("matmul", 5, 5, 2)
-    assert (scores.inputs, moved.inputs) == ((2, 3), (2,))
+    assert (scores.inputs, moved.inputs) == ((*cells, 11), cells)
+
+
+def test_steps_of_a_recurrent_layer_wait_for_one_another() -> None:
+    """A step of 256 states takes 257 cycles: 6 folds a tile of 32 cycles to load, 62 to fill and drain, 3 rows."""
+    report = simulate(load_chip("reference_250w"), workload_of(recurrent(64)))
+    state = next(
+        work
+        for layer, work in zip(report.workload.layers, report.schedule.work, strict=True)
+        if layer.name == "r.0"
+    )
+    assert state.cost.cycles == 257
+    assert report.latency_ticks >= 64 * 257
+    with pytest.raises(InputError, match="513 steps one after another, expected at most 512"):
+        workload_of(recurrent(513))
+
+
+def recurrent(steps: int) -> Artifact:
+    rng = np.random.default_rng(0)
+    shapes = {"r.weight": (1024, 256), "r.recurrent": (1024, 256), "r.bias": (1024,)}
+    params = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    return Artifact.of(
+        Network("rnn", (steps, 256), (Node("r", "lstm", params=tuple(params)),), params), "dense"
+    )
 
 
 @pytest.mark.parametrize(

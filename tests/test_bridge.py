@@ -172,7 +172,7 @@ def test_products_of_activations_and_recurrent_layers() -> None:
 
 
 def test_steps_of_a_recurrent_layer_wait_for_one_another() -> None:
-    """A step of 256 states takes 257 cycles: 6 folds a tile, 32 cycles each to load, 62 to fill and drain, 3."""
+    """A step of 256 states: 6 folds a tile of 32 cycles to load, 62 to fill and drain, 3 rows: 257 cycles."""
     report = simulate(load_chip("reference_250w"), workload_of(recurrent(64)))
     state = next(
         work

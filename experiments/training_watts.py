@@ -10,9 +10,9 @@ costs more than everything else in networks of fully-connected layers. Right, th
 training and inference of each chip.
 
 Answer. At batch 32 on the fp32 card an item of training costs 3.1 (VGG-16, a Llama layer) to 4.8
-(AlexNet) inferences where activations are small beside the arithmetic, and 9.3 (SqueezeNet) or 10.5
+(AlexNet) inferences where activations are small beside the arithmetic, and 9.1 (SqueezeNet) or 10.5
 (MobileNet v2) where they are not: all they keep goes through DRAM and back. At batch 1 the update
-alone takes 58% of AlexNet's step, whose factor is 8.5, and 19 on the A100-like chip, whose
+alone takes 58% of AlexNet's step, whose factor is 8.5, and 20 on the A100-like chip, whose
 arithmetic is cheap. ResNet-50 trains 4.3 images per joule in fp32 at 45 nm, 11 in bf16 on the chip
 like TPU v2 and 19 on the one like A100, which infer 17, 48 and 95. Training leaves tiles darker on the
 fp32 card: full-clock share falls from 36% to 22%. These are upper bounds where activations do not fit:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.labs.notebooks import Cell, cells_of, for_version, lab_names, source_of
-from experiments.studies import STUDIES, Study, load_study
+from experiments.studies.registry import STUDIES, Study, load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "results" / "reference"

@@ -10,7 +10,7 @@ import pytest
 from compress.container import Artifact, read
 from compress.execution import executable
 from compress.models import build
-from experiments import cli
+from experiments.cli import main as cli
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.assumed_stages import ASSUMED, load_stage, mean_gap_code_bits, stages_of
+from experiments.runs.assumed_stages import ASSUMED, load_stage, mean_gap_code_bits, stages_of
 from hwsim.errors import InputError
 from hwsim.networks import STAGES, load_network
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import cli
+from experiments.cli import main as cli
 from hwsim.audit import LAWS, audit
 from hwsim.chip import load_chip
 from hwsim.errors import AuditError, InputError

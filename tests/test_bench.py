@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from experiments import bench, cli
-from experiments.measuring import Measurement, cpu_s, run_child
+from experiments.bench import own as bench
+from experiments.bench.measuring import Measurement, cpu_s, run_child
+from experiments.cli import main as cli
 from hwsim.errors import InputError
 from hwsim.validate import validate_scalesim
 

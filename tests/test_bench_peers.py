@@ -7,8 +7,8 @@ import pytest
 
 from compress import zoo
 from compress.tensors import SharedTensor
-from experiments import bench_peers
-from experiments.bench_peers import Streams, ask, entropy_bits, levels_of, mask_bound_bytes
+from experiments.bench import against_peers as bench_peers
+from experiments.bench.against_peers import Streams, ask, entropy_bits, levels_of, mask_bound_bytes
 
 TENSOR = SharedTensor(
     np.array([[0, 1, 0, 3], [2, 0, 0, 4]]), np.array([0.5, -2, -1, 3], np.float32)

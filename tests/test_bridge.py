@@ -13,7 +13,7 @@ from compress.models import build
 from compress.network import Network, Node
 from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
-from experiments.workloads import open_workloads
+from experiments.runs.workloads import open_workloads
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.networks import load_csv, load_network

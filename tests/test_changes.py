@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from experiments import cli
-from experiments.changes import options_of, parse_changes
-from experiments.workloads import open_workloads
+from experiments.cli import main as cli
+from experiments.runs.changes import options_of, parse_changes
+from experiments.runs.workloads import open_workloads
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.lighting import gated

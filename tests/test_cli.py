@@ -8,7 +8,7 @@ import sys
 import pytest
 import typer
 
-from experiments import cli
+from experiments.cli import main as cli
 from experiments.units import memory_size
 from hwsim.errors import InputError
 from hwsim.networks import load_network
@@ -63,7 +63,9 @@ def test_unknown_commands_and_options_exit_with_2(capsys):
 
 
 def test_help_imports_nothing_slow():
-    script = "import sys; from experiments.cli import HWSIM, run; run(HWSIM, ['--help']); print(*sys.modules)"
+    script = (
+        "import sys; from experiments.cli.main import HWSIM, run; run(HWSIM, ['--help']); print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     slow = {"scipy", "numba", "pandas", "matplotlib", "simpy", "pydantic", "rich.progress"}
     assert slow & set(done.stdout.split()) == set()

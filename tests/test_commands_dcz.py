@@ -16,7 +16,7 @@ from compress.models import build
 from compress.network import Network, Node
 from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
-from experiments import cli
+from experiments.cli import main as cli
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def test_compress_goes_on_after_a_kill_and_ends_in_the_same_bytes(tmp_path, imag
         "--work",
         work,
     ]
-    command = [sys.executable, "-c", "from experiments.cli import dcz; dcz()", *map(str, common)]
+    command = [sys.executable, "-c", "from experiments.cli.main import dcz; dcz()", *map(str, common)]
     with subprocess.Popen(command) as process:
         while process.poll() is None and not list(work.glob("*.npz")):
             time.sleep(0.01)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import cli
+from experiments.cli import main as cli
 from hwsim.chip import load_chip
 from hwsim.energy import EnergyTable
 from hwsim.layer_tilings import best_tilings, tiling_table

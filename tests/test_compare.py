@@ -9,10 +9,10 @@ import pytest
 
 from compress.container import Artifact
 from compress.models import build
-from experiments import cli
-from experiments.asked import label_of, models_of, parse_run, report_of
-from experiments.comparing import HOLDS, Side, compare, most_frugal
-from experiments.tornado import PARAMETERS, tornado
+from experiments.cli import main as cli
+from experiments.runs.compare import HOLDS, Side, compare, most_frugal
+from experiments.runs.names import label_of, models_of, parse_run, report_of
+from experiments.runs.tornado import PARAMETERS, tornado
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.networks import load_network

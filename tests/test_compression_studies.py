@@ -9,8 +9,8 @@ from compress.container import Artifact
 from compress.datasets import load_dataset
 from compress.models import build
 from compress.statistics import input_densities
-from experiments import fifo_depth, residency_cliff, sparsity_bits, waterfall, when_not
 from experiments.figures import residency_cliff as cliff_figure
+from experiments.studies import fifo_depth, residency_cliff, sparsity_bits, waterfall, when_not
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.simulate import simulate

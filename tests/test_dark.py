@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import cli, dark_silicon
+from experiments.cli import main as cli
 from experiments.figures import dark_silicon as figures
+from experiments.studies import dark_silicon
 from hwsim.chip import load_chip
 from hwsim.dark import Die, Work, carried, lights, work_of
 from hwsim.dark_published import (

@@ -12,8 +12,8 @@ from compress.container import read
 from compress.datasets import Split, load_dataset
 from compress.pipeline import compress
 from compress.recipe import load_recipe
-from experiments.demo import STAGES, run_demo, shortened
-from experiments.results import recording
+from experiments.runs.record import recording
+from experiments.studies.demo import STAGES, run_demo, shortened
 from hwsim.chip import load_chip
 from hwsim.simulate import simulate
 

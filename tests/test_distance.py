@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import distance as study
+from experiments.studies import distance as study
 from hwsim.chip import load_chip
 from hwsim.energy import EnergyTable
 from hwsim.networks import load_network

@@ -9,7 +9,7 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 
 from experiments.labs.notebooks import lab_names
-from experiments.studies import STUDIES, load_study
+from experiments.studies.registry import STUDIES, load_study
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import eie_factors as study
+from experiments.studies import eie_factors as study
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 

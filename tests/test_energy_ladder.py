@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments import energy_ladder
 from experiments.figures import energy_ladder as figures
+from experiments.studies import energy_ladder
 
 
 def test_rungs_are_words_of_the_tables_and_rise():

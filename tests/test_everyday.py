@@ -9,8 +9,9 @@ import typer
 
 from compress.container import Artifact
 from compress.models import build
-from experiments import cli, showing
-from experiments.results import recording
+from experiments.cli import main as cli
+from experiments.cli import show as showing
+from experiments.runs.record import recording
 
 APPS = {"hwsim": cli.HWSIM, "dcz": cli.DCZ}
 WRITERS = {

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Polygon, Rectangle
 
-from experiments import style
-from experiments.figures import energy
+from experiments.figures import energy, style
 from experiments.units import PREFIXES, engineering
 from hwsim.errors import InputError
 

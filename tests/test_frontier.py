@@ -12,9 +12,10 @@ from compress.datasets import load_dataset
 from compress.models import build
 from compress.recipe import recipe_names
 from compress.train import evaluate
-from experiments import cli, frontier
-from experiments.compression import BOUNDS_PCT
+from experiments.cli import main as cli
 from experiments.figures import frontier as figures
+from experiments.studies import frontier
+from experiments.studies.compression import BOUNDS_PCT
 from hwsim.errors import InputError
 
 SHIPPED = Path(__file__).parents[1] / "results" / "reference" / "compression"

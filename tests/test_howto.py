@@ -15,7 +15,7 @@ from compress.recipe import KINDS, Recipe, Training
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?:\{code-block\} )?(\w+)\n(?::caption: (\S+)( \(added\))?\n\n)?(.*?)```", re.DOTALL)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "mnist.npz")
-APPS = "import sys; from experiments.cli import {app}, run; sys.exit(run({app}, sys.argv[1:]))"
+APPS = "import sys; from experiments.cli.main import {app}, run; sys.exit(run({app}, sys.argv[1:]))"
 
 
 def command_of(line: str) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compress.paper_table import published_layers
-from experiments.imagenet_files import NETWORKS, WAYS, file_table, synthetic
+from experiments.studies.imagenet_files import NETWORKS, WAYS, file_table, synthetic
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])

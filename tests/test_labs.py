@@ -11,7 +11,7 @@ import nbclient
 import nbformat
 import pytest
 
-from experiments import cli
+from experiments.cli import main as cli
 from experiments.labs.answers import ANSWERS
 from experiments.labs.kit import check
 from experiments.labs.notebooks import cells_of, for_version, lab_names, notebook_of, source_of

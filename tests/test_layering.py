@@ -86,7 +86,11 @@ def test_a_module_fits_on_a_few_screens(path):
     [
         ("hwsim", "import compress", ["compress"]),
         ("hwsim.engines", "from ...compress import files", ["compress.files"]),
-        ("hwsim", "def f():\n    from experiments.style import save", ["experiments.style.save"]),
+        (
+            "hwsim",
+            "def f():\n    from experiments.figures.style import save",
+            ["experiments.figures.style.save"],
+        ),
         ("compress", "from hwsim.chip import load_chip", ["hwsim.chip.load_chip"]),
         ("compress", "from hwsim import chip", ["hwsim.chip"]),
         ("compress", "from hwsim.workload import Layer\nfrom . import files", []),
@@ -104,6 +108,6 @@ def test_the_rules_find_what_they_forbid(package, source, expected):
 
 def test_workers_of_a_sweep_load_nothing_that_simulation_does_without():
     """They start in half the time: a table is made, and a die heats up, where it is asked for."""
-    code = "import sys, experiments.sweep_points; print(*{'pandas', 'scipy.linalg'} & sys.modules.keys())"
+    code = "import sys, experiments.sweep.points; print(*{'pandas', 'scipy.linalg'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.llm_decode import (
+from experiments.studies.llm_decode import (
     coded_exponent_bits,
     decoder,
     exponent_counts,

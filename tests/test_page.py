@@ -9,7 +9,8 @@ from importlib import resources
 import pytest
 from page_support import SMALL, Reader, build_small, chromium, needs_chromium
 
-from experiments import cli, style
+from experiments.cli import main as cli
+from experiments.figures import style
 from experiments.page import build as page
 from hwsim.errors import InputError
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from page_support import SMALL, small_settings
 
-from experiments import cli
+from experiments.cli import main as cli
 from experiments.page import lessons, pruning
 from experiments.page.grid import Grid, figures, stage_grid
 from experiments.page.pack import NO_ROW, packed, script

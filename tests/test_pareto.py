@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import cli
-from experiments.pareto import front, undominated
+from experiments.cli import main as cli
+from experiments.runs.pareto import front, undominated
 from hwsim.errors import InputError
 
 TABLE = pd.DataFrame(

@@ -24,7 +24,7 @@ def run(folder, *words, **environment):
     """Run `hwsim` in a folder of its own, as from a shell."""
     folder.mkdir()
     return subprocess.run(
-        [sys.executable, "-c", "from experiments.cli import hwsim; hwsim()", *words],
+        [sys.executable, "-c", "from experiments.cli.main import hwsim; hwsim()", *words],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

@@ -19,7 +19,7 @@ from compress.quantize import quantize, quantize_network, scale_of
 from compress.recipe import TrainStep
 from compress.state import State
 from compress.train import evaluate
-from experiments.training import follow
+from experiments.studies.training import follow
 from hwsim.errors import InputError
 
 VALUES = arrays(np.float32, st.integers(1, 30), elements=st.floats(-8, 8, width=32))

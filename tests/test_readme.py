@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import typer
 
-from experiments import cli
+from experiments.cli import main as cli
 from experiments.units import engineering
 
 ROOT = Path(__file__).parents[1]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import rent as study
-from experiments.scenes import SCENES, chip_of
+from experiments.runs.scenes import SCENES, chip_of
+from experiments.studies import rent as study
 from hwsim.cacti import cacti_bank
 from hwsim.chip import load_chip
 from hwsim.errors import InputError

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import results
+from experiments.runs import record as results
 from hwsim.errors import InputError
 
 TABLE = pd.DataFrame({"stage": ["dense", "pruned"], "energy_J": [0.1, 1 / 3]})
@@ -97,7 +97,7 @@ def test_two_runs_at_once_do_not_mix_and_the_later_to_end_stays(tmp_path):
 WRITER = """
     import sys
     from pathlib import Path
-    from experiments import results
+    from experiments.runs import record as results
     for turn in range(15):
         with results.recording("demo", Path(sys.argv[1])) as run:
             for part in range(3):
@@ -185,8 +185,8 @@ def test_only_old_leftovers_of_the_same_target_are_removed(tmp_path):
     [
         (["/usr/local/bin/hwsim", "demo", "--quick"], "hwsim demo --quick"),
         (
-            ["/src/experiments/energy_ladder.py", "-o", "my run"],
-            "python -m experiments.energy_ladder -o 'my run'",
+            ["/src/hwsim/__main__.py", "run", "my chip"],
+            "python -m hwsim run 'my chip'",
         ),
     ],
 )
@@ -196,11 +196,11 @@ def test_command_line_is_what_one_would_type(monkeypatch, argv, expected):
 
 
 def test_commit_is_that_of_the_checkout_or_absent(tmp_path, monkeypatch):
-    checkout = Path(results.__file__).parents[1]
+    checkout = Path(results.__file__).parents[2]
     head = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True)
     expected = head.stdout.strip() if head.returncode == 0 else "None"
     assert str(results.git_commit()).rstrip("+") == expected
-    monkeypatch.setattr(results, "__file__", str(tmp_path / "site-packages/experiments/results.py"))
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "site-packages/experiments/runs/record.py"))
     assert results.git_commit() is None
 
 

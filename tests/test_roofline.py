@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import cli
+from experiments.cli import main as cli
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.networks import load_network

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import specialised as study
+from experiments.studies import specialised as study
 from hwsim.area import unit_mm2
 from hwsim.cacti import cacti_bank
 from hwsim.networks import load_network

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,18 +17,20 @@ import pytest
 
 from compress.container import Artifact
 from compress.models import build
-from experiments import cli, sweep_run
-from experiments.assumed_stages import USUAL, Assumed, assumed_stage
-from experiments.results import sha256
-from experiments.sweep import load_sweep, sweep_names
-from experiments.sweep_points import OWN_MODULES, Point, key_of
-from experiments.sweep_run import run_sweep
+from experiments.cli import main as cli
+from experiments.runs.assumed_stages import USUAL, Assumed, assumed_stage
+from experiments.runs.record import sha256
+from experiments.sweep import run as sweep_run
+from experiments.sweep.file import load_sweep, sweep_names
+from experiments.sweep.points import PACKAGES, Point, key_of
+from experiments.sweep.run import run_sweep
 from hwsim.chip import load_chip
 from hwsim.errors import InputError
 from hwsim.lighting import dimmed, gated, voltage_scaled
 from hwsim.networks import load_network
 from hwsim.simulate import simulate
 
+ROOT = Path(__file__).parents[1]
 GRID = """
 name = "small"
 method = "grid"
@@ -250,7 +253,7 @@ def test_killed_at_random_moments_the_table_is_the_same(tmp_path):
     path.write_text(GRID.replace("count = 3", "count = 60").replace('"lenet300", ', ""), encoding="utf-8")
 
     def command(name):
-        code = "from experiments.cli import hwsim; hwsim()"
+        code = "from experiments.cli.main import hwsim; hwsim()"
         return [sys.executable, "-c", code, "sweep", str(path), "--workers", "2", "-o", str(tmp_path / name)]
 
     subprocess.run(command("whole"), check=True, capture_output=True)
@@ -322,7 +325,7 @@ def test_a_programming_error_fails_its_point_with_its_kind(plan, tmp_path, monke
     def broken(*_):
         raise ZeroDivisionError("nothing to divide by")
 
-    monkeypatch.setattr("experiments.sweep_points.simulate", broken)
+    monkeypatch.setattr("experiments.sweep.points.simulate", broken)
     swept = run_sweep(plan(GRID), output=tmp_path / "out")
     assert len(swept.failed) == 48
     assert set(swept.failed["reason"]) == {"ZeroDivisionError: nothing to divide by"}
@@ -337,7 +340,7 @@ def test_the_key_is_of_the_configuration_the_seed_and_the_code(monkeypatch):
         Point("edge", "lenet5", "dense", 1, (("power.cap_W", 3.0),)),
     ]
     keys = {key_of(point, 0), key_of(point, 1), *(key_of(other, 0) for other in others)}
-    monkeypatch.setattr("experiments.sweep_points.code_digest", lambda: "other code")
+    monkeypatch.setattr("experiments.sweep.points.code_digest", lambda: "other code")
     assert len(keys | {key_of(point, 0)}) == 6
 
 
@@ -434,12 +437,14 @@ def test_a_dask_cluster_gives_the_same_bytes(plan, tmp_path):
 
 
 def test_the_key_of_a_row_covers_every_module_it_depends_on():
-    """What is imported, directly or not; `results` is asked for digests, `after_training` for inputs."""
-    folder, seen, ahead = resources.files("experiments"), set(), {"sweep_points"}
+    """What is imported, directly or not, lies in the packages whose sources the key digests."""
+    seen, ahead = set(), {"experiments.sweep.points"}
     while ahead:
         seen |= ahead
-        trees = [ast.parse((folder / f"{name}.py").read_text(encoding="utf-8")) for name in ahead]
+        sources = [ROOT / f"{name.replace('.', '/')}.py" for name in ahead]
+        trees = [ast.parse(source.read_text(encoding="utf-8")) for source in sources if source.is_file()]
         found = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        dotted = {f"{node.module}.{alias.name}" for node in found for alias in node.names}
-        ahead = {name.split(".")[1] for name in dotted if name.startswith("experiments.")} - seen
-    assert {f"{name}.py" for name in seen} - set(OWN_MODULES) == {"results.py", "after_training.py"}
+        ahead = {node.module for node in found if (node.module or "").startswith("experiments.")} - seen
+    packages = {f"{name.replace('/', '.')}." for name in PACKAGES}
+    assert len(seen) > 3
+    assert [name for name in seen if not any(name.startswith(package) for package in packages)] == []

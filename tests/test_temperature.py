@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import temperature as study
+from experiments.studies import temperature as study
 from hwsim.thermal import Board, Leakage, equilibrium_C, heat
 
 BOARD = Board.default()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.timelines import observe, trace_of
+from experiments.runs.timelines import observe, trace_of
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.simulate import simulate

@@ -9,8 +9,16 @@ import pytest
 from compress.models import lenet_300_100
 from compress.recipe import TrainStep
 from compress.state import State
-from experiments import density, dsd, large_or_small, precision, sensitivity, training, weight_histogram
-from experiments.training import follow, small_mnist
+from experiments.studies import (
+    density,
+    dsd,
+    large_or_small,
+    precision,
+    sensitivity,
+    training,
+    weight_histogram,
+)
+from experiments.studies.training import follow, small_mnist
 
 
 def test_dense_sparse_dense_is_compared_seed_by_seed():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.training_watts import OPTIMIZER, phase_of, phases, rows
+from experiments.studies.training_watts import OPTIMIZER, phase_of, phases, rows
 from hwsim.chip import load_chip
 from hwsim.networks import load_network
 from hwsim.simulate import simulate

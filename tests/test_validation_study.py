@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import cli, commands_validate, validate
+from experiments.cli import main as cli
+from experiments.cli import validate as commands_validate
 from experiments.figures import load_balance, validation
+from experiments.studies import validate
 from hwsim.chip import load_chip
 
 ERRORS = pd.DataFrame(
@@ -65,7 +67,7 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
         validate.constants().to_csv(tmp_path / "constants.csv", index=False)
         return tmp_path
 
-    monkeypatch.setattr("experiments.studies.run_study", recorded)
+    monkeypatch.setattr("experiments.studies.registry.run_study", recorded)
     assert cli.run(cli.HWSIM, ["validate"]) == code
     printed = capsys.readouterr().out
     assert "array.buffer_B" in printed

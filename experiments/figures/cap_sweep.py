@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import name_ends
 from experiments.units import engineering
 

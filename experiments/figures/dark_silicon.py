@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import leader, spread
 
 if TYPE_CHECKING:

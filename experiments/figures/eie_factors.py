@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:

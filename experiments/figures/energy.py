@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.units import engineering
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import leader, spread
 from experiments.units import engineering, memory_size
 

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from experiments import style
+from experiments.figures import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import leader, spread
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
     Parameters
     ----------
     runs, medians, marks : DataFrame
-        As `experiments.frontier` gives them: every file, medians over seeds, published marks.
+        As `experiments.studies.frontier` gives them: every file, medians over seeds, published marks.
     """
     networks = [name for name in style.NETWORKS if name in set(runs["network"])]
     networks += sorted(set(runs["network"]) - set(networks))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import name_ends
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The headline of `experiments.relight`, and its watts in full.
+"""The headline of `experiments.studies.relight`, and its watts in full.
 
 The headline has two halves. On the left, one network on one die under one cap: where the watts go
 at each stage, and how much of the die that leaves lit. On the right, the gain over batch sizes for
@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import leader, spread
-from experiments.scenes import ASSUMED_NOTE
+from experiments.runs.scenes import ASSUMED_NOTE
 from experiments.units import engineering
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import leader, spread
 from experiments.units import LOW, engineering
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import name_ends
 from experiments.units import engineering
 
@@ -23,7 +23,7 @@ MARKS = {"s": "fp32", "o": "fixed width", "^": "Huffman-coded"}
 
 
 def draw(points: pd.DataFrame, best: pd.DataFrame) -> Figure:
-    """Draw `points` of `experiments.sparsity_bits`, and the line of the `best`."""
+    """Draw `points` of `experiments.studies.sparsity_bits`, and the line of the `best`."""
     densities = sorted(points["density"].unique(), reverse=True)
     colours = dict(zip(densities, style.SERIES, strict=False))
     with style.applied():

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ LOW, HIGH = style.SERIES[5], style.SERIES[0]
 
 
 def draw(table: pd.DataFrame, gain: float, spread: float, title: str, merit: str) -> Figure:
-    """Draw the bars of `experiments.tornado.tornado` around the answer.
+    """Draw the bars of `experiments.runs.tornado.tornado` around the answer.
 
     Parameters
     ----------

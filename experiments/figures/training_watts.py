@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from experiments import style
+from experiments.figures import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

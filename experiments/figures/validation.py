@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from experiments import style
+from experiments.figures import style
 from experiments.units import engineering
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.units import engineering
 
 if TYPE_CHECKING:

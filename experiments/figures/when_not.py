@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from experiments import style
+from experiments.figures import style
 from experiments.figures.labels import name_ends
-from experiments.scenes import ASSUMED_NOTE, LABELS
+from experiments.runs.scenes import ASSUMED_NOTE, LABELS
 from experiments.units import memory_size
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ KINDS = {"conv": "convolutions", "fc": "fully-connected"}
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Draw the panels from the tables of `experiments.when_not`, all against how many times better."""
+    """Draw the tables of `experiments.studies.when_not` against the factor of improvement."""
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 5.4))
         panels = [

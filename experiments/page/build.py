@@ -11,14 +11,14 @@ from joblib import Parallel, delayed
 from plotly.offline import get_plotlyjs
 
 from compress.files import write_text
-from experiments import style
-from experiments.changes import options_of
+from experiments.figures import style
 from experiments.page.grid import Grid, stage_grid
 from experiments.page.lessons import LESSONS
 from experiments.page.pack import packed, script
 from experiments.page.settings import AXES, NETWORKS
-from experiments.results import MANIFEST, replacing_folder, sha256, versions
-from experiments.studies import shipped_data_digest
+from experiments.runs.changes import options_of
+from experiments.runs.record import MANIFEST, replacing_folder, sha256, versions
+from experiments.studies.registry import shipped_data_digest
 from hwsim.networks import STAGES
 
 if TYPE_CHECKING:

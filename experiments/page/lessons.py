@@ -14,9 +14,9 @@ import numpy as np
 
 from compress.codecs import huffman
 from compress.share import share
-from experiments.energy_ladder import ladder
 from experiments.page.pruning import pruning
 from experiments.page.settings import NETWORKS
+from experiments.studies.energy_ladder import ladder
 from experiments.units import memory_size
 from hwsim.chip import load_chip
 from hwsim.dram import load_dram

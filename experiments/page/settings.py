@@ -8,8 +8,8 @@ from math import ceil
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from experiments.changes import options_of
-from experiments.scenes import SCENES, Scene
+from experiments.runs.changes import options_of
+from experiments.runs.scenes import SCENES, Scene
 from experiments.units import memory_size
 from hwsim.area import area_of
 from hwsim.chip import load_chip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from experiments import style
+from experiments.figures import style
 
 if TYPE_CHECKING:
     import pandas as pd

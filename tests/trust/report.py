@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.results import recording
-from experiments.style import save
+from experiments.figures.style import save
+from experiments.runs.record import recording
 from hwsim.errors import InputError
 from trust import drawing
 from trust.fuzz import CRASHES

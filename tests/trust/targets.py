@@ -20,8 +20,11 @@ from compress.network import Network, Node
 from compress.quantize import quantize_network
 from compress.recipe import load_recipe
 from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
-from experiments import after_training, asked, pareto, sweep, sweep_store
-from experiments.sweep_points import Point
+from experiments.runs import after_training, pareto
+from experiments.runs import names as asked
+from experiments.sweep import file as sweep
+from experiments.sweep import store as sweep_store
+from experiments.sweep.points import Point
 from hwsim import chip, layer_table
 from hwsim.errors import InputError
 from hwsim.simulate import simulate

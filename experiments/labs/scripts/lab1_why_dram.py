@@ -23,7 +23,7 @@ my_guess = 0.5  # a fraction, yours
 # %%
 import matplotlib.pyplot as plt
 
-from experiments import style
+from experiments.figures import style
 from experiments.labs.kit import check
 from hwsim.chip import load_chip
 from hwsim.energy import EnergyTable

@@ -32,7 +32,7 @@ from compress.models import build
 from compress.network import Network
 from compress.prune import layer_masks, weights_of
 from compress.train import TrainConfig, evaluate
-from experiments import style
+from experiments.figures import style
 from experiments.labs.kit import check, digits, retrained, trained
 from hwsim.chip import load_chip
 from hwsim.networks import load_network

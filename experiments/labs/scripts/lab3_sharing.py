@@ -21,7 +21,7 @@ from compress.container import Artifact
 from compress.prune import weights_of
 from compress.share import CentroidTuning, share
 from compress.train import evaluate
-from experiments import style
+from experiments.figures import style
 from experiments.labs.answers import CODEBOOK, GRADIENT, MATRIX
 from experiments.labs.kit import check, digits, trained
 from hwsim.networks import load_network

@@ -17,7 +17,7 @@ import numpy as np
 from compress.codecs import huffman
 from compress.prune import layer_masks, weights_of
 from compress.share import share
-from experiments import style
+from experiments.figures import style
 from experiments.labs.answers import COUNTS
 from experiments.labs.kit import check, trained
 from hwsim.chip import load_chip

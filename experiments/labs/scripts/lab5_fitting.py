@@ -20,7 +20,7 @@ my_guess = 1024  # KiB at which the dense network stops paying for DRAM, yours
 # %%
 import matplotlib.pyplot as plt
 
-from experiments import style
+from experiments.figures import style
 from experiments.labs.kit import check
 from experiments.units import memory_size
 from hwsim.chip import load_chip

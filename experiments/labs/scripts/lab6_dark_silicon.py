@@ -10,7 +10,7 @@ import experiments  # before numpy, which then takes one thread
 # %%
 import matplotlib.pyplot as plt
 
-from experiments import style
+from experiments.figures import style
 from experiments.labs.kit import check
 from hwsim.chip import load_chip
 from hwsim.energy import EnergyTable

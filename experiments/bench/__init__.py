@@ -1,0 +1,1 @@
+"""Measurements of speed and size, also against peers."""

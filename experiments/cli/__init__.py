@@ -1,0 +1,1 @@
+"""The command lines `hwsim` and `dcz`: parsing and printing, nothing else."""

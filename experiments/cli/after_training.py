@@ -1,0 +1,161 @@
+"""`dcz shrink` and `dcz quantize`: compress a trained network without its training set."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from experiments.cli.convert import coding_of
+from experiments.cli.options import AsJson, Model, Output
+
+if TYPE_CHECKING:
+    from compress.container import Artifact
+    from compress.quantize import Calibration
+    from experiments.runs.after_training import Version
+
+HEADER = [
+    "network", "bytes", "times smaller", "top-1 agreement", "SNR of outputs", "largest error", "weights live",
+    "energy/inf", "inferences/s",
+]  # fmt: skip
+
+Inputs = Annotated[
+    Path,
+    typer.Option(
+        help="A .npy file of unlabelled inputs: the first half is for fitting layers or measuring ranges, on "
+        "the rest answers are compared.",
+        show_default=False,
+    ),
+]
+ChipName = Annotated[str, typer.Option(help="Where both are simulated.")]
+Batch = Annotated[int, typer.Option(help="Items per batch of the simulation.")]
+
+
+def shrink(
+    model: Model,
+    output: Output,
+    inputs: Inputs,
+    density: Annotated[float, typer.Option(help="Fraction of the weights that stays.")] = 0.5,
+    bits: Annotated[int, typer.Option(help="Width of a shared weight.")] = 6,
+    coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "huffman",
+    chip: ChipName = "reference_250w",
+    batch: Batch = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the positions that layers are fitted on.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prune and share a trained network, repairing each layer on a few unlabelled inputs."""
+    from compress.container import read
+    from experiments.runs import after_training
+    from hwsim.chip import load_chip
+
+    original, machine = read(model)[0], load_chip(chip)
+    items = after_training.load_inputs(inputs, original.topology, 2)
+    how = {"density": density, "bits": bits, "coding": coding_of(coding)}
+    found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
+
+
+def quantize(
+    model: Model,
+    output: Output,
+    inputs: Inputs,
+    bits: Annotated[int, typer.Option(help="Of weights and of what layers read, 2 to 8.")] = 8,
+    calibration: Annotated[
+        str, typer.Option(help="How ranges are chosen: minmax, percentile or mse.")
+    ] = "mse",
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(help="Of the file: layers that lose least get fewer bits.", show_default=False),
+    ] = None,
+    max_joules: Annotated[
+        float | None, typer.Option(help="The same, of an inference on the chip.", show_default=False)
+    ] = None,
+    chip: ChipName = "reference_250w",
+    batch: Batch = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Round weights and activations of a trained network to integers, and execute it on them."""
+    from compress.container import read
+    from compress.quantize import Calibration
+    from experiments.runs import after_training
+    from hwsim.chip import load_chip
+    from hwsim.errors import InputError
+
+    if max_bytes is not None and max_joules is not None:
+        raise InputError("--max-bytes and --max-joules: expected one of them")
+    if calibration not in get_args(Calibration):
+        raise InputError(f"--calibration {calibration!r}: expected one of {', '.join(get_args(Calibration))}")
+    original, machine = read(model)[0], load_chip(chip)
+    items = after_training.load_inputs(inputs, original.topology, 2)
+    found = after_training.quantize(
+        original,
+        items,
+        machine,
+        batch=batch,
+        bits=bits,
+        calibration=cast("Calibration", calibration),
+        max_bytes=max_bytes,
+        max_J=max_joules,
+    )
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
+
+
+def _save_and_show(
+    found: tuple[Version, Version], output: Path, where: str, compared: int, as_json: bool
+) -> None:
+    """Write the compressed version; print both, beside each other."""
+    from experiments.console import print_json, print_line, print_table
+
+    original, made = found
+    dense_B = sum(4 * value.size for value in original.artifact.arrays().values())
+    saved = made.artifact.save(output)
+    if as_json:
+        print_json([_record(version, dense_B) for version in found])
+        return
+    print_line(f"{output}: {saved:,} bytes")
+    widths = _widths(made.artifact)
+    if len(set(widths.values())) > 1:
+        print_line(f"bits: {', '.join(f'{layer} {bits}' for layer, bits in widths.items())}")
+    rows = [_row(version, dense_B) for version in found]
+    title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
+    print_table(title, HEADER, rows)
+
+
+def _record(version: Version, dense_B: int) -> dict[str, object]:
+    size = version.size_B
+    near = {key: value if math.isfinite(value) else None for key, value in vars(version.agreement).items()}
+    widths = _widths(version.artifact)
+    return {
+        "stage": version.artifact.stage,
+        **(version.report.summary() if version.report else {}),
+        "bytes": size,
+        "ratio": dense_B / size,
+        **near,
+        **({"bits": widths} if widths else {}),
+    }
+
+
+def _row(version: Version, dense_B: int) -> list[str]:
+    from experiments.units import engineering
+
+    size = version.size_B
+    near, report = version.agreement, version.report
+    stored = [version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x"]
+    answers = [f"{near.top_1:.1%}", f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]
+    if report is None:
+        return [*stored, *answers, "the chip has no fp32", "", ""]
+    joules, rate = report.energy_per_inference_J, report.inferences_per_s
+    return [*stored, *answers, report.weights_home, engineering(joules, "J"), engineering(rate, "")]
+
+
+def _widths(artifact: Artifact) -> dict[str, int]:
+    """Bits of each quantized layer."""
+    from compress.tensors import QuantizedTensor
+
+    return {
+        node.name: tensor.bits
+        for node in artifact.topology.nodes
+        if node.params and isinstance(tensor := artifact.tensors[node.params[0]], QuantizedTensor)
+    }

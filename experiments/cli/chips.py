@@ -1,0 +1,55 @@
+"""Commands about the machine: which chips there are, and every figure of one with its source."""
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import AsJson
+from experiments.units import engineering, memory_size
+
+if TYPE_CHECKING:
+    from hwsim.chip import Chip
+
+
+OVERVIEW = ["chip", "clock", "on-chip memory", "DRAM", "cap", "description"]
+FIGURES = ["key", "value", "source"]
+
+
+def chips(
+    chip: Annotated[
+        str, typer.Argument(help="A shipped chip or a chip file, to list each figure with its source.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the shipped chips, or every figure of one chip with its source."""
+    from experiments.console import print_json, print_table
+    from hwsim.chip import chip_names, load_chip
+
+    if chip:
+        described = load_chip(chip)
+        title, header, rows = f"{described.name}: {described.description}", FIGURES, _figures(described)
+        data: object = described.model_dump(mode="json")
+    else:
+        shipped = [load_chip(name) for name in chip_names()]
+        title, header, rows = "Shipped chips", OVERVIEW, [_overview(c) for c in shipped]
+        data = [{"name": c.name, "description": c.description} for c in shipped]
+    if as_json:
+        print_json(data)
+    else:
+        print_table(title, header, rows)
+
+
+def _overview(chip: "Chip") -> list[str]:
+    return [
+        chip.name,
+        engineering(chip.process.clock_GHz * 1e9, "Hz"),
+        memory_size(chip.sram.capacity_B),
+        engineering(chip.dram.bandwidth_GB_per_s * 1e9, "B/s"),
+        engineering(chip.power.cap_W, "W"),
+        chip.description,
+    ]
+
+
+def _figures(chip: "Chip") -> list[list[str]]:
+    return [[key, str(attrgetter(key)(chip)), source] for key, source in chip.sources.items()]

@@ -1,0 +1,148 @@
+"""`hwsim energy`: what one action costs, and who says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.cli.options import AsJson
+from experiments.units import LOW, engineering
+
+if TYPE_CHECKING:
+    from hwsim.energy import EnergyFigure, EnergyTable
+
+FIGURES = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
+RULE = ["action", "45 nm", "by the rule", "measured", "gain by the rule", "measured gain", "rule/measured"]
+DRAM = [
+    "type", "model", "per bit", "bandwidth", "burst", "row", "banks", "latency", "row cycle", "standby",
+    "source", "timing source",
+]  # fmt: skip
+RULED_BASE, MEASURED = "45nm_horowitz", "7nm"
+"""Tables of the same figures at two nodes: what a scaling rule is held against."""
+
+TABLE_HELP = "A shipped table, a .csv file, or either carried over: '45nm to 28nm by stillmaker-baas'."
+
+
+def energy(
+    table: Annotated[str, typer.Option(help=TABLE_HELP)] = "45nm",
+    op: Annotated[str, typer.Option(help="Explain one action, for example dram_read_32b.")] = "",
+    dram: Annotated[bool, typer.Option("--dram", help="Print the types of DRAM instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print an energy table with its sources, or explain one action of it."""
+    from experiments.console import print_json, print_line, print_table
+    from hwsim.energy import LOW_CONFIDENCE, EnergyTable
+
+    if dram:
+        _print_dram(as_json)
+        return
+    prices = EnergyTable.load(table)
+    if op:
+        _explain(prices, op, as_json)
+        return
+    if as_json:
+        print_json([_plain(figure) for figure in prices])
+        return
+    print_table(f"Energy table {prices.name}", FIGURES, [_cells(figure) for figure in prices])
+    if prices.name != prices.base or prices.base == MEASURED:
+        print_table("A scaling rule is no measurement (stillmaker-baas to 7 nm)", RULE, _rule())
+    print_line(f"{LOW} low confidence ({' or '.join(LOW_CONFIDENCE)})")
+
+
+def _print_dram(as_json: bool) -> None:
+    from experiments.console import print_json, print_table
+    from hwsim.dram import dram_frame
+
+    rows = dram_frame().to_dict("records")
+    if as_json:
+        print_json(rows)
+        return
+    cells = [
+        [
+            row["type"], row["model"],
+            engineering(1e-12 * row["pJ_per_bit"], "J") + (f" {LOW}" if row["low_confidence"] else ""),
+            f"{row['bandwidth_GB_per_s']:g} GB/s", f"{row['burst_B']} B", f"{row['row_B']} B",
+            f"{row['banks']}", f"{row['latency_ns']:g} ns", f"{row['row_cycle_ns']:g} ns",
+            engineering(row["standby_W"], "W"), row["source"], row["timing_source"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    print_table("Types of DRAM (dram.type of a chip), one channel", DRAM, cells)
+
+
+def _cells(figure: EnergyFigure) -> list[str]:
+    return [
+        figure.action,
+        _joules(figure),
+        engineering(1e-12 * figure.pJ_per_bit, "J"),
+        figure.kind,
+        f"{figure.bits}",
+        f"{figure.node_nm:g} nm" if figure.node_nm else "",
+        f"{figure.voltage_V:g} V" if figure.voltage_V else "",
+        figure.confidence,
+        figure.source,
+        figure.note,
+    ]
+
+
+def _joules(figure: EnergyFigure) -> str:
+    return engineering(1e-12 * figure.pJ, "J") + (f" {LOW}" if figure.low_confidence else "")
+
+
+def _rule() -> list[list[str]]:
+    from hwsim.energy import EnergyTable
+    from hwsim.scaling import rule_vs_measured
+
+    compared = rule_vs_measured(EnergyTable.load(RULED_BASE), EnergyTable.load(MEASURED))
+    return [
+        [
+            row["action"],
+            *(engineering(1e-12 * row[name], "J") for name in ("base_pJ", "rule_pJ")),
+            engineering(1e-12 * row["measured_pJ"], "J") + (f" {LOW}" if row["low_confidence"] else ""),
+            *(f"{row[name]:.2g}x" for name in ("rule_gain", "measured_gain", "rule_error")),
+        ]
+        for row in compared.to_dict("records")
+    ]
+
+
+def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:
+    """Say what one action costs, what that compares with, and what other tables say."""
+    from experiments.console import print_json, print_table
+    from hwsim.energy import CONFIDENCE, EnergyTable
+
+    figure = prices[op]
+    tables = [prices, *(EnergyTable.load(name) for name in EnergyTable.names() if name != prices.name)]
+    related = [(table.name, other) for table in tables for other in table if _related(other, figure)]
+    against = {other.action: figure.pJ / other.pJ for other in prices if other.pJ and other is not figure}
+    if as_json:
+        others = [{"table": name} | _plain(other) for name, other in related]
+        print_json(_plain(figure) | {"times": against, "related": others})
+        return
+    facts = [
+        ["energy", f"{figure.pJ:g} pJ = {figure.bits} bits x {figure.pJ_per_bit:.4g} pJ/bit"],
+        ["node", f"{figure.node_nm:g} nm" if figure.node_nm else "not said"],
+        ["voltage", f"{figure.voltage_V:g} V" if figure.voltage_V else "not said"],
+        ["source", figure.source],
+        ["confidence", f"{figure.confidence}: {CONFIDENCE[figure.confidence]}"],
+        *([["note", figure.note]] if figure.note else []),
+        *([f"times {other}", f"{times:,.4g}"] for other, times in _telling(against)),
+    ]
+    print_table(f"{op} in table {prices.name}", ["", ""], facts)
+    rows = [[name, *_cells(other)] for name, other in related]
+    print_table("What the tables say", ["table", *FIGURES], rows)
+
+
+def _related(other: EnergyFigure, figure: EnergyFigure) -> bool:
+    """Whether to compare: the same action, or another memory or link where tables name them apart."""
+    return other.action == figure.action or (other.kind == figure.kind != "arithmetic")
+
+
+def _telling(against: dict[str, float]) -> list[tuple[str, float]]:
+    """Ratios worth knowing by heart: to arithmetic, a register, memories."""
+    prefixes = ("multiply_fp32", "add_fp32", "add_int32", "register", "sram", "dram")
+    return [(name, times) for name, times in against.items() if name.startswith(prefixes)]
+
+
+def _plain(figure: EnergyFigure) -> dict[str, Any]:
+    return vars(figure) | {"low_confidence": figure.low_confidence}

@@ -1,0 +1,123 @@
+"""The two command lines: `hwsim` for the machine and the experiments, `dcz` for compressed models."""
+
+import io
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Annotated, NoReturn
+
+import typer
+
+from experiments.cli.after_training import quantize, shrink
+from experiments.cli.bench import bench
+from experiments.cli.chips import chips
+from experiments.cli.compare import compare
+from experiments.cli.convert import export, import_, import_han, recode
+from experiments.cli.dark import dark
+from experiments.cli.demo import demo
+from experiments.cli.energy import energy
+from experiments.cli.execute import execute
+from experiments.cli.experiments import EXPERIMENTS
+from experiments.cli.frontier import frontier
+from experiments.cli.labs import labs
+from experiments.cli.models import compress, evaluate, inspect, sensitivity, verify
+from experiments.cli.networks import networks
+from experiments.cli.page import page
+from experiments.cli.power import relight, roofline
+from experiments.cli.reference import reference
+from experiments.cli.run import run_
+from experiments.cli.sweep import pareto, sweep
+from experiments.cli.tile import tile
+from experiments.cli.validate import validate
+from hwsim.errors import AuditError, InputError
+
+BAD_INPUT, BROKEN_LAW = 2, 3
+"""Exit codes when the input is at fault, and when an audit finds the simulator at fault."""
+
+
+def version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        typer.echo(f"hwsim {metadata.version('hwsim')}")
+        raise typer.Exit
+
+
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that every command line has."""
+
+
+def application(help_text: str, path: str, groups: dict[str, list[Callable[..., None]]]) -> typer.Typer:
+    """Put commands into one command line, under the headings of its help, which ends with a `path`."""
+    app = typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback(help=help_text, epilog=path)(options)
+    for heading, commands in groups.items():
+        for command in commands:
+            name = command.__name__.removesuffix("_").replace("_", "-")
+            app.command(name=name, rich_help_panel=heading)(command)
+    return app
+
+
+HWSIM = application(
+    "Simulate deep-learning accelerators that execute real compressed networks.",
+    "A path through: chips, run edge lenet5, compare, sweep sram-cap, pareto. Each command says more with "
+    "--help. Compressed models are made and looked into with dcz.",
+    {
+        "Begin here": [demo, page, labs],
+        "One run, and two": [run_, compare, tile],
+        "Chips, networks, prices": [chips, networks, energy],
+        "Power": [relight, dark, roofline],
+        "Many runs": [sweep, pareto],
+        "Trust": [validate, bench, reference],
+    },
+)
+HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Many runs")
+DCZ = application(
+    "Make, look into, check and execute compressed models (model.dcz).",
+    "A path through: compress --recipe lenet300-demo, inspect model.dcz, evaluate model.dcz; then "
+    "hwsim run edge model.dcz.",
+    {
+        "Models": [compress, inspect, verify, execute, evaluate, sensitivity, frontier],
+        "In and out": [import_, import_han, shrink, quantize, recode, export],
+    },
+)
+
+
+def hwsim() -> None:
+    """Run the `hwsim` command line."""
+    _main(HWSIM)
+
+
+def dcz() -> None:
+    """Run the `dcz` command line."""
+    _main(DCZ)
+
+
+def _main(app: typer.Typer) -> NoReturn:
+    """Run a command line and end; a character that the terminal cannot show is a question mark there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(app))
+
+
+def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
+    """Run a command line; bad input gives one sentence on standard error and exit code 2."""
+    try:
+        app(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT
+    except AuditError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BROKEN_LAW
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {where}{error.strerror or error}\n")
+        return BAD_INPUT
+    return 0

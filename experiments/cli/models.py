@@ -1,0 +1,185 @@
+"""Commands about compressed models: look into a file, check it, execute it, make one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.cli.options import AsJson, Data, Model, Output, Show
+
+if TYPE_CHECKING:
+    from compress.network import Network
+
+
+def compress(
+    recipe: Annotated[str, typer.Option(help="A shipped recipe or a recipe file.")],
+    output: Output = Path("model.dcz"),
+    dataset: Data = "mnist",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    stages: Annotated[
+        Path | None, typer.Option(help="Write the file of every stage to this folder, too.")
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep finished steps in this folder, and go on from those in it, whatever version made them."
+        ),
+    ] = None,
+) -> None:
+    """Train and compress a network as a recipe says, and write the model."""
+    from compress.datasets import load_dataset
+    from compress.files import make_folder
+    from compress.pipeline import compress as follow
+    from compress.recipe import load_recipe
+    from experiments.console import print_line, training_progress
+    from hwsim.errors import InputError
+
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"cannot write {output}: there is no folder {output.absolute().parent}")
+    if stages:
+        make_folder(stages)
+    steps = load_recipe(recipe)
+    data = load_dataset(dataset, validation=steps.validation)
+    with training_progress() as on_progress:
+        artifacts = list(follow(steps, data, seed=seed, work=work, on_progress=on_progress))
+    if stages:
+        for artifact in artifacts:
+            artifact.save(stages / f"{artifact.stage}.dcz")
+    size = artifacts[-1].save(output)
+    print_line(f"{output}: {steps.network}, stage {artifacts[-1].stage}, {size:,} bytes")
+
+
+def inspect(model: Model, as_json: AsJson = False) -> None:
+    """Print the bytes of each layer by stream, and how much smaller they are than dense fp32."""
+    from compress.container import read
+    from compress.inspect import table
+    from experiments.console import print_json, print_table
+
+    artifact, layout = read(model)
+    tensors = table(layout).reset_index().to_dict("records")
+    network, stage, size = artifact.topology.name, artifact.stage, layout.file_bits // 8
+    if as_json:
+        facts = {"network": network, "stage": stage, "bytes": size, "ratio": layout.ratio}
+        print_json(facts | {"tensors": tensors})
+        return
+    title = f"{model}: {network}, stage {stage}, {layout.ratio:.1f}x smaller than dense; bytes by stream"
+    print_table(title, *_bytes_by_stream(tensors))
+
+
+STREAMS = {
+    "values": ("values",),
+    "gaps": ("gaps",),
+    "context": ("context",),
+    "codebook": ("codebook",),
+    "tables": ("tables",),
+    "entry points": ("entry_points",),
+    "other": ("padding", "header", "overhead"),
+    "total": ("total",),
+}
+"""Column of the table -> the streams it adds up."""
+
+
+def _bytes_by_stream(tensors: list[dict[Any, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a tensor each, then their sum; streams that hold nothing are left out."""
+    summed = {key: sum(t[key] for t in tensors) for key in tensors[0] if key not in ("tensor", "form")}
+    whole = {"tensor": "whole file", "form": ""} | summed
+    columns = {name: keys for name, keys in STREAMS.items() if any(whole[key] for key in keys)}
+    rows = []
+    for tensor in [*tensors, whole]:
+        weights = tensor["elements"]
+        row = [tensor["tensor"], tensor["form"], f"{weights:,}" if weights else ""]
+        row.append(f"{tensor['nonzeros'] / weights:.1%}" if weights else "")
+        row += [f"{sum(tensor[key] for key in keys):,.0f}" for keys in columns.values()]
+        row.append(f"{4 * weights / tensor['total']:.1f}" if weights else "")
+        rows.append(row)
+    return ["tensor", "form", "weights", "not zero", *columns, "ratio"], rows
+
+
+def verify(model: Model, as_json: AsJson = False) -> None:
+    """Check that a file is whole and that the network in it can be executed."""
+    from compress.inspect import verify as check
+    from experiments.console import print_json, print_line
+
+    layout = check(model)
+    if as_json:
+        print_json({"file": str(model), "whole": True, "bytes": layout.file_bits // 8, "ratio": layout.ratio})
+        return
+    print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
+
+
+def _classifier(network: "Network") -> "Network":
+    """Check that a network scores each class of the data sets."""
+    from compress.datasets import CLASSES
+    from compress.train import require_classifier
+
+    require_classifier(network, CLASSES)
+    return network
+
+
+def evaluate(
+    model: Model,
+    dataset: Data = "mnist",
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Compute from labels and codebooks, not from decoded weights.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Execute a file on test images and print its error; quantized layers run on integers."""
+    from compress.container import read
+    from compress.datasets import load_dataset
+    from compress.execution import executable
+    from compress.train import evaluate as error_of
+    from experiments.console import print_json, print_line
+
+    network = _classifier(executable(read(model)[0], stored=stored))
+    data = load_dataset(dataset)
+    error = error_of(network, data.test)
+    if as_json:
+        print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
+    else:
+        print_line(f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}")
+
+
+def sensitivity(
+    model: Model,
+    dataset: Data = "mnist",
+    images: Annotated[int, typer.Option(min=1, help="Training images to measure on, from the last.")] = 2000,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder; results/runs/sensitivity_scan by default.")
+    ] = None,
+    show: Show = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
+    from compress.container import read
+    from compress.datasets import load_dataset
+    from compress.execution import require_floating
+    from experiments.cli.show import show_figures
+    from experiments.console import print_json, print_line, print_table
+    from experiments.figures import style
+    from experiments.figures.sensitivity import draw
+    from experiments.runs.record import recording, sha256
+    from experiments.studies.sensitivity import scan
+
+    artifact = read(model)[0]
+    require_floating(artifact)
+    network = _classifier(artifact.to_network())
+    points = scan(network, load_dataset(dataset, validation=images).validation)
+    points.insert(0, "network", network.name)
+    with recording("sensitivity_scan", output) as run:
+        run.inputs[str(model)] = sha256(model)
+        run.write_csv("sensitivity.csv", points)
+        style.save(draw(points), run.folder / "sensitivity")
+    if show:
+        show_figures(run.target)
+    if as_json:
+        print_json(points.to_dict("records"))
+        return
+    wide = points.pivot(index="density", columns="layer", values="error_pct").sort_index(ascending=False)
+    wide = wide[list(dict.fromkeys(points["layer"]))]
+    rows = [
+        [f"{density:g}", *(f"{error:.2f}" for error in row)]
+        for density, row in zip(wide.index, wide.to_numpy(), strict=True)
+    ]
+    print_table("Error (%) with one layer pruned to a density", ["density", *wide.columns], rows)
+    print_line(str(run.target))

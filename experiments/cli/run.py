@@ -1,0 +1,315 @@
+"""`hwsim run`: one network on one chip, at one stage or at all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import AsJson
+from experiments.units import LOW, engineering
+
+if TYPE_CHECKING:
+    from hwsim.chip import Chip
+    from hwsim.lighting import Lighting
+    from hwsim.simulate import Report
+    from hwsim.workload import Workload
+
+SUMMARY = [
+    "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "cold start", "inferences/s", "power",
+    "clock", "limiter",
+]  # fmt: skip
+TILES = [
+    "strategy", "lit", "dim", "dark", "starved", "waiting", "full-clock tiles", "inferences/s", "energy/inf",
+    "power",
+]  # fmt: skip
+TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
+LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
+
+
+def run_(
+    chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
+    workload: Annotated[
+        str, typer.Argument(help="A built-in network, a .dcz file, or a .csv table of layers.")
+    ],
+    stage: Annotated[
+        str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
+    ] = "",
+    batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    training: Annotated[
+        bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
+    ] = False,
+    optimizer: Annotated[
+        str, typer.Option(help="Of the training step: sgd, momentum or adam; momentum by default.")
+    ] = "",
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="A .npy file of inputs to execute a .dcz file on: zeros among activations count."),
+    ] = None,
+    layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the chip: sram.capacity_B=65536."),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="fast or event: the same cycles.")] = "fast",
+    explain: Annotated[
+        str, typer.Option(help="Derive the energy of this component (dram, mac, ...) step by step.")
+    ] = "",
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table of layers here.")] = None,
+    check: Annotated[
+        bool, typer.Option("--audit", help="Check the laws of conservation on every run.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
+    from experiments.console import print_json, print_line, print_table
+    from experiments.runs.changes import parse_changes
+    from experiments.runs.workloads import is_built_in, open_workloads
+    from hwsim.chip import load_chip
+    from hwsim.errors import InputError
+    from hwsim.simulate import ENGINES
+    from hwsim.training import training_step
+
+    if engine not in ENGINES:
+        raise InputError(f"--engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    if optimizer and not training:
+        raise InputError(f"--optimizer {optimizer}: an inference has none, expected --training with it")
+    optimizer = optimizer or "momentum"
+    changed = parse_changes(changes or [])
+    machine = load_chip(chip).replace(**changed)
+    workloads = open_workloads(
+        workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
+    )
+    if layers:
+        workloads = [found.only(layers.split(",")) for found in workloads]
+    if training:
+        workloads = [training_step(found, optimizer) for found in workloads]
+    reports = _simulated(machine, workloads, batch, engine)
+    if explain:
+        _check_component(reports, explain)
+    if check:
+        _audit(reports)
+    if csv:
+        _write_layers(csv, reports)
+    if trace:
+        _write_trace(trace, reports)
+    if as_json:
+        asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
+        asked |= {"training": optimizer if training else "", "inputs": str(inputs or "")}
+        stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
+        print_json(
+            [
+                _figures(report) | {"changes": changed, "asked": asked | {"stage": name}}
+                for report, name in zip(reports, stages, strict=True)
+            ]
+        )
+        return
+    first = reports[0]
+    title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"
+    header = [TRAINING_NAMES.get(name, name) if training else name for name in SUMMARY]
+    print_table(title, header, [_summary_row(report) for report in reports])
+    if training:
+        _print_footprint(first, batch)
+    if len(reports) == 1:
+        print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
+        print_table("Layers", LAYERS, _layer_rows(first))
+        print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
+    if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
+        print_line(f"{LOW} prices of low confidence: {', '.join(low)}")
+    if explain:
+        for report in reports:
+            _explain(report, explain)
+
+
+def _print_footprint(report: Report, batch: int) -> None:
+    from experiments.console import print_line
+    from hwsim.training import footprint
+
+    held = footprint(report.workload)
+    print_line(
+        f"a training step holds {engineering(held.weights_B, 'B')} of weights, "
+        f"{engineering(held.gradients_B, 'B')} of gradients, {engineering(held.state_B, 'B')} of optimizer "
+        f"state and {engineering(batch * held.activations_B, 'B')} of activations for its {batch} items"
+    )
+
+
+def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str) -> list[Report]:
+    """Reports of the stages the chip can run; what it says to the others is printed, unless it runs none."""
+    from experiments.console import print_note
+    from hwsim.errors import InputError
+    from hwsim.simulate import simulate
+
+    reports, refused = list["Report"](), dict[str, list[str]]()
+    for workload in workloads:
+        try:
+            reports.append(simulate(machine, workload, batch, engine=engine))  # type: ignore[arg-type]
+        except InputError as error:
+            refused.setdefault(str(error), []).append(workload.stage)
+    if not reports:
+        raise InputError(next(iter(refused)))
+    for reason, stages in refused.items():
+        print_note(f"left out {', '.join(stages)}: {reason}")
+    return reports
+
+
+def _audit(reports: list[Report]) -> None:
+    from experiments.console import print_note
+    from hwsim.audit import ENGINES_AGREE, LAWS, audit
+
+    for report in reports:
+        audit(report)
+    laws = [*LAWS, ENGINES_AGREE]
+    print_note(f"audit: {len(laws)} laws hold in {len(reports)} runs: {'; '.join(laws)}")
+
+
+def _figures(report: Report) -> dict[str, object]:
+    energy = report.energy_by("tensor", "component")
+    rows = energy.rename("energy_J").reset_index().to_dict("records")
+    return report.summary() | {
+        "cold_start_s": report.cold_start_s,
+        "energy_by_tensor": rows,
+        "tiles": [_tiles(found) for found in strategies(report)],
+        "layers": report.layers.to_dict("records"),
+        "low_confidence": report.low_confidence,
+        "provenance": report.workload.provenance,
+    }
+
+
+def _summary_row(report: Report) -> list[str]:
+    figures = report.summary()
+    dram_bits = (report.transferred_weight_bits + report.activation_bits) / report.batch
+    return [
+        report.workload.stage,
+        engineering(report.workload.weight_bits / 8, "B"),
+        report.weights_home,
+        engineering(dram_bits / 8, "B"),
+        engineering(report.energy_per_inference_J, "J") + (f" {LOW}" if report.low_confidence else ""),
+        f"{figures['latency_cycles']:,} cycles",
+        engineering(report.cold_start_s, "s"),
+        engineering(report.inferences_per_s, ""),
+        engineering(report.power_W, "W"),
+        f"{report.clock:.0%}",
+        report.limiter,
+    ]
+
+
+def strategies(report: Report) -> list[Lighting]:
+    """Every way in which the chip of `report` can keep its cap."""
+    from hwsim.lighting import dimmed, gated, voltage_scaled
+
+    can_gate = hasattr(report.chip.array, "tiles")
+    ways = (dimmed, gated, voltage_scaled) if can_gate else (dimmed, voltage_scaled)
+    return [way(report) for way in ways]
+
+
+def _tiles(found: Lighting) -> dict[str, object]:
+    """Tile-time by state, and what the chip does under one strategy."""
+    return {
+        "strategy": found.strategy,
+        **found.tile_time._asdict(),
+        "full_clock_share": found.full_clock_share,
+        "inferences_per_s": found.inferences_per_s,
+        "energy_J": found.energy_per_inference_J,
+        "power_W": sum(found.watts.values()),
+    }
+
+
+def _tile_rows(report: Report) -> list[list[str]]:
+    return [
+        [
+            found.strategy,
+            *(f"{share:.0%}" for share in (*found.tile_time, found.full_clock_share)),
+            engineering(found.inferences_per_s, ""),
+            engineering(found.energy_per_inference_J, "J"),
+            engineering(sum(found.watts.values()), "W"),
+        ]
+        for found in strategies(report)
+    ]
+
+
+def _layer_rows(report: Report) -> list[list[str]]:
+    return [
+        [
+            row["layer"],
+            row["kind"],
+            f"{row['array_cycles']:,}",
+            f"{row['utilisation']:.1%}",
+            f"{row['requested_weight_bits']:,}",
+            engineering(row["energy_J"], "J"),
+            row["limiter"],
+        ]
+        for row in report.layers.to_dict("records")
+    ]
+
+
+def _energy_by_tensor(report: Report) -> tuple[list[str], list[list[str]]]:
+    energy = report.energy_by("tensor", "component").unstack(fill_value=0)
+    rows = [
+        [str(tensor), *(engineering(joules, "J") if joules else "" for joules in row)]
+        for tensor, row in zip(energy.index, energy.to_numpy(), strict=True)
+    ]
+    return ["tensor", *map(str, energy.columns)], rows
+
+
+def _check_component(reports: list[Report], component: str) -> None:
+    from hwsim.errors import InputError
+
+    for report in reports:
+        known = sorted(report.actions["component"].unique())
+        if component not in known:
+            raise InputError(
+                f"--explain {component!r}: no such component in this run, expected one of {', '.join(known)}"
+            )
+
+
+def _explain(report: Report, component: str) -> None:
+    """Derive one component's joules: counts, price, source."""
+    from experiments.console import print_line, print_table
+
+    actions = report.actions
+    chosen = actions[actions["component"] == component]
+    if component == "static":
+        print_line(
+            f"{report.workload.stage}: static power {report.chip.static_W:g} W x {report.period_s:.4g} s "
+            f"/ {report.batch} inferences"
+        )
+        return
+    totals = chosen.groupby(["tensor", "action"], sort=False)[["count", "energy_J"]].sum() / report.batch
+    rows = []
+    for total in totals.reset_index().to_dict("records"):
+        price = report.prices[component, total["action"]]
+        rows.append(
+            [
+                total["tensor"],
+                total["action"],
+                f"{total['count']:,.1f}",
+                f"{price.pJ:.4g} pJ" + (f" {LOW}" if price.low_confidence else ""),
+                engineering(total["energy_J"], "J"),
+                price.derivation,
+                "; ".join(dict.fromkeys(price.sources)),
+            ]
+        )
+    header = ["tensor", "action", "count/inf", "price", "energy/inf", "how the price follows", "source"]
+    print_table(f"{report.workload.stage}: {component}", header, rows)
+
+
+def _write_layers(path: Path, reports: list[Report]) -> None:
+    import pandas as pd
+
+    from compress.files import write_text
+
+    tables = [report.layers.assign(stage=report.workload.stage) for report in reports]
+    write_text(path, pd.concat(tables).to_csv(index=False, lineterminator="\n"))
+
+
+def _write_trace(path: Path, reports: list[Report]) -> None:
+    import json
+
+    from compress.files import write_text
+    from experiments.runs.timelines import trace_of
+
+    write_text(path, json.dumps(trace_of(reports)) + "\n")

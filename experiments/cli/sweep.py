@@ -1,0 +1,131 @@
+"""Commands about many points: `hwsim sweep` and `hwsim pareto`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import AsJson, Show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+
+FAILED = 1
+"""Exit code when some points failed; the table of the others is written."""
+REASONS_SHOWN = 5
+
+
+def sweep(
+    file: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep.toml, or a shipped sweep.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes; all cores by default.")] = os.cpu_count()
+    or 1,
+    backend: Annotated[str, typer.Option(help="serial, processes or dask.")] = "processes",
+    scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler: tcp://HOST:8786.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of results; results/runs/NAME by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate every point of a sweep; killed and started again, it goes on where it was."""
+    from experiments.console import print_json, print_line, require_choice
+    from experiments.runs.parallel import BACKENDS
+    from experiments.sweep.file import load_sweep
+    from experiments.sweep.run import run_sweep
+
+    require_choice("--backend", backend, BACKENDS)
+    plan = load_sweep(file)
+    with _progress(plan.name) as show:
+        swept = run_sweep(
+            plan,
+            output=output,
+            backend=backend,
+            workers=workers,
+            scheduler=scheduler,
+            file=file,
+            show=show,
+        )
+    _note_failures(swept.failed)
+    counts = {"points": len(swept.table), "reused": swept.reused, "failed": len(swept.failed)}
+    if as_json:
+        print_json({"folder": str(swept.folder), **counts})
+    else:
+        print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
+        print_line(f"table: {swept.folder / 'table.csv'}")
+    if len(swept.failed):
+        raise typer.Exit(FAILED)
+
+
+def pareto(
+    table: Annotated[Path, typer.Argument(help="A table.csv of `hwsim sweep`, or any CSV.")],
+    minimise: Annotated[str, typer.Option(help="Columns to have small, separated by commas.")] = "",
+    maximise: Annotated[str, typer.Option(help="Columns to have large, separated by commas.")] = "",
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the front over the first two columns.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of results; results/runs/pareto by default.")
+    ] = None,
+    show: Show = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the rows of a table that no other row beats."""
+    from experiments.cli.show import show_figures
+    from experiments.console import print_json, print_line, print_table
+    from experiments.figures.style import save
+    from experiments.runs.pareto import draw, front, read_table
+    from experiments.runs.record import recording, sha256
+
+    objectives = [minimise.split(",") if minimise else [], maximise.split(",") if maximise else []]
+    rows = read_table(table)
+    best = front(rows, *objectives)
+    with recording("pareto", output) as run:
+        run.inputs[table.name] = sha256(table)
+        run.write_csv("pareto.csv", best)
+        if plot or show:
+            across, up = (objectives[0] + objectives[1])[:2]
+            save(draw(rows, best, across, up), run.folder / "pareto")
+    if show:
+        show_figures(run.target)
+    if as_json:
+        import json
+
+        print_json(json.loads(best.to_json(orient="records")))
+        return
+    cells = [[_cell(value) for value in row] for row in best.itertuples(index=False)]
+    print_table(f"Pareto front: {len(best)} of {len(rows)} rows", list(best.columns), cells)
+    print_line(f"table: {run.target / 'pareto.csv'}")
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _note_failures(failed: pd.DataFrame) -> None:
+    from experiments.console import print_note
+
+    for reason, count in failed["reason"].value_counts(sort=False).head(REASONS_SHOWN).items():
+        print_note(f"failed at {count} points: {reason}")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int, int], None]]:
+    """Show a bar of points on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} points, {task.fields[failed]} failed"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+        task = bar.add_task(name, total=None, failed=0)
+        yield lambda done, failed, total: bar.update(
+            task, completed=done + failed, total=total, failed=failed
+        )

@@ -1,0 +1,81 @@
+"""`hwsim tile`: blocks and loop orders, layer by layer, and how far from the least traffic they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import AsJson
+from experiments.units import engineering
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS = ["layer", "loops", "block (m, n, k)", "DRAM", "SRAM", "scratchpads", "registers", "energy", "cycles"]
+TENSORS = [
+    "layer", "weights", "inputs", "outputs", "partial sums", "MACs per weight", "per input", "per output",
+    "traffic/bound", "goal/bound",
+]  # fmt: skip
+
+
+def tile(
+    chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
+    network: Annotated[
+        str, typer.Argument(help="A built-in network, a .dcz file, or a .csv table of layers.")
+    ],
+    goal: Annotated[str, typer.Option(help="What to minimise: energy, cycles, edp or traffic.")] = "energy",
+    stage: Annotated[str, typer.Option(help="Stage of a built-in network.", show_default="dense")] = "",
+    batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best tiling and loop order of each layer, alone on the chip: traffic, reuse, lower bound."""
+    from experiments.console import print_json, print_table, require_choice
+    from experiments.runs.workloads import open_workloads
+    from hwsim.chip import load_chip
+    from hwsim.layer_tilings import GOALS, best_tilings, tiling_table
+
+    require_choice("--goal", goal, GOALS)
+    machine, workload = load_chip(chip), open_workloads(network, stage)[0]
+    table = tiling_table(best_tilings(machine, workload, batch, goal), goal)  # type: ignore[arg-type]
+    if as_json:
+        print_json(table.to_dict("records"))
+        return
+    what = f"{workload.name}, {workload.stage}, on {machine.name}, batch {batch}, least {goal}"
+    print_table(f"{what}: loops outermost first, bytes moved at each level", LEVELS, _levels(table))
+    print_table("DRAM bytes by tensor, reuse, and distance from the lower bound", TENSORS, _tensors(table))
+
+
+def _levels(table: pd.DataFrame) -> list[list[str]]:
+    bits = ("dram_bits", "sram_bits", "scratchpad_bits", "register_bits")
+    rows = [
+        [
+            row["layer"],
+            " ".join(row["order"]),
+            f"{row['block_m']} x {row['block_n']} x {row['block_k']}",
+            *(engineering(row[name] / 8, "B") for name in bits),
+            engineering(row["energy_J"], "J"),
+            f"{row['cycles']:,.0f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    sums = [engineering(float(table[name].sum()) / 8, "B") for name in bits]
+    energy = engineering(float(table["energy_J"].sum()), "J")
+    return [*rows, ["all", "", "", *sums, energy, f"{table['cycles'].sum():,.0f}"]]
+
+
+def _tensors(table: pd.DataFrame) -> list[list[str]]:
+    bits = ("weight_dram_bits", "input_dram_bits", "output_dram_bits", "psum_dram_bits")
+    rows = [
+        [
+            row["layer"],
+            *(engineering(row[name] / 8, "B") for name in bits),
+            *(f"{row[name]:,.4g}" for name in ("weight_reuse", "input_reuse", "output_reuse")),
+            f"{row['above_bound']:.3f}",
+            f"{row['goal_above_bound']:.3f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    sums = [engineering(float(table[name].sum()) / 8, "B") for name in bits]
+    ratio = table["dram_bits"].sum() / table["least_dram_bits"].sum()
+    return [*rows, ["all", *sums, "", "", "", f"{ratio:.3f}", ""]]

@@ -1,0 +1,103 @@
+"""`hwsim validate`: published machines against this one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.cli.options import AsJson, Show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSED = 1
+"""Exit code when a bound is missed."""
+
+HEADER = [
+    "layer",
+    "figure",
+    "unit",
+    "published",
+    "simulated",
+    "error",
+    "bound",
+    "verdict",
+    "published figure",
+]
+SUMMARY = ["machine", "figures", "judged", "met", "missed", "largest judged error", "median error"]
+CONSTANTS = ["kind", "machine", "constant", "value", "reason"]
+SIMULATOR = "SCALE-Sim"
+"""Compared row by row in the files, and in sum on the terminal: its rows are equal or double counts."""
+
+
+def validate(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Run folder.", show_default="results/runs/validate"),
+    ] = None,
+    show: Show = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare with published chips and SCALE-Sim: every figure, its error and its bound."""
+    import pandas as pd
+
+    from experiments.cli.show import show_figures
+    from experiments.console import print_json, print_line, print_table
+    from experiments.studies.registry import run_study
+
+    folder = run_study("validate", output)
+    if show:
+        show_figures(folder)
+    table = pd.read_csv(folder / "validate.csv")
+    constants = pd.read_csv(folder / "constants.csv", dtype=str)
+    if as_json:
+        print_json({"figures": _plain(table), "constants": _plain(constants)})
+    else:
+        measured = table[table["source"] != SIMULATOR]
+        for (machine, network), rows in measured.groupby(["source", "network"], sort=False):
+            print_table(f"{machine}, {network}", HEADER, [_cells(row) for row in rows.to_dict("records")])
+        machines = table.groupby("source", sort=False)
+        print_table("Bounds", SUMMARY, [_summary(str(machine), rows) for machine, rows in machines])
+        inferred = int((constants["kind"] == "inferred").sum())
+        title = f"Constants that no paper prints: {inferred} inferred, none of them fitted to a row"
+        print_table(title, CONSTANTS, constants.to_numpy().tolist())
+        print_line(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    if (table["verdict"] == "missed").any():
+        raise typer.Exit(MISSED)
+
+
+def _cells(row: dict[Any, Any]) -> list[str]:
+    judged = not math.isnan(row["bound_pct"])
+    return [
+        row["layer"],
+        row["metric"],
+        row["unit"],
+        f"{row['published']:,.4g}",
+        f"{row['simulated']:,.4g}",
+        "" if math.isnan(row["error_pct"]) else f"{row['error_pct']:+.1f}%",
+        f"±{row['bound_pct']:g}%" if judged else "",
+        row["verdict"] if judged else "",
+        row["confidence"],
+    ]
+
+
+def _summary(machine: str, rows: pd.DataFrame) -> list[str]:
+    errors = rows["error_pct"].abs()
+    judged = rows["verdict"] != "not judged"
+    return [
+        machine,
+        f"{len(rows)}",
+        f"{judged.sum()}",
+        f"{(rows['verdict'] == 'met').sum()}",
+        f"{(rows['verdict'] == 'missed').sum()}",
+        f"{errors[judged].max():.1f}%",
+        f"{errors.median():.1f}%",
+    ]
+
+
+def _plain(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows as plain data; figures that are not there become null."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

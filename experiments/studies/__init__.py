@@ -1,0 +1,1 @@
+"""The studies, one module each, and what runs and checks them."""

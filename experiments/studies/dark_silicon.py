@@ -1,0 +1,96 @@
+"""Dark silicon by node: what 250 W light of a die, and how compression lights more.
+
+Question. A die of 750 mm2 under 250 W is carried from 45 to 7 nm, full of multipliers. Which part of
+it may run, if its clock rises with gate speed? What do published estimates say? And what is the better
+use of the watts: few tiles at full clock, all of them dim, or cheaper ones?
+
+Look for. In `dark_silicon`, every line rises: energy per operation falls more slowly than tiles times
+clock grow. Streaming uncompressed weights darkens the die further, since the joules of DRAM do not scale
+at all. Then the stars at 7 nm: measured energies, not those of the rule. In `dim_dark_specialised`, how
+dimming loses its lead once the supply cannot go down any more.
+
+Answer. At 45 nm the cap lights half of the reference die; at 7 nm, compressed, 6% by the scaling rule and
+2% with measured energies (dense, 3% and 1%). Published estimates fit: the naive sums (54% dark at 22 nm,
+74% at 8 nm) come out of our rule as 47% and 75%; the famous 21% at 22 nm is lower because it lets designs
+be slow and small on purpose. Dimming beats switching off by 1.5 times at 45 nm, 2.2 at 32 nm, and only 1.3
+at 7 nm. int8 in place of fp32 gives two to three times at every node below 45 nm: the lasting answer is to
+spend fewer joules on an operation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from experiments.figures import dark_silicon as figures
+from experiments.figures import style
+from hwsim.chip import load_chip
+from hwsim.dark import carried, lights, work_of
+from hwsim.dark_published import compare, published, roadmaps
+from hwsim.energy import EnergyTable
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+
+if TYPE_CHECKING:
+    from experiments.runs.record import Run
+    from hwsim.chip import Chip
+
+CHIP, NETWORK, BATCH = "reference_250w", "alexnet", 64
+STAGES = ("dense", "huffman", "int8")
+NODES_NM = (45, 32, 22, 16, 14, 10, 7)
+MEASURED = {7: "7nm"}
+"""Nodes for which there is a measured table, and its name."""
+
+
+def produce(run: Run) -> None:
+    """Write the die by node, the published figures beside ours, and two figures."""
+    chip = load_chip(CHIP)
+    table = by_node(chip)
+    roads = pd.DataFrame([found._asdict() | {"dark": found.dark} for found in roadmaps()])
+    run.write_csv("by_node.csv", table)
+    run.write_csv("roadmaps.csv", roads)
+    run.write_csv("published.csv", compare())
+    style.save(figures.dark(table, roads, published()), run.folder / "dark_silicon")
+    style.save(figures.strategies(table), run.folder / "dim_dark_specialised")
+
+
+def by_node(
+    chip: Chip, die_mm2: float | None = None, cap_W: float | None = None, batch: int = BATCH
+) -> pd.DataFrame:
+    """Carry `chip` from node to node, and light it under a cap at each stage of the network.
+
+    Parameters
+    ----------
+    chip : Chip
+    die_mm2, cap_W : float, optional
+        The chip's own by default.
+    batch : int
+
+    Returns
+    -------
+    DataFrame
+        node_nm, energies (``rule`` or ``measured``), stage, the fields of `Die`, `Work` and
+        `Lights`, dark, and low_confidence (of a price; the voltages of dimming always are).
+    """
+    cap = chip.power.cap_W if cap_W is None else cap_W
+    rows = []
+    for node in NODES_NM:
+        die = carried(chip, node, die_mm2)
+        for energies, name in _tables(chip, node).items():
+            prices = EnergyTable.load(name)
+            for stage in STAGES:
+                report = simulate(chip, load_network(NETWORK, stage), batch, table=prices)
+                work = work_of(report)
+                found = lights(die, work, cap)
+                key = {"node_nm": node, "energies": energies, "stage": stage}
+                marks = {"dark": found.dark, "low_confidence": bool(report.low_confidence)}
+                rows.append(key | vars(die) | work._asdict() | found._asdict() | marks)
+    return pd.DataFrame(rows)
+
+
+def _tables(chip: Chip, node: int) -> dict[str, str]:
+    """Energy tables for a node: carried there by the rule, and measured if there is one."""
+    own = chip.process.energy_table
+    tables = {"rule": own if node == chip.process.node_nm else f"{own} to {node}nm by stillmaker-baas"}
+    return tables | ({"measured": MEASURED[node]} if node in MEASURED else {})

@@ -1,0 +1,237 @@
+"""Distance: weights in a register, in SRAM, in DRAM, on another chip, in another rack, in the cloud.
+
+Question. What does one inference cost if its weights lie ever farther away? When is it cheaper to
+send the input to a data centre than to compute on the phone? And what does it take to bring a new
+model to a million phones?
+
+Look for. In `distance`, where the lines leave the dotted level of everything else: compression moves
+that point from DRAM to another rack. In `offload`, the two sides that change places: an image is large
+and its network small, a token is small and its network huge. Every link and radio is of low
+confidence and marked; the radio's base power and tail are left out, which flatters off-loading.
+
+Answer. AlexNet's dense weights cost six times everything else of an inference from DRAM, and its
+compressed ones a fifth; those cost as much as everything else only from another rack over
+optics, and even so the inference takes 3.3 times less energy than the dense one beside its own DRAM.
+SRAM of the next chip in the package is ten times nearer than own DRAM. Streaming weights by radio is hopeless
+at any stage. On the battery, a phone computes any image network for less than its radio needs to
+send the raw pixels: SqueezeNet for a seven-hundredth, VGG-16 for an eleventh. Language is the
+opposite: BERT's tokens take 15 times less to send than to compute on, and a token of a 7B model
+40,000 times less, though the data centre then spends 85 mJ. A new AlexNet for a million phones
+takes 1.8 MWh dense and 55 kWh compressed, nearly all of it on the way through the internet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from experiments.figures import distance as figures
+from experiments.figures import style
+from hwsim.chip import load_chip
+from hwsim.energy import EnergyTable
+from hwsim.networks import STAGES, load_network
+from hwsim.simulate import simulate
+
+if TYPE_CHECKING:
+    from experiments.runs.record import Run
+    from hwsim.pricing import PriceList
+
+CHIP, NETWORK = "reference_250w", "alexnet"
+PHONE, CLOUD, CLOUD_BATCH, AWAY_STAGE = "phone", "turing_t4", 64, "int8"
+J_PER_KWH = 3.6e6
+
+
+class Leg(NamedTuple):
+    """Part of the way of one bit: an action of a table, as often as it is taken.
+
+    ``chip`` stands for the prices of the chip itself, the action then being ``component action``.
+    """
+
+    table: str
+    action: str
+    times: float = 1.0
+
+
+class Place(NamedTuple):
+    """Where weights lie, and the way of a bit from there to the arrays."""
+
+    name: str
+    legs: tuple[Leg, ...]
+
+
+SRAM, DRAM = Leg("chip", "sram read_bit"), Leg("chip", "dram read_bit")
+THERE_AND_HERE = 4
+"""Transceivers on the way through one switch: two links with one at each end."""
+HOP = Leg("links", "network_data_centre_hop_bit")
+WIFI, LTE = Leg("links", "radio_wifi_down_bit"), Leg("links", "radio_lte_down_bit")
+INTERNET = Leg("links", "network_internet_2020_bit")
+PLACES = (
+    Place("registers", (Leg("chip", "register access_bit"),)),
+    Place("scratchpad of the tile", (Leg("chip", "scratchpad read_bit"),)),
+    Place("SRAM, 5 mm away", (SRAM,)),
+    Place("SRAM of the next chip", (SRAM, Leg("links", "link_package_28nm_bit"))),
+    Place("DRAM", (DRAM,)),
+    Place("DRAM of the next card", (DRAM, Leg("links", "link_board_pcie_bit"))),
+    Place("another rack, copper", (DRAM, HOP, Leg("links", "link_copper_112G_bit", THERE_AND_HERE))),
+    Place("another rack, optics", (DRAM, HOP, Leg("links", "link_optical_pluggable_bit", THERE_AND_HERE))),
+    Place("cloud, over Wi-Fi", (WIFI, INTERNET)),
+    Place("cloud, over LTE", (LTE, INTERNET)),
+)
+
+
+class Task(NamedTuple):
+    """What an off-loaded inference sends and receives.
+
+    Parameters
+    ----------
+    network : str
+    label, what : str
+        In figures, and what is sent.
+    up_bits : int
+        Sent; zero for the raw 8-bit elements of the network's input.
+    down_bits : int
+        A label, or the next token.
+    """
+
+    network: str
+    label: str
+    what: str
+    up_bits: int
+    down_bits: int = 32
+
+
+TASKS = (
+    Task("squeezenet1_1", "SqueezeNet 1.1", "an image", 0),
+    Task("mobilenet_v1", "MobileNet v1", "an image", 0),
+    Task("alexnet", "AlexNet", "an image", 0),
+    Task("vgg16", "VGG-16", "an image", 0),
+    Task("bert_base", "BERT base", "128 tokens", 128 * 32),
+    Task("llama_decode", "Llama-2 7B", "a token", 32),
+)
+RADIOS = {"Wi-Fi": "wifi", "LTE": "lte"}
+
+DEVICES = 1_000_000
+LINK_MB_PER_S, SERVER_GB_PER_S = 1.25, 1.25
+"""Assumed: 10 Mb/s to each phone, and 10 Gb/s out of the data centre."""
+UPDATED = ("alexnet", "vgg16")
+
+
+def produce(run: Run) -> None:
+    """Write energy by place, on-device against off-load, updates of a fleet, and two figures."""
+    places, offload, updates = by_place(), on_device_or_not(), fleet_updates()
+    run.write_csv("places.csv", places)
+    run.write_csv("offload.csv", offload)
+    run.write_csv("updates.csv", updates)
+    style.save(figures.places(places), run.folder / "distance")
+    style.save(figures.offload(offload, updates), run.folder / "offload")
+
+
+def way(place: Place, prices: PriceList) -> tuple[float, bool]:
+    """Picojoules of one bit from `place` to the arrays, and whether a leg is of low confidence."""
+    total, low = 0.0, False
+    for leg in place.legs:
+        if leg.table == "chip":
+            component, _, action = leg.action.partition(" ")
+            price = prices[component, action]
+            total, low = total + leg.times * price.pJ, low or price.low_confidence
+        else:
+            figure = EnergyTable.load(leg.table)[leg.action]
+            total, low = total + leg.times * figure.pJ, low or figure.low_confidence
+    return total, low
+
+
+def by_place() -> pd.DataFrame:
+    """Energy of an inference at batch 1: stage, place, pJ_per_bit, weights_J, rest_J, low_confidence.
+
+    `rest_J` is everything but static power and the way of stored weights to the arrays.
+    """
+    chip = load_chip(CHIP)
+    rows = []
+    for stage in STAGES:
+        workload = load_network(NETWORK, stage)
+        report = simulate(chip, workload)
+        rest_J = rest_of(report.actions)
+        for place in PLACES:
+            pJ_per_bit, low = way(place, report.prices)
+            rows.append(
+                {
+                    "stage": stage,
+                    "place": place.name,
+                    "pJ_per_bit": pJ_per_bit,
+                    "weights_J": 1e-12 * pJ_per_bit * workload.weight_bits,
+                    "rest_J": rest_J,
+                    "low_confidence": low,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def rest_of(actions: pd.DataFrame) -> float:
+    """Joules of a run without static power and without weights in DRAM and SRAM."""
+    weights = (actions["tensor"] == "weights") & actions["component"].isin(("dram", "sram"))
+    return float(actions[~weights & (actions["component"] != "static")]["energy_J"].sum())
+
+
+def on_device_or_not() -> pd.DataFrame:
+    """An inference on the phone, or sent away: one row a network and radio.
+
+    Columns: network, label, what, stage, radio, device_J (all of it), battery_J (of the radio, off-load),
+    cloud_J (of the data centre), internet_J, break_even_bits (sent, at which the battery does not care),
+    sent_bits, low_confidence.
+    """
+    links = EnergyTable.load("links")
+    internet = links["network_internet_2020_bit"]
+    phone, cloud = load_chip(PHONE), load_chip(CLOUD)
+    rows = []
+    for task in TASKS:
+        workload = load_network(task.network, AWAY_STAGE)
+        device, away = simulate(phone, workload), simulate(cloud, workload, CLOUD_BATCH)
+        up_bits = task.up_bits or 8 * workload.layers[0].input_elements
+        for name, radio in RADIOS.items():
+            up, down = links[f"radio_{radio}_up_bit"], links[f"radio_{radio}_down_bit"]
+            received_J = 1e-12 * task.down_bits * down.pJ
+            rows.append(
+                {
+                    "network": task.network,
+                    "label": task.label,
+                    "what": task.what,
+                    "stage": AWAY_STAGE,
+                    "radio": name,
+                    "device_J": device.energy_per_inference_J,
+                    "battery_J": 1e-12 * up_bits * up.pJ + received_J,
+                    "cloud_J": away.energy_per_inference_J,
+                    "internet_J": 1e-12 * (up_bits + task.down_bits) * internet.pJ,
+                    "break_even_bits": (device.energy_per_inference_J - received_J) / (1e-12 * up.pJ),
+                    "sent_bits": up_bits,
+                    "low_confidence": up.low_confidence or down.low_confidence or bool(device.low_confidence),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def fleet_updates() -> pd.DataFrame:
+    """A new model for every phone: network, stage, bytes, times, and kWh by radio and on the way."""
+    links = EnergyTable.load("links")
+    rows = []
+    for network in UPDATED:
+        for stage in STAGES:
+            size_B = load_network(network, stage).weight_bits / 8
+
+            def kWh(action: str, bits: float = 8 * size_B * DEVICES) -> float:
+                return 1e-12 * bits * links[action].pJ / J_PER_KWH
+
+            rows.append(
+                {
+                    "network": network,
+                    "stage": stage,
+                    "model_B": size_B,
+                    "device_s": size_B / (1e6 * LINK_MB_PER_S),
+                    "server_h": DEVICES * size_B / (1e9 * SERVER_GB_PER_S) / 3600,
+                    "wifi_kWh": kWh("radio_wifi_down_bit"),
+                    "lte_kWh": kWh("radio_lte_down_bit"),
+                    "internet_kWh": kWh("network_internet_2020_bit"),
+                    "low_confidence": True,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,131 @@
+"""Temperature: what a cap on the board does to the die, and how compression moves the heat.
+
+Question. A cap limits the power of a board, but chips fail by temperature. Is 250 W cool enough, what
+happens at 300 W, and does compression, which turns DRAM's watts into those of MACs, heat the die?
+
+Look for. In `temperature`, the lines that hit the slowdown limit and turn into saws. On the right, the
+two ways a die can fail: more power than the board carries off, and leakage that feeds on its own
+heat. All parameters of the board are estimates of low confidence.
+
+Answer. Compression heats the die: under 250 W, dense weights leave 134 W of dynamic power on it (61 degC)
+and compressed ones 228 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The default
+board sustains both. At 300 W the compressed network reaches 89 degC and runs at half clock for 3% of
+the time; at 350 W for 34%, and does less than at 300 W: the heat sink is the limit, not the cap. Dense
+weights never throttle, even at 350 W. Runaway is far off: above 1.3 kW with the 7 W of leakage of this
+chip, and above 290 W for a die that leaks 120 W.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from experiments.figures import style
+from experiments.figures import temperature as figures
+from experiments.runs.scenes import SCENES, chip_of
+from experiments.runs.timelines import observe
+from hwsim.figures import thermal_figures
+from hwsim.simulate import simulate
+from hwsim.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+
+if TYPE_CHECKING:
+    from experiments.runs.record import Run
+
+SCENE, BATCH, STAGES = "alexnet_fc", 64, ("dense", "huffman")
+CAPS_W = (200.0, 250.0, 300.0, 350.0)
+SECONDS, INTERVAL_S = 400, 1e-3
+"""Played from a cold board; the interval is short against the die's 6 ms."""
+SHOWN_EVERY = 500
+LEAKAGES_W = tuple(float(watts) for watts in np.geomspace(2, 120, 25))
+
+
+def produce(run: Run) -> None:
+    """Write every cap and stage, the temperatures over time, what leakage leaves, and a figure."""
+    table, curves = every_cap()
+    limits = by_leakage()
+    run.write_csv("caps.csv", table)
+    run.write_csv("curves.csv", curves)
+    run.write_csv("leakage.csv", limits)
+    style.save(figures.temperature(curves, limits, Board.default()), run.folder / "temperature")
+
+
+def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Heat of each stage under each cap: a table of outcomes, and die temperatures over time.
+
+    The power trace of one batch after the other, as the event engine governs it, is averaged over the
+    thermal interval: its windows are hundreds of times shorter than anything the die can follow.
+    """
+    board, chip = Board.default(), chip_of()
+    leakage = Leakage.default(chip.power.leakage_W)
+    on_die = {"dram": thermal_figures()["dram.phy_share"].value, "static": 0.0}
+    rows, curves = [], []
+    for stage in STAGES:
+        workload = SCENES[SCENE].workload(stage)
+        for cap_W in CAPS_W:
+            seen = observe(simulate(chip.replace(**{"power.cap_W": cap_W}), workload, BATCH))
+            dynamic_W = float(die_heat_W(seen.power, on_die)[1:-1].mean())
+            found = heat(board, np.full(round(SECONDS / INTERVAL_S), dynamic_W), INTERVAL_S, leakage)
+            last = found.throttled[len(found.throttled) // 2 :]
+            rate = seen.report.inferences_per_s
+            rows.append(
+                {
+                    "stage": stage,
+                    "cap_W": cap_W,
+                    "die_W": dynamic_W,
+                    "equilibrium_C": equilibrium_C(board, dynamic_W, leakage),
+                    "hottest_C": float(found.node_C[:, 0].max()),
+                    "leakage_W": float(found.leakage_W[-1]),
+                    "throttled_share": float(last.mean()),
+                    "inferences_per_s": rate * (1 - (1 - board.slowdown_clock) * float(last.mean())),
+                    "without_heat_per_s": rate,
+                    "sustained": found.sustained,
+                    "low_confidence": True,
+                }
+            )
+            curves.append(
+                pd.DataFrame(
+                    {
+                        "stage": stage,
+                        "cap_W": cap_W,
+                        "time_s": found.time_s[::SHOWN_EVERY],
+                        "die_C": found.node_C[::SHOWN_EVERY, 0],
+                    }
+                )
+            )
+    return pd.DataFrame(rows), pd.concat(curves, ignore_index=True)
+
+
+def by_leakage() -> pd.DataFrame:
+    """Dynamic power a die may draw, by its leakage at 85 degC: leakage_W, sustained_W, runaway_W."""
+    board = Board.default()
+    rows = []
+    for watts in LEAKAGES_W:
+        leakage = Leakage.default(watts)
+        rows.append(
+            {
+                "leakage_W": watts,
+                "sustained_W": sustained_W(board, leakage),
+                "runaway_W": runaway_W(board, leakage),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sustained_W(board: Board, leakage: Leakage) -> float:
+    """Dynamic power that keeps the die at the operating limit: heat out, less leakage there."""
+    out_W = (board.operating_C - board.inlet_C) / sum(board.resistance_K_per_W)
+    return out_W - leakage.W(board.operating_C)
+
+
+def runaway_W(board: Board, leakage: Leakage) -> float:
+    """Dynamic power above which no temperature balances the die.
+
+    There one more watt of leakage heats the die until it leaks one more.
+    """
+    resistance = sum(board.resistance_K_per_W)
+    leaks_W = math.exp(-1.0) / (leakage.per_K * resistance)
+    without_C = leakage.reference_C + math.log(leaks_W / leakage.reference_W) / leakage.per_K
+    return (without_C - board.inlet_C) / resistance

@@ -1,0 +1,120 @@
+"""Training and inference per watt: what a step costs beside an inference, on three chips under 250 W.
+
+Question. A training step runs forward, computes gradients of activations and of weights, and updates
+the weights. How many times the joules of an inference does an item cost, where do they go, and how
+many items per joule do an fp32 card at 45 nm, and bf16 chips at 16 and 7 nm, train and infer?
+
+Look for. In `training_watts`, the factor of three of the textbook: it holds where a batch shares the
+update and activations stay near. At batch 1 the update of weights and optimizer state (momentum)
+costs more than everything else in networks of fully-connected layers. Right, the distance between
+training and inference of each chip.
+
+Answer. At batch 32 on the fp32 card an item of training costs 3.1 (VGG-16, a Llama layer) to 4.8
+(AlexNet) inferences where activations are small beside the arithmetic, and 9.1 (SqueezeNet) or 10.5
+(MobileNet v2) where they are not: all they keep goes through DRAM and back. At batch 1 the update
+alone takes 58% of AlexNet's step, whose factor is 8.5, and 20 on the A100-like chip, whose
+arithmetic is cheap. ResNet-50 trains 4.3 images per joule in fp32 at 45 nm, 11 in bf16 on the chip
+like TPU v2 and 19 on the one like A100, which infer 17, 48 and 95. Training leaves tiles darker on the
+fp32 card: full-clock share falls from 36% to 22%. These are upper bounds where activations do not fit:
+once the stored ones overflow, the simulator moves every activation through DRAM, not just them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from joblib import Parallel, cpu_count, delayed
+
+from experiments.figures import style
+from experiments.figures import training_watts as figures
+from hwsim.chip import load_chip
+from hwsim.lighting import dimmed
+from hwsim.networks import load_network
+from hwsim.simulate import simulate
+from hwsim.training import footprint, training_step
+
+if TYPE_CHECKING:
+    from experiments.runs.record import Run
+    from hwsim.simulate import Report
+
+CAP_W = 250.0
+CHIPS = {"reference_250w": "dense", "tpu_v2": "bf16", "a100_pcie": "bf16"}
+"""Chips that compute in floating point, and what they train in."""
+
+NETWORKS = (
+    "lenet5", "alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v2", "lstm_2x1500",
+    "neural_ode", "bert_base", "llama_layer_prefill",
+)  # fmt: skip
+BATCHES = (1, 32)
+OPTIMIZER = "momentum"
+
+PHASES = {
+    "input gradients": ("dx", "da", "db"),
+    "weight gradients": ("dw",),
+    "update": ("state", "update"),
+}
+"""Ends of the names of layers; the rest is the forward pass."""
+
+
+def produce(run: Run) -> None:
+    """Simulate inference and training of every network on every chip; a table and a figure."""
+    jobs = [(chip, network, batch) for chip in CHIPS for network in NETWORKS for batch in BATCHES]
+    parts = Parallel(n_jobs=cpu_count())(delayed(rows)(*job) for job in jobs)
+    table = pd.DataFrame([row for part in parts for row in part])
+    run.write_csv("training_watts.csv", table)
+    style.save(figures.draw(table, list(CHIPS), NETWORKS), run.folder / "training_watts")
+
+
+def rows(chip_name: str, network: str, batch: int) -> list[dict[str, Any]]:
+    """Simulate one network on one chip at one batch: a row for inference, a row for training."""
+    chip = load_chip(chip_name)
+    if chip.power.cap_W > CAP_W:
+        chip = chip.replace(**{"power.cap_W": CAP_W})
+    inference = load_network(network, CHIPS[chip_name])
+    training = training_step(inference, OPTIMIZER)
+    held = vars(footprint(training))
+    key = {"chip": chip_name, "stage": CHIPS[chip_name], "network": network, "batch": batch}
+    found = []
+    for mode, workload in (("inference", inference), ("training", training)):
+        report = simulate(chip, workload, batch)
+        found.append(
+            key
+            | {"mode": mode, "macs": workload.macs}
+            | _figures(report)
+            | {f"{name}_J": joules for name, joules in phases(report).items()}
+            | (held if mode == "training" else dict.fromkeys(held, 0))
+        )
+    return found
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    lighting = dimmed(report)
+    return {
+        "items_per_s": report.inferences_per_s,
+        "energy_per_item_J": report.energy_per_inference_J,
+        "items_per_J": 1 / report.energy_per_inference_J,
+        "power_W": report.power_W,
+        "limiter": report.limiter,
+        "full_clock_share": lighting.full_clock_share,
+        "dram_bits_per_item": (report.transferred_weight_bits + report.activation_bits) / report.batch,
+    }
+
+
+def phases(report: Report) -> dict[str, float]:
+    """Joules of an item by part of the step; static power apart."""
+    joules = dict.fromkeys(("forward", *PHASES, "static"), 0.0)
+    for layer, energy in report.energy_by("layer").items():
+        joules[phase_of(str(layer))] += float(energy)
+    return joules
+
+
+def phase_of(layer: str) -> str:
+    """Part of the step that a layer belongs to, by its name."""
+    if layer == "-":
+        return "static"
+    _, _, kind = layer.rpartition(".")
+    if kind.startswith("sum"):
+        return "input gradients"
+    kind = "dw" if kind.startswith("dw") else kind
+    return next((phase for phase, ends in PHASES.items() if kind in ends), "forward")

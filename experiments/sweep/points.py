@@ -1,0 +1,190 @@
+"""One point of a sweep: its identity, and its row of figures.
+
+A sweep asks for the same chips and networks again and again: each is made, and its configuration
+written out for the key, once in a process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.runs.assumed_stages import ASSUMED, USUAL, assumed_stage
+from experiments.runs.governing import GOVERNORS
+from experiments.runs.record import sha256
+from experiments.runs.workloads import is_built_in, open_workloads
+from hwsim.chip import load_chip
+from hwsim.errors import InputError
+from hwsim.simulate import simulate
+
+if TYPE_CHECKING:
+    from hwsim.chip import Chip
+    from hwsim.workload import Workload
+
+PACKAGES = ("hwsim", "compress", "experiments/runs", "experiments/sweep")
+"""Folders of everything that a row depends on."""
+
+SOURCE_SUFFIXES = {".py", ".csv", ".json", ".toml"}
+COMPRESSION = "compression."
+"""Prefix of keys that say how a shipped network is taken to be compressed."""
+
+CHIPS_KEPT = 4096
+"""Changed chips that a process remembers."""
+
+Changes = tuple[tuple[str, Any], ...]
+
+ASKED = ("chip", "network", "stage", "batch")
+"""Figures of a summary that a row has already, as they were asked for."""
+
+_as_json = json.JSONEncoder(default=lambda value: value.item()).encode
+
+UNGOVERNED = ("latency_cycles", "clock_fraction", "limiter")
+"""Figures of a summary that hold under the usual governor alone."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What to simulate.
+
+    Parameters
+    ----------
+    chip, network, stage : str
+        As on the command line of ``hwsim run``.
+    batch : int
+        Items per batch.
+    changes : tuple of (str, value)
+        Dotted keys of the chip, and what they become.
+    compression : tuple of (str, value)
+        Fields of `experiments.runs.assumed_stages.Assumed` that a shipped network is given in all layers.
+    governor : str
+        One of `experiments.runs.governing.GOVERNORS`; what `simulate` does if empty.
+    """
+
+    chip: str
+    network: str
+    stage: str
+    batch: int
+    changes: Changes = ()
+    compression: Changes = ()
+    governor: str = ""
+
+    def machine(self) -> Chip:
+        """Return the chip with its changes, validated."""
+        return _machine(self.chip, self.changes)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the first columns of the point's row: what was asked for."""
+        own = {"chip": self.chip, "network": self.network, "stage": self.stage, "batch": self.batch}
+        governor = {"governor": self.governor} if self.governor else {}
+        assumed = {COMPRESSION + key: value for key, value in self.compression}
+        return own | governor | dict(self.changes) | assumed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a point: a row as JSON, or the reason why there is none."""
+
+    key: str
+    row: str | None = None
+    reason: str | None = None
+
+
+def key_of(point: Point, seed: int) -> str:
+    """Return the digest of the full validated configuration, the seed and the code.
+
+    Raises
+    ------
+    InputError
+        If the chip cannot be as the point says, or there is no such file.
+    """
+    identity = {
+        "chip": _chip_digest(point.chip, point.changes),
+        "asked": point.columns(),
+        "input": _input_digest(point.network),
+        "seed": seed,
+        "code": code_digest(),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def run_batch(batch: list[tuple[str, Point]], digest: str) -> list[Outcome]:
+    """Run keyed points one after another; what goes wrong with one is its outcome.
+
+    Raises
+    ------
+    InputError
+        If the code here is not the code with this `digest`: a worker with another version installed.
+    """
+    if code_digest() != digest:
+        raise InputError("a worker runs other code than this, expected the same version of hwsim on all")
+    return [_run(key, point) for key, point in batch]
+
+
+def _run(key: str, point: Point) -> Outcome:
+    try:
+        row = point.columns() | figures_of(point)
+    except Exception as error:
+        return Outcome(key, reason=reason_of(error))
+    return Outcome(key, row=_as_json(row))
+
+
+def figures_of(point: Point) -> dict[str, object]:
+    """Simulate a point: the figures of `Report.summary`, or those of its governor in their place."""
+    workload = _workload(point.network, point.stage, point.compression)
+    report = simulate(point.machine(), workload, point.batch)
+    figures = {name: value for name, value in report.summary().items() if name not in ASKED}
+    if not point.governor:
+        return figures
+    kept = {name: value for name, value in figures.items() if name not in UNGOVERNED}
+    return kept | GOVERNORS[point.governor](report)
+
+
+def reason_of(error: Exception) -> str:
+    """Say on one line why a point failed; an error that is not the input's says its kind."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+
+
+@cache
+def _chip(name: str) -> Chip:
+    return load_chip(name)
+
+
+@lru_cache(CHIPS_KEPT)
+def _machine(name: str, changes: Changes) -> Chip:
+    return _chip(name).replace(**dict(changes))
+
+
+@lru_cache(CHIPS_KEPT)
+def _chip_digest(name: str, changes: Changes) -> str:
+    """Digest of the whole chip, validated."""
+    return hashlib.sha256(_machine(name, changes).model_dump_json().encode()).hexdigest()
+
+
+@lru_cache(CHIPS_KEPT)
+def _workload(network: str, stage: str, compression: Changes) -> Workload:
+    if compression:
+        usual = replace(ASSUMED.get(network, USUAL), source="as the sweep says")
+        return assumed_stage(network, stage, replace(usual, **dict(compression)))
+    found = open_workloads(network, stage)
+    if len(found) > 1:
+        raise InputError(f"{network}: found no stage, expected one")
+    return found[0]
+
+
+@cache
+def _input_digest(network: str) -> str | None:
+    return None if is_built_in(network) else sha256(Path(network))
+
+
+@cache
+def code_digest() -> str:
+    """Return the digest of all sources and data that a row depends on."""
+    root = Path(__file__).resolve().parents[2]
+    files = [path for name in PACKAGES for path in (root / name).rglob("*") if path.suffix in SOURCE_SUFFIXES]
+    digests = [f"{path.relative_to(root).as_posix()} {sha256(path)}" for path in sorted(files)]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

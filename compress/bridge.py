@@ -17,7 +17,7 @@ from compress.network import INPUT
 from compress.ops.window import Window
 from compress.tensors import QuantizedTensor
 from hwsim.errors import InputError
-from hwsim.workload import (
+from hwsim.workload.layer import (
     FUNCTION_OPS,
     LRN_OPS,
     LSTM_CELL_OPS,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from compress.layout import Layout, TensorLayout
     from compress.network import Network, Node
     from compress.ops.base import Array, Shape
-    from hwsim.workload import Arithmetic
+    from hwsim.workload.layer import Arithmetic
 
 VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split"})
 """Operators that give the same elements other names: no work, no traffic."""

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.engines.event import run_event
-from hwsim.engines.fast import run_fast
+from hwsim.engine.event import run_event
+from hwsim.engine.fast import run_fast
+from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import AuditError
-from hwsim.thermal import Board
-from hwsim.timeline import COMPUTE
+from hwsim.power.thermal import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hwsim.simulate import Report
+    from hwsim.run import Report
 
 RELATIVE = 1e-9
 MOST_STEPS = 20_000

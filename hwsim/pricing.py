@@ -11,18 +11,18 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from hwsim.arrays.counting import ACCUMULATOR
-from hwsim.arrays.spads import spad_access
-from hwsim.dram import load_dram
-from hwsim.energy import EnergyTable
+from hwsim.energy.dram import load_dram
+from hwsim.energy.spads import spad_access
+from hwsim.energy.sram import bank_access
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
-from hwsim.memory import bank_access
-from hwsim.workload import OPERAND_BITS
+from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hwsim.arrays.base import Action
-    from hwsim.chip import Chip
+    from hwsim.machine.chip import Chip
 
 
 OFF_DIE = ("dram",)

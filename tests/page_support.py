@@ -13,7 +13,7 @@ from experiments.page import build as page
 from experiments.page import lessons, pruning
 from experiments.page.settings import NETWORKS
 from experiments.page.settings import Network as PageNetwork
-from hwsim.simulate import AUDIT
+from hwsim.run import AUDIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from hwsim.stream import TileStream
+from hwsim.engine.stream import TileStream
 
 
 def uniform(steps, read=0, decode=0, compute=0, write=0, **extra):

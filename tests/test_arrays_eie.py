@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays.eie import EieArray
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.workload import conv, fc
+from hwsim.machine.chip import load_chip
+from hwsim.workload.layer import conv, fc
 
 EIE = EieArray(
     pes=64,

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from hwsim.arrays import eyeriss, row_stationary
 from hwsim.arrays.eyeriss import EyerissArray, run_length_bits
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.workload import Layer, Workload, conv, fc
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import Layer, Workload, conv, fc
+from hwsim.workload.networks import load_network
 
 EYERISS = EyerissArray(
     rows=12,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hwsim.arrays.counting import Gemm, ceil_div, gemm_of
 from hwsim.arrays.gemm import GemmArray
 from hwsim.errors import InputError
-from hwsim.workload import Layer, conv, fc, vector
+from hwsim.workload.layer import Layer, conv, fc, vector
 
 ONE_TILE = GemmArray(tiles=1, rows=4, cols=4, load_words_per_cycle=4, accumulator_rows=100)
 REFERENCE = GemmArray(tiles=48, rows=32, cols=32, load_words_per_cycle=32, accumulator_rows=256)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.nm import StructuredArray
 from hwsim.errors import InputError
-from hwsim.workload import Layer, fc
+from hwsim.workload.layer import Layer, fc
 
 ARRAY = StructuredArray(tiles=2, rows=8, cols=8, load_words_per_cycle=8, accumulator_rows=64, kept=2, group=4)
 DENSE = GemmArray(2, 8, 8, 8, 64)

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arrays.simd import SimdArray
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList
-from hwsim.workload import Layer, fc, vector
+from hwsim.workload.layer import Layer, fc, vector
 
 ARRAY = SimdArray(cores=2, lanes=4, accumulator_rows=8, port_words=8)
 STATE = settings(max_examples=60, deadline=None)

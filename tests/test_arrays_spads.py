@@ -3,9 +3,9 @@
 import pytest
 
 from hwsim.arrays.base import Memory
-from hwsim.arrays.spads import spad_access
-from hwsim.cacti import cacti_bank
-from hwsim.energy import EnergyTable
+from hwsim.energy.cacti import cacti_bank
+from hwsim.energy.spads import spad_access
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 
 TABLE = EnergyTable.load("45nm")

@@ -12,7 +12,7 @@ from hwsim.arrays.counting import Gemm
 from hwsim.arrays.systolic import SystolicArray
 from hwsim.arrays.vector import VectorUnit
 from hwsim.errors import InputError
-from hwsim.workload import Layer, fc, vector
+from hwsim.workload.layer import Layer, fc, vector
 
 small = st.integers(1, 9)
 dataflows = st.sampled_from(["os", "ws", "is"])

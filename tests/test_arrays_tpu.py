@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hwsim.arrays.tpu import TpuArray
 from hwsim.errors import InputError
-from hwsim.workload import conv, fc, vector
+from hwsim.workload.layer import conv, fc, vector
 
 SMALL = TpuArray(
     rows=4,

@@ -4,7 +4,7 @@ import pytest
 
 from experiments.runs.assumed_stages import ASSUMED, load_stage, mean_gap_code_bits, stages_of
 from hwsim.errors import InputError
-from hwsim.networks import STAGES, load_network
+from hwsim.workload.networks import STAGES, load_network
 
 
 def test_gap_code_by_hand():

@@ -8,11 +8,11 @@ import pytest
 
 from experiments.cli import main as cli
 from hwsim.audit import LAWS, audit
-from hwsim.chip import load_chip
 from hwsim.errors import AuditError, InputError
-from hwsim.networks import load_network
+from hwsim.machine.chip import load_chip
 from hwsim.pricing import Price, PriceList
-from hwsim.simulate import AUDIT, simulate
+from hwsim.run import AUDIT, simulate
+from hwsim.workload.networks import load_network
 
 
 @pytest.fixture(scope="module")

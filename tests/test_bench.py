@@ -8,8 +8,8 @@ import pytest
 from experiments.bench import own as bench
 from experiments.bench.measuring import Measurement, cpu_s, run_child
 from experiments.cli import main as cli
+from hwsim.analysis.validation import validate_scalesim
 from hwsim.errors import InputError
-from hwsim.validate import validate_scalesim
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from compress.network import Network, Node
 from compress.quantize import quantize_network
 from compress.tensors import SharedTensor
 from experiments.runs.workloads import open_workloads
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.networks import load_csv, load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_csv, load_network
 
 
 def lenet_5(stage: str) -> Artifact:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.networks import load_network
-from hwsim.residency import candidates
-from hwsim.simulate import simulate
-from hwsim.workload import Workload, conv, fc, vector
+from hwsim.machine.chip import load_chip
+from hwsim.mapping.residency import candidates
+from hwsim.run import simulate
+from hwsim.workload.layer import Workload, conv, fc, vector
+from hwsim.workload.networks import load_network
 
 CHIPS = ("edge", "reference_250w")
 LEAST = re.compile(r"expected at least ([0-9.e+-]+) W")

@@ -7,11 +7,11 @@ import pytest
 from experiments.cli import main as cli
 from experiments.runs.changes import options_of, parse_changes
 from experiments.runs.workloads import open_workloads
-from hwsim.chip import load_chip
+from hwsim.analysis.tiles import gated
 from hwsim.errors import InputError
-from hwsim.lighting import gated
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 
 def test_values_are_toml_and_what_is_not_is_text():

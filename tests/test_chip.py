@@ -6,8 +6,8 @@ from importlib import resources
 
 import pytest
 
-from hwsim.chip import chip_names, load_chip
 from hwsim.errors import InputError
+from hwsim.machine.chip import chip_names, load_chip
 
 EDGE = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
 

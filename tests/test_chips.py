@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from hwsim.area import area_of
-from hwsim.chip import chip_names, load_chip
-from hwsim.dram import dram_names, load_dram
+from hwsim.analysis.area import area_of
+from hwsim.energy.dram import dram_names, load_dram
 from hwsim.errors import InputError
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.workload import fc
+from hwsim.machine.chip import chip_names, load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import fc
+from hwsim.workload.networks import load_network
 
 ARITHMETIC = {
     "a100_pcie": "fp16",

@@ -11,7 +11,7 @@ import typer
 from experiments.cli import main as cli
 from experiments.units import memory_size
 from hwsim.errors import InputError
-from hwsim.networks import load_network
+from hwsim.workload.networks import load_network
 
 
 def failing(error: BaseException) -> typer.Typer:

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from experiments.cli import main as cli
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.layer_tilings import best_tilings, tiling_table
-from hwsim.networks import load_network
+from hwsim.analysis.layer_tilings import best_tilings, tiling_table
+from hwsim.energy.table import EnergyTable
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import load_network
 
 
 def printed(capsys, *arguments: str) -> str:

@@ -13,10 +13,10 @@ from experiments.cli import main as cli
 from experiments.runs.compare import HOLDS, Side, compare, most_frugal
 from experiments.runs.names import label_of, models_of, parse_run, report_of
 from experiments.runs.tornado import PARAMETERS, tornado
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 DENSE, CODED = "edge:lenet300:dense", "edge:lenet300:huffman"
 

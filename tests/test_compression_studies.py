@@ -11,9 +11,9 @@ from compress.models import build
 from compress.statistics import input_densities
 from experiments.figures import residency_cliff as cliff_figure
 from experiments.studies import fifo_depth, residency_cliff, sparsity_bits, waterfall, when_not
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 
 def test_a_knee_is_the_least_memory_to_the_byte():

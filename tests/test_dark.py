@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from experiments.cli import main as cli
 from experiments.figures import dark_silicon as figures
 from experiments.studies import dark_silicon
-from hwsim.chip import load_chip
-from hwsim.dark import Die, Work, carried, lights, work_of
-from hwsim.dark_published import (
+from hwsim.analysis.dark import Die, Work, carried, lights, work_of
+from hwsim.analysis.dark_published import (
     by_rule,
     compare,
     lit_by_operators,
@@ -22,9 +21,10 @@ from hwsim.dark_published import (
     roadmaps,
 )
 from hwsim.errors import InputError
-from hwsim.governors import VoltageCurve
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.power.governors import VoltageCurve
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 CHIP = load_chip("reference_250w")
 DIE = Die(45, 10, 1000, 1.0, 0.9, 20.0, 1e15)

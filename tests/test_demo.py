@@ -14,8 +14,8 @@ from compress.pipeline import compress
 from compress.recipe import load_recipe
 from experiments.runs.record import recording
 from experiments.studies.demo import STAGES, run_demo, shortened
-from hwsim.chip import load_chip
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
 
 
 @pytest.fixture(scope="module")

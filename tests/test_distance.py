@@ -3,11 +3,11 @@
 import pytest
 
 from experiments.studies import distance as study
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.networks import load_network
+from hwsim.energy.table import EnergyTable
+from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList
-from hwsim.simulate import simulate
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 CHIP = load_chip(study.CHIP)
 

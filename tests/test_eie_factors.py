@@ -3,8 +3,8 @@
 import pytest
 
 from experiments.studies import eie_factors as study
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import load_network
 
 MACS = 4096 * 4096
 

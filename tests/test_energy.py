@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.chip import load_chip
-from hwsim.dram import load_dram
-from hwsim.energy import COLUMNS, CONFIDENCE, EnergyTable
+from hwsim.energy.dram import load_dram
+from hwsim.energy.table import COLUMNS, CONFIDENCE, EnergyTable
 from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList
 
 HEADER = ",".join(COLUMNS)

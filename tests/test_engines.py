@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import streams, uniform
 
-from hwsim.engines import fast
-from hwsim.engines.event import run_event
-from hwsim.engines.fast import run_fast, steady_period
+from hwsim.engine import fast
+from hwsim.engine.event import run_event
+from hwsim.engine.fast import run_fast, steady_period
+from hwsim.engine.stream import channel_order
+from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE
 from hwsim.errors import InputError
-from hwsim.stream import channel_order
-from hwsim.timeline import COMPUTE, DECODE, READ, WRITE
 
 ENGINES = pytest.mark.parametrize("run", [run_fast, run_event])
 

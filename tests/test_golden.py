@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.chip import chip_names, load_chip
-from hwsim.engines.event import run_event
-from hwsim.engines.fast import run_fast
+from hwsim.engine.event import run_event
+from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError
-from hwsim.networks import load_network, network_names, network_stages
-from hwsim.simulate import Report, simulate
+from hwsim.machine.chip import chip_names, load_chip
+from hwsim.run import Report, simulate
+from hwsim.workload.networks import load_network, network_names, network_stages
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -19,7 +19,7 @@ from compress.tensors import SharedTensor
 from compress.zoo import build
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
-from hwsim.networks import STATISTICS
+from hwsim.workload.networks import STATISTICS
 
 DATA = resources.files("hwsim") / "data"
 NAME = "squeezenet_deep_compression/compressed_SqueezeNet.net"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from hwsim.chip import load_chip
+from hwsim.analysis.layer_tilings import GOALS, best_tilings, tiling_table
 from hwsim.errors import InputError
-from hwsim.layer_tilings import GOALS, best_tilings, tiling_table
-from hwsim.networks import load_network
-from hwsim.workload import Workload, fc
+from hwsim.machine.chip import load_chip
+from hwsim.workload.layer import Workload, fc
+from hwsim.workload.networks import load_network
 
 EDGE = load_chip("edge")
 ALEXNET = load_network("alexnet")

@@ -15,7 +15,7 @@ MAX_LINES = 500
 
 MAY_IMPORT = {
     "hwsim": ("hwsim",),
-    "compress": ("compress", "hwsim.errors", "hwsim.workload"),
+    "compress": ("compress", "hwsim.errors", "hwsim.workload.layer"),
     "experiments": PACKAGES,
 }
 UNSAFE_MODULES = {
@@ -85,16 +85,16 @@ def test_a_module_fits_on_a_few_screens(path):
     ("package", "source", "expected"),
     [
         ("hwsim", "import compress", ["compress"]),
-        ("hwsim.engines", "from ...compress import files", ["compress.files"]),
+        ("hwsim.engine", "from ...compress import files", ["compress.files"]),
         (
             "hwsim",
             "def f():\n    from experiments.figures.style import save",
             ["experiments.figures.style.save"],
         ),
-        ("compress", "from hwsim.chip import load_chip", ["hwsim.chip.load_chip"]),
-        ("compress", "from hwsim import chip", ["hwsim.chip"]),
-        ("compress", "from hwsim.workload import Layer\nfrom . import files", []),
-        ("experiments", "from hwsim.chip import load_chip\nimport numpy", []),
+        ("compress", "from hwsim.machine.chip import load_chip", ["hwsim.machine.chip.load_chip"]),
+        ("compress", "from hwsim.machine import chip", ["hwsim.machine.chip"]),
+        ("compress", "from hwsim.workload.layer import Layer\nfrom . import files", []),
+        ("experiments", "from hwsim.machine.chip import load_chip\nimport numpy", []),
         ("experiments", "import pickle", ["pickle"]),
         ("compress", "np.load(f, allow_pickle=True)", ["allow_pickle"]),
         ("compress", "np.load(f, allow_pickle=False)", []),

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
+from hwsim.analysis.tiles import dimmed, gated, roofs, slowed_by, voltage_scaled
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
-from hwsim.governors import ClockScaling, Dvfs, VoltageCurve
-from hwsim.lighting import dimmed, gated, roofs, slowed_by, voltage_scaled
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.workload import Workload, fc, vector
+from hwsim.machine.chip import load_chip
+from hwsim.power.governors import ClockScaling, Dvfs, VoltageCurve
+from hwsim.run import simulate
+from hwsim.workload.layer import Workload, fc, vector
+from hwsim.workload.networks import load_network
 
 TINY = load_chip("edge").replace(
     **{

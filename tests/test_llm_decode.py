@@ -11,8 +11,8 @@ from experiments.studies.llm_decode import (
     row,
     stages,
 )
-from hwsim.chip import load_chip
-from hwsim.storage import stored_n_of_m, stored_partly_coded
+from hwsim.machine.chip import load_chip
+from hwsim.workload.storage import stored_n_of_m, stored_partly_coded
 
 WEIGHTS = 32 * (202_383_360 - 2 * 4096) + 4096 * 32_000
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.cacti import cacti_bank, leakage_by_cell
-from hwsim.dram import dram_frame, dram_names, load_dram
-from hwsim.energy import EnergyTable
+from hwsim.energy.cacti import cacti_bank, leakage_by_cell
+from hwsim.energy.dram import dram_frame, dram_names, load_dram
+from hwsim.energy.sram import bank_access
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
-from hwsim.memory import bank_access
 
 KIB, MIB = 1 << 10, 1 << 20
 DEFAULT = EnergyTable.load("45nm")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hwsim import networks
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
-from hwsim.layer_kinds import KINDS
-from hwsim.layer_table import OPTIONAL, REQUIRED
-from hwsim.networks import STAGES, load_csv, load_network, network_names, network_stages
-from hwsim.storage import evenly, gap_entries, stored_entries
-from hwsim.workload import Workload, fc
+from hwsim.workload import networks
+from hwsim.workload.kinds import KINDS
+from hwsim.workload.layer import Workload, fc
+from hwsim.workload.networks import STAGES, load_csv, load_network, network_names, network_stages
+from hwsim.workload.storage import evenly, gap_entries, stored_entries
+from hwsim.workload.table import OPTIONAL, REQUIRED
 
 
 def parameters(workload):

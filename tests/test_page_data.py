@@ -18,9 +18,9 @@ from experiments.page import lessons, pruning
 from experiments.page.grid import Grid, figures, stage_grid
 from experiments.page.pack import NO_ROW, packed, script
 from experiments.page.settings import AXES, NETWORKS
-from hwsim.lighting import dimmed
-from hwsim.networks import STAGES
-from hwsim.simulate import simulate
+from hwsim.analysis.tiles import dimmed
+from hwsim.run import simulate
+from hwsim.workload.networks import STAGES
 
 CHECKED = 25
 """Points of each grid that are simulated again."""

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.placement import operation_energy
-from hwsim.simulate import simulate
-from hwsim.timeline import DECODE, READ
+from hwsim.engine.timeline import DECODE, READ
+from hwsim.machine.chip import load_chip
+from hwsim.power.operations import operation_energy
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 
 @pytest.mark.parametrize("stage", ["dense", "huffman"])

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import streams, uniform
 
-from hwsim.engines.fast import run_fast, steady_period
-from hwsim.engines.governed import Budget, run_governed
+from hwsim.engine.fast import run_fast, steady_period
+from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE
 from hwsim.errors import InputError
-from hwsim.governors import (
+from hwsim.power.governed import Budget, run_governed
+from hwsim.power.governors import (
     ClockScaling,
     Dvfs,
     FixedClock,
@@ -23,8 +24,7 @@ from hwsim.governors import (
     roofs,
     steady_state,
 )
-from hwsim.power import OperationEnergy, power_trace
-from hwsim.timeline import COMPUTE, DECODE, READ, WRITE
+from hwsim.power.trace import OperationEnergy, power_trace
 
 TICK_S = 1e-9
 CURVE = VoltageCurve(nominal_V=1.0, threshold_V=0.2, least_V=0.4, alpha=2.0)

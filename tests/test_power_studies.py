@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from experiments.figures import floorplan
 from experiments.runs.scenes import AS_IT_IS, CHIP, SCENES, VARIANTS, chip_of
 from experiments.studies import cap_sweep, hand_model, relight
-from hwsim.chip import load_chip
+from hwsim.machine.chip import load_chip
 
 FC = replace(SCENES["alexnet_fc"], batches=(1, 64), varied_at=(64,))
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from compress.network import Network, Node
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.layer_table import load_csv
-from hwsim.networks import load_network
+from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList
-from hwsim.workload import Workload
+from hwsim.workload.layer import Workload
+from hwsim.workload.networks import load_network
+from hwsim.workload.table import load_csv
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from experiments.runs.scenes import SCENES, chip_of
 from experiments.studies import rent as study
-from hwsim.cacti import cacti_bank
-from hwsim.chip import load_chip
+from hwsim.analysis.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
+from hwsim.energy.cacti import cacti_bank
 from hwsim.errors import InputError
-from hwsim.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
-from hwsim.simulate import simulate
-from hwsim.workload import vector
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import vector
 
 FC6 = SCENES["alexnet_fc"].workload("huffman").layers[0]
 

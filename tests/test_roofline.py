@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.cli import main as cli
-from hwsim.chip import load_chip
+from hwsim.analysis.roofline import Roofline, points, roofline
 from hwsim.errors import InputError
-from hwsim.networks import load_network
-from hwsim.roofline import Roofline, points, roofline
-from hwsim.simulate import simulate
-from hwsim.workload import Workload, fc, vector
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import Workload, fc, vector
+from hwsim.workload.networks import load_network
 
 ROOF = Roofline(
     peak_MAC_per_s=1e12, bandwidth_B_per_s=1e11, dynamic_W=5.0, core_pJ_per_MAC=4.0, dram_pJ_per_B=160.0

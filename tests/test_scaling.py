@@ -2,9 +2,9 @@
 
 import pytest
 
-from hwsim.energy import EnergyTable
+from hwsim.energy.scaling import area_factor, delay_factor, energy_factor, nominal_voltage, rule_vs_measured
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
-from hwsim.scaling import area_factor, delay_factor, energy_factor, nominal_voltage, rule_vs_measured
 
 
 def test_energy_worked_by_hand():

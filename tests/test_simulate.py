@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.audit import audit
-from hwsim.chip import load_chip
-from hwsim.engines.event import run_event
-from hwsim.engines.fast import run_fast
+from hwsim.engine.event import run_event
+from hwsim.engine.fast import run_fast
+from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import InputError
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.timeline import COMPUTE
-from hwsim.workload import StoredWeights, Workload, conv, dense_storage, fc, vector
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import StoredWeights, Workload, conv, dense_storage, fc, vector
+from hwsim.workload.networks import load_network
 
 TINY = load_chip("edge").replace(
     **{

@@ -3,9 +3,9 @@
 import pytest
 
 from experiments.studies import specialised as study
-from hwsim.area import unit_mm2
-from hwsim.cacti import cacti_bank
-from hwsim.networks import load_network
+from hwsim.analysis.area import unit_mm2
+from hwsim.energy.cacti import cacti_bank
+from hwsim.workload.networks import load_network
 
 
 def test_multipliers_with_their_memories_fill_the_same_silicon():

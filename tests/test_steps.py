@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.steps import MAX_STEPS, MAX_TICKS, Channel, Cut, Demand, busy_ticks
-from hwsim.workload import StoredWeights, fc, vector
+from hwsim.machine.chip import load_chip
+from hwsim.mapping.steps import MAX_STEPS, MAX_TICKS, Channel, Cut, Demand, busy_ticks
+from hwsim.workload.layer import StoredWeights, fc, vector
 
 EDGE = load_chip("edge")
 CHANNEL = Channel.of(EDGE)

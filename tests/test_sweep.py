@@ -24,11 +24,11 @@ from experiments.sweep import run as sweep_run
 from experiments.sweep.file import load_sweep, sweep_names
 from experiments.sweep.points import PACKAGES, Point, key_of
 from experiments.sweep.run import run_sweep
-from hwsim.chip import load_chip
+from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError
-from hwsim.lighting import dimmed, gated, voltage_scaled
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 ROOT = Path(__file__).parents[1]
 GRID = """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.studies import temperature as study
-from hwsim.thermal import Board, Leakage, equilibrium_C, heat
+from hwsim.power.thermal import Board, Leakage, equilibrium_C, heat
 
 BOARD = Board.default()
 

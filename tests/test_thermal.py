@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from hwsim.errors import InputError
-from hwsim.power import PowerTrace
-from hwsim.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+from hwsim.power.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+from hwsim.power.trace import PowerTrace
 
 BOARD = Board.default()
 TIGHT = Leakage(0.0, 85.0, 0.0)

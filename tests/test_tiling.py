@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.errors import InputError
-from hwsim.tiling import Problem, best_tiling, lower_bound_bits
+from hwsim.mapping.tiling import Problem, best_tiling, lower_bound_bits
 
 
 def walked_traffic(problem, tiling):

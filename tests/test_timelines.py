@@ -5,9 +5,9 @@ import json
 import pytest
 
 from experiments.runs.timelines import observe, trace_of
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 
 def fully_connected(stage):

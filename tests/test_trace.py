@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from streams import streams, uniform
 
-from hwsim.engines.fast import run_fast
+from hwsim.analysis.chrome_trace import chrome_trace
+from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError
-from hwsim.power import OperationEnergy, power_trace
-from hwsim.trace import chrome_trace
+from hwsim.power.trace import OperationEnergy, power_trace
 
 NAMES = ("conv1", "conv2", "fc1", "fc2")
 

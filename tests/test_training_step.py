@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from hwsim.audit import audit
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.networks import load_network, network_names
-from hwsim.simulate import simulate
-from hwsim.training import OPTIMIZERS, footprint, training_step
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network, network_names
+from hwsim.workload.training import OPTIMIZERS, footprint, training_step
 
 
 def by_name(workload):

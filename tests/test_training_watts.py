@@ -3,10 +3,10 @@
 import pytest
 
 from experiments.studies.training_watts import OPTIMIZER, phase_of, phases, rows
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.training import training_step
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
+from hwsim.workload.training import training_step
 
 
 @pytest.mark.parametrize(

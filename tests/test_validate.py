@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwsim.chip import load_chip
-from hwsim.validate import (
+from hwsim.analysis.validation import (
     COLUMNS,
     eie_load_balance,
     tpu_layers,
@@ -15,6 +14,7 @@ from hwsim.validate import (
     validate_eyeriss,
     validate_scalesim,
 )
+from hwsim.machine.chip import load_chip
 
 
 @cache
@@ -48,7 +48,7 @@ def test_bounds_are_set_where_they_were_promised(source, judged):
 
 def test_bounds_can_be_missed(monkeypatch):
     slow = load_chip("eyeriss").replace(**{"process.clock_GHz": 0.1})
-    monkeypatch.setattr("hwsim.validate.load_chip", lambda name: slow)
+    monkeypatch.setattr("hwsim.analysis.validation.load_chip", lambda name: slow)
     table = validate_eyeriss()
     judged = table.dropna(subset=["bound_pct"])
     assert (judged["error_pct"].abs() > judged["bound_pct"]).any()

@@ -10,7 +10,7 @@ from experiments.cli import main as cli
 from experiments.cli import validate as commands_validate
 from experiments.figures import load_balance, validation
 from experiments.studies import validate
-from hwsim.chip import load_chip
+from hwsim.machine.chip import load_chip
 
 ERRORS = pd.DataFrame(
     {

@@ -23,21 +23,21 @@ from experiments.bench.measuring import Measurement, cpu_s, run_child
 from experiments.bench.peers import scalesim_cycles
 from experiments.bench.sweeps import sweeps
 from hwsim.arrays.systolic import SystolicArray
-from hwsim.chip import load_chip
 from hwsim.csvfile import read_rows
-from hwsim.engines.event import Machine
-from hwsim.engines.fast import run_fast
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.workload import Layer
+from hwsim.engine.event import Machine
+from hwsim.engine.fast import run_fast
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import Layer
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from experiments.runs.record import Run
     from hwsim.arrays.systolic import Dataflow
-    from hwsim.chip import Chip
-    from hwsim.workload import Workload
+    from hwsim.machine.chip import Chip
+    from hwsim.workload.layer import Workload
 
 RESULTS = Path("results") / "bench"
 
@@ -270,9 +270,9 @@ print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"
 """End of a program that prints the most memory it held, in bytes (Linux counts it)."""
 
 PEAK = f"""
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import load_network
+from hwsim.run import simulate
 simulate(load_chip("{CHIP}"), load_network("{{network}}"), {{batch}}).summary()
 {PRINT_PEAK}"""
 

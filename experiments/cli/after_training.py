@@ -48,7 +48,7 @@ def shrink(
     """Prune and share a trained network, repairing each layer on a few unlabelled inputs."""
     from compress.container import read
     from experiments.runs import after_training
-    from hwsim.chip import load_chip
+    from hwsim.machine.chip import load_chip
 
     original, machine = read(model)[0], load_chip(chip)
     items = after_training.load_inputs(inputs, original.topology, 2)
@@ -80,8 +80,8 @@ def quantize(
     from compress.container import read
     from compress.quantize import Calibration
     from experiments.runs import after_training
-    from hwsim.chip import load_chip
     from hwsim.errors import InputError
+    from hwsim.machine.chip import load_chip
 
     if max_bytes is not None and max_joules is not None:
         raise InputError("--max-bytes and --max-joules: expected one of them")

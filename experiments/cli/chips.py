@@ -9,7 +9,7 @@ from experiments.cli.options import AsJson
 from experiments.units import engineering, memory_size
 
 if TYPE_CHECKING:
-    from hwsim.chip import Chip
+    from hwsim.machine.chip import Chip
 
 
 OVERVIEW = ["chip", "clock", "on-chip memory", "DRAM", "cap", "description"]
@@ -24,7 +24,7 @@ def chips(
 ) -> None:
     """List the shipped chips, or every figure of one chip with its source."""
     from experiments.console import print_json, print_table
-    from hwsim.chip import chip_names, load_chip
+    from hwsim.machine.chip import chip_names, load_chip
 
     if chip:
         described = load_chip(chip)

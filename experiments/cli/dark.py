@@ -42,8 +42,8 @@ def dark(
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.studies.dark_silicon import BATCH, CHIP, NETWORK, by_node
-    from hwsim.chip import load_chip
-    from hwsim.dark_published import compare
+    from hwsim.analysis.dark_published import compare
+    from hwsim.machine.chip import load_chip
 
     chip = load_chip(CHIP)
     table, others = by_node(chip, die_mm2, cap, batch), compare()

@@ -10,7 +10,7 @@ from experiments.cli.options import AsJson
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
-    from hwsim.energy import EnergyFigure, EnergyTable
+    from hwsim.energy.table import EnergyFigure, EnergyTable
 
 FIGURES = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
 RULE = ["action", "45 nm", "by the rule", "measured", "gain by the rule", "measured gain", "rule/measured"]
@@ -32,7 +32,7 @@ def energy(
 ) -> None:
     """Print an energy table with its sources, or explain one action of it."""
     from experiments.console import print_json, print_line, print_table
-    from hwsim.energy import LOW_CONFIDENCE, EnergyTable
+    from hwsim.energy.table import LOW_CONFIDENCE, EnergyTable
 
     if dram:
         _print_dram(as_json)
@@ -52,7 +52,7 @@ def energy(
 
 def _print_dram(as_json: bool) -> None:
     from experiments.console import print_json, print_table
-    from hwsim.dram import dram_frame
+    from hwsim.energy.dram import dram_frame
 
     rows = dram_frame().to_dict("records")
     if as_json:
@@ -91,8 +91,8 @@ def _joules(figure: EnergyFigure) -> str:
 
 
 def _rule() -> list[list[str]]:
-    from hwsim.energy import EnergyTable
-    from hwsim.scaling import rule_vs_measured
+    from hwsim.energy.scaling import rule_vs_measured
+    from hwsim.energy.table import EnergyTable
 
     compared = rule_vs_measured(EnergyTable.load(RULED_BASE), EnergyTable.load(MEASURED))
     return [
@@ -109,7 +109,7 @@ def _rule() -> list[list[str]]:
 def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:
     """Say what one action costs, what that compares with, and what other tables say."""
     from experiments.console import print_json, print_table
-    from hwsim.energy import CONFIDENCE, EnergyTable
+    from hwsim.energy.table import CONFIDENCE, EnergyTable
 
     figure = prices[op]
     tables = [prices, *(EnergyTable.load(name) for name in EnergyTable.names() if name != prices.name)]

@@ -17,7 +17,7 @@ def networks(
 ) -> None:
     """List the shipped networks, or what each layer of one stores at every stage."""
     from experiments.console import print_json, print_table
-    from hwsim.networks import PRECISIONS, describe_networks, network_names
+    from hwsim.workload.networks import PRECISIONS, describe_networks, network_names
 
     found = _layers(network) if network else [_overview(name) for name in network_names()]
     if as_json:
@@ -32,7 +32,7 @@ def networks(
 
 
 def _overview(name: str) -> dict[str, Any]:
-    from hwsim.networks import describe_networks, load_network, network_stages
+    from hwsim.workload.networks import describe_networks, load_network, network_stages
 
     dense = load_network(name)
     return {
@@ -47,7 +47,7 @@ def _overview(name: str) -> dict[str, Any]:
 
 def _layers(name: str) -> list[dict[str, Any]]:
     """Rows of the layers that multiply or store: MACs, weights, and stored bytes at each stage."""
-    from hwsim.networks import load_network, network_stages
+    from hwsim.workload.networks import load_network, network_stages
 
     stages = {stage: load_network(name, stage) for stage in network_stages(name)}
     return [

@@ -11,7 +11,7 @@ from experiments.units import LOW, engineering
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from hwsim.roofline import Roofline
+    from hwsim.analysis.roofline import Roofline
 
 RELIGHT = [
     "network", "stage", "DRAM", "headroom", "full-clock tiles lit", "dim", "dark", "starved",
@@ -87,9 +87,9 @@ def roofline(
         return
 
     from experiments.runs.assumed_stages import load_stage
-    from hwsim import roofline as model
-    from hwsim.chip import load_chip
-    from hwsim.simulate import simulate
+    from hwsim.analysis import roofline as model
+    from hwsim.machine.chip import load_chip
+    from hwsim.run import simulate
 
     network, stage, batch = network or "alexnet", stage or "dense", 1 if batch is None else batch
     report = simulate(load_chip(chip), load_stage(network, stage), batch)

@@ -11,10 +11,10 @@ from experiments.cli.options import AsJson
 from experiments.units import LOW, engineering
 
 if TYPE_CHECKING:
-    from hwsim.chip import Chip
-    from hwsim.lighting import Lighting
-    from hwsim.simulate import Report
-    from hwsim.workload import Workload
+    from hwsim.analysis.tiles import Lighting
+    from hwsim.machine.chip import Chip
+    from hwsim.run import Report
+    from hwsim.workload.layer import Workload
 
 SUMMARY = [
     "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "cold start", "inferences/s", "power",
@@ -69,10 +69,10 @@ def run_(
     from experiments.console import print_json, print_line, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.workloads import is_built_in, open_workloads
-    from hwsim.chip import load_chip
     from hwsim.errors import InputError
-    from hwsim.simulate import ENGINES
-    from hwsim.training import training_step
+    from hwsim.machine.chip import load_chip
+    from hwsim.run import ENGINES
+    from hwsim.workload.training import training_step
 
     if engine not in ENGINES:
         raise InputError(f"--engine {engine!r}: expected one of {', '.join(ENGINES)}")
@@ -127,7 +127,7 @@ def run_(
 
 def _print_footprint(report: Report, batch: int) -> None:
     from experiments.console import print_line
-    from hwsim.training import footprint
+    from hwsim.workload.training import footprint
 
     held = footprint(report.workload)
     print_line(
@@ -141,7 +141,7 @@ def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str
     """Reports of the stages the chip can run; what it says to the others is printed, unless it runs none."""
     from experiments.console import print_note
     from hwsim.errors import InputError
-    from hwsim.simulate import simulate
+    from hwsim.run import simulate
 
     reports, refused = list["Report"](), dict[str, list[str]]()
     for workload in workloads:
@@ -199,7 +199,7 @@ def _summary_row(report: Report) -> list[str]:
 
 def strategies(report: Report) -> list[Lighting]:
     """Every way in which the chip of `report` can keep its cap."""
-    from hwsim.lighting import dimmed, gated, voltage_scaled
+    from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
 
     can_gate = hasattr(report.chip.array, "tiles")
     ways = (dimmed, gated, voltage_scaled) if can_gate else (dimmed, voltage_scaled)

@@ -32,8 +32,8 @@ def tile(
     """Find the best tiling and loop order of each layer, alone on the chip: traffic, reuse, lower bound."""
     from experiments.console import print_json, print_table, require_choice
     from experiments.runs.workloads import open_workloads
-    from hwsim.chip import load_chip
-    from hwsim.layer_tilings import GOALS, best_tilings, tiling_table
+    from hwsim.analysis.layer_tilings import GOALS, best_tilings, tiling_table
+    from hwsim.machine.chip import load_chip
 
     require_choice("--goal", goal, GOALS)
     machine, workload = load_chip(chip), open_workloads(network, stage)[0]

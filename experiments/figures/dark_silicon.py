@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from hwsim.dark_published import Published
+    from hwsim.analysis.dark_published import Published
 
 LINES = {
     "dense": ("AlexNet, dense", style.STAGES["dense"][1]),

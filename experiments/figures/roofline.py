@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from hwsim.roofline import Roofline
+    from hwsim.analysis.roofline import Roofline
 
 ACROSS = 3
 DARK = "#F2E3DC"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from hwsim.thermal import Board
+    from hwsim.power.thermal import Board
 
 NAMES = {"dense": "dense", "huffman": "compressed"}
 LOOKS = (":", "-", "--", "-.")

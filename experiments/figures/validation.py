@@ -48,7 +48,7 @@ PANELS = (
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Draw the table of `hwsim.validate` with its column ``verdict``, one panel a kind of figure."""
+    """Draw the table of `hwsim.analysis.validation` with its ``verdict``, one panel per kind of figure."""
     panels = [panel for panel in PANELS if table["metric"].isin(panel.metrics).any()]
     rows = -(-len(panels) // COLUMNS)
     width, height = style.HALF_PAGE_IN, rows * (PANEL_IN + 0.62) + 0.5

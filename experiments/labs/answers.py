@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.lighting import dimmed, gated, voltage_scaled
-from hwsim.memory import bank_access
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+from hwsim.energy.sram import bank_access
+from hwsim.energy.table import EnergyTable
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.lighting import Lighting
-    from hwsim.simulate import Report
-    from hwsim.workload import Layer
+    from hwsim.analysis.tiles import Lighting
+    from hwsim.run import Report
+    from hwsim.workload.layer import Layer
 
 MATRIX = np.array(
     [

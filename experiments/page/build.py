@@ -19,7 +19,7 @@ from experiments.page.settings import AXES, NETWORKS
 from experiments.runs.changes import options_of
 from experiments.runs.record import MANIFEST, replacing_folder, sha256, versions
 from experiments.studies.registry import shipped_data_digest
-from hwsim.networks import STAGES
+from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,16 +12,16 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from experiments.page.settings import AXES
+from hwsim.analysis.tiles import dimmed
 from hwsim.errors import InputError
-from hwsim.lighting import dimmed
-from hwsim.residency import candidates
-from hwsim.simulate import simulate
+from hwsim.mapping.residency import candidates
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from experiments.page.settings import Network
-    from hwsim.residency import Residency
-    from hwsim.simulate import Report
-    from hwsim.workload import Workload
+    from hwsim.mapping.residency import Residency
+    from hwsim.run import Report
+    from hwsim.workload.layer import Workload
 
 
 @dataclass

@@ -18,12 +18,12 @@ from experiments.page.pruning import pruning
 from experiments.page.settings import NETWORKS
 from experiments.studies.energy_ladder import ladder
 from experiments.units import memory_size
-from hwsim.chip import load_chip
-from hwsim.dram import load_dram
-from hwsim.energy import EnergyTable
+from hwsim.analysis.tiles import Lighting, dimmed, gated, voltage_scaled
+from hwsim.energy.dram import load_dram
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
-from hwsim.lighting import Lighting, dimmed, gated, voltage_scaled
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from compress.dsd import Schedule, dense_sparse_dense
 from compress.models import build
 from compress.prune import layer_masks, weights_of
 from compress.train import TrainConfig, evaluate
-from hwsim.storage import FLOAT_BITS, stored_entries
+from hwsim.workload.storage import FLOAT_BITS, stored_entries
 
 if TYPE_CHECKING:
     from compress.datasets import Dataset

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from experiments.runs.changes import options_of
 from experiments.runs.scenes import SCENES, Scene
 from experiments.units import memory_size
-from hwsim.area import area_of
-from hwsim.chip import load_chip
-from hwsim.dram import load_dram
-from hwsim.networks import STAGES
-from hwsim.scaling import nominal_voltage
+from hwsim.analysis.area import area_of
+from hwsim.energy.dram import load_dram
+from hwsim.energy.scaling import nominal_voltage
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hwsim.chip import Chip
+    from hwsim.machine.chip import Chip
 
 AXES = ("stage", "sram", "dram", "node", "cap", "batch")
 """Controls apart from the network, in the order in which a grid is laid out."""

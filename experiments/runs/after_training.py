@@ -16,7 +16,7 @@ from compress.quantize import quantize_network
 from compress.reconstruct import agreement, compress_after_training
 from compress.statistics import input_densities
 from hwsim.errors import InputError
-from hwsim.simulate import simulate
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from compress.quantize import Calibration
     from compress.reconstruct import Agreement
     from compress.topology import Topology
-    from hwsim.chip import Chip
-    from hwsim.simulate import Report
-    from hwsim.workload import Workload
+    from hwsim.machine.chip import Chip
+    from hwsim.run import Report
+    from hwsim.workload.layer import Workload
 
 
 MAX_MAGNITUDE = 1e10

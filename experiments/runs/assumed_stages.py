@@ -16,11 +16,11 @@ import numpy as np
 
 from compress.codecs import huffman
 from hwsim.errors import InputError
-from hwsim.networks import STAGES, load_network, network_stages
-from hwsim.storage import FLOAT_BITS, stored_entries
+from hwsim.workload.networks import STAGES, load_network, network_stages
+from hwsim.workload.storage import FLOAT_BITS, stored_entries
 
 if TYPE_CHECKING:
-    from hwsim.workload import Layer, StoredWeights, Workload
+    from hwsim.workload.layer import Layer, StoredWeights, Workload
 
 COMPRESSED = ("pruned", "shared", "huffman")
 """Stages that a density and bit widths describe."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
-    """Read ``KEY=VALUE`` texts into what `hwsim.chip.Chip.replace` takes.
+    """Read ``KEY=VALUE`` texts into what `hwsim.machine.chip.Chip.replace` takes.
 
     A value is written as in TOML; one that is not TOML is text, so that names need no quotes.
 

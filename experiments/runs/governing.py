@@ -10,17 +10,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.timelines import observe
+from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError
-from hwsim.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, TileGating, VoltageCurve
-from hwsim.lighting import dimmed, gated, voltage_scaled
+from hwsim.power.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, TileGating, VoltageCurve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.chip import Chip
-    from hwsim.governors import Governor
-    from hwsim.lighting import Lighting
-    from hwsim.simulate import Report
+    from hwsim.analysis.tiles import Lighting
+    from hwsim.machine.chip import Chip
+    from hwsim.power.governors import Governor
+    from hwsim.run import Report
 
 BATCHES = 4
 """Batches that are run window by window; the first of them, from a cold start, is not counted."""

@@ -17,10 +17,10 @@ from experiments.runs.changes import parse_changes
 from experiments.runs.workloads import open_workloads, usual_stage
 from experiments.sweep.points import Point
 from hwsim.errors import InputError
-from hwsim.simulate import simulate
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from hwsim.simulate import Report
+    from hwsim.run import Report
 
 SYNTAX = "CHIP:NETWORK[:STAGE][:BATCH][:KEY=VALUE], or a .json file of `hwsim run --json`"
 SAME = 1e-9

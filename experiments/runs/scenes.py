@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.assumed_stages import load_stage, stages_of
-from hwsim.chip import load_chip
-from hwsim.dram import load_dram
+from hwsim.energy.dram import load_dram
+from hwsim.machine.chip import load_chip
 
 if TYPE_CHECKING:
-    from hwsim.chip import Chip
-    from hwsim.workload import Workload
+    from hwsim.machine.chip import Chip
+    from hwsim.workload.layer import Workload
 
 CHIP = "reference_250w"
 AS_IT_IS = "as it is"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwsim.engines.governed import GovernedRun, run_governed
-from hwsim.governors import ClockScaling, PowerCap
-from hwsim.placement import operation_energy
-from hwsim.power import PowerTrace, power_trace
+from hwsim.analysis.chrome_trace import chrome_trace
+from hwsim.power.governed import GovernedRun, run_governed
+from hwsim.power.governors import ClockScaling, PowerCap
+from hwsim.power.operations import operation_energy
+from hwsim.power.trace import PowerTrace, power_trace
 from hwsim.pricing import OFF_DIE
-from hwsim.trace import chrome_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hwsim.governors import Governor
-    from hwsim.simulate import Report
+    from hwsim.power.governors import Governor
+    from hwsim.run import Report
 
 MOST_STEPS = 20_000
 """Steps of one trace, at most: more could not be looked at."""

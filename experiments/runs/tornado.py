@@ -13,12 +13,12 @@ import pandas as pd
 from experiments.runs.compare import Comparison, Side, compare
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
-from hwsim.simulate import simulate
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from hwsim.chip import Chip
-    from hwsim.energy import EnergyTable
-    from hwsim.simulate import Report
+    from hwsim.energy.table import EnergyTable
+    from hwsim.machine.chip import Chip
+    from hwsim.run import Report
 
 COLUMNS = ("price", "of", "low_pJ_per_bit", "high_pJ_per_bit", "source")
 

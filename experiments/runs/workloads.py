@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from hwsim.workload import Workload
+    from hwsim.workload.layer import Workload
 
 
 def open_workloads(name: str, stage: str = "", inputs: Path | None = None) -> list[Workload]:
@@ -37,7 +37,7 @@ def open_workloads(name: str, stage: str = "", inputs: Path | None = None) -> li
         path = Path(name)
         return [_from_dcz(path, inputs) if path.suffix == ".dcz" else _from_csv(path)]
     from experiments.runs.assumed_stages import ASSUMED, load_stage
-    from hwsim.networks import STAGES, load_network, network_names, network_stages
+    from hwsim.workload.networks import STAGES, load_network, network_names, network_stages
 
     if name not in network_names():
         raise InputError(
@@ -72,6 +72,6 @@ def _from_dcz(path: Path, inputs: Path | None) -> Workload:
 
 
 def _from_csv(path: Path) -> Workload:
-    from hwsim.networks import load_csv
+    from hwsim.workload.networks import load_csv
 
     return load_csv(path)

@@ -27,16 +27,16 @@ import pandas as pd
 from experiments.figures import cap_sweep as figure
 from experiments.figures import style
 from experiments.runs.scenes import SCENES, chip_of
+from hwsim.analysis.tiles import dimmed, voltage_scaled
 from hwsim.errors import InputError
-from hwsim.lighting import dimmed, voltage_scaled
-from hwsim.simulate import simulate
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.runs.record import Run
-    from hwsim.lighting import Lighting
-    from hwsim.workload import Workload
+    from hwsim.analysis.tiles import Lighting
+    from hwsim.workload.layer import Workload
 
 SCENE = SCENES["alexnet_fc"]
 BATCHES = (1, 64)

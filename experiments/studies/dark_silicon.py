@@ -25,16 +25,16 @@ import pandas as pd
 
 from experiments.figures import dark_silicon as figures
 from experiments.figures import style
-from hwsim.chip import load_chip
-from hwsim.dark import carried, lights, work_of
-from hwsim.dark_published import compare, published, roadmaps
-from hwsim.energy import EnergyTable
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.analysis.dark import carried, lights, work_of
+from hwsim.analysis.dark_published import compare, published, roadmaps
+from hwsim.energy.table import EnergyTable
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.chip import Chip
+    from hwsim.machine.chip import Chip
 
 CHIP, NETWORK, BATCH = "reference_250w", "alexnet", 64
 STAGES = ("dense", "huffman", "int8")

@@ -20,9 +20,9 @@ from compress.statistics import input_densities
 from compress.train import evaluate
 from experiments.figures import energy as energy_figure
 from experiments.runs.timelines import trace_of
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import Report, simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import Report, simulate
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,10 +28,10 @@ import pandas as pd
 
 from experiments.figures import distance as figures
 from experiments.figures import style
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.networks import STAGES, load_network
-from hwsim.simulate import simulate
+from hwsim.energy.table import EnergyTable
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import STAGES, load_network
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run

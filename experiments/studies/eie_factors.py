@@ -29,18 +29,18 @@ import pandas as pd
 
 from experiments.figures import eie_factors as figures
 from experiments.figures import style
-from hwsim.chip import load_chip
+from hwsim.analysis.validation import validate_eie
 from hwsim.csvfile import read_rows
-from hwsim.dram import load_dram
-from hwsim.memory import bank_access
-from hwsim.networks import load_network
+from hwsim.energy.dram import load_dram
+from hwsim.energy.sram import bank_access
+from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList
-from hwsim.validate import validate_eie
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
     from hwsim.arrays.base import ArrayCost
-    from hwsim.workload import Arithmetic, Layer
+    from hwsim.workload.layer import Arithmetic, Layer
 
 CHIP, NETWORK, LAYER, PUBLISHED_LAYER = "eie", "alexnet", "fc7", "Alex-7"
 DRAM = "DDR3-1600"

@@ -21,15 +21,15 @@ import pandas as pd
 
 from experiments.figures import energy_ladder as figures
 from experiments.figures import style
-from hwsim.cacti import SOURCE, cacti_bank
-from hwsim.dram import load_dram
-from hwsim.energy import SCALING_KINDS, EnergyTable
-from hwsim.memory import bank_access
-from hwsim.scaling import rule_vs_measured
+from hwsim.energy.cacti import SOURCE, cacti_bank
+from hwsim.energy.dram import load_dram
+from hwsim.energy.scaling import rule_vs_measured
+from hwsim.energy.sram import bank_access
+from hwsim.energy.table import SCALING_KINDS, EnergyTable
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.energy import EnergyFigure
+    from hwsim.energy.table import EnergyFigure
 
 WORD_BITS = 32
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from experiments.figures import load_balance as figure
 from experiments.figures import style
-from hwsim.validate import eie_load_balance
+from hwsim.analysis.validation import eie_load_balance
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run

@@ -31,20 +31,20 @@ import pandas as pd
 from compress.codecs.huffman import build, encoded_bits
 from experiments.figures import llm_decode as figures
 from experiments.figures import style
-from hwsim.chip import load_chip
+from hwsim.analysis.tiles import dimmed
 from hwsim.csvfile import read_rows
-from hwsim.lighting import dimmed
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.storage import stored_dense, stored_n_of_m, stored_partly_coded
-from hwsim.workload import Workload, fc
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import Workload, fc
+from hwsim.workload.networks import load_network
+from hwsim.workload.storage import stored_dense, stored_n_of_m, stored_partly_coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from experiments.runs.record import Run
-    from hwsim.lighting import Lighting
-    from hwsim.workload import Layer, StoredWeights
+    from hwsim.analysis.tiles import Lighting
+    from hwsim.workload.layer import Layer, StoredWeights
 
 CHIP, NETWORK = "a100_pcie", "llama_decode"
 BATCHES = (1, 2, 4, 8, 16, 24)

@@ -37,14 +37,14 @@ from experiments.figures import precision as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
-from hwsim.chip import load_chip
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from compress.datasets import Dataset, Split
     from compress.network import Network
     from experiments.runs.record import Run
-    from hwsim.workload import Arithmetic
+    from hwsim.workload.layer import Arithmetic
 
 MINUTES = 2
 

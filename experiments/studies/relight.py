@@ -34,16 +34,16 @@ from experiments.figures import relight as figures
 from experiments.runs.scenes import AS_IT_IS, LABELS, SCENES, VARIANTS, chip_of
 from experiments.studies import hand_model
 from experiments.units import engineering
-from hwsim.lighting import dimmed, gated, roofs, voltage_scaled
-from hwsim.networks import STAGES
-from hwsim.simulate import simulate
+from hwsim.analysis.tiles import dimmed, gated, roofs, voltage_scaled
+from hwsim.run import simulate
+from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.runs.record import Run
     from experiments.runs.scenes import Scene
-    from hwsim.lighting import Lighting
+    from hwsim.analysis.tiles import Lighting
 
 SHOWN, BATCH = "alexnet_fc", 64
 """Network and batch of the headline."""

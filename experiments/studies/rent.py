@@ -29,16 +29,16 @@ import pandas as pd
 from experiments.figures import rent as figures
 from experiments.figures import style
 from experiments.runs.scenes import SCENES, chip_of
-from hwsim.dram import load_dram
-from hwsim.energy import EnergyTable
-from hwsim.memory import bank_access
+from hwsim.analysis.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
+from hwsim.energy.dram import load_dram
+from hwsim.energy.sram import bank_access
+from hwsim.energy.table import EnergyTable
 from hwsim.pricing import PriceList
-from hwsim.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
-from hwsim.simulate import simulate
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.workload import Workload
+    from hwsim.workload.layer import Workload
 
 SCENE = "alexnet_fc"
 WIDTH_BITS = 64

@@ -27,15 +27,15 @@ import pandas as pd
 
 from experiments.figures import residency_cliff as figure
 from experiments.figures import style
-from hwsim.chip import Chip, load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import Report, simulate
+from hwsim.machine.chip import Chip, load_chip
+from hwsim.run import Report, simulate
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.runs.record import Run
-    from hwsim.workload import Workload
+    from hwsim.workload.layer import Workload
 
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
 PER_OCTAVE = 4

@@ -27,16 +27,16 @@ from experiments.figures import style
 from experiments.runs.assumed_stages import load_stage
 from experiments.runs.scenes import CHIP, SCENES, chip_of
 from experiments.units import LOW
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.roofline import points, roofline
-from hwsim.simulate import simulate
+from hwsim.analysis.roofline import points, roofline
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.roofline import Roofline
-    from hwsim.simulate import Report
-    from hwsim.workload import Workload
+    from hwsim.analysis.roofline import Roofline
+    from hwsim.run import Report
+    from hwsim.workload.layer import Workload
 
 NETWORKS = ("alexnet", "lstm_2x1500")
 BATCHES = (1, 64)

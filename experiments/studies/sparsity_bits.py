@@ -36,11 +36,11 @@ from experiments.figures import sparsity_bits as figure
 from experiments.figures import style
 from experiments.runs.pareto import front
 from experiments.studies.registry import MEASURED
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.storage import evenly
-from hwsim.workload import StoredWeights, Workload
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import StoredWeights, Workload
+from hwsim.workload.networks import load_network
+from hwsim.workload.storage import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,24 +33,24 @@ from scipy.integrate import solve_ivp
 from experiments.figures import specialised as figures
 from experiments.figures import style
 from experiments.runs.scenes import CHIP
-from hwsim.area import unit_mm2
+from hwsim.analysis.area import unit_mm2
+from hwsim.analysis.tiles import dimmed
 from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.simd import SimdArray
-from hwsim.cacti import cacti_bank
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.lighting import dimmed
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.workload import vector
+from hwsim.energy.cacti import cacti_bank
+from hwsim.energy.table import EnergyTable
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.layer import vector
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from experiments.runs.record import Run
-    from hwsim.chip import Chip
-    from hwsim.simulate import Report
-    from hwsim.workload import Layer, Workload
+    from hwsim.machine.chip import Chip
+    from hwsim.run import Report
+    from hwsim.workload.layer import Layer, Workload
 
 TABLE = "45nm_horowitz"
 """The one table at 45 nm that prices instructions; it prices all three, with its own SRAM."""

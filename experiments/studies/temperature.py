@@ -27,9 +27,9 @@ from experiments.figures import style
 from experiments.figures import temperature as figures
 from experiments.runs.scenes import SCENES, chip_of
 from experiments.runs.timelines import observe
-from hwsim.figures import thermal_figures
-from hwsim.simulate import simulate
-from hwsim.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+from hwsim.energy.constants import thermal_figures
+from hwsim.power.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run

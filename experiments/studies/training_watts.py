@@ -28,15 +28,15 @@ from joblib import Parallel, cpu_count, delayed
 
 from experiments.figures import style
 from experiments.figures import training_watts as figures
-from hwsim.chip import load_chip
-from hwsim.lighting import dimmed
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
-from hwsim.training import footprint, training_step
+from hwsim.analysis.tiles import dimmed
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
+from hwsim.workload.training import footprint, training_step
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.simulate import Report
+    from hwsim.run import Report
 
 CAP_W = 250.0
 CHIPS = {"reference_250w": "dense", "tpu_v2": "bf16", "a100_pcie": "bf16"}

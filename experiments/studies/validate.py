@@ -32,14 +32,14 @@ import numpy as np
 import pandas as pd
 
 from experiments.figures import validation
-from hwsim import validate as comparison
+from hwsim.analysis import validation as comparison
 from hwsim.arrays.row_stationary import DRAM_SLACK, KEEP_ACTIVE
-from hwsim.arrays.spads import CELL, OBJECTIVE
-from hwsim.chip import load_chip
+from hwsim.energy.spads import CELL, OBJECTIVE
+from hwsim.machine.chip import load_chip
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 APPLICATIONS = ("MLP0", "MLP1", "LSTM0", "LSTM1", "CNN0")
 
@@ -62,7 +62,7 @@ def produce(run: Run) -> None:
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the column ``verdict``, "met", "missed" or "not judged", to the table of `hwsim.validate`."""
+    """Add the column ``verdict`` to a table of `hwsim.analysis.validation`: met, missed, not judged."""
     met = table["error_pct"].abs() <= table["bound_pct"]
     verdict = np.where(table["bound_pct"].isna(), "not judged", np.where(met, "met", "missed"))
     return table.assign(verdict=verdict)

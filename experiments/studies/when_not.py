@@ -27,9 +27,9 @@ import pandas as pd
 from experiments.figures import style
 from experiments.figures import when_not as figure
 from experiments.runs.scenes import SCENES
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,8 +23,8 @@ from experiments.runs.assumed_stages import USUAL
 from experiments.runs.governing import GOVERNORS
 from experiments.runs.workloads import usual_stage
 from experiments.sweep.points import COMPRESSION, Point
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 MAX_POINTS = 1_000_000

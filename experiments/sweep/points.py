@@ -17,13 +17,13 @@ from experiments.runs.assumed_stages import ASSUMED, USUAL, assumed_stage
 from experiments.runs.governing import GOVERNORS
 from experiments.runs.record import sha256
 from experiments.runs.workloads import is_built_in, open_workloads
-from hwsim.chip import load_chip
 from hwsim.errors import InputError
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from hwsim.chip import Chip
-    from hwsim.workload import Workload
+    from hwsim.machine.chip import Chip
+    from hwsim.workload.layer import Workload
 
 PACKAGES = ("hwsim", "compress", "experiments/runs", "experiments/sweep")
 """Folders of everything that a row depends on."""

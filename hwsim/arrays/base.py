@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 Action = tuple[str, str, str]
 """(tensor, component, action), for example ``("weights", "sram", "read_bit")``."""

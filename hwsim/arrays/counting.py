@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.errors import InputError
-from hwsim.workload import OPERAND_BITS
+from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from hwsim.arrays.base import Action
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 ACCUMULATOR: dict[str, str] = {
     "fp32": "fp32",

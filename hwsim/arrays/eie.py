@@ -32,7 +32,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 GENERATED_COLUMNS = 512
 """Columns of a random matrix held in memory at a time."""

@@ -32,7 +32,7 @@ from hwsim.arrays.row_stationary import Fabric, Mapping, Shape, best_mapping
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 RUN_BITS = 5
 PAIRS_PER_64_BITS = 3

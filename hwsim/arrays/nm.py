@@ -21,7 +21,7 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import Action, ArrayCost
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from hwsim.arrays.counting import (
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 
 class Blocking(NamedTuple):

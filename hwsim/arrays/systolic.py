@@ -39,7 +39,7 @@ from hwsim.arrays.counting import (
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 Dataflow = Literal["os", "ws", "is"]
 

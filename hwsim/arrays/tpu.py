@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from hwsim.arrays.base import ArrayCost
     from hwsim.arrays.gemm import Grid
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 STEADY_BATCHES = 3
 """Batches run back to back; the last one is reported."""

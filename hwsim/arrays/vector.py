@@ -10,7 +10,7 @@ from hwsim.arrays.counting import ceil_div, require_kind
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from hwsim.workload import Layer
+    from hwsim.workload.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -34,16 +34,16 @@ LIMIT_BYTES = 8 << 30
 
 TESTS = {
     "energy": {
-        "hwsim/energy.py": "energy scaling memory golden",
+        "hwsim/energy/table.py": "energy scaling memory golden",
         "hwsim/pricing.py": "audit energy arrays_simd simulate golden",
-        "hwsim/scaling.py": "scaling energy",
-        "hwsim/power.py": "power thermal trace",
+        "hwsim/energy/scaling.py": "scaling energy",
+        "hwsim/power/trace.py": "power thermal trace",
     },
     "engine": {
-        "hwsim/stream.py": "engines",
-        "hwsim/engines/event.py": "engines",
-        "hwsim/engines/fast.py": "engines power",
-        "hwsim/engines/governed.py": "power capping",
+        "hwsim/engine/stream.py": "engines",
+        "hwsim/engine/event.py": "engines",
+        "hwsim/engine/fast.py": "engines power",
+        "hwsim/power/governed.py": "power capping",
     },
     "codec": {
         "compress/codecs/alphabet.py": "context container",

@@ -25,9 +25,10 @@ from experiments.runs import names as asked
 from experiments.sweep import file as sweep
 from experiments.sweep import store as sweep_store
 from experiments.sweep.points import Point
-from hwsim import chip, layer_table
 from hwsim.errors import InputError
-from hwsim.simulate import simulate
+from hwsim.machine import chip
+from hwsim.run import simulate
+from hwsim.workload import table as layer_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

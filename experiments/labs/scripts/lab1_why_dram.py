@@ -25,11 +25,11 @@ import matplotlib.pyplot as plt
 
 from experiments.figures import style
 from experiments.labs.kit import check
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.memory import bank_access
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.energy.table import EnergyTable
+from hwsim.energy.sram import bank_access
+from hwsim.workload.networks import load_network
+from hwsim.run import simulate
 
 table = EnergyTable.load("45nm")
 for action in (

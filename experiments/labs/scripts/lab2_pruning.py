@@ -34,9 +34,9 @@ from compress.prune import layer_masks, weights_of
 from compress.train import TrainConfig, evaluate
 from experiments.figures import style
 from experiments.labs.kit import check, digits, retrained, trained
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import load_network
+from hwsim.run import simulate
 
 network, data = trained(), digits()
 weights = {name: network.params[name] for name in weights_of(network).values()}

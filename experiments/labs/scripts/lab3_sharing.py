@@ -24,7 +24,7 @@ from compress.train import evaluate
 from experiments.figures import style
 from experiments.labs.answers import CODEBOOK, GRADIENT, MATRIX
 from experiments.labs.kit import check, digits, trained
-from hwsim.networks import load_network
+from hwsim.workload.networks import load_network
 
 labels = np.abs(MATRIX[..., None] - CODEBOOK).argmin(axis=-1)
 print("weights\n", MATRIX)

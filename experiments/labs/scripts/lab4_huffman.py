@@ -20,9 +20,9 @@ from compress.share import share
 from experiments.figures import style
 from experiments.labs.answers import COUNTS
 from experiments.labs.kit import check, trained
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import load_network
+from hwsim.run import simulate
 
 print("five symbols occur so often:", COUNTS)
 

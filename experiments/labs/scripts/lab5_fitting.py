@@ -23,9 +23,9 @@ import matplotlib.pyplot as plt
 from experiments.figures import style
 from experiments.labs.kit import check
 from experiments.units import memory_size
-from hwsim.chip import load_chip
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.workload.networks import load_network
+from hwsim.run import simulate
 
 chip = load_chip("edge")
 sizes = [1 << shift for shift in range(14, 23)]

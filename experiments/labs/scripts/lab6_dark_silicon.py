@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 
 from experiments.figures import style
 from experiments.labs.kit import check
-from hwsim.chip import load_chip
-from hwsim.energy import EnergyTable
-from hwsim.lighting import dimmed, gated, voltage_scaled
-from hwsim.networks import load_network
-from hwsim.simulate import simulate
+from hwsim.machine.chip import load_chip
+from hwsim.energy.table import EnergyTable
+from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+from hwsim.workload.networks import load_network
+from hwsim.run import simulate
 
 chip, table = load_chip("reference_250w"), EnergyTable.load("45nm")
 print(chip.array)

@@ -1,0 +1,90 @@
+"""The rent of residency: what weights that stay on chip cost while nobody asks for them.
+
+Weights in SRAM leak all the time, used or not; weights in DRAM cost a fetch at every inference, and
+the memory that would have held them can be switched off. Which is cheaper depends on how often they
+are used. Where each weight is fetched once per inference, the *break-even interval* is the joules
+of fetching a bit over the watts of keeping it: it depends on cell and DRAM alone, neither on the
+network nor on its compression.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from hwsim.arrays.counting import ceil_div, gemm_of
+from hwsim.energy.cacti import cacti_bank
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.machine.chip import Chip
+    from hwsim.workload.layer import Layer
+
+OBJECTIVE = "ED^2"
+
+
+class Rent(NamedTuple):
+    """Two ways to run one network.
+
+    Parameters
+    ----------
+    resident_J, streamed_J : float
+        Dynamic energy of one inference with all weights on chip, and with all of them fetched.
+    leakage_W : float
+        Of the memory that holds them.
+    """
+
+    resident_J: float
+    streamed_J: float
+    leakage_W: float
+
+    def resident_at(self, per_s: float) -> float:
+        """Joules of one of `per_s` inferences a second, weights on chip."""
+        return self.resident_J + self.leakage_W / per_s
+
+    @property
+    def break_even_per_s(self) -> float:
+        """Rate of inferences below which streaming is cheaper; infinite if it always is."""
+        saved = self.streamed_J - self.resident_J
+        return self.leakage_W / saved if saved > 0 else math.inf
+
+
+def bank_leakage_W(size_B: float, bank_B: int, width_bits: int, node_nm: int, cell: str) -> float:
+    """Leakage of `size_B` bytes in banks of `bank_B`, at 350 K, by CACTI; whole banks stay on.
+
+    Raises
+    ------
+    InputError
+        If the size is not positive, or CACTI has no such bank.
+    """
+    if not 0 < size_B < math.inf:
+        raise InputError(f"{size_B:g} B of SRAM, expected more than 0")
+    return math.ceil(size_B / bank_B) * cacti_bank(bank_B, width_bits, node_nm, cell, OBJECTIVE).leakage_W
+
+
+def break_even_s(fetch_pJ_per_bit: float, leakage_W_per_bit: float) -> float:
+    """Longest time between two uses of a bit for which keeping it costs no more than fetching it."""
+    return 1e-12 * fetch_pJ_per_bit / leakage_W_per_bit
+
+
+def decoders_to_keep_up(chip: Chip, layer: Layer, batch: int) -> int:
+    """Decoders per tile that keep a dense array's weight port, or its MACs, busy.
+
+    While one fold of weights computes, for as many cycles as its port or its rows of activations
+    take, the symbols of the next must be decoded.
+
+    Raises
+    ------
+    InputError
+        If the array has no tiles with weight ports, or the layer no weights.
+    """
+    array = chip.array
+    if not hasattr(array, "load_cycles_per_fold"):
+        raise InputError(f"chip {chip.name}: its array has no weight port, expected a gemm array")
+    if layer.weights is None:
+        raise InputError(f"layer {layer.name}: no weights to decode, expected some")
+    gemm = gemm_of(layer, batch)
+    symbols_per_fold = layer.weights.symbols / layer.weight_count * array.rows * array.cols
+    rows = ceil_div(gemm.m, array.grid(gemm).row_split)
+    cycles = max(array.load_cycles_per_fold, min(rows, array.accumulator_rows))
+    return math.ceil(symbols_per_fold / cycles / chip.decoder.symbols_per_cycle)

@@ -1,0 +1,1 @@
+"""What an action costs: tables, memories, nodes, and the registry of components."""

@@ -1,0 +1,237 @@
+"""Energy tables: what one action costs, at which node, and who says so.
+
+A table is a CSV file of `EnergyFigure` rows. The default, ``45nm``, holds the figures of Horowitz
+(ISSCC 2014) as printed in EIE (ISCA 2016, Table I). Two published prices of a 32 KB SRAM disagree:
+5 pJ per 32 bits (EIE) and 20 pJ per 64 bits (Horowitz). ``45nm`` holds the first, ``45nm_horowitz``
+the second; no table holds both, so every run uses one of them by name. ``7nm`` is the measured
+table of Jouppi et al. (ISCA 2021), ``links`` prices wires, links, networks and radios per bit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwsim.csvfile import read_rows
+from hwsim.energy.scaling import energy_factor, nominal_voltage
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+CONFIDENCE = {
+    "verified": "read in the cited work",
+    "secondary": "read in a transcription of the cited work",
+    "computed": "computed with the cited tool",
+    "derived": "follows from other figures as the source column says",
+    "scaled": "carried to another node by a named rule",
+    "unverified": "recalled, not checked against the cited work",
+    "estimate": "no figure is published: an estimate made as the source column says",
+}
+"""Levels of confidence, the best first; the last two are low."""
+
+LOW_CONFIDENCE = ("unverified", "estimate")
+
+KINDS = ("arithmetic", "memory", "instruction", "wire", "dram", "link", "network", "radio")
+SCALING_KINDS = ("arithmetic", "memory", "instruction")
+"""What a logic scaling rule applies to: wires, DRAM and links do not follow transistors."""
+
+COLUMNS = ("action", "value_pJ", "kind", "bits", "node_nm", "voltage_V", "source", "confidence", "note")
+NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
+SCALED_NAME = re.compile(
+    rf"(?P<base>\S+) to (?P<node>{NUMBER})nm(?: at (?P<volt>{NUMBER})V)? by (?P<rule>\S+)", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class EnergyFigure:
+    """Energy of one action, and where the figure comes from.
+
+    Parameters
+    ----------
+    action : str
+        What happens once: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit, one mm).
+    pJ : float
+    kind : str
+        One of `KINDS`.
+    bits : int
+        Width of the operands or of the access.
+    node_nm, voltage_V : float or None
+        None where the source does not say.
+    source, confidence, note : str
+        Citation, a key of `CONFIDENCE`, and what a reader should know.
+    """
+
+    action: str
+    pJ: float
+    kind: str
+    bits: int
+    node_nm: float | None
+    voltage_V: float | None
+    source: str
+    confidence: str
+    note: str = ""
+
+    @property
+    def low_confidence(self) -> bool:
+        """Whether tables and plots that use the figure must mark it."""
+        return self.confidence in LOW_CONFIDENCE
+
+    @property
+    def pJ_per_bit(self) -> float:
+        """Energy of one of the `bits`."""
+        return self.pJ / self.bits
+
+
+@dataclass(frozen=True)
+class EnergyTable:
+    """Figures by action.
+
+    Parameters
+    ----------
+    name : str
+        As given to `load`.
+    base : str
+        Name of the file the figures come from, before any scaling.
+    figures : dict of str to EnergyFigure
+    """
+
+    name: str
+    base: str
+    figures: dict[str, EnergyFigure]
+
+    @staticmethod
+    def names() -> list[str]:
+        """Names of the shipped tables."""
+        return list(_shipped_names())
+
+    @classmethod
+    def load(cls, name: str | Path) -> EnergyTable:
+        """Load a shipped table by name, a CSV file by path, or either carried to another node.
+
+        Scaling is asked for in the name, so that it is never silent:
+        ``45nm to 28nm by stillmaker-baas`` or ``45nm to 65nm at 1.0V by stillmaker-baas``.
+
+        Raises
+        ------
+        InputError
+            If there is no such table or rule, or a row of the file is not a sound figure.
+        """
+        scaled = SCALED_NAME.fullmatch(str(name))
+        if scaled:
+            voltage = float(scaled["volt"]) if scaled["volt"] else None
+            corner = (float(scaled["node"]), voltage, scaled["rule"])
+            shipped = scaled["base"] in cls.names()
+            return (
+                _scaled_table(scaled["base"], *corner)
+                if shipped
+                else cls.load(scaled["base"]).scaled(*corner)
+            )
+        if str(name) in cls.names():
+            return _shipped_table(str(name))
+        if str(name).endswith(".csv"):
+            return cls(str(name), str(name), _read_figures(Path(name)))
+        raise InputError(
+            f"no energy table {str(name)!r}: expected a .csv file, one of {', '.join(cls.names())}, or "
+            "'TABLE to NODEnm by stillmaker-baas'"
+        )
+
+    def __getitem__(self, action: str) -> EnergyFigure:
+        """Figure of `action`.
+
+        Raises
+        ------
+        InputError
+            If the table has none: no value is ever made up.
+        """
+        if action not in self.figures:
+            raise InputError(
+                f"energy table {self.name}: no figure for {action!r}, expected one of "
+                f"{', '.join(sorted(self.figures))}"
+            )
+        return self.figures[action]
+
+    def __iter__(self) -> Iterator[EnergyFigure]:
+        return iter(self.figures.values())
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per figure, the columns of `EnergyFigure` and ``low_confidence``."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(figure) | {"low_confidence": figure.low_confidence} for figure in self])
+
+    def scaled(self, node_nm: float, voltage_V: float | None, rule: str) -> EnergyTable:
+        """Carry logic and SRAM figures to another node by a named rule; the rest stays as it is.
+
+        Parameters
+        ----------
+        node_nm : float
+        voltage_V : float or None
+            None for the nominal voltage of the node.
+        rule : {"stillmaker-baas"}
+            See `hwsim.energy.scaling`; its `rule_vs_measured` shows the error at 7 nm.
+        """
+        if rule != "stillmaker-baas":
+            raise InputError(f"no scaling rule {rule!r}, expected stillmaker-baas")
+        volts = nominal_voltage(node_nm) if voltage_V is None else voltage_V
+        name = f"{self.name} to {node_nm:g}nm at {volts:g}V by {rule}"
+        return replace(self, name=name, figures={f.action: _carried(f, node_nm, volts, rule) for f in self})
+
+
+def _shipped() -> Any:
+    return resources.files("hwsim") / "data" / "energy"
+
+
+@cache
+def _shipped_names() -> tuple[str, ...]:
+    return tuple(sorted(p.name.removesuffix(".csv") for p in _shipped().iterdir() if p.name.endswith(".csv")))
+
+
+@cache
+def _shipped_table(name: str) -> EnergyTable:
+    return EnergyTable(name, name, _read_figures(_shipped() / f"{name}.csv"))
+
+
+@cache
+def _scaled_table(name: str, node_nm: float, voltage_V: float | None, rule: str) -> EnergyTable:
+    return _shipped_table(name).scaled(node_nm, voltage_V, rule)
+
+
+def _read_figures(file: Any) -> dict[str, EnergyFigure]:
+    figures: dict[str, EnergyFigure] = {}
+    for row in read_rows(file, COLUMNS):
+        figure = EnergyFigure(
+            row.text("action"),
+            row.number("value_pJ"),
+            row.text("kind", KINDS),
+            row.integer("bits", low=1),
+            row.number("node_nm", default=0.0) or None,
+            row.number("voltage_V", default=0.0) or None,
+            row.text("source"),
+            row.text("confidence", CONFIDENCE),
+            row.cells["note"],
+        )
+        if figure.action in figures:
+            raise row.error("action", "each action once")
+        figures[figure.action] = figure
+    return figures
+
+
+def _carried(figure: EnergyFigure, node_nm: float, voltage_V: float, rule: str) -> EnergyFigure:
+    if figure.kind not in SCALING_KINDS or figure.node_nm is None or figure.voltage_V is None:
+        return figure
+    factor = energy_factor(figure.node_nm, figure.voltage_V, node_nm, voltage_V)
+    return replace(
+        figure,
+        pJ=figure.pJ * factor,
+        node_nm=node_nm,
+        voltage_V=voltage_V,
+        source=f"{figure.source}; x {factor:.4g} by {rule} from {figure.node_nm:g} nm",
+        confidence=figure.confidence if figure.low_confidence else "scaled",
+    )

@@ -1,0 +1,1 @@
+"""The chip file and the power cap."""

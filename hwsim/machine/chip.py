@@ -1,0 +1,331 @@
+"""Chip files: TOML in, a validated and frozen `Chip` out.
+
+A chip file is data. Every numeric key has an entry in its ``[sources]`` table: a citation,
+``design choice: why`` or ``derived: how``. An error names the file, the key, what was found
+and what was expected.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from hwsim.arrays import ARRAYS
+from hwsim.energy.dram import dram_names, load_dram
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.arrays.base import ArrayModel
+
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1 << 48)]
+Rate = Annotated[float, Field(ge=1e-6, le=1e12, allow_inf_nan=False)]
+"""Per second, cycle or tick: slower or faster, and time could not be counted in whole ticks."""
+Delay = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+"""Nanoseconds: up to a second."""
+ArrayCount = Annotated[int, Field(le=1 << 31)]
+"""A whole number of an array, which says itself how small it may be."""
+
+CHANGED_DEFAULT = "design choice: changed from the default of its table"
+"""Source of a key that a chip file left out and `Chip.replace` has changed."""
+
+
+class Section(BaseModel):
+    """One table of a chip file."""
+
+    model_config = STRICT
+
+
+class Process(Section):
+    """Technology and clock of the die."""
+
+    node_nm: Count
+    voltage_V: Positive
+    clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
+    die_mm2: Positive
+    energy_table: str
+    """Name of the table that prices arithmetic, registers and SRAM banks."""
+
+
+class Sram(Section):
+    """The on-chip memory all tiles share."""
+
+    capacity_B: Count
+    bank_B: Count
+    """Size of the bank that one access reads: it sets the energy, not the whole capacity."""
+    wire_mm: NonNegative
+    """Mean distance from a bank to a tile, paid on every bit read or written."""
+    bandwidth_B_per_cycle: Count
+    holds_weights: bool = True
+    """Whether weights may stay here; a machine that feeds them through a FIFO of their own cannot."""
+
+
+class Scratchpad(Section):
+    """Tile-local memory for activations and partial sums."""
+
+    bank_B: Count
+
+
+class Decoder(Section):
+    """Entropy decoders between stored weights and the arrays."""
+
+    count: Count
+    symbols_per_cycle: Rate
+    """Rate of one decoder."""
+    place: Literal["array", "dram"]
+    """Decode at every use (small footprint) or once at the DRAM boundary (large footprint)."""
+    table_B: Count
+    """Size of the small SRAM that holds one decoder's look-up table."""
+    symbol_bits: Count
+    """Bits of one table entry."""
+
+
+class Dram(Section):
+    """Off-chip memory, all channels together."""
+
+    type: str
+    """A type of `hwsim.energy.dram`, which gives rows and banks."""
+    channels: Count
+    bandwidth_GB_per_s: Rate
+    latency_ns: Delay
+    burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
+    turnaround_ns: Delay
+    energy_pJ_per_bit: Positive
+    """Price of one bit moved, row activation and I/O included; standby apart."""
+    standby_W: NonNegative
+
+
+class Buffers(Section):
+    """Slots through which weights stream to the arrays."""
+
+    slot_B: Count
+    """Encoded bytes of one step, at most."""
+    fetch_depth: Count
+    decode_depth: Count
+
+
+class Power(Section):
+    """The cap and what is drawn when nothing happens."""
+
+    cap_W: Positive
+    scope: Literal["board", "die"]
+    """Whether DRAM counts against the cap."""
+    window_us: Positive
+    """Length of the aligned windows over which power is averaged."""
+    clock_steps: Count
+    """Equal steps between zero and the nominal clock that the governor may choose."""
+    leakage_W: NonNegative
+    board_W: NonNegative
+    """Fans, regulators and host interface."""
+
+
+class VectorUnit(Section):
+    """Scalar lanes for pooling, element-wise and softmax work, all tiles together."""
+
+    lanes: Count
+
+
+class Chip(Section):
+    """One accelerator: everything the simulator knows of the machine."""
+
+    name: str
+    description: str
+    process: Process
+    array: Any
+    vector: VectorUnit
+    sram: Sram
+    scratchpad: Scratchpad
+    decoder: Decoder
+    dram: Dram
+    buffers: Buffers
+    power: Power
+    sources: dict[str, str]
+
+    @property
+    def static_W(self) -> float:
+        """Power drawn at all times, and counted in energy: leakage, DRAM standby, board."""
+        return self.power.leakage_W + self.dram.standby_W + self.power.board_W
+
+    @property
+    def tick_s(self) -> float:
+        """Seconds of one tick: a cycle of the nominal clock."""
+        return 1e-9 / self.process.clock_GHz
+
+    @property
+    def keys(self) -> set[str]:
+        """Dotted keys that `replace` can change: of every table, and all that the array could be told."""
+        array = {"kind"} | {f.name for f in fields(self.array)}
+        return _leaves(self.model_dump(exclude={"array"})).keys() | {f"array.{name}" for name in array}
+
+    def replace(self, **changes: Any) -> Chip:
+        """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``.
+
+        Raises
+        ------
+        InputError
+            If there is no such key, or the chip cannot be so.
+        """
+        tables = self.model_dump(exclude={"array"})
+        tables["array"] = {"kind": _kind_of(self.array)} | {
+            f.name: getattr(self.array, f.name)
+            for f in fields(self.array)
+            if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
+        }
+        keys = self.keys
+        for path, value in changes.items():
+            if path not in keys:
+                raise InputError(f"chip {self.name}: no key {path!r} to change")
+            table, _, key = path.rpartition(".")
+            (tables[table] if table else tables)[key] = value
+        for path in changes.keys() & _numeric_keys(tables) - self.sources.keys():
+            tables["sources"][path] = CHANGED_DEFAULT
+        return _chip_of(tables, f"chip {self.name} with {changes}")
+
+
+def chip_names() -> list[str]:
+    """Names of the shipped chips."""
+    return sorted(p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml"))
+
+
+def load_chip(name_or_path: str | Path) -> Chip:
+    """Load a shipped chip by name, or any chip file by path.
+
+    Raises
+    ------
+    InputError
+        If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
+        type, out of range or without a source.
+    """
+    path = Path(name_or_path)
+    if str(name_or_path) in chip_names():
+        text = (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    elif path.suffix == ".toml" and path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 text, expected a TOML chip file") from error
+    else:
+        raise InputError(
+            f"no chip {str(name_or_path)!r}: expected a .toml file or one of {', '.join(chip_names())}"
+        )
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
+    return _chip_of(tables, str(name_or_path))
+
+
+def _shipped() -> Any:
+    return resources.files("hwsim") / "chips"
+
+
+def _chip_of(tables: dict[str, Any], where: str) -> Chip:
+    chip = _validated(Chip, tables, where)
+    if not isinstance(tables["array"], dict):
+        raise InputError(f"{where}: key array: found {tables['array']!r}, expected a table")
+    array = _array_of(tables["array"], where)
+    if chip.dram.type not in dram_names():
+        raise InputError(
+            f"{where}: key dram.type: found {chip.dram.type!r}, expected one of {', '.join(dram_names())}"
+        )
+    if chip.dram.standby_W and load_dram(chip.dram.type).model == "all-in":
+        raise InputError(
+            f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the price of a bit of "
+            f"{chip.dram.type} has standby in it, expected 0"
+        )
+    chip = chip.model_copy(update={"array": array})  # the one field validated by its own dataclass
+    unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())
+    if unsourced:
+        raise InputError(
+            f"{where}: key {unsourced[0]} has no entry in [sources], expected a citation, "
+            "'design choice: ...' or 'derived: ...'"
+        )
+    return chip
+
+
+def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in ARRAYS:
+        raise InputError(f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(ARRAYS)}")
+    values = _validated(
+        _array_schema(kind), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
+    )
+    model: type[Any] = ARRAYS[kind]
+    try:
+        built: ArrayModel = model(**values.model_dump())
+    except InputError as error:
+        raise InputError(f"{where}: key array: {error}") from error
+    return built
+
+
+@cache
+def _array_schema(kind: str) -> type[BaseModel]:
+    """What pydantic checks of an array: the fields of its dataclass, strictly."""
+    model: type[Any] = ARRAYS[kind]
+    hints = {name: ArrayCount if hint is int else hint for name, hint in get_type_hints(model).items()}
+    columns: dict[str, Any] = {
+        f.name: (hints[f.name], Field(default_factory=f.default_factory))
+        if callable(f.default_factory)
+        else (hints[f.name], f.default if f.default is not f.default_factory else ...)
+        for f in fields(model)
+    }
+    return create_model("Array", __config__=STRICT, **columns)
+
+
+def _kind_of(array: ArrayModel) -> str:
+    return next(kind for kind, model in ARRAYS.items() if type(array) is model)
+
+
+def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tuple[str, ...] = ()) -> Any:
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        unknown_first = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        found = unknown_first[0]
+        key = ".".join((*prefix, *map(str, found["loc"])))
+        if found["type"] == "extra_forbidden":
+            reason = f"unknown key, expected one of {', '.join(_known_keys(schema, found['loc'][:-1]))}"
+        elif found["type"] == "missing":
+            reason = "nothing found, expected a value"
+        elif found["type"] == "model_type":
+            reason = f"found {found['input']!r}, expected a table"
+        else:
+            reason = (
+                f"found {found['input']!r}, expected {found['msg'].lower().removeprefix('input should be ')}"
+            )
+        raise InputError(f"{where}: key {key}: {reason}") from error
+
+
+def _known_keys(schema: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    for key in path:
+        schema = cast("type[BaseModel]", schema.model_fields[str(key)].annotation)
+    return sorted(schema.model_fields)
+
+
+def _numeric_keys(tables: dict[str, Any]) -> set[str]:
+    return {
+        path
+        for path, value in _leaves(tables).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _leaves(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key, sources apart."""
+    leaves: dict[str, Any] = {}
+    for key, value in tables.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict):
+            leaves |= _leaves(value, f"{path}.") if path != "sources" else {}
+        else:
+            leaves[path] = value
+    return leaves

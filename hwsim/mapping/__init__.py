@@ -1,0 +1,1 @@
+"""How a layer is laid onto a chip: tiling, residency, steps, counts."""

@@ -1,0 +1,1 @@
+"""The power cap, its governors, power traces and temperature."""

@@ -1,0 +1,349 @@
+"""Strategies that keep a chip under its power cap, and the steady state each must reach.
+
+A governor has `levels` operating points; the last is nominal, and level x is slower by
+``x / levels``. At every window it sees what the past window cost and chooses the next level; what
+a window's energy budget does not cover is not started, whatever the level
+(`hwsim.power.governed`). So the cap always holds, and a good level is one that wastes no time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+from hwsim.energy.constants import thermal_figures
+from hwsim.engine.timeline import COMPUTE, DECODE
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class PowerCap:
+    """A limit on power averaged over aligned windows.
+
+    Parameters
+    ----------
+    cap_W : float
+    static_W : float
+        Drawn at all times and counted against the cap: leakage, standby, board.
+    window_ticks : int
+    tick_s : float
+    outside : frozenset of str
+        Components whose energy the cap does not count: DRAM, where the cap is on the die alone.
+
+    Raises
+    ------
+    InputError
+        If the cap leaves nothing to do any work with, or the window is shorter than a tick.
+    """
+
+    cap_W: float
+    static_W: float
+    window_ticks: int
+    tick_s: float
+    outside: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.window_ticks < 1:
+            raise InputError(f"power window is {self.window_ticks} ticks, expected at least 1")
+        if not self.cap_W > self.static_W:
+            raise InputError(
+                f"power cap is {self.cap_W:g} W, but leakage and standby alone draw {self.static_W:g} W, "
+                f"expected a cap above {self.static_W:g} W"
+            )
+
+    @property
+    def dynamic_W(self) -> float:
+        """What the cap leaves for work."""
+        return self.cap_W - self.static_W
+
+    @property
+    def window_s(self) -> float:
+        """Seconds of one window."""
+        return self.window_ticks * self.tick_s
+
+    @property
+    def budget_pJ(self) -> float:
+        """Dynamic energy one window may spend."""
+        return self.dynamic_W * self.window_s * 1e12
+
+
+@dataclass(frozen=True)
+class VoltageCurve:
+    """Clock against supply voltage by the alpha-power law, ``f = k (V - Vt)^alpha / V``.
+
+    Parameters
+    ----------
+    nominal_V, threshold_V, least_V : float
+        Voltage of the nominal clock, of the transistors' threshold, and the least at which
+        memories hold their content: below its clock only the clock goes down.
+    alpha : float
+        Velocity saturation: 2 for long channels, near 1.3 for short ones (Sakurai and Newton,
+        IEEE J. Solid-State Circuits 25, 1990).
+    """
+
+    nominal_V: float
+    threshold_V: float
+    least_V: float
+    alpha: float
+
+    @classmethod
+    def default(cls, nominal_V: float) -> VoltageCurve:
+        """Curve of the shipped figures through a chip's nominal voltage."""
+        value = {name: figure.value for name, figure in thermal_figures().items()}
+        return cls(
+            nominal_V,
+            value["alpha_power.threshold"],
+            value["alpha_power.least"],
+            value["alpha_power.exponent"],
+        )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold_V < self.least_V <= self.nominal_V:
+            raise InputError(
+                f"voltages are threshold {self.threshold_V:g}, least {self.least_V:g}, nominal "
+                f"{self.nominal_V:g} V, expected them to rise in this order"
+            )
+
+    def speed(self, voltage_V: float) -> float:
+        """Fraction of the nominal clock that `voltage_V` allows."""
+        return self._drive(voltage_V) / self._drive(self.nominal_V)
+
+    def voltage_V(self, speed: float) -> float:
+        """Least voltage for `speed`, a fraction of the nominal clock in 0..1."""
+        if speed <= self.speed(self.least_V):
+            return self.least_V
+        if speed >= 1.0:
+            return self.nominal_V
+        from scipy.optimize import brentq  # takes longer to import than most runs, which ask for no voltage
+
+        root = brentq(lambda volts: self.speed(volts) - speed, self.least_V, self.nominal_V, xtol=1e-15)
+        return float(root)
+
+    def _drive(self, voltage_V: float) -> float:
+        return (voltage_V - self.threshold_V) ** self.alpha / voltage_V
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a governor learns of the window that has just ended.
+
+    Parameters
+    ----------
+    core_pJ, other_pJ : float
+        Dynamic energy spent, on the core's supply at its nominal voltage, and elsewhere.
+    active : float
+        Fraction of the window in which any operation was under way.
+    held : bool
+        Whether the budget kept an operation from starting.
+    """
+
+    core_pJ: float
+    other_pJ: float
+    active: float
+    held: bool
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An operation the budget holds back: its price and its nominal duration."""
+
+    stage: int
+    ticks: int
+    core_pJ: float
+    other_pJ: float
+
+
+@dataclass(frozen=True)
+class Governor:
+    """A strategy; subclasses say what a level does.
+
+    Parameters
+    ----------
+    levels : int
+        Operating points, equally spaced in speed.
+    """
+
+    levels: int = 1
+
+    slows: ClassVar[tuple[int, ...]] = ()
+    """Stages that a lower level stretches."""
+    obeys_cap: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise InputError(f"{type(self).__name__}: {self.levels} levels, expected at least 1")
+
+    def ticks(self, stage: int, nominal: int, level: int) -> int:
+        """Duration of an operation started at `level`: whole ticks, rounded up."""
+        return -(-nominal * self.levels // level) if stage in self.slows else nominal
+
+    def core_scale(self, level: int) -> float:
+        """Energy of a core action at `level` relative to nominal."""
+        return 1.0
+
+    def next_level(self, level: int, past: Window, waiting: Sequence[Waiting], cap: PowerCap) -> int:
+        """Level of the next window.
+
+        Feedback: the past window, had it been active throughout, would have cost
+        ``energy / active``, and energy goes with the speed; so the highest level is taken that
+        fits the budget: a lower one if anything was held back, else this one or a higher.
+        Feed-forward: what waits to start must not draw more than the budget all alone.
+        """
+
+        def fits(candidate: int) -> bool:
+            spent = past.core_pJ * self.core_scale(candidate) + past.other_pJ
+            return candidate * spent <= level * cap.budget_pJ * (past.active if past.held else 1.0)
+
+        wanted = level
+        if past.active and past.held:
+            wanted = max(highest(fits, level - 1), 1)
+        elif past.active:
+            wanted = max(highest(fits, self.levels), level)
+        return min([wanted, *(self.coolest(operation, cap) for operation in waiting)])
+
+    def coolest(self, operation: Waiting, cap: PowerCap) -> int:
+        """Highest level at which an operation alone keeps to the budget.
+
+        The lowest if there is none, and the highest if the operation cannot be slowed.
+        """
+        if operation.stage not in self.slows or operation.ticks == 0:
+            return self.levels
+
+        def fits(level: int) -> bool:
+            ticks = self.ticks(operation.stage, operation.ticks, level)
+            pJ = operation.core_pJ * self.core_scale(level) + operation.other_pJ
+            return pJ * min(cap.window_ticks, ticks) <= cap.budget_pJ * ticks
+
+        return max(highest(fits, self.levels), 1)
+
+
+def highest(fits: Callable[[int], bool], levels: int) -> int:
+    """Highest level up to `levels` that fits, 0 if none does; whatever is below one that fits does."""
+    low, high = 0, levels
+    trial = levels  # most often the highest fits
+    while low < high:
+        if fits(trial):
+            low = trial
+        else:
+            high = trial - 1
+        trial = (low + high + 1) // 2
+    return low
+
+
+@dataclass(frozen=True)
+class FixedClock(Governor):
+    """The nominal clock whatever it draws: the baseline the others are held against."""
+
+    obeys_cap: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class RaceToIdle(Governor):
+    """The nominal clock until the window's budget is spent, then nothing until the next."""
+
+
+@dataclass(frozen=True)
+class ClockScaling(Governor):
+    """A slower core clock at the same voltage: the energy of an action stays."""
+
+    levels: int = 100
+    slows: ClassVar[tuple[int, ...]] = (DECODE, COMPUTE)
+
+
+@dataclass(frozen=True)
+class TileGating(Governor):
+    """Fewer tiles lit, `levels` of them in all: compute stretches, the energy of an action stays."""
+
+    levels: int = 48
+    slows: ClassVar[tuple[int, ...]] = (COMPUTE,)
+
+
+@dataclass(frozen=True)
+class Dvfs(ClockScaling):
+    """A slower core clock at the least voltage for it: core energy goes with the voltage squared.
+
+    DRAM energy, leakage and standby are left as they are.
+    """
+
+    curve: VoltageCurve = field(kw_only=True)
+
+    def core_scale(self, level: int) -> float:
+        """Energy of a core action at `level` relative to nominal: the square of the voltages' ratio."""
+        return _squared_voltage(self.curve, level / self.levels)
+
+
+@lru_cache(maxsize=4096)
+def _squared_voltage(curve: VoltageCurve, speed: float) -> float:
+    return (curve.voltage_V(speed) / curve.nominal_V) ** 2
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """A long run of equal inferences under a cap.
+
+    Parameters
+    ----------
+    level : int
+    speed : float
+        ``level / levels``: fraction of the nominal clock, or of the tiles that are lit.
+    period_s : float
+        Seconds per inference.
+    power_W : float
+        Average power that counts against the cap, static included.
+    active : float
+        Fraction of the time in which work is under way; the rest is the cap's.
+    """
+
+    level: int
+    speed: float
+    period_s: float
+    power_W: float
+    active: float
+
+
+def steady_state(
+    governor: Governor, cap: PowerCap, core_J: float, other_J: float, period_s: Callable[[int], float]
+) -> SteadyState:
+    """Closed form of the steady state that `governor` reaches.
+
+    The highest level at which power stays under the cap; if even the lowest level draws more, that
+    level with pauses, so that the period is ``energy / (cap - static)``. Holds for a load that is
+    uniform over windows: a budget that one window leaves unspent is lost to the next.
+
+    Parameters
+    ----------
+    core_J, other_J : float
+        Dynamic energy per inference that counts against the cap: core at nominal voltage, and DRAM.
+    period_s : callable
+        Seconds per inference at a level if there were no cap: from `roofs`, or from
+        `hwsim.engine.fast.steady_period` of the slowed stream. Must not grow with the level.
+    """
+
+    def energy_J(level: int) -> float:
+        return core_J * governor.core_scale(level) + other_J
+
+    def fits(level: int) -> bool:
+        return energy_J(level) <= cap.dynamic_W * period_s(level)
+
+    level = max(highest(fits, governor.levels), 1) if governor.obeys_cap else governor.levels
+    busy_s = period_s(level)
+    period = max(busy_s, energy_J(level) / cap.dynamic_W) if governor.obeys_cap else busy_s
+    power = energy_J(level) / period + cap.static_W
+    return SteadyState(level, level / governor.levels, period, power, busy_s / period)
+
+
+def roofs(governor: Governor, core_s: float, other_s: float) -> Callable[[int], float]:
+    """Period at each level of a machine limited by its core or by something that keeps its pace.
+
+    Parameters
+    ----------
+    core_s : float
+        Seconds per inference of the busiest resource that the governor slows, at nominal speed.
+    other_s : float
+        Seconds per inference of the busiest one it does not slow: DRAM.
+    """
+    return lambda level: max(core_s * governor.levels / level, other_s)

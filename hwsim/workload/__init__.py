@@ -1,0 +1,1 @@
+"""What is to be computed: layers, how their weights are stored, networks."""

@@ -1,0 +1,180 @@
+"""The shipped networks: shapes of every layer, and the stages published statistics allow.
+
+Every network comes ``dense`` (fp32) and, stored dense too, at the `PRECISIONS`; ``int8`` and
+``int4`` have a scale a filter. Those of Deep Compression also come ``pruned`` (fp32 values and
+gaps), ``shared`` (codebook indices and gaps) and ``huffman`` (both coded), from the densities and
+bit widths its tables print; the arithmetic of these stays fp32. There are no weights:
+`Workload.provenance` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hwsim.csvfile import read_rows
+from hwsim.errors import InputError
+from hwsim.workload.storage import FLOAT_BITS, stored_dense, stored_entries
+from hwsim.workload.table import load_csv, read_layer_rows, repeat_rows, workload_of
+
+if TYPE_CHECKING:
+    from hwsim.csvfile import Row
+    from hwsim.workload.layer import Layer, StoredWeights, Workload
+
+__all__ = [
+    "PRECISIONS",
+    "STAGES",
+    "describe_networks",
+    "load_csv",
+    "load_network",
+    "network_names",
+    "network_stages",
+]
+
+STAGES = ("dense", "pruned", "shared", "huffman", "int8")
+PRECISIONS = ("fp16", "bf16", "int16", "int8", "int4")
+SCALED = ("int8", "int4")
+"""Precisions so low that every filter has a scale of its own."""
+
+INDEX_COLUMNS = ("name", "table", "repeats", "published", "description")
+STATISTICS = (
+    "network",
+    "layer",
+    "weight_density",
+    "value_bits",
+    "value_bits_huffman",
+    "index_bits",
+    "index_bits_huffman",
+    "input_density",
+    "source",
+    "input_source",
+    "confidence",
+)
+
+
+class LayerStatistics(NamedTuple):
+    """What Deep Compression prints about one layer, and the density of its input."""
+
+    weight_density: float
+    value_bits: int
+    value_bits_huffman: float
+    index_bits: int
+    index_bits_huffman: float
+    input_density: float
+
+
+def network_names() -> list[str]:
+    """Names of the shipped networks."""
+    return list(_index())
+
+
+def describe_networks() -> dict[str, str]:
+    """One line about each network."""
+    return {name: row.text("description") for name, row in _index().items()}
+
+
+def network_stages(name: str) -> tuple[str, ...]:
+    """Stages a network can be loaded at: all if statistics of it are published."""
+    return STAGES if _statistics(name) else ("dense", "int8")
+
+
+def load_network(name: str, stage: str = "dense") -> Workload:
+    """Load a shipped network at one stage.
+
+    Parameters
+    ----------
+    name : str
+        One of `network_names`.
+    stage : str
+        One of `network_stages`, or of `PRECISIONS`.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, or no statistics are published for the stage.
+    """
+    row = _row(name)
+    known = dict.fromkeys((*network_stages(name), *PRECISIONS))
+    if stage not in known:
+        raise InputError(f"network {name}: no stage {stage!r}, expected one of {', '.join(known)}")
+    rows = read_layer_rows(_data() / "networks" / f"{row.text('table')}.csv")
+    shapes = workload_of(
+        repeat_rows(rows, row.integer("repeats", low=1)), name, stage, "layer shapes, no weights"
+    )
+    statistics = _statistics(name)
+    layers = tuple(_at_stage(layer, stage, statistics.get(layer.name)) for layer in shapes.layers)
+    provenance = "published statistics, no weights" if statistics else shapes.provenance
+    return replace(shapes, layers=layers, provenance=provenance)
+
+
+def _at_stage(layer: Layer, stage: str, known: LayerStatistics | None) -> Layer:
+    if known:
+        layer = replace(layer, input_density=known.input_density)
+    if stage in PRECISIONS:
+        return _at_precision(replace(layer, arithmetic=stage), stage)  # type: ignore[arg-type]
+    if stage == "dense" or known is None:
+        return layer
+    return replace(layer, weight_density=known.weight_density, weights=_compressed(layer, stage, known))
+
+
+def _at_precision(layer: Layer, stage: str) -> Layer:
+    if layer.weights is None or not layer.weight_count:
+        return layer
+    filters = layer.filters * layer.groups
+    bias = layer.weights.side_bits >= FLOAT_BITS * filters
+    stored = stored_dense(layer.weight_count, layer.operand_bits, filters, bias=bias, scales=stage in SCALED)
+    return replace(layer, weights=replace(stored, format=stage))
+
+
+def _compressed(layer: Layer, stage: str, known: LayerStatistics) -> StoredWeights:
+    count, filters = layer.weight_count, layer.filters * layer.groups
+    density, gaps = known.weight_density, known.index_bits
+    if stage == "pruned":
+        return stored_entries(stage, count, filters, density, FLOAT_BITS, gaps)
+    book = known.value_bits
+    if stage == "shared":
+        return stored_entries(stage, count, filters, density, book, gaps, codebook_bits=book)
+    return stored_entries(
+        stage,
+        count,
+        filters,
+        density,
+        known.value_bits_huffman,
+        gaps,
+        codebook_bits=book,
+        coded_gap_bits=known.index_bits_huffman,
+    )
+
+
+def _data() -> Any:
+    return resources.files("hwsim") / "data"
+
+
+@cache
+def _index() -> dict[str, Row]:
+    return {row.text("name"): row for row in read_rows(_data() / "networks" / "index.csv", INDEX_COLUMNS)}
+
+
+def _row(name: str) -> Row:
+    if name not in _index():
+        raise InputError(f"no network {name!r}, expected one of {', '.join(network_names())}")
+    return _index()[name]
+
+
+@cache
+def _statistics(name: str) -> dict[str, LayerStatistics]:
+    published = _row(name).cells["published"]
+    return {
+        row.text("layer"): LayerStatistics(
+            row.number("weight_density", 0.0, 1.0),
+            row.integer("value_bits", low=1),
+            row.number("value_bits_huffman"),
+            row.integer("index_bits", low=1),
+            row.number("index_bits_huffman"),
+            row.number("input_density", 0.0, 1.0),
+        )
+        for row in read_rows(_data() / "published_layers.csv", STATISTICS)
+        if row.text("network") == published
+    }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from compress.pipeline import Progress as Step
+    from compress.pipeline.run import Progress as Step
 
 UNBOUNDED = 10_000
 """Columns of a table that is not on a terminal: a file or a pipe gets it without line breaks."""
@@ -58,7 +58,7 @@ def print_note(text: str) -> None:
 
 @contextmanager
 def training_progress() -> Iterator[Callable[[Step], None]]:
-    """Show a bar of epochs for each step of a recipe; gives what takes `compress.pipeline.Progress`."""
+    """Show a bar of epochs for each step of a recipe; gives what takes `compress.pipeline.run.Progress`."""
     columns = (
         TextColumn("{task.description:<8}"),
         BarColumn(),

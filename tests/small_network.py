@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from compress.datasets import Dataset, Split
-from compress.network import Network, Node
+from compress.nn.datasets import Dataset, Split
+from compress.nn.network import Network, Node
 
 
 def small_problem(images: int = 400, hidden: int = 20) -> tuple[Network, Dataset]:

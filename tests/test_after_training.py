@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from compress.container import Artifact, read
-from compress.execution import executable
-from compress.models import build
+from compress.format.container import Artifact, read
+from compress.format.execution import executable
+from compress.nn.lenets import build
 from experiments.cli import main as cli
 
 

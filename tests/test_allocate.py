@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.allocate import allocations, assembled, quantize_within, tensor_losses
-from compress.execution import executable
-from compress.models import lenet_300_100
-from compress.network import Network, Node
-from compress.quantize import quantize_network
+from compress.format.execution import executable
+from compress.methods.allocate import allocations, assembled, quantize_within, tensor_losses
+from compress.methods.quantize import quantize_network
+from compress.nn.lenets import lenet_300_100
+from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 
 BITS = (2, 4, 8)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.augment import augmented, maps, shifted, warped
-from compress.datasets import load_dataset
-from compress.train import TrainConfig
+from compress.nn.augment import augmented, maps, shifted, warped
+from compress.nn.datasets import load_dataset
+from compress.nn.train import TrainConfig
 from hwsim.errors import InputError
 
 STILL = np.zeros(1), np.ones((1, 2)), np.zeros((1, 2))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.aware import QuantizationAware
-from compress.container import parse
-from compress.datasets import Dataset, Split
-from compress.execution import executable
-from compress.models import lenet_300_100
-from compress.network import Network, Node
-from compress.ops.rounding import rounded_float
-from compress.quantize import quantize_network
-from compress.recipe import QuantizeStep
-from compress.state import State
-from compress.steps import KINDS, Workbench
-from compress.train import TrainConfig, train
+from compress.format.container import parse
+from compress.format.execution import executable
+from compress.methods.aware import QuantizationAware
+from compress.methods.quantize import quantize_network
+from compress.nn.datasets import Dataset, Split
+from compress.nn.lenets import lenet_300_100
+from compress.nn.network import Network, Node
+from compress.nn.ops.rounding import rounded_float
+from compress.nn.train import TrainConfig, train
+from compress.pipeline.recipe import QuantizeStep
+from compress.pipeline.state import State
+from compress.pipeline.steps import KINDS, Workbench
 from hwsim.errors import InputError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress import zoo
-from compress.tensors import SharedTensor
+from compress.format.tensors import SharedTensor
+from compress.nn import zoo
 from experiments.bench import against_peers as bench_peers
 from experiments.bench.against_peers import Streams, ask, entropy_bits, levels_of, mask_bound_bytes
 

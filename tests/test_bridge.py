@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress import zoo
-from compress.bridge import FUNCTIONS, TABLE_KINDS, container_bits, workload_of
-from compress.container import Artifact
-from compress.counting import macs
-from compress.models import build
-from compress.network import Network, Node
-from compress.quantize import quantize_network
-from compress.tensors import SharedTensor
+from compress.format.container import Artifact
+from compress.format.tensors import SharedTensor
+from compress.lowering import FUNCTIONS, TABLE_KINDS, container_bits, workload_of
+from compress.methods.quantize import quantize_network
+from compress.nn import zoo
+from compress.nn.counting import macs
+from compress.nn.lenets import build
+from compress.nn.network import Network, Node
 from experiments.runs.workloads import open_workloads
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress import cluster
-from compress.cluster import kmeans
+from compress.methods import cluster
+from compress.methods.cluster import kmeans
 from hwsim.errors import InputError
 
 VALUES = st.lists(st.integers(-40, 40).map(lambda i: i / 8), min_size=1, max_size=9)

@@ -9,13 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from compress.container import Artifact
-from compress.datasets import load_dataset
-from compress.execution import executable
-from compress.models import build
-from compress.network import Network, Node
-from compress.quantize import quantize_network
-from compress.tensors import SharedTensor
+from compress.format.container import Artifact
+from compress.format.execution import executable
+from compress.format.tensors import SharedTensor
+from compress.methods.quantize import quantize_network
+from compress.nn.datasets import load_dataset
+from compress.nn.lenets import build
+from compress.nn.network import Network, Node
 from experiments.cli import main as cli
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compress.container import Artifact
-from compress.models import build
+from compress.format.container import Artifact
+from compress.nn.lenets import build
 from experiments.cli import main as cli
 from experiments.runs.compare import HOLDS, Side, compare, most_frugal
 from experiments.runs.names import label_of, models_of, parse_run, report_of

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compress.bridge import workload_of
-from compress.container import Artifact
-from compress.datasets import load_dataset
-from compress.models import build
-from compress.statistics import input_densities
+from compress.format.container import Artifact
+from compress.lowering import workload_of
+from compress.nn.datasets import load_dataset
+from compress.nn.lenets import build
+from compress.nn.statistics import input_densities
 from experiments.figures import residency_cliff as cliff_figure
 from experiments.studies import fifo_depth, residency_cliff, sparsity_bits, waterfall, when_not
 from hwsim.machine.chip import load_chip

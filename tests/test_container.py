@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compress import container
-from compress.container import Artifact, parse, read
-from compress.inspect import inspect, table, verify
-from compress.models import build
-from compress.network import Network, Node
-from compress.sparse import SEGMENT_BYTES
-from compress.tensors import Coding, DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
-from compress.topology import Topology
+from compress.format import container
+from compress.format.container import Artifact, parse, read
+from compress.format.inspect import inspect, table, verify
+from compress.format.sparse import SEGMENT_BYTES
+from compress.format.tensors import Coding, DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
+from compress.format.topology import Topology
+from compress.nn.lenets import build
+from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from compress.tensors import StoredTensor
+    from compress.format.tensors import StoredTensor
 
 
 def one_layer(tensor: StoredTensor, *, stage: str = "shared") -> Artifact:

@@ -15,8 +15,8 @@ from compress.codecs import context
 from compress.codecs.alphabet import alphabet_of
 from compress.codecs.bits import padded
 from compress.codecs.context import Neighbours
-from compress.fields import Reader, Writer
-from compress.mixed import neighbours_of, read_mixed, write_mixed
+from compress.format.fields import Reader, Writer
+from compress.format.mixed import neighbours_of, read_mixed, write_mixed
 from hwsim.errors import InputError
 
 CODEBOOK = np.concatenate([np.arange(-7, 0), np.arange(1, 9)]).astype(np.float32)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress.datasets import IDX_FILES, MNIST_FILE, load_dataset
+from compress.nn.datasets import IDX_FILES, MNIST_FILE, load_dataset
 from hwsim.errors import InputError
 
 ORIGINAL_MD5 = {
@@ -197,6 +197,6 @@ def test_damaged_gzip_is_refused(tmp_path, cut):
 def test_damaged_package_file_is_told(tmp_path, monkeypatch):
     path = tmp_path / "mnist.npz"
     path.write_bytes(npz())
-    monkeypatch.setattr("compress.datasets.MNIST_FILE", path)
+    monkeypatch.setattr("compress.nn.datasets.MNIST_FILE", path)
     with pytest.raises(InputError, match=r"damaged, its SHA-256 is .*, expected 06af5dfe"):
         load_dataset("mnist")

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compress.bridge import container_bits, workload_of
-from compress.container import read
-from compress.datasets import Split, load_dataset
-from compress.pipeline import compress
-from compress.recipe import load_recipe
+from compress.format.container import read
+from compress.lowering import container_bits, workload_of
+from compress.nn.datasets import Split, load_dataset
+from compress.pipeline.recipe import load_recipe
+from compress.pipeline.run import compress
 from experiments.runs.record import recording
 from experiments.studies.demo import STAGES, run_demo, shortened
 from hwsim.machine.chip import load_chip

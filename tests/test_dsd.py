@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_network import small_problem
 
-from compress.dsd import Schedule, dense_sparse_dense
-from compress.train import TrainConfig, evaluate, train
+from compress.methods.dsd import Schedule, dense_sparse_dense
+from compress.nn.train import TrainConfig, evaluate, train
 from hwsim.errors import InputError
 
 CONFIG = TrainConfig(epochs=2, batch=20, learning_rate=0.1)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import typer
 
-from compress.container import Artifact
-from compress.models import build
+from compress.format.container import Artifact
+from compress.nn.lenets import build
 from experiments.cli import main as cli
 from experiments.cli import show as showing
 from experiments.runs.record import recording

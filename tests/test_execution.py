@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.container import Artifact
-from compress.execution import executable
-from compress.network import Network, Node
-from compress.quantize import quantize_network
-from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
+from compress.format.container import Artifact
+from compress.format.execution import executable
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
+from compress.methods.quantize import quantize_network
+from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from onnx_support import onnx, reference, relative_error
 
-from compress.container import Artifact
-from compress.execution import executable
-from compress.export import export
-from compress.network import Network, Node
-from compress.onnx import import_onnx
-from compress.onnx.spelling import SPELLINGS
-from compress.ops import OPS, integer, rounding, stored
-from compress.quantize import quantize_network
-from compress.tensors import PrunedTensor, QuantizedTensor, SharedTensor
-from compress.zoo import build
+from compress.format.container import Artifact
+from compress.format.execution import executable
+from compress.format.tensors import PrunedTensor, QuantizedTensor, SharedTensor
+from compress.interop.export import export
+from compress.interop.onnx import import_onnx
+from compress.interop.onnx.spelling import SPELLINGS
+from compress.methods.quantize import quantize_network
+from compress.nn.network import Network, Node
+from compress.nn.ops import OPS, integer, rounding, stored
+from compress.nn.zoo import build
 from hwsim.errors import InputError
 
 RNG = np.random.default_rng(30)
@@ -232,7 +232,7 @@ def test_large_networks_of_the_zoo(name, tmp_path):
 
 
 def test_published_squeezenet(tmp_path):
-    from compress.han_import import import_han
+    from compress.interop.han import import_han
 
     default = Path(__file__).parents[2] / "shared/data/squeezenet_deep_compression/compressed_SqueezeNet.net"
     published = Path(os.environ.get("HWSIM_SQUEEZENET", default))

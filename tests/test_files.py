@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compress.files import replacing, write_bytes, write_text
+from compress.io.files import replacing, write_bytes, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compress.container import Artifact, read
-from compress.datasets import load_dataset
-from compress.models import build
-from compress.recipe import recipe_names
-from compress.train import evaluate
+from compress.format.container import Artifact, read
+from compress.nn.datasets import load_dataset
+from compress.nn.lenets import build
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import recipe_names
 from experiments.cli import main as cli
 from experiments.figures import frontier as figures
 from experiments.studies import frontier

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.container import Artifact, parse
-from compress.han_import import import_han, parse_han, preprocess
-from compress.recode import compact, recode
-from compress.tensors import SharedTensor
-from compress.zoo import build
+from compress.format.container import Artifact, parse
+from compress.format.recode import compact, recode
+from compress.format.tensors import SharedTensor
+from compress.interop.han import import_han, parse_han, preprocess
+from compress.nn.zoo import build
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
 from hwsim.workload.networks import STATISTICS

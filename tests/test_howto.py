@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compress.recipe import KINDS, Recipe, Training
+from compress.pipeline.recipe import KINDS, Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?:\{code-block\} )?(\w+)\n(?::caption: (\S+)( \(added\))?\n\n)?(.*?)```", re.DOTALL)

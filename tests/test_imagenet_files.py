@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.paper_table import published_layers
+from compress.format.paper_table import published_layers
 from experiments.studies.imagenet_files import NETWORKS, WAYS, file_table, synthetic
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.models import MODELS, build
+from compress.nn.lenets import MODELS, build
 from hwsim.errors import InputError
 
 

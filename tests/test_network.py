@@ -7,8 +7,8 @@ import weakref
 import numpy as np
 import pytest
 
-from compress.network import MAX_ELEMENTS, Network, Node
-from compress.ops import OPS, Op
+from compress.nn.network import MAX_ELEMENTS, Network, Node
+from compress.nn.ops import OPS, Op
 from hwsim.errors import InputError
 
 

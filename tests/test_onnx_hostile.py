@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_support import TensorProto, helper, model, numpy_helper, onnx
 
-from compress.onnx import import_onnx, import_onnx_bytes
+from compress.interop.onnx import import_onnx, import_onnx_bytes
 from hwsim.errors import InputError
 
 X = {"x": ["n", 4]}

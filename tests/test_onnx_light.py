@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx_support import numpy_helper, onnx, reference, relative_error
 
-from compress.counting import macs
-from compress.onnx import import_onnx, import_onnx_bytes
+from compress.interop.onnx import import_onnx, import_onnx_bytes
+from compress.nn.counting import macs
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 

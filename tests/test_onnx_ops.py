@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx_support import helper, model, reference
 
-from compress.onnx import import_onnx_bytes
-from compress.onnx.importing import CONVERTERS
+from compress.interop.onnx import import_onnx_bytes
+from compress.interop.onnx.importing import CONVERTERS
 from hwsim.errors import InputError
 
 RNG = np.random.default_rng(20)

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from onnx_support import onnx, reference
 
-from compress.onnx import import_onnx
+from compress.interop.onnx import import_onnx
 
 
 def shipped(package: str, path: str) -> Path:

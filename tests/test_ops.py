@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.network import Network, Node
-from compress.ops import OPS, Context
-from compress.ops.loss import softmax_cross_entropy
-from compress.ops.window import Window
+from compress.nn.network import Network, Node
+from compress.nn.ops import OPS, Context
+from compress.nn.ops.loss import softmax_cross_entropy
+from compress.nn.ops.window import Window
 from hwsim.errors import InputError
 
 some = settings(deadline=None, max_examples=25)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.container import Artifact
-from compress.models import build
-from compress.paper_table import paper_table
-from compress.share import share
+from compress.format.container import Artifact
+from compress.format.paper_table import paper_table
+from compress.methods.share import share
+from compress.nn.lenets import build
 
 
 def layouts():

@@ -7,16 +7,16 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from compress import pipeline
-from compress.container import parse
-from compress.datasets import Dataset, Split
-from compress.execution import executable
-from compress.network import Network, Node
-from compress.pipeline import compress
-from compress.recipe import Recipe
-from compress.state import State, load, save
-from compress.tensors import DenseTensor, PrunedTensor, SharedTensor
-from compress.train import evaluate
+from compress.format.container import parse
+from compress.format.execution import executable
+from compress.format.tensors import DenseTensor, PrunedTensor, SharedTensor
+from compress.nn.datasets import Dataset, Split
+from compress.nn.network import Network, Node
+from compress.nn.train import evaluate
+from compress.pipeline import run as pipeline
+from compress.pipeline.recipe import Recipe
+from compress.pipeline.run import compress
+from compress.pipeline.state import State, load, save
 from hwsim.errors import InputError
 
 TRAIN = {"kind": "train", "epochs": 3, "batch": 20}
@@ -67,7 +67,7 @@ DATA = Dataset("rows", rows(300, 0), rows(0, 1), rows(200, 2), "none")
 @pytest.fixture(autouse=True)
 def _tiny_network(monkeypatch):
     monkeypatch.setattr(pipeline, "build", lambda name, rng: tiny(rng))
-    monkeypatch.setattr("compress.models.MODELS", {"tiny": tiny})
+    monkeypatch.setattr("compress.nn.lenets.MODELS", {"tiny": tiny})
 
 
 def files(chosen: Recipe, **options) -> list[bytes]:

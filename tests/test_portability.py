@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compress import records
+from compress.format import records
 
 ROOT = Path(__file__).parents[1]
 MODULES = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from small_network import small_problem
 
-from compress.prune import (
+from compress.methods.prune import (
     GradualPruning,
     global_masks,
     gradual_density,
@@ -21,7 +21,7 @@ from compress.prune import (
     top_mask,
     weights_of,
 )
-from compress.train import TrainConfig, train
+from compress.nn.train import TrainConfig, train
 from hwsim.errors import InputError
 
 WEIGHTS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-4, 4))

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from compress.container import parse
-from compress.datasets import load_dataset
-from compress.execution import executable
-from compress.models import build
-from compress.network import Network, Node
-from compress.quantize import quantize, quantize_network, scale_of
-from compress.recipe import TrainStep
-from compress.state import State
-from compress.train import evaluate
+from compress.format.container import parse
+from compress.format.execution import executable
+from compress.methods.quantize import quantize, quantize_network, scale_of
+from compress.nn.datasets import load_dataset
+from compress.nn.lenets import build
+from compress.nn.network import Network, Node
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import TrainStep
+from compress.pipeline.state import State
 from experiments.studies.training import follow
 from hwsim.errors import InputError
 

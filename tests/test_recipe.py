@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compress.models import MODELS
-from compress.recipe import load_recipe, recipe_names
-from compress.train import TrainConfig
+from compress.nn.lenets import MODELS
+from compress.nn.train import TrainConfig
+from compress.pipeline.recipe import load_recipe, recipe_names
 from hwsim.errors import InputError
 
 GOOD = """

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from small_network import small_problem
 
-from compress.container import Artifact, parse
-from compress.quantize import quantize_network
-from compress.recode import recode
-from compress.tensors import SharedTensor
+from compress.format.container import Artifact, parse
+from compress.format.recode import recode
+from compress.format.tensors import SharedTensor
+from compress.methods.quantize import quantize_network
 from hwsim.errors import InputError
 
 CODINGS = ("fixed", "huffman", "context", "smallest")

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from compress.least_squares import fit_codebook, fit_weights, problem
-from compress.network import Network, Node
-from compress.reconstruct import agreement, compress_after_training
-from compress.tensors import SharedTensor
+from compress.format.tensors import SharedTensor
+from compress.methods.least_squares import fit_codebook, fit_weights, problem
+from compress.methods.reconstruct import agreement, compress_after_training
+from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 
 RNG = np.random.default_rng(50)
@@ -34,7 +34,7 @@ def solved(x: np.ndarray, y: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def test_masked_weights_are_the_least_squares_solution(monkeypatch):
-    monkeypatch.setattr("compress.least_squares.RIDGE", 1e-9)
+    monkeypatch.setattr("compress.methods.least_squares.RIDGE", 1e-9)
     x, weight = correlated(400, 12), RNG.standard_normal((5, 12)).astype(np.float32)
     y = x @ weight.T + 0.1 * RNG.standard_normal((400, 5)).astype(np.float32) + 3
     mask = RNG.random((5, 12)) < 0.5
@@ -47,7 +47,7 @@ def test_masked_weights_are_the_least_squares_solution(monkeypatch):
 
 
 def test_codebook_is_the_least_squares_solution(monkeypatch):
-    monkeypatch.setattr("compress.least_squares.RIDGE", 1e-9)
+    monkeypatch.setattr("compress.methods.least_squares.RIDGE", 1e-9)
     x, labels = correlated(300, 9), RNG.integers(0, 4, (6, 9))
     true = np.array([0, -1.5, 0.25, 2.0])
     y = (x @ true[labels].T).astype(np.float32)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compress.network import Network, Node
+from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList

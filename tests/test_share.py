@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_network import small_problem
 
-from compress.share import CentroidTuning, MovingLabels, share
-from compress.train import TrainConfig, train
+from compress.methods.share import CentroidTuning, MovingLabels, share
+from compress.nn.train import TrainConfig, train
 from hwsim.errors import InputError
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from compress.network import Network, Node
-from compress.statistics import ActivationStatistics, activation_statistics, input_densities
+from compress.nn.network import Network, Node
+from compress.nn.statistics import ActivationStatistics, activation_statistics, input_densities
 
 
 def test_densities_of_a_network_worked_by_hand():

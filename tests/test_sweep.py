@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compress.container import Artifact
-from compress.models import build
+from compress.format.container import Artifact
+from compress.nn.lenets import build
 from experiments.cli import main as cli
 from experiments.runs.assumed_stages import USUAL, Assumed, assumed_stage
 from experiments.runs.record import sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, rows_of
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, rows_of
 from hwsim.errors import InputError
 
 

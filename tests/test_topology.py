@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.fields import WORDS, Reader, Writer
-from compress.models import build
-from compress.network import INPUT, Node
-from compress.topology import Topology, read_topology, write_topology
+from compress.format.fields import WORDS, Reader, Writer
+from compress.format.topology import Topology, read_topology, write_topology
+from compress.nn.lenets import build
+from compress.nn.network import INPUT, Node
 from hwsim.errors import InputError
 
 

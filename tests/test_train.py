@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compress.augment import shifted
-from compress.datasets import Dataset, Split, load_dataset
-from compress.models import build
-from compress.network import Network, Node
-from compress.ops.loss import softmax_cross_entropy
-from compress.optim import SCHEDULES, SGD, Adam
-from compress.train import Constraint, TrainConfig, evaluate, train, with_dropout
+from compress.nn.augment import shifted
+from compress.nn.datasets import Dataset, Split, load_dataset
+from compress.nn.lenets import build
+from compress.nn.network import Network, Node
+from compress.nn.ops.loss import softmax_cross_entropy
+from compress.nn.optim import SCHEDULES, SGD, Adam
+from compress.nn.train import Constraint, TrainConfig, evaluate, train, with_dropout
 from hwsim.errors import InputError
 
 

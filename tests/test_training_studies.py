@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compress.models import lenet_300_100
-from compress.recipe import TrainStep
-from compress.state import State
+from compress.nn.lenets import lenet_300_100
+from compress.pipeline.recipe import TrainStep
+from compress.pipeline.state import State
 from experiments.studies import (
     density,
     dsd,

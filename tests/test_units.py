@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.models import build
-from compress.network import Network, Node
-from compress.units import remove, silence
+from compress.methods.units import remove, silence
+from compress.nn.lenets import build
+from compress.nn.network import Network, Node
 
 
 def chain(weights: list[list[list[float]]], biases: list[list[float]], relu: bool = True) -> Network:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.counting import macs
-from compress.folding import fold
-from compress.zoo import ZOO, build
-from compress.zoo.transformer import LLAMA_7B, causal_mask, llama_decode, llama_prefill, rotary
+from compress.nn.counting import macs
+from compress.nn.folding import fold
+from compress.nn.zoo import ZOO, build
+from compress.nn.zoo.transformer import LLAMA_7B, causal_mask, llama_decode, llama_prefill, rotary
 from hwsim.errors import InputError
 
 PUBLISHED = {
@@ -98,7 +98,7 @@ def test_folding_batch_normalisation_changes_nothing(name):
 def test_decode_continues_prefill(monkeypatch):
     """The last of five tokens gets the same output alone, given keys and values of the four before."""
     small = {"width": 16, "heads": 2, "hidden": 24}
-    monkeypatch.setattr("compress.zoo.transformer.LLAMA_7B", small)
+    monkeypatch.setattr("compress.nn.zoo.transformer.LLAMA_7B", small)
     whole = llama_prefill(np.random.default_rng(6), tokens=5)
     x = np.random.default_rng(7).standard_normal((1, 5, 16), np.float32)
     seen = {}

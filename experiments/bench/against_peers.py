@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compress import zoo
-from compress.arrays import write_npz
-from compress.cluster import kmeans
 from compress.codecs import gaps, huffman
 from compress.codecs.bits import padded
-from compress.fields import Reader, Writer
-from compress.mixed import read_mixed, write_mixed
-from compress.models import build
-from compress.prune import kept_count, top_mask
-from compress.recipe import PruneStep, TrainStep
-from compress.share import share
-from compress.sparse import read_sparse, write_sparse
-from compress.state import State
-from compress.train import TrainConfig, train
+from compress.format.fields import Reader, Writer
+from compress.format.mixed import read_mixed, write_mixed
+from compress.format.sparse import read_sparse, write_sparse
+from compress.io.npz import write_npz
+from compress.methods.cluster import kmeans
+from compress.methods.prune import kept_count, top_mask
+from compress.methods.share import share
+from compress.nn import zoo
+from compress.nn.lenets import build
+from compress.nn.train import TrainConfig, train
+from compress.pipeline.recipe import PruneStep, TrainStep
+from compress.pipeline.state import State
 from experiments.bench.measuring import Measurement, cpu_s, peak_B, run_child
 from experiments.bench.peers import libraries
 from experiments.console import print_json, print_note
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from compress.tensors import SharedTensor
+    from compress.format.tensors import SharedTensor
 
 Answer = dict[str, Any]
 

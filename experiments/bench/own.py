@@ -299,7 +299,7 @@ def files() -> list[Measurement]:
 
 FILES = f"""
 import time
-from compress.container import parse
+from compress.format.container import parse
 from experiments.studies.imagenet_files import WAYS, artifact_of, synthetic_tensors
 artifact = artifact_of("{{network}}", synthetic_tensors("{{network}}", 0.0), WAYS[1])
 marks = [time.process_time()]

@@ -12,8 +12,8 @@ from experiments.cli.convert import coding_of
 from experiments.cli.options import AsJson, Model, Output
 
 if TYPE_CHECKING:
-    from compress.container import Artifact
-    from compress.quantize import Calibration
+    from compress.format.container import Artifact
+    from compress.methods.quantize import Calibration
     from experiments.runs.after_training import Version
 
 HEADER = [
@@ -46,7 +46,7 @@ def shrink(
     as_json: AsJson = False,
 ) -> None:
     """Prune and share a trained network, repairing each layer on a few unlabelled inputs."""
-    from compress.container import read
+    from compress.format.container import read
     from experiments.runs import after_training
     from hwsim.machine.chip import load_chip
 
@@ -77,8 +77,8 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Round weights and activations of a trained network to integers, and execute it on them."""
-    from compress.container import read
-    from compress.quantize import Calibration
+    from compress.format.container import read
+    from compress.methods.quantize import Calibration
     from experiments.runs import after_training
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
@@ -152,7 +152,7 @@ def _row(version: Version, dense_B: int) -> list[str]:
 
 def _widths(artifact: Artifact) -> dict[str, int]:
     """Bits of each quantized layer."""
-    from compress.tensors import QuantizedTensor
+    from compress.format.tensors import QuantizedTensor
 
     return {
         node.name: tensor.bits

@@ -97,10 +97,10 @@ def _equally_accurate(points: list[Point], dataset: str) -> tuple[Side, Side]:
     """Execute every model of both sides on the test images, and choose."""
     from dataclasses import replace
 
-    from compress.container import read
-    from compress.datasets import load_dataset
-    from compress.execution import executable
-    from compress.train import evaluate
+    from compress.format.container import read
+    from compress.format.execution import executable
+    from compress.nn.datasets import load_dataset
+    from compress.nn.train import evaluate
     from experiments.runs.compare import most_frugal
     from experiments.runs.names import models_of
 

@@ -10,8 +10,8 @@ import typer
 from experiments.cli.options import Output
 
 if TYPE_CHECKING:
-    from compress.container import Artifact
-    from compress.tensors import Coding
+    from compress.format.container import Artifact
+    from compress.format.tensors import Coding
 
 
 def import_(
@@ -23,8 +23,8 @@ def import_(
     ] = None,
 ) -> None:
     """Import an ONNX model as a dense .dcz file."""
-    from compress.container import Artifact
-    from compress.onnx import import_onnx
+    from compress.format.container import Artifact
+    from compress.interop.onnx import import_onnx
 
     network = import_onnx(model, dict(_shape(text) for text in shape or []))
     _save(Artifact.of(network, "dense"), output)
@@ -37,7 +37,7 @@ def import_han(
     output: Output,
 ) -> None:
     """Import the SqueezeNet that the authors of Deep Compression published."""
-    from compress.han_import import import_han as read_published
+    from compress.interop.han import import_han as read_published
 
     _save(read_published(model), output)
 
@@ -48,8 +48,8 @@ def recode(
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
 ) -> None:
     """Code shared or quantized weights another way, bit for bit the same."""
-    from compress.container import read
-    from compress.recode import recode as coded_anew
+    from compress.format.container import read
+    from compress.format.recode import recode as coded_anew
 
     _save(coded_anew(read(model)[0], coding_of(coding)), output)
 
@@ -59,8 +59,8 @@ def export(
     output: Output,
 ) -> None:
     """Write the network as .onnx, or its decoded weights as .safetensors or .npz."""
-    from compress.container import read
-    from compress.export import export as write
+    from compress.format.container import read
+    from compress.interop.export import export as write
     from experiments.console import print_line
 
     size = write(read(model)[0], output)
@@ -77,7 +77,7 @@ def coding_of(text: str) -> Coding:
     """
     from typing import get_args
 
-    from compress.tensors import Coding
+    from compress.format.tensors import Coding
     from hwsim.errors import InputError
 
     if text not in get_args(Coding):

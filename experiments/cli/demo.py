@@ -29,8 +29,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Train, compress, execute and simulate: from images to joules."""
-    from compress.datasets import load_dataset
-    from compress.recipe import load_recipe, recipe_names
+    from compress.nn.datasets import load_dataset
+    from compress.pipeline.recipe import load_recipe, recipe_names
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, training_progress
     from experiments.runs.record import recording

@@ -33,9 +33,9 @@ def execute(
     """Execute a file on inputs and print the best classes; quantized layers run on integers."""
     import numpy as np
 
-    from compress.container import read
-    from compress.execution import executable
-    from compress.files import replacing
+    from compress.format.container import read
+    from compress.format.execution import executable
+    from compress.io.files import replacing
     from experiments.console import print_json, print_line, print_table
     from experiments.runs.after_training import load_inputs
     from hwsim.errors import InputError

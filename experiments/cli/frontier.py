@@ -32,7 +32,7 @@ def frontier(
     as_json: AsJson = False,
 ) -> None:
     """Execute finished files and draw their error against their bytes, beside published results."""
-    from compress.datasets import load_dataset
+    from compress.nn.datasets import load_dataset
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.runs.record import recording, sha256

@@ -8,7 +8,7 @@ import typer
 from experiments.cli.options import AsJson, Data, Model, Output, Show
 
 if TYPE_CHECKING:
-    from compress.network import Network
+    from compress.nn.network import Network
 
 
 def compress(
@@ -27,10 +27,10 @@ def compress(
     ] = None,
 ) -> None:
     """Train and compress a network as a recipe says, and write the model."""
-    from compress.datasets import load_dataset
-    from compress.files import make_folder
-    from compress.pipeline import compress as follow
-    from compress.recipe import load_recipe
+    from compress.io.files import make_folder
+    from compress.nn.datasets import load_dataset
+    from compress.pipeline.recipe import load_recipe
+    from compress.pipeline.run import compress as follow
     from experiments.console import print_line, training_progress
     from hwsim.errors import InputError
 
@@ -51,8 +51,8 @@ def compress(
 
 def inspect(model: Model, as_json: AsJson = False) -> None:
     """Print the bytes of each layer by stream, and how much smaller they are than dense fp32."""
-    from compress.container import read
-    from compress.inspect import table
+    from compress.format.container import read
+    from compress.format.inspect import table
     from experiments.console import print_json, print_table
 
     artifact, layout = read(model)
@@ -97,7 +97,7 @@ def _bytes_by_stream(tensors: list[dict[Any, Any]]) -> tuple[list[str], list[lis
 
 def verify(model: Model, as_json: AsJson = False) -> None:
     """Check that a file is whole and that the network in it can be executed."""
-    from compress.inspect import verify as check
+    from compress.format.inspect import verify as check
     from experiments.console import print_json, print_line
 
     layout = check(model)
@@ -109,8 +109,8 @@ def verify(model: Model, as_json: AsJson = False) -> None:
 
 def _classifier(network: "Network") -> "Network":
     """Check that a network scores each class of the data sets."""
-    from compress.datasets import CLASSES
-    from compress.train import require_classifier
+    from compress.nn.datasets import CLASSES
+    from compress.nn.train import require_classifier
 
     require_classifier(network, CLASSES)
     return network
@@ -125,10 +125,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Execute a file on test images and print its error; quantized layers run on integers."""
-    from compress.container import read
-    from compress.datasets import load_dataset
-    from compress.execution import executable
-    from compress.train import evaluate as error_of
+    from compress.format.container import read
+    from compress.format.execution import executable
+    from compress.nn.datasets import load_dataset
+    from compress.nn.train import evaluate as error_of
     from experiments.console import print_json, print_line
 
     network = _classifier(executable(read(model)[0], stored=stored))
@@ -151,9 +151,9 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Prune one layer at a time, without retraining, and draw the error: which layers can be pruned?"""
-    from compress.container import read
-    from compress.datasets import load_dataset
-    from compress.execution import require_floating
+    from compress.format.container import read
+    from compress.format.execution import require_floating
+    from compress.nn.datasets import load_dataset
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.figures import style

@@ -300,7 +300,7 @@ def _explain(report: Report, component: str) -> None:
 def _write_layers(path: Path, reports: list[Report]) -> None:
     import pandas as pd
 
-    from compress.files import write_text
+    from compress.io.files import write_text
 
     tables = [report.layers.assign(stage=report.workload.stage) for report in reports]
     write_text(path, pd.concat(tables).to_csv(index=False, lineterminator="\n"))
@@ -309,7 +309,7 @@ def _write_layers(path: Path, reports: list[Report]) -> None:
 def _write_trace(path: Path, reports: list[Report]) -> None:
     import json
 
-    from compress.files import write_text
+    from compress.io.files import write_text
     from experiments.runs.timelines import trace_of
 
     write_text(path, json.dumps(trace_of(reports)) + "\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from compress.files import write_bytes
+from compress.io.files import write_bytes
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress.datasets import load_dataset
-from compress.models import build
-from compress.train import TrainConfig, train
+from compress.nn.datasets import load_dataset
+from compress.nn.lenets import build
+from compress.nn.train import TrainConfig, train
 from experiments.labs.answers import ANSWERS
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from compress.datasets import Dataset
-    from compress.network import Network
+    from compress.nn.datasets import Dataset
+    from compress.nn.network import Network
 
 IMAGES = 10_000
 """Training images of the labs: enough for an error of 4%, and a second of work."""

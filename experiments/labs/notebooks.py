@@ -7,7 +7,7 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from compress.files import make_folder, write_text
+from compress.io.files import make_folder, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from joblib import Parallel, delayed
 from plotly.offline import get_plotlyjs
 
-from compress.files import write_text
+from compress.io.files import write_text
 from experiments.figures import style
 from experiments.page.grid import Grid, stage_grid
 from experiments.page.lessons import LESSONS

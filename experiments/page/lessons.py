@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.codecs import huffman
-from compress.share import share
+from compress.methods.share import share
 from experiments.page.pruning import pruning
 from experiments.page.settings import NETWORKS
 from experiments.studies.energy_ladder import ladder

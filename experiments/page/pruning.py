@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress.datasets import load_dataset
-from compress.dsd import Schedule, dense_sparse_dense
-from compress.models import build
-from compress.prune import layer_masks, weights_of
-from compress.train import TrainConfig, evaluate
+from compress.methods.dsd import Schedule, dense_sparse_dense
+from compress.methods.prune import layer_masks, weights_of
+from compress.nn.datasets import load_dataset
+from compress.nn.lenets import build
+from compress.nn.train import TrainConfig, evaluate
 from hwsim.workload.storage import FLOAT_BITS, stored_entries
 
 if TYPE_CHECKING:
-    from compress.datasets import Dataset
-    from compress.network import Network
+    from compress.nn.datasets import Dataset
+    from compress.nn.network import Network
 
 IMAGES, HELD_OUT = 10_000, 5_000
 DENSITIES = (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compress.allocate import quantize_within
-from compress.arrays import read_npy
-from compress.bridge import workload_of
-from compress.execution import executable, require_floating
-from compress.folding import fold
-from compress.prune import WEIGHTED_OPS
-from compress.quantize import quantize_network
-from compress.reconstruct import agreement, compress_after_training
-from compress.statistics import input_densities
+from compress.format.execution import executable, require_floating
+from compress.io.npz import read_npy
+from compress.lowering import workload_of
+from compress.methods.allocate import quantize_within
+from compress.methods.prune import WEIGHTED_OPS
+from compress.methods.quantize import quantize_network
+from compress.methods.reconstruct import agreement, compress_after_training
+from compress.nn.folding import fold
+from compress.nn.statistics import input_densities
 from hwsim.errors import InputError
 from hwsim.run import simulate
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from compress.container import Artifact
-    from compress.layout import Layout
-    from compress.network import Network
-    from compress.quantize import Calibration
-    from compress.reconstruct import Agreement
-    from compress.topology import Topology
+    from compress.format.container import Artifact
+    from compress.format.layout import Layout
+    from compress.format.topology import Topology
+    from compress.methods.quantize import Calibration
+    from compress.methods.reconstruct import Agreement
+    from compress.nn.network import Network
     from hwsim.machine.chip import Chip
     from hwsim.run import Report
     from hwsim.workload.layer import Workload
@@ -103,7 +103,7 @@ def quantize(
     bits : int
         Of weights and of what layers read, 2 to 8.
     calibration : str
-        See `compress.quantize.quantize_network`.
+        See `compress.methods.quantize.quantize_network`.
     max_bytes, max_J : int, float, optional
         Of the file, or of an inference on the chip: layers get fewer than `bits` to stay within it.
 

@@ -26,7 +26,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compress.files import write_bytes, write_text
+from compress.io.files import write_bytes, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -60,8 +60,8 @@ def usual_stage(name: str) -> str:
 
 
 def _from_dcz(path: Path, inputs: Path | None) -> Workload:
-    from compress.bridge import workload_of
-    from compress.container import read
+    from compress.format.container import read
+    from compress.lowering import workload_of
 
     artifact, layout = read(path)
     if inputs is None:

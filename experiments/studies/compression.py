@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress.datasets import load_dataset
-from compress.files import write_bytes
+from compress.io.files import write_bytes
+from compress.nn.datasets import load_dataset
 from experiments.figures import frontier as figures
 from experiments.figures.style import save
 from experiments.runs.record import REFERENCE, sha256
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from compress.datasets import Dataset
+    from compress.nn.datasets import Dataset
     from experiments.runs.record import Run
 
 BOUNDS_PCT = {"lenet300": (1.2, 1.64), "lenet5": (0.75, 0.8, 1.0)}

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from compress.bridge import workload_of
-from compress.container import read
-from compress.execution import executable
-from compress.pipeline import compress
-from compress.recipe import Training
-from compress.statistics import input_densities
-from compress.train import evaluate
+from compress.format.container import read
+from compress.format.execution import executable
+from compress.lowering import workload_of
+from compress.nn.statistics import input_densities
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import Training
+from compress.pipeline.run import compress
 from experiments.figures import energy as energy_figure
 from experiments.runs.timelines import trace_of
 from hwsim.machine.chip import load_chip
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from compress.datasets import Dataset
-    from compress.pipeline import OnProgress
-    from compress.recipe import Recipe
+    from compress.nn.datasets import Dataset
+    from compress.pipeline.recipe import Recipe
+    from compress.pipeline.run import OnProgress
     from experiments.runs.record import Run
 
 SMALL_CHIP, LARGE_CHIP = "edge", "reference_250w"
@@ -83,7 +83,7 @@ def run_demo(
     dataset : Dataset
     seed : int
     on_progress : callable
-        Told of each epoch; see `compress.pipeline.Progress`.
+        Told of each epoch; see `compress.pipeline.run.Progress`.
     """
     rows = [*compressed_rows(run.folder, recipe, dataset, seed, on_progress), *published_rows()]
     run.write_csv("stages.csv", pd.DataFrame([row.figures() for row in rows]))

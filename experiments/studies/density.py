@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from compress.models import build
-from compress.recipe import PruneStep, TrainStep
-from compress.state import State
-from compress.train import evaluate
+from compress.nn.lenets import build
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import PruneStep, TrainStep
+from compress.pipeline.state import State
 from experiments.figures import density as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from compress.dsd import Schedule, dense_sparse_dense
-from compress.models import build
-from compress.train import TrainConfig, evaluate
+from compress.methods.dsd import Schedule, dense_sparse_dense
+from compress.nn.lenets import build
+from compress.nn.train import TrainConfig, evaluate
 from experiments.figures import dsd as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED

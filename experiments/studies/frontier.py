@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from compress.container import read
-from compress.execution import executable
-from compress.models import MODELS, build
-from compress.recipe import Training, load_recipe, recipe_names
-from compress.train import evaluate
+from compress.format.container import read
+from compress.format.execution import executable
+from compress.nn.lenets import MODELS, build
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import Training, load_recipe, recipe_names
 from experiments.runs.pareto import undominated
 from hwsim.errors import InputError
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from compress.datasets import Dataset
-    from compress.recipe import Recipe
+    from compress.nn.datasets import Dataset
+    from compress.pipeline.recipe import Recipe
 
 FLOAT32_B = 4
 ROUNDING = 1e-9

@@ -24,12 +24,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from compress import zoo
-from compress.cluster import kmeans
-from compress.container import Artifact, parse
-from compress.paper_table import paper_table, published_layers
-from compress.prune import weights_of
-from compress.tensors import SharedTensor, rows_of
+from compress.format.container import Artifact, parse
+from compress.format.paper_table import paper_table, published_layers
+from compress.format.tensors import SharedTensor, rows_of
+from compress.methods.cluster import kmeans
+from compress.methods.prune import weights_of
+from compress.nn import zoo
 from experiments.figures import imagenet_files as figures
 from experiments.figures import style
 from hwsim.errors import InputError
@@ -37,9 +37,9 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress.layout import Layout
-    from compress.network import Network
-    from compress.tensors import Coding, StoredTensor
+    from compress.format.layout import Layout
+    from compress.format.tensors import Coding, StoredTensor
+    from compress.nn.network import Network
     from experiments.runs.record import Run
 
 NETWORKS = ("alexnet", "vgg16")

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from compress.models import lenet_300_100
-from compress.recipe import EncodeStep, PruneStep, ShareStep, TrainStep
-from compress.state import State
-from compress.train import evaluate
+from compress.nn.lenets import lenet_300_100
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import EncodeStep, PruneStep, ShareStep, TrainStep
+from compress.pipeline.state import State
 from experiments.figures import large_or_small as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED
@@ -33,8 +33,8 @@ from experiments.studies.training import follow, small_mnist
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compress.container import Artifact
-    from compress.recipe import Step
+    from compress.format.container import Artifact
+    from compress.pipeline.recipe import Step
     from experiments.runs.record import Run
 
 MINUTES = 6

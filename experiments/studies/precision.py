@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from compress.bridge import integer_arithmetic, workload_of
-from compress.container import Artifact
-from compress.execution import executable
-from compress.models import build
-from compress.network import Node
-from compress.ops.rounding import FORMATS, rounded_float
-from compress.prune import weights_of
-from compress.quantize import quantize_network
-from compress.recipe import QuantizeStep, TrainStep
-from compress.state import State
-from compress.tensors import DenseTensor
-from compress.train import evaluate
+from compress.format.container import Artifact
+from compress.format.execution import executable
+from compress.format.tensors import DenseTensor
+from compress.lowering import integer_arithmetic, workload_of
+from compress.methods.prune import weights_of
+from compress.methods.quantize import quantize_network
+from compress.nn.lenets import build
+from compress.nn.network import Node
+from compress.nn.ops.rounding import FORMATS, rounded_float
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import QuantizeStep, TrainStep
+from compress.pipeline.state import State
 from experiments.figures import precision as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED
@@ -41,8 +41,8 @@ from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from compress.datasets import Dataset, Split
-    from compress.network import Network
+    from compress.nn.datasets import Dataset, Split
+    from compress.nn.network import Network
     from experiments.runs.record import Run
     from hwsim.workload.layer import Arithmetic
 

@@ -21,19 +21,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from compress.models import build
-from compress.prune import sensitivity
-from compress.recipe import TrainStep
-from compress.state import State
-from compress.train import evaluate
+from compress.methods.prune import sensitivity
+from compress.nn.lenets import build
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import TrainStep
+from compress.pipeline.state import State
 from experiments.figures import sensitivity as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
 
 if TYPE_CHECKING:
-    from compress.datasets import Split
-    from compress.network import Network
+    from compress.nn.datasets import Split
+    from compress.nn.network import Network
     from experiments.runs.record import Run
 
 MINUTES = 4

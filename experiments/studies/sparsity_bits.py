@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from joblib import Parallel, cpu_count, delayed
 
-from compress.container import parse
-from compress.datasets import load_dataset
-from compress.pipeline import compress
-from compress.recipe import EncodeStep, PruneStep, Recipe, ShareStep, TrainStep
-from compress.statistics import input_densities
-from compress.train import evaluate
+from compress.format.container import parse
+from compress.nn.datasets import load_dataset
+from compress.nn.statistics import input_densities
+from compress.nn.train import evaluate
+from compress.pipeline.recipe import EncodeStep, PruneStep, Recipe, ShareStep, TrainStep
+from compress.pipeline.run import compress
 from experiments.figures import sparsity_bits as figure
 from experiments.figures import style
 from experiments.runs.pareto import front
@@ -45,8 +45,8 @@ from hwsim.workload.storage import evenly
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compress.container import Artifact
-    from compress.datasets import Dataset
+    from compress.format.container import Artifact
+    from compress.nn.datasets import Dataset
     from experiments.runs.record import Run
 
 MINUTES = 10

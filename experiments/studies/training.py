@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress.datasets import load_dataset
-from compress.steps import KINDS, Workbench
+from compress.nn.datasets import load_dataset
+from compress.pipeline.steps import KINDS, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compress.container import Artifact
-    from compress.datasets import Dataset
-    from compress.recipe import Step
-    from compress.state import State
+    from compress.format.container import Artifact
+    from compress.nn.datasets import Dataset
+    from compress.pipeline.recipe import Step
+    from compress.pipeline.state import State
 
 IMAGES = 5_000
 """Training images: few, so that many networks can be trained."""

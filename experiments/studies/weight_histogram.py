@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from compress.models import build
-from compress.prune import weights_of
-from compress.recipe import PruneStep, ShareStep, TrainStep
-from compress.state import State
+from compress.methods.prune import weights_of
+from compress.nn.lenets import build
+from compress.pipeline.recipe import PruneStep, ShareStep, TrainStep
+from compress.pipeline.state import State
 from experiments.figures import style
 from experiments.figures import weight_histogram as figures
 from experiments.studies.registry import MEASURED

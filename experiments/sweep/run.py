@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from compress.files import replacing
+from compress.io.files import replacing
 from experiments.runs import parallel as sweep_backends
 from experiments.runs.record import RUNS, recording
 from experiments.sweep.points import code_digest, key_of, reason_of, run_batch

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from compress.files import write_text
+from compress.io.files import write_text
 
 FOLDER = Path("results/runs/trust")
 

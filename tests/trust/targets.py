@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from compress import container, datasets, han_import, models, state
-from compress.execution import executable
-from compress.network import Network, Node
-from compress.quantize import quantize_network
-from compress.recipe import load_recipe
-from compress.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
+from compress.format import container
+from compress.format.execution import executable
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
+from compress.interop import han as han_import
+from compress.methods.quantize import quantize_network
+from compress.nn import datasets
+from compress.nn import lenets as models
+from compress.nn.network import Network, Node
+from compress.pipeline import state
+from compress.pipeline.recipe import load_recipe
 from experiments.runs import after_training, pareto
 from experiments.runs import names as asked
 from experiments.sweep import file as sweep
@@ -214,7 +218,7 @@ def _images() -> dict[str, np.ndarray]:
 
 
 def _checkpoint() -> dict[str, np.ndarray]:
-    """What `compress.state.save` writes: a network, masks, shared weights and a teacher's logits."""
+    """What `compress.pipeline.state.save` writes: a network, masks, shared weights and a teacher's logits."""
     return {f"params/{name}": value for name, value in _network().params.items()} | {
         "masks/fc1.weight": np.ones((10, 36), bool),
         "labels/fc1.weight": np.zeros((10, 36), np.uint16),
@@ -272,7 +276,7 @@ def models_of_han() -> list[int]:
 
 
 def _onnx(data: bytes) -> None:
-    from compress.onnx.importing import import_onnx_bytes
+    from compress.interop.onnx.importing import import_onnx_bytes
 
     import_onnx_bytes(data, "input.onnx").shapes()
 

@@ -27,11 +27,11 @@ my_guess = 0.5  # a fraction, yours
 import matplotlib.pyplot as plt
 import numpy as np
 
-from compress.dsd import Schedule, dense_sparse_dense
-from compress.models import build
-from compress.network import Network
-from compress.prune import layer_masks, weights_of
-from compress.train import TrainConfig, evaluate
+from compress.methods.dsd import Schedule, dense_sparse_dense
+from compress.nn.lenets import build
+from compress.nn.network import Network
+from compress.methods.prune import layer_masks, weights_of
+from compress.nn.train import TrainConfig, evaluate
 from experiments.figures import style
 from experiments.labs.kit import check, digits, retrained, trained
 from hwsim.machine.chip import load_chip

@@ -16,11 +16,11 @@ import experiments  # before numpy, which then takes one thread
 import matplotlib.pyplot as plt
 import numpy as np
 
-from compress.bridge import workload_of
-from compress.container import Artifact
-from compress.prune import weights_of
-from compress.share import CentroidTuning, share
-from compress.train import evaluate
+from compress.lowering import workload_of
+from compress.format.container import Artifact
+from compress.methods.prune import weights_of
+from compress.methods.share import CentroidTuning, share
+from compress.nn.train import evaluate
 from experiments.figures import style
 from experiments.labs.answers import CODEBOOK, GRADIENT, MATRIX
 from experiments.labs.kit import check, digits, trained

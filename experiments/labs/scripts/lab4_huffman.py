@@ -15,8 +15,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from compress.codecs import huffman
-from compress.prune import layer_masks, weights_of
-from compress.share import share
+from compress.methods.prune import layer_masks, weights_of
+from compress.methods.share import share
 from experiments.figures import style
 from experiments.labs.answers import COUNTS
 from experiments.labs.kit import check, trained

@@ -1,0 +1,236 @@
+"""The compressed network as a file, `model.dcz`: complete, checked, and every byte counted.
+
+A file is ``b"DCZ"``, a version byte, then sections: a length, a body, and the CRC-32 of the
+section's number, length and body. The first section begins with the stage and the topology; the
+tensors follow in the order of their first use. A section is closed after the tensor that brings it
+to `SECTION_BYTES`, so that small layers share one and large ones have their own. What is decoded is
+checked against `MAX_ELEMENTS` and the size of the file before memory is taken.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compress.format.fields import Reader, Writer
+from compress.format.layout import Layout
+from compress.format.records import Known, read_tensor, write_tensor
+from compress.format.tensors import DenseTensor
+from compress.format.topology import Topology, read_topology, write_topology
+from compress.io.files import write_bytes
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from compress.format.tensors import StoredTensor
+    from compress.nn.network import Network
+
+MAGIC = b"DCZ"
+VERSION = 1
+SECTION_BYTES = 4096
+MAX_ELEMENTS = 1 << 28
+"""Most parameters a file may hold: 1 GiB when they are decoded."""
+
+_FREE_ELEMENTS = 1 << 24
+_ELEMENTS_PER_BYTE = 1 << 14
+_CRC_BYTES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A network at one stage of compression, as a file holds it.
+
+    Parameters
+    ----------
+    topology : Topology
+    tensors : dict of str to StoredTensor
+        One for each parameter.
+    stage : str
+        ``dense``, ``pruned``, ``shared``, ``huffman``, ``int8``...
+
+    Raises
+    ------
+    InputError
+        If a parameter has no tensor, or a tensor no parameter.
+    """
+
+    topology: Topology
+    tensors: dict[str, StoredTensor]
+    stage: str
+
+    def __post_init__(self) -> None:
+        names = self.topology.param_names()
+        odd = sorted(set(names) ^ set(self.tensors))
+        if odd:
+            where = "no tensor" if odd[0] in names else "no node"
+            raise InputError(f"network {self.topology.name}: parameter {odd[0]!r} has {where}")
+        object.__setattr__(self, "tensors", {name: self.tensors[name] for name in names})
+
+    @classmethod
+    def of(cls, network: Network, stage: str, tensors: Mapping[str, StoredTensor] | None = None) -> Artifact:
+        """Store `network` with `tensors` for some of its parameters, and the others as they are."""
+        stored = {name: DenseTensor(value) for name, value in network.params.items()}
+        return cls(Topology.of(network), {**stored, **(tensors or {})}, stage)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Decode every parameter."""
+        return {name: tensor.to_array() for name, tensor in self.tensors.items()}
+
+    def to_network(self) -> Network:
+        """Return the network that the file stands for, bit for bit.
+
+        Raises
+        ------
+        InputError
+            If it cannot be executed.
+        """
+        return self.topology.network(self.arrays())
+
+    def to_bytes(self) -> bytes:
+        """Return the file: the same bytes for the same artifact.
+
+        Raises
+        ------
+        InputError
+            If something cannot be stored, or the file could not be read again.
+        """
+        writer, sections = Writer(), []
+        writer.word(self.stage)
+        write_topology(writer, self.topology)
+        known, elements = Known(), 0
+        for name, tensor in self.tensors.items():
+            if len(writer.data) >= SECTION_BYTES:
+                sections.append(bytes(writer.data))
+                writer = Writer()
+            try:
+                known = write_tensor(writer, tensor, known)
+            except InputError as error:
+                raise InputError(f"tensor {name}: {error}") from None
+            elements += math.prod(tensor.shape)
+        sections.append(bytes(writer.data))
+        data = _framed(sections)
+        if elements > _most_elements(len(data)):
+            raise InputError(
+                f"network {self.topology.name}: {elements} parameters in {len(data)} bytes, expected at "
+                f"most {_most_elements(len(data))}"
+            )
+        return data
+
+    def save(self, path: str | Path) -> int:
+        """Write the file and return its size in bytes."""
+        data = self.to_bytes()
+        write_bytes(path, data)
+        return len(data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Artifact:
+        """Read a file; see `read`."""
+        return read(path)[0]
+
+    def layout(self) -> Layout:
+        """Count where the bits of the file go."""
+        return parse(self.to_bytes())[1]
+
+
+def read(path: str | Path) -> tuple[Artifact, Layout]:
+    """Read a file and count where its bits go.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no such file, or is damaged.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return parse(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def parse(data: bytes) -> tuple[Artifact, Layout]:
+    """Decode the bytes of a file and count where they go.
+
+    Raises
+    ------
+    InputError
+        If they are no such file, or are damaged.
+    """
+    sections = _unframed(data)
+    reader = Reader(sections[0])
+    stage = reader.word()
+    topology = read_topology(reader)
+    overhead = {
+        "magic": 8 * (len(MAGIC) + 1),
+        "topology": 8 * reader.at,
+        "framing": 8 * (len(data) - len(MAGIC) - 1 - sum(map(len, sections)) - _CRC_BYTES * len(sections)),
+        "crc": 8 * _CRC_BYTES * len(sections),
+    }
+    left = iter(sections[1:])
+    known, budget = Known(), _most_elements(len(data))
+    tensors, layouts = {}, []
+    for name in topology.param_names():
+        if reader.left == 0:
+            reader = Reader(next(left, b""))
+        try:
+            tensor, layout, known = read_tensor(reader, name, known, budget)
+        except InputError as error:
+            raise InputError(f"tensor {name}: {error}") from None
+        budget -= layout.size
+        tensors[name] = tensor
+        layouts.append(layout)
+    if reader.left or next(left, None) is not None:
+        raise InputError("the file goes on after its last tensor, expected its end")
+    return Artifact(topology, tensors, stage), Layout(overhead, tuple(layouts), 8 * len(data))
+
+
+def _most_elements(file_bytes: int) -> int:
+    return min(MAX_ELEMENTS, _FREE_ELEMENTS + _ELEMENTS_PER_BYTE * file_bytes)
+
+
+def _framed(sections: list[bytes]) -> bytes:
+    writer = Writer()
+    writer.raw(MAGIC)
+    writer.byte(VERSION)
+    for number, body in enumerate(sections):
+        writer.varint(len(body))
+        writer.raw(body)
+        writer.raw(_crc(number, body))
+    return bytes(writer.data)
+
+
+def _unframed(data: bytes) -> list[bytes]:
+    reader = Reader(data)
+    if data[: len(MAGIC)] != MAGIC or len(data) <= len(MAGIC):
+        raise InputError("the file does not begin with DCZ and a version, expected a compressed network")
+    reader.raw(len(MAGIC))
+    version = reader.byte()
+    if version != VERSION:
+        raise InputError(f"the file has version {version}, expected {VERSION}")
+    sections: list[bytes] = []
+    while reader.left or not sections:
+        number = len(sections)
+        try:
+            body = reader.raw(reader.varint())
+            found = reader.raw(_CRC_BYTES)
+        except InputError:
+            raise InputError(f"section {number} is cut short, the file is damaged") from None
+        if found != _crc(number, body):
+            raise InputError(f"the CRC-32 of section {number} is wrong, the file is damaged")
+        sections.append(body)
+    return sections
+
+
+def _crc(number: int, body: bytes) -> bytes:
+    prefix = Writer()
+    prefix.varint(number)
+    prefix.varint(len(body))
+    return zlib.crc32(body, zlib.crc32(prefix.data)).to_bytes(_CRC_BYTES, "little")

@@ -1,0 +1,84 @@
+"""Where the bytes of a compressed file go, and whether it is sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from compress.format.container import read
+from compress.format.execution import executable
+from compress.format.layout import HEADER, PAYLOAD, SIDE
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compress.format.layout import Layout
+
+STREAMS = (*PAYLOAD, *SIDE, HEADER)
+
+
+def table(layout: Layout) -> pd.DataFrame:
+    """Bytes of each tensor by stream, and of the container; they add up to the file.
+
+    Returns
+    -------
+    DataFrame
+        One row a tensor, in the order of the file, then ``container``. Columns: ``form``,
+        ``elements``, ``nonzeros``, ``entries``, ``segments``, then bytes by stream (streams end
+        within a byte, hence fractions), ``overhead`` (magic, topology, framing and CRCs) and
+        ``total``.
+    """
+    rows = {
+        tensor.name: {
+            "form": tensor.form,
+            "elements": tensor.size,
+            "nonzeros": tensor.nonzeros,
+            "entries": tensor.entries,
+            "segments": len(tensor.segment_bits),
+            **{stream: tensor.bits.get(stream, 0) / 8 for stream in STREAMS},
+            "overhead": 0.0,
+            "total": tensor.total_bits / 8,
+        }
+        for tensor in layout.tensors
+    }
+    overhead = sum(layout.overhead.values()) / 8
+    empty = dict.fromkeys(("elements", "nonzeros", "entries", "segments"), 0)
+    rows["container"] = {
+        "form": "",
+        **empty,
+        **dict.fromkeys(STREAMS, 0.0),
+        "overhead": overhead,
+        "total": overhead,
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index.name = "tensor"
+    return frame
+
+
+def inspect(path: str | Path) -> pd.DataFrame:
+    """Return `table` of a file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is damaged.
+    """
+    return table(read(path)[1])
+
+
+def verify(path: str | Path) -> Layout:
+    """Decode a file and build its network; return where its bits go.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, its network cannot be executed, or a bit is not accounted for.
+    """
+    artifact, layout = read(path)
+    executable(artifact)
+    counted = sum(layout.overhead.values()) + sum(tensor.total_bits for tensor in layout.tensors)
+    if counted != layout.file_bits:
+        raise InputError(f"{path}: {counted} bits are accounted for, expected {layout.file_bits}")
+    return layout

@@ -1,0 +1,317 @@
+"""One stored tensor in a file: form, shape, codebook or scale, then its streams.
+
+The first byte is the form (bits 0-3), the coding (bits 4-5) and whether the shape is one axis as
+long as the previous tensor's first, as a bias is (bit 6).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from compress.codecs.bits import padded, read_fixed, write_fixed
+from compress.format.fields import Writer
+from compress.format.layout import HEADER, TensorLayout
+from compress.format.mixed import read_mixed, write_mixed
+from compress.format.sparse import SEGMENT_BYTES, Streams, read_sparse, write_sparse
+from compress.format.tensors import (
+    MAX_CODEBOOK,
+    Coding,
+    DenseTensor,
+    PrunedTensor,
+    QuantizedCoding,
+    QuantizedTensor,
+    SharedTensor,
+    StoredTensor,
+    rows_of,
+)
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from compress.format.fields import Reader
+
+_DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
+_PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
+_CODINGS = ("raw", "fixed", "huffman", "context")
+_VECTOR = 0x40
+_SAME_CODEBOOK = 0
+_MAX_AXES = 8
+
+
+class Known(NamedTuple):
+    """What the tensors before this one make known."""
+
+    shape: tuple[int, ...] = ()
+    codebook: NDArray[Any] | None = None
+
+
+def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
+    """Append a tensor.
+
+    Raises
+    ------
+    InputError
+        If its streams cannot be coded as asked.
+    """
+    if isinstance(tensor, (SharedTensor, QuantizedTensor)) and tensor.coding == "smallest":
+        return _write_smallest(writer, tensor, known)
+    implied = _is_vector_of(tensor.shape, known.shape)
+    form, coding = _form(tensor)
+    writer.byte(form | _CODINGS.index(coding) << 4 | _VECTOR * implied)
+    if not implied:
+        writer.varint(len(tensor.shape))
+        for size in tensor.shape:
+            writer.varint(size)
+    if isinstance(tensor, DenseTensor):
+        writer.raw(tensor.values.astype(_DENSE[form]).tobytes())
+    elif isinstance(tensor, PrunedTensor):
+        write_sparse(
+            writer,
+            tensor.values.ravel().view(np.uint32),
+            rows_of(tensor.shape)[0],
+            1 << 32,
+            entropy_coded=False,
+            gap_bits=tensor.gap_bits,
+        )
+    elif isinstance(tensor, SharedTensor):
+        _write_codebook(writer, tensor.codebook, known.codebook)
+        _write_labels(writer, tensor.labels.ravel(), tensor.codebook, tensor, coding)
+    else:
+        writer.raw(tensor.scale.astype("<f4").tobytes())
+        writer.byte(tensor.bits)
+        _write_levels(writer, tensor, coding)
+    return _known_after(tensor, known)
+
+
+def read_tensor(
+    reader: Reader, name: str, known: Known, most_elements: int
+) -> tuple[StoredTensor, TensorLayout, Known]:
+    """Read what `write_tensor` wrote, and count its bits.
+
+    Raises
+    ------
+    InputError
+        If the tensor has more than `most_elements`, or the fields make no tensor.
+    """
+    begin = reader.at
+    flags = reader.byte()
+    form, coding = flags & 0x0F, _CODINGS[flags >> 4 & 3]
+    shape = known.shape[:1] if flags & _VECTOR else tuple(reader.varint() for _ in range(_axes(reader)))
+    size = math.prod(shape)
+    if math.prod(max(axis, 1) for axis in shape) > most_elements:
+        raise InputError(f"shape {shape} is too large, expected at most {most_elements} elements here")
+    header = 8 * (reader.at - begin)
+    bits = {HEADER: header}
+    tensor: StoredTensor
+    if form < len(_DENSE):
+        tensor, streams = _read_dense(reader, shape, np.dtype(_DENSE[form]))
+    elif form == _PRUNED:
+        labels, streams, gap_bits = read_sparse(reader, rows_of(shape)[0], size, 1 << 32, entropy_coded=False)
+        tensor = PrunedTensor(labels.view(np.float32).reshape(shape), gap_bits)
+    elif form in (_SHARED, _SHARED_HALF):
+        tensor, streams = _read_shared(reader, shape, coding, form == _SHARED_HALF, known.codebook)
+    elif form in (_QUANTIZED, _QUANTIZED_BY_OUTPUT):
+        tensor, streams = _read_quantized(reader, shape, coding, form == _QUANTIZED_BY_OUTPUT)
+    else:
+        raise InputError(f"form {form} is unknown, expected at most {_QUANTIZED_BY_OUTPUT}")
+    layout = TensorLayout(
+        name,
+        _form_name(tensor, coding),
+        size,
+        tensor.nonzeros,
+        streams.entries,
+        streams.segment_bits,
+        streams.segment_symbols,
+        bits | streams.bits,
+    )
+    return tensor, layout, _known_after(tensor, known)
+
+
+def _write_smallest(writer: Writer, tensor: SharedTensor | QuantizedTensor, known: Known) -> Known:
+    """Append a tensor in the coding that takes the fewest bytes, the simplest one of equals."""
+    codings = _CODINGS if isinstance(tensor, QuantizedTensor) else _CODINGS[1:]
+    best: tuple[bytes, Known] | None = None
+    for coding in codings:
+        trial = Writer()
+        after = write_tensor(trial, replace(tensor, coding=coding), known)  # type: ignore[arg-type]
+        if best is None or len(trial.data) < len(best[0]):
+            best = bytes(trial.data), after
+    assert best is not None
+    writer.raw(best[0])
+    return best[1]
+
+
+def _form(tensor: StoredTensor) -> tuple[int, str]:
+    if isinstance(tensor, DenseTensor):
+        return _DENSE.index(tensor.values.dtype.newbyteorder("<").str), "raw"
+    if isinstance(tensor, PrunedTensor):
+        return _PRUNED, "fixed"
+    if isinstance(tensor, SharedTensor):
+        return (_SHARED if tensor.codebook.dtype == np.float32 else _SHARED_HALF), tensor.coding
+    return (_QUANTIZED_BY_OUTPUT if tensor.scale.ndim else _QUANTIZED), tensor.coding
+
+
+def _form_name(tensor: StoredTensor, coding: str) -> str:
+    if isinstance(tensor, DenseTensor):
+        return f"dense {tensor.values.dtype.name}"
+    if isinstance(tensor, PrunedTensor):
+        return "pruned"
+    if isinstance(tensor, SharedTensor):
+        return f"shared {coding}"
+    return f"int{tensor.bits} {coding}"
+
+
+def _known_after(tensor: StoredTensor, known: Known) -> Known:
+    codebook = tensor.codebook if isinstance(tensor, SharedTensor) else known.codebook
+    return Known(tensor.shape, codebook)
+
+
+def _is_vector_of(shape: tuple[int, ...], previous: tuple[int, ...]) -> bool:
+    return len(shape) == 1 and shape == previous[:1]
+
+
+def _axes(reader: Reader) -> int:
+    axes = reader.varint()
+    if axes > _MAX_AXES:
+        raise InputError(f"a tensor has {axes} axes, expected at most {_MAX_AXES}")
+    return axes
+
+
+def _read_dense(reader: Reader, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[DenseTensor, Streams]:
+    stored = reader.raw(math.prod(shape) * dtype.itemsize)
+    values = np.frombuffer(stored, dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+    return DenseTensor(values), _dense_streams(shape, 8 * dtype.itemsize)
+
+
+def _dense_streams(shape: tuple[int, ...], width: int) -> Streams:
+    """Every element stored at one width: a decoder can enter at any row, at no cost."""
+    rows, columns = rows_of(shape)
+    bits = rows * columns * width
+    segments = max(min(bits // (8 * SEGMENT_BYTES), rows), 1)
+    step = max(-(-rows // segments), 1)
+    starts = np.arange(0, max(rows, 1), step)
+    segment_bits = np.diff(np.append(starts, rows)) * columns * width
+    streams = {"values": bits, "padding": -bits % 8}
+    return Streams(rows * columns, segment_bits, np.zeros_like(segment_bits), streams)
+
+
+def _write_codebook(writer: Writer, codebook: NDArray[Any], previous: NDArray[Any] | None) -> None:
+    """Append a codebook, or that it is the previous tensor's."""
+    if previous is not None and previous.dtype == codebook.dtype and previous.tobytes() == codebook.tobytes():
+        writer.varint(_SAME_CODEBOOK)
+        return
+    writer.varint(len(codebook) + 1)
+    writer.raw(codebook.astype(codebook.dtype.newbyteorder("<")).tobytes())
+
+
+def _read_shared(
+    reader: Reader, shape: tuple[int, ...], coding: str, half: bool, previous: NDArray[Any] | None
+) -> tuple[SharedTensor, Streams]:
+    begin = reader.at
+    dtype = np.dtype("<f2" if half else "<f4")
+    count = reader.varint()
+    if count == _SAME_CODEBOOK:
+        if previous is None or previous.dtype != dtype.newbyteorder("="):
+            raise InputError("a tensor shares the codebook of the one before, which has none of its kind")
+        codebook = previous
+    elif count - 1 > MAX_CODEBOOK:
+        raise InputError(f"a codebook has {count - 1} entries, expected at most {MAX_CODEBOOK}")
+    else:
+        stored = reader.raw((count - 1) * dtype.itemsize)
+        codebook = np.frombuffer(stored, dtype).astype(dtype.newbyteorder("="), copy=False)
+    codebook_bits = 8 * (reader.at - begin)
+    labels, streams, gap_bits = _read_labels(reader, shape, codebook, coding)
+    streams.bits["codebook"] = codebook_bits
+    return SharedTensor(labels.reshape(shape), codebook, cast("Coding", coding), gap_bits), streams
+
+
+def _write_levels(writer: Writer, tensor: QuantizedTensor, coding: str) -> None:
+    q = tensor.q.ravel()
+    if coding == "raw":
+        out = np.zeros(-(-q.size * tensor.bits // 8) + 1, np.uint8)
+        write_fixed(q.view(np.uint8) & np.uint8((1 << tensor.bits) - 1), tensor.bits, out, 0)
+        writer.raw(out[:-1].tobytes())
+        return
+    reach = int(np.abs(q.astype(np.int16)).max(initial=0))
+    writer.byte(reach)
+    labels = _labels_of_levels(reach)[q.astype(np.int16) + reach]
+    _write_labels(writer, labels, _levels(reach), tensor, coding)
+
+
+def _levels(reach: int) -> NDArray[np.int16]:
+    """Levels of the labels 1, 2...: ``-reach..reach`` without 0."""
+    levels = np.arange(-reach, reach + 1, dtype=np.int16)
+    return levels[levels != 0]
+
+
+def _labels_of_levels(reach: int) -> NDArray[np.uint16]:
+    """Labels of the levels ``-reach..reach``."""
+    labels = np.zeros(2 * reach + 1, np.uint16)
+    labels[_levels(reach) + reach] = np.arange(1, 2 * reach + 1)
+    return labels
+
+
+def _read_quantized(
+    reader: Reader, shape: tuple[int, ...], coding: str, by_output: bool
+) -> tuple[QuantizedTensor, Streams]:
+    begin = reader.at
+    scales = (shape[0] if shape else 1) if by_output else 1
+    scale = np.frombuffer(reader.raw(4 * scales), "<f4").astype(np.float32, copy=False)
+    width = reader.byte()
+    if not 2 <= width <= 8:
+        raise InputError(f"quantized weights have {width} bits, expected 2 to 8")
+    gap_bits = None
+    if coding == "raw":
+        codebook_bits = 8 * (reader.at - begin)
+        size = math.prod(shape)
+        stored = padded(reader.raw(-(-size * width // 8)))
+        levels = np.empty(size, np.uint8)
+        read_fixed(stored, 0, width, levels)
+        q = ((levels << np.uint8(8 - width)).view(np.int8) >> np.int8(8 - width)).reshape(shape)
+        streams = _dense_streams(shape, width)
+    else:
+        reach = reader.byte()
+        codebook_bits = 8 * (reader.at - begin)
+        levels_of_labels = np.append(np.int16(0), _levels(reach))
+        labels, streams, gap_bits = _read_labels(reader, shape, levels_of_labels[1:], coding)
+        q = levels_of_labels[labels].reshape(shape)
+    streams.bits["codebook"] = codebook_bits
+    scale = scale if by_output else scale.reshape(())
+    return QuantizedTensor(q, scale, width, cast("QuantizedCoding", coding), gap_bits), streams
+
+
+def _write_labels(
+    writer: Writer,
+    labels: NDArray[Any],
+    values: NDArray[Any],
+    tensor: SharedTensor | QuantizedTensor,
+    coding: str,
+) -> None:
+    """Append flat labels; label ``i > 0`` stands for ``values[i - 1]``."""
+    if coding == "context":
+        write_mixed(writer, labels, tensor.shape, values)
+    else:
+        write_sparse(
+            writer,
+            labels,
+            rows_of(tensor.shape)[0],
+            len(values) + 1,
+            entropy_coded=coding == "huffman",
+            gap_bits=tensor.gap_bits,
+        )
+
+
+def _read_labels(
+    reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str
+) -> tuple[NDArray[Any], Streams, int | None]:
+    if coding == "context":
+        return *read_mixed(reader, shape, values), None
+    if coding == "raw":
+        raise InputError("labels are coded raw, expected fixed, huffman or context")
+    rows, columns = rows_of(shape)
+    return read_sparse(reader, rows, rows * columns, len(values) + 1, entropy_coded=coding == "huffman")

@@ -1,0 +1,290 @@
+"""The streams of a sparse tensor: entries and gaps, fixed-width or Huffman, in seekable segments.
+
+Stored are one byte (gap width, and whether there are several segments), the entry points, the
+Huffman tables, then segment after segment: its entries, its gaps, and padding to a whole byte. A
+segment is a number of whole rows that a decoder can enter on its own. A tensor of less than
+`SEGMENT_BYTES` has one segment, whose entry point is the number of its entries; where there are
+more, the rows in a segment and the bytes of each are stored too, as far as they do not follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compress.codecs import gaps, huffman
+from compress.codecs.bits import GUARD_BYTES, padded, read_fixed, width_for, write_fixed
+from compress.format.tensors import MAX_GAP_BITS
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from compress.format.fields import Reader, Writer
+
+SEGMENT_BYTES = 32 * 1024
+MAX_HUFFMAN_GAP_BITS = 10
+
+_SEVERAL = 0x10
+_WHOLE_VALUES = 1 << 32
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """What the payload of one tensor takes, counted when it is read.
+
+    Parameters
+    ----------
+    entries : int
+        Stored entries, fillers included.
+    segment_bits, segment_symbols : ndarray of int64, shape (segments,)
+        Payload bits, and symbols of a variable-length code.
+    bits : dict of str to int
+        Bits by stream: payload (``values``, ``gaps``, ``context``) and side information
+        (``tables``, ``entry_points``, ``padding``).
+    """
+
+    entries: int
+    segment_bits: NDArray[np.int64]
+    segment_symbols: NDArray[np.int64]
+    bits: dict[str, int]
+
+
+def write_sparse(
+    writer: Writer,
+    labels: NDArray[Any],
+    rows: int,
+    alphabet: int,
+    *,
+    entropy_coded: bool,
+    gap_bits: int | None,
+) -> None:
+    """Append the streams of a tensor.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+        Scanned row by row; 0 is not stored.
+    rows : int
+        Equal rows that `labels` consist of.
+    alphabet : int
+        Number of labels, 0 included: a fixed-width entry has ``width_for(alphabet)`` bits.
+    entropy_coded : bool
+        Huffman on entries and gaps, instead of fixed widths.
+    gap_bits : int or None
+        Width of a gap; None takes the one that gives the fewest bits.
+
+    Raises
+    ------
+    InputError
+        If the gaps are wider than a Huffman table may be.
+    """
+    if entropy_coded and (gap_bits or 0) > MAX_HUFFMAN_GAP_BITS:
+        raise InputError(f"Huffman-coded gaps have {gap_bits} bits, expected at most {MAX_HUFFMAN_GAP_BITS}")
+    width, estimate = _gap_width(labels, alphabet, entropy_coded, gap_bits)
+    step = _rows_per_segment(estimate, rows)
+    row = len(labels) // rows if rows else 0
+    distances, entries, counts = gaps.encode(labels, width, max(step * row, 1))
+    several = len(counts) > 1
+    writer.byte(width | _SEVERAL * several)
+    if several:
+        writer.varint(step)
+    for count in counts.tolist():
+        writer.varint(count)
+    if not counts.any():
+        return
+    if entropy_coded:
+        _write_huffman(writer, entries, distances, counts, alphabet, 1 << width)
+    else:
+        _write_fixed(writer, entries, distances, counts, width_for(alphabet), width)
+
+
+def read_sparse(
+    reader: Reader, rows: int, size: int, alphabet: int, *, entropy_coded: bool
+) -> tuple[NDArray[Any], Streams, int]:
+    """Read what `write_sparse` wrote: the labels, shape (size,), what they take, and the gap width.
+
+    Raises
+    ------
+    InputError
+        If the streams are cut short or lead out of the tensor or its alphabet.
+    """
+    begin = reader.at
+    flags = reader.byte()
+    gap_bits, several = flags & 0x0F, bool(flags & _SEVERAL)
+    widest = MAX_HUFFMAN_GAP_BITS if entropy_coded else MAX_GAP_BITS
+    if not 1 <= gap_bits <= widest or flags > 0x1F:
+        raise InputError(f"gaps have the flags {flags:#x}, expected a width of 1 to {widest} bits")
+    step = reader.varint() if several else rows
+    if not 1 <= step <= max(rows, 1) and rows:
+        raise InputError(f"segments have {step} rows, expected 1 to {rows}")
+    length = max(step * (size // rows) if rows else 0, 1)
+    segments = max(-(-size // length), 1)
+    if segments > reader.left:
+        raise InputError(f"{segments} segments declared where {reader.left} bytes are left")
+    counts = np.array([_entry_count(reader, length) for _ in range(segments)], np.int64)
+    entry_points = 8 * (reader.at - begin)
+    dtype = label_dtype(alphabet)
+    if not counts.any():
+        nothing = np.zeros(segments, np.int64)
+        streams = Streams(0, nothing, nothing, {"values": 0, "gaps": 0, "entry_points": entry_points})
+        return np.zeros(size, dtype), streams, gap_bits
+    read = _read_huffman if entropy_coded else _read_fixed
+    entries, distances, streams = read(reader, counts, alphabet, gap_bits)
+    streams.bits["entry_points"] += entry_points
+    if alphabet < _WHOLE_VALUES and int(entries.max()) >= alphabet:
+        raise InputError(f"a label is {entries.max()}, expected less than {alphabet}")
+    labels = gaps.decode(distances, entries.astype(dtype, copy=False), counts, length, size)
+    return labels, streams, gap_bits
+
+
+def label_dtype(alphabet: int) -> type[np.unsignedinteger[Any]]:
+    """Return the narrowest type for `alphabet` labels."""
+    if alphabet <= 1 << 8:
+        return np.uint8
+    return np.uint16 if alphabet <= 1 << 16 else np.uint32
+
+
+def _gap_width(
+    labels: NDArray[Any], alphabet: int, entropy_coded: bool, gap_bits: int | None
+) -> tuple[int, int]:
+    """Width of a gap and the payload bits that come of it, tables included."""
+    runs = gaps.zero_runs(labels)
+    if entropy_coded:
+        used = np.bincount(labels[labels != 0], minlength=alphabet)
+        costs = {w: _huffman_bits(runs, used, w) for w in _widths(gap_bits, MAX_HUFFMAN_GAP_BITS)}
+    else:
+        value_bits = width_for(alphabet)
+        costs = {
+            w: (len(runs) + gaps.fillers(runs, w)) * (value_bits + w) for w in _widths(gap_bits, MAX_GAP_BITS)
+        }
+    best = min(costs, key=lambda width: (costs[width], width))
+    return best, costs[best]
+
+
+def _widths(gap_bits: int | None, widest: int) -> range:
+    return range(1, widest + 1) if gap_bits is None else range(gap_bits, gap_bits + 1)
+
+
+def _huffman_bits(runs: NDArray[np.int64], used: NDArray[np.int64], gap_bits: int) -> int:
+    values = used.copy()
+    values[0] = gaps.fillers(runs, gap_bits)
+    total = 0
+    for counts in (values, gaps.gap_counts(runs, gap_bits)):
+        code = huffman.build(counts)
+        total += huffman.encoded_bits(code, counts) + 8 * len(huffman.pack_lengths(code))
+    return total
+
+
+def _rows_per_segment(payload_bits: int, rows: int) -> int:
+    segments = payload_bits // (8 * SEGMENT_BYTES)
+    return max(-(-rows // max(segments, 1)), 1)
+
+
+def _entry_count(reader: Reader, length: int) -> int:
+    count = reader.varint()
+    if count > length:
+        raise InputError(f"a segment of {length} weights has {count} entries, expected no more")
+    return count
+
+
+def _write_fixed(
+    writer: Writer,
+    entries: NDArray[Any],
+    distances: NDArray[Any],
+    counts: NDArray[np.int64],
+    value_bits: int,
+    gap_bits: int,
+) -> None:
+    stops = np.cumsum(counts)
+    bits = counts * (value_bits + gap_bits)
+    out = np.zeros(int((-(-bits // 8)).sum()) + 1, np.uint8)
+    at = 0
+    for start, stop in zip(stops - counts, stops, strict=True):
+        at = write_fixed(entries[start:stop], value_bits, out, at)
+        at = write_fixed(distances[start:stop], gap_bits, out, at)
+        at += -at % 8
+    writer.raw(out[: at // 8].tobytes())
+
+
+def _read_fixed(
+    reader: Reader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
+) -> tuple[NDArray[Any], NDArray[Any], Streams]:
+    value_bits = width_for(alphabet)
+    bits = counts * (value_bits + gap_bits)
+    stored = -(-bits // 8)
+    data = padded(reader.raw(int(stored.sum())))
+    entries = np.empty(int(counts.sum()), label_dtype(alphabet))
+    distances = np.empty(len(entries), np.uint16)
+    stops = np.cumsum(counts)
+    for start, stop, at in zip(stops - counts, stops, np.cumsum(stored) - stored, strict=True):
+        gaps_at = read_fixed(data, 8 * at, value_bits, entries[start:stop])
+        read_fixed(data, gaps_at, gap_bits, distances[start:stop])
+    total = len(entries)
+    streams = {
+        "values": total * value_bits,
+        "gaps": total * gap_bits,
+        "entry_points": 0,
+        "padding": int((8 * stored - bits).sum()),
+    }
+    return entries, distances, Streams(total, bits, np.zeros_like(counts), streams)
+
+
+def _write_huffman(
+    writer: Writer,
+    entries: NDArray[Any],
+    distances: NDArray[Any],
+    counts: NDArray[np.int64],
+    alphabet: int,
+    gap_alphabet: int,
+) -> None:
+    value_code = huffman.build(np.bincount(entries, minlength=alphabet))
+    gap_code = huffman.build(np.bincount(distances, minlength=gap_alphabet))
+    stops = np.cumsum(counts)
+    most = 2 * huffman.MAX_LENGTH * len(entries) + 8 * len(counts)
+    out = np.zeros(most // 8 + GUARD_BYTES, np.uint8)
+    at, sizes = 0, []
+    for start, stop in zip(stops - counts, stops, strict=True):
+        begin = at // 8
+        at = huffman.encode(entries[start:stop], value_code, out, at)
+        at = huffman.encode(distances[start:stop], gap_code, out, at)
+        at += -at % 8
+        sizes.append(at // 8 - begin)
+    for size in sizes if len(sizes) > 1 else ():
+        writer.varint(size)
+    writer.raw(huffman.pack_lengths(value_code))
+    writer.raw(huffman.pack_lengths(gap_code))
+    writer.raw(out[: at // 8].tobytes())
+
+
+def _read_huffman(
+    reader: Reader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
+) -> tuple[NDArray[Any], NDArray[Any], Streams]:
+    several = len(counts) > 1
+    begin = reader.at
+    sizes = np.array([reader.count() for _ in counts] if several else [0], np.int64)
+    tables_at = reader.at
+    value_code, reader.at = huffman.unpack_lengths(reader.data, reader.at, alphabet)
+    gap_code, reader.at = huffman.unpack_lengths(reader.data, reader.at, 1 << gap_bits)
+    payload_at = reader.at
+    if not several:
+        sizes[0] = reader.left
+    starts = 8 * (np.cumsum(sizes) - sizes)
+    data = padded(reader.raw(int(sizes.sum())))
+    entries, middles = huffman.decode(data, starts, counts, value_code)
+    distances, ends = huffman.decode(data, middles, counts, gap_code)
+    bits = ends - starts
+    stored = -(-bits // 8)
+    if (several and (stored != sizes).any()) or stored[0] > sizes[0]:
+        raise InputError("a Huffman stream does not end where its segment ends")
+    reader.at = payload_at + int(stored.sum())
+    streams = {
+        "values": int((middles - starts).sum()),
+        "gaps": int((ends - middles).sum()),
+        "tables": 8 * (payload_at - tables_at),
+        "entry_points": 8 * (tables_at - begin),
+        "padding": int((8 * stored - bits).sum()),
+    }
+    return entries, distances, Streams(len(entries), bits, 2 * counts, streams)

@@ -1,0 +1,1 @@
+"""Networks from and to files of other programs."""

@@ -1,0 +1,161 @@
+"""ONNX graph in, network out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compress.interop.onnx import layers, moving, pointwise
+from compress.interop.onnx.builder import Builder, Call, Constant, Tensor, Value
+from compress.interop.onnx.reading import Graph, Operation, parse_graph, read_graph
+from compress.nn.folding import fold
+from compress.nn.network import INPUT, Network
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from compress.nn.ops.base import Array, Shape
+
+CONVERTERS: dict[str, Callable[[Call], Any]] = {
+    **layers.CONVERTERS,
+    **pointwise.CONVERTERS,
+    **moving.CONVERTERS,
+}
+"""ONNX operations that can be imported."""
+
+
+def import_onnx(
+    path: Path,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    fixed: Mapping[str, Array] | None = None,
+) -> Network:
+    """Import an ONNX file as a network.
+
+    The first dimension of every input is the batch. Constants are folded, batch normalisation goes
+    into the layer before it (a file that this project wrote comes back as it was), and floats of any
+    width become float32. What the graph computes from the size of its batch is computed for one item.
+
+    Parameters
+    ----------
+    path : Path
+    shapes : dict of str to sequence of int, optional
+        Shape of one item, without the batch, for inputs whose dimensions the file leaves open.
+    fixed : dict of str to ndarray, optional
+        Values of inputs that are to become constants (a sampling rate, say).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be trusted or read, an operation is not supported (the message names its
+        node and lists what is), or a dimension is open.
+    """
+    return network_of(read_graph(path), str(path), shapes, fixed)
+
+
+def import_onnx_bytes(
+    data: bytes,
+    where: str,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    fixed: Mapping[str, Array] | None = None,
+) -> Network:
+    """Import an ONNX model in memory, called `where` in messages; the rest as `import_onnx`."""
+    return network_of(parse_graph(data, where), where, shapes, fixed)
+
+
+def network_of(
+    graph: Graph,
+    where: str,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    fixed: Mapping[str, Array] | None = None,
+) -> Network:
+    """Make the network of a checked graph; parameters as in `import_onnx`."""
+    try:
+        fixed = fixed or {}
+        inputs = _input_shapes(graph, shapes or {}, fixed)
+        build = Builder(graph.opset, next(iter(inputs.values()))[0])
+        names = {name: INPUT if index == 0 else build.reserve(name) for index, name in enumerate(inputs)}
+        build.reserve(INPUT)
+        values: dict[str, Value] = {name: Tensor(names[name], shape) for name, shape in inputs.items()}
+        values |= {name: Constant(array) for name, array in (*graph.constants.items(), *fixed.items())}
+        for operation in graph.operations:
+            _convert(build, operation, values)
+        network = _finish(graph, build, values, {names[name]: shape[1:] for name, shape in inputs.items()})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return network if graph.ours else fold(network)
+
+
+def _input_shapes(
+    graph: Graph, given: Mapping[str, Sequence[int]], fixed: Mapping[str, Array]
+) -> dict[str, Shape]:
+    """Shapes of the inputs, batch included: as given, else as declared, 1 for an open batch."""
+    unknown = (given.keys() | fixed.keys()) - graph.inputs.keys()
+    if unknown:
+        raise InputError(f"no input is named {min(unknown)!r}, expected one of {', '.join(graph.inputs)}")
+    found: dict[str, Shape] = {}
+    for name, declared in graph.inputs.items():
+        if name in fixed:
+            continue
+        if not declared:
+            raise InputError(f"input {name!r} has no batch dimension, expected a fixed value for it")
+        item = tuple(size or 0 for size in given.get(name, declared[1:]))
+        if min(item, default=1) < 1:
+            raise InputError(f"input {name!r} has open dimensions {declared}, expected the shape of one item")
+        found[name] = (declared[0] or 1, *item)
+    batches = {shape[0] for shape in found.values()}
+    if len(batches) != 1:
+        raise InputError(f"inputs have batches {sorted(batches)}, expected one and the same")
+    return found
+
+
+def _convert(build: Builder, operation: Operation, values: dict[str, Value]) -> None:
+    where = f"node {operation.name!r} ({operation.op})"
+    if operation.op not in CONVERTERS:
+        raise InputError(f"{where} is not supported, expected one of {', '.join(sorted(CONVERTERS))}")
+    build.begin(operation.name)
+    unknown = [name for name in operation.inputs if name and name not in values]
+    if unknown:
+        raise InputError(f"{where}: {unknown[0]!r} is a further output of its node, which is not supported")
+    arguments = tuple(values[name] if name else None for name in operation.inputs)
+    try:
+        result = CONVERTERS[operation.op](Call(build, operation.attrs, arguments, len(operation.outputs)))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError):
+        raise InputError(f"{where}: attributes {operation.attrs} and inputs do not fit together") from None
+    outputs = result if isinstance(result, tuple) else (result,)
+    values.update(zip(operation.outputs, outputs, strict=False))
+
+
+def _finish(graph: Graph, build: Builder, values: Mapping[str, Value], inputs: dict[str, Shape]) -> Network:
+    """Keep what the outputs depend on."""
+    outputs = []
+    for name in graph.outputs:
+        value = values.get(name)
+        if not isinstance(value, Tensor):
+            raise InputError(f"output {name!r} does not depend on the input, expected one that does")
+        outputs.append(value.name)
+    needed = set(outputs)
+    kept = []
+    for node, produced in zip(reversed(build.nodes), reversed(build.produced), strict=True):
+        if needed.intersection(produced):
+            kept.append(node)
+            needed.update(node.inputs, node.params)
+    nodes = tuple(reversed(kept))
+    params = {name: _storable(array) for name, array in build.params.items() if name in needed}
+    return Network(
+        graph.name,
+        inputs.pop(INPUT),
+        nodes,
+        params,
+        tuple(outputs),
+        extra_inputs=inputs,
+    )
+
+
+def _storable(array: Array) -> Array:
+    """Masks become 8-bit integers: a file of weights has no single bits."""
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array

@@ -1,0 +1,253 @@
+"""An ONNX file as plain data: the only place where bytes that others wrote are believed or not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from compress.nn.ops.base import Array
+
+try:
+    import onnx
+    from onnx import numpy_helper
+except ImportError:  # the package is an extra
+    onnx = None  # type: ignore[assignment]
+
+MAX_FILE_BYTES = 1 << 31
+"""Protobuf messages end here."""
+
+MAX_EMPTY = 1 << 20
+"""Values that a shape may stand for where one of its dimensions is 0: numpy refuses the largest."""
+
+PRODUCER = "hwsim"
+"""Names the files that this project writes."""
+
+OPSETS = (7, 23)
+"""First and last version of the operator set whose meaning is known."""
+
+FLOATS = ("FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE")
+INTEGERS = ("UINT8", "INT8", "INT16", "INT32", "INT64", "BOOL")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of the file; an input that is left out is an empty name."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A checked ONNX graph.
+
+    Parameters
+    ----------
+    inputs : dict of str to tuple of (int or None)
+        Declared shapes; None where the file leaves a dimension open.
+    constants : dict of str to ndarray
+        Initializers: float32, integers as they are, bool.
+    operations : tuple of Operation
+        Each after the ones it takes its inputs from.
+    ours : bool
+        Whether this project wrote the file.
+    """
+
+    name: str
+    opset: int
+    inputs: dict[str, tuple[int | None, ...]]
+    outputs: tuple[str, ...]
+    constants: dict[str, Array]
+    operations: tuple[Operation, ...]
+    ours: bool = False
+
+
+def require_onnx() -> None:
+    """Check that the extra is installed.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if onnx is None:
+        raise InputError("ONNX files need the package onnx, expected after: pip install 'hwsim[onnx]'")
+
+
+def read_graph(path: Path) -> Graph:
+    """Read and check an ONNX file.
+
+    Raises
+    ------
+    InputError
+        If the file is no ONNX model, keeps data outside itself, uses subgraphs, functions or
+        foreign operator sets, or its graph is not one.
+    """
+    require_onnx()
+    try:
+        if path.stat().st_size >= MAX_FILE_BYTES:
+            raise InputError(
+                f"{path}: file has {path.stat().st_size} bytes, expected fewer than {MAX_FILE_BYTES}"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected an ONNX file") from None
+    return parse_graph(data, str(path))
+
+
+def parse_graph(data: bytes, where: str) -> Graph:
+    """Check an ONNX model in memory; `where` names it in messages. Raises as `read_graph`."""
+    require_onnx()
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception:
+        raise InputError(f"{where}: not an ONNX model, the protobuf message cannot be parsed") from None
+    try:
+        return _checked(model)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _checked(model: Any) -> Graph:
+    graph = model.graph
+    if not graph.node:
+        raise InputError("the graph has no nodes, expected at least one")
+    if model.functions:
+        raise InputError(
+            f"function {model.functions[0].name!r} is defined in the file, which is not supported"
+        )
+    if graph.sparse_initializer:
+        raise InputError("sparse initializers are not supported")
+    constants = {tensor.name: tensor_array(tensor, tensor.name) for tensor in graph.initializer}
+    inputs = {value.name: _shape(value) for value in graph.input if value.name not in constants}
+    operations = tuple(_operation(node, index) for index, node in enumerate(graph.node))
+    return Graph(
+        graph.name or "onnx",
+        _opset(model),
+        inputs,
+        tuple(value.name for value in graph.output),
+        constants,
+        _sorted(operations, {*constants, *inputs}),
+        model.producer_name == PRODUCER,
+    )
+
+
+def _opset(model: Any) -> int:
+    versions = [one.version for one in model.opset_import if one.domain in ("", "ai.onnx")]
+    if len(versions) != 1 or not OPSETS[0] <= versions[0] <= OPSETS[1]:
+        raise InputError(f"operator set is {versions}, expected one version from {OPSETS[0]} to {OPSETS[1]}")
+    return int(versions[0])
+
+
+def _shape(value: Any) -> tuple[int | None, ...]:
+    if not value.type.HasField("tensor_type"):
+        raise InputError(f"input {value.name!r} is no tensor")
+    dims = value.type.tensor_type.shape.dim
+    return tuple(dim.dim_value if dim.dim_value > 0 else None for dim in dims)
+
+
+def _operation(node: Any, index: int) -> Operation:
+    name = node.name or next((output for output in node.output if output), f"node{index}")
+    if node.domain not in ("", "ai.onnx"):
+        raise InputError(f"node {name!r} is a {node.domain}.{node.op_type}, expected ops of ONNX itself")
+    attrs = {attribute.name: _attribute(attribute, name) for attribute in node.attribute}
+    return Operation(name, node.op_type, tuple(node.input), tuple(node.output), attrs)
+
+
+def _attribute(attribute: Any, node: str) -> Any:
+    kinds = onnx.AttributeProto
+    if attribute.type == kinds.TENSOR:
+        return tensor_array(attribute.t, f"{node}.{attribute.name}")
+    if attribute.type in (kinds.FLOAT, kinds.INT):
+        return onnx.helper.get_attribute_value(attribute)
+    if attribute.type == kinds.STRING:
+        return attribute.s.decode("utf-8", "replace")
+    if attribute.type in (kinds.FLOATS, kinds.INTS):
+        return tuple(onnx.helper.get_attribute_value(attribute))
+    if attribute.type == kinds.STRINGS:
+        return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+    kind = next((key for key, number in kinds.AttributeType.items() if number == attribute.type), "?")
+    raise InputError(
+        f"node {node!r}: attribute {attribute.name} is a {kind}, expected numbers, texts or a tensor"
+    )
+
+
+def tensor_array(tensor: Any, name: str) -> Array:
+    """Return the values of a tensor of the file; floats of any width become float32.
+
+    Raises
+    ------
+    InputError
+        If the values are outside the file, do not fit the shape or have another type.
+    """
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        raise InputError(f"tensor {name!r} keeps its data in another file, expected it inside the model")
+    kind = next(
+        (key for key, number in onnx.TensorProto.DataType.items() if number == tensor.data_type),
+        tensor.data_type,
+    )
+    if kind not in FLOATS + INTEGERS:
+        raise InputError(f"tensor {name!r} holds {kind}, expected one of {', '.join(FLOATS + INTEGERS)}")
+    count = math.prod(tensor.dims)
+    if min(tensor.dims, default=0) < 0 or count > _stored(tensor):
+        raise InputError(f"tensor {name!r} declares shape {tuple(tensor.dims)} but stores fewer values")
+    if math.prod(dim for dim in tensor.dims if dim) > max(count, MAX_EMPTY):
+        raise InputError(f"tensor {name!r} is empty, expected a smaller shape than {tuple(tensor.dims)}")
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError):
+        raise InputError(f"tensor {name!r}: its data does not fit shape {tuple(tensor.dims)}") from None
+    return array.astype(np.float32, copy=False) if kind in FLOATS else array
+
+
+def _stored(tensor: Any) -> int:
+    """No tensor has more values than this: its bytes, or the entries of its lists."""
+    lists = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
+    return len(tensor.raw_data) + sum(map(len, lists))
+
+
+def _sorted(operations: tuple[Operation, ...], known: set[str]) -> tuple[Operation, ...]:
+    """Put every operation after its inputs' (Kahn 1962), in the file's order where that is open."""
+    producers = _producers(operations, known)
+    waiting = dict.fromkeys(range(len(operations)), 0)
+    consumers: dict[int, list[int]] = {}
+    for index, operation in enumerate(operations):
+        for name in {name for name in operation.inputs if name and name not in known}:
+            if name not in producers:
+                raise InputError(f"node {operation.name!r}: input {name!r} is produced by nothing")
+            consumers.setdefault(producers[name], []).append(index)
+            waiting[index] += 1
+    ready = [index for index, count in waiting.items() if not count]
+    order = []
+    for index in ready:
+        order.append(operations[index])
+        for consumer in consumers.get(index, ()):
+            waiting[consumer] -= 1
+            if not waiting[consumer]:
+                ready.append(consumer)
+    if len(order) < len(operations):
+        stuck = next(operations[index].name for index, count in waiting.items() if count)
+        raise InputError(f"node {stuck!r} is part of a cycle, expected a graph without")
+    return tuple(order)
+
+
+def _producers(operations: Iterable[Operation], known: set[str]) -> dict[str, int]:
+    producers: dict[str, int] = {}
+    for index, operation in enumerate(operations):
+        for name in filter(None, operation.outputs):
+            if name in producers or name in known:
+                raise InputError(f"node {operation.name!r}: the name {name!r} is defined twice")
+            producers[name] = index
+    return producers

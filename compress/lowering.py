@@ -1,0 +1,369 @@
+"""From a compressed file to what the machine sees: layers, stored bits, zeros.
+
+Convolutions, fully-connected layers and products with a constant become matrix layers, a product of
+activations a matrix layer without weights, everything else that computes a vector layer. Operators that
+only rename elements (flatten, reshape, concat...) vanish: their readers read what they read. The
+weights of a layer are its first parameter; the others, biases, are side information fetched with it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from compress.format.container import Artifact, parse
+from compress.format.tensors import QuantizedTensor
+from compress.nn.network import INPUT
+from compress.nn.ops.window import Window
+from hwsim.errors import InputError
+from hwsim.workload.layer import (
+    FUNCTION_OPS,
+    LRN_OPS,
+    LSTM_CELL_OPS,
+    OPERAND_BITS,
+    OPS_PER_ELEMENT,
+    Layer,
+    StoredWeights,
+    Workload,
+    vector,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compress.format.layout import Layout, TensorLayout
+    from compress.nn.network import Network, Node
+    from compress.nn.ops.base import Array, Shape
+    from hwsim.workload.layer import Arithmetic
+
+VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split"})
+"""Operators that give the same elements other names: no work, no traffic."""
+
+WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}
+"""Leading parameters of an operator that are matrices of weights."""
+
+TABLE_KINDS = {
+    "relu": "relu",
+    "clip": "relu6",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "gelu": "gelu",
+    "softmax": "softmax",
+    "layer_norm": "layernorm",
+    "rms_norm": "rmsnorm",
+}
+"""Operator -> the kind of a table of layers that does the same work."""
+
+MOST_STEPS = 512
+"""Of a recurrent layer: each becomes two layers of the workload, as none can begin before the last ends."""
+
+FUNCTIONS = ("erf", "exp", "log", "pow", "reciprocal", "sqrt")
+
+OPS_PER_OUTPUT = {
+    **{op: OPS_PER_ELEMENT[kind] for op, kind in TABLE_KINDS.items()},
+    **dict.fromkeys(FUNCTIONS, FUNCTION_OPS),
+    "affine": 2,  # scale, shift
+    "hard_sigmoid": 4,  # scale, shift, minimum, maximum
+    "hard_swish": 5,  # as hard_sigmoid, and multiply
+}
+"""Scalar operations for an output element where it is not one for each input after the first."""
+
+
+class _Facts(NamedTuple):
+    """What is the same for every node of one network."""
+
+    network: Network
+    stage: str
+    shapes: dict[str, Shape]
+    outputs: dict[str, list[str]]
+    tensors: dict[str, TensorLayout]
+    input_density: Mapping[str, float]
+    multiplied: dict[str, Arithmetic]
+    otherwise: Arithmetic
+    owners: dict[tuple[str, ...], int]
+
+    def common(self, node: Node, inputs: tuple[int, ...], index: int, *params: str) -> dict[str, Any]:
+        """Keywords that every kind of layer takes; `params` are stored, the first as weights.
+
+        Nodes that use the same parameters become layers that share what the first of them stores.
+        """
+        owner = self.owners.setdefault((node.op, *params), index) if params else index
+        return {
+            "like": None if owner == index else owner,
+            "arithmetic": self.multiplied.get(params[0], self.otherwise) if params else self.otherwise,
+            "inputs": inputs,
+            "input_density": self.input_density.get(node.name, 1.0),
+            "weights": _stored_weights(self.stage, [self.tensors[name] for name in params]),
+        }
+
+
+def workload_of(
+    artifact: Artifact,
+    *,
+    layout: Layout | None = None,
+    input_density: Mapping[str, float] | None = None,
+    arithmetic: Arithmetic = "fp32",
+) -> Workload:
+    """Return the workload of a compressed network.
+
+    Parameters
+    ----------
+    artifact : Artifact
+    layout : Layout, optional
+        Where the bits of its file go, as `compress.format.container.read` returns; counted anew by default.
+    input_density : dict of str to float, optional
+        Measured fraction of non-zero inputs by node name; 1 where it is missing.
+    arithmetic : str
+        What the machine multiplies where weights are not quantized; where they are, it multiplies
+        integers. Layers without a product of weights take the widest that occurs.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be executed.
+    """
+    counted = layout or parse(artifact.to_bytes())[1]
+    network = artifact.to_network()
+    shapes = network.shapes()
+    multiplied = _multiplied(artifact, network, arithmetic)
+    facts = _Facts(
+        network,
+        artifact.stage,
+        shapes,
+        _outputs(network, shapes),
+        {tensor.name: tensor for tensor in counted.tensors},
+        input_density or {},
+        multiplied,
+        max(multiplied.values(), key=OPERAND_BITS.__getitem__, default=arithmetic),
+        {},
+    )
+    layers: list[Layer] = []
+    sources: dict[str, tuple[int, ...]] = dict.fromkeys((INPUT, *network.extra_inputs), (-1,))
+    for node in network.nodes:
+        read = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
+        if node.op not in VIEWS:
+            made = _layers(node, facts, read or (-1,), len(layers))
+            read = tuple(len(layers) + at for at, layer in enumerate(made) if layer.op == "lstm_cell")
+            layers += made
+            read = read or (len(layers) - 1,)
+        sources |= dict.fromkeys(facts.outputs[node.name], read)
+    zeros = "as measured" if input_density else "not counted"
+    provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
+    return Workload(network.name, artifact.stage, tuple(layers), provenance)
+
+
+def container_bits(layout: Layout) -> int:
+    """Bits that belong to no layer: magic, topology, framing, CRCs and the tensors' headers."""
+    headers = sum(tensor.total_bits - tensor.payload_bits - tensor.side_bits for tensor in layout.tensors)
+    return sum(layout.overhead.values()) + headers
+
+
+def integer_arithmetic(bits: int) -> Arithmetic:
+    """Narrowest arithmetic of the machine that holds integers of 2 to 8 bits."""
+    return "int4" if bits <= 4 else "int8"
+
+
+def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> dict[str, Arithmetic]:
+    """Arithmetic of the products with each parameter that is a layer's weights."""
+    found = {}
+    for node in network.nodes:
+        for name in _weights(node, network):
+            tensor = artifact.tensors[name]
+            found[name] = (
+                integer_arithmetic(tensor.bits) if isinstance(tensor, QuantizedTensor) else otherwise
+            )
+    return found
+
+
+def _weights(node: Node, network: Network) -> tuple[str, ...]:
+    """Parameters that a node multiplies what it reads with, in a product of matrices."""
+    if node.op == "matmul":
+        return _constants(node, network)
+    return node.params[: WEIGHTS_OF.get(node.op, 0)]
+
+
+def _constants(node: Node, network: Network) -> tuple[str, ...]:
+    """Inputs of a node that are stored, not computed."""
+    return tuple(name for name in node.inputs if name in network.params)
+
+
+def _outputs(network: Network, shapes: dict[str, Shape]) -> dict[str, list[str]]:
+    """Names of each node's outputs, ``name`` and ``name:1``..."""
+    outputs: dict[str, list[str]] = {node.name: [node.name] for node in network.nodes}
+    for name in shapes:
+        if name not in outputs and name != INPUT and name not in network.extra_inputs:
+            outputs[name.rpartition(":")[0]].append(name)
+    return outputs
+
+
+def _stored_weights(stage: str, tensors: list[TensorLayout]) -> StoredWeights | None:
+    if not tensors:
+        return None
+    weights, *others = tensors
+    return StoredWeights(
+        stage,
+        weights.nonzeros,
+        weights.entries,
+        weights.segment_bits,
+        weights.segment_symbols,
+        weights.side_bits + sum(other.payload_bits + other.side_bits for other in others),
+    )
+
+
+def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
+    """Layers that a node becomes; the first one will have this index."""
+    constants = _constants(node, facts.network)
+    if node.op == "lstm":
+        return _lstm(node, facts, inputs, index)
+    common = facts.common(node, inputs, index, *node.params, *constants)
+    if node.op == "conv":
+        return [_conv(node, facts, common)]
+    if node.op == "fc":
+        return [_fc(node.name, facts.network.params[node.params[0]], _elements(node, facts), common)]
+    if node.op == "conv_transpose":
+        weight = facts.network.params[node.params[0]]
+        return [_conv_transpose(node, weight, _elements(node, facts), common)]
+    if node.op == "matmul" and constants:
+        return [_weighted_matmul(node, constants[0], facts, common)]
+    if node.op == "matmul":
+        return [_matmul(node, facts, common)]
+    read, written = _elements(node, facts)
+    ops = _ops(node, facts, written)
+    return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
+
+
+def _elements(node: Node, facts: _Facts) -> tuple[int, int]:
+    """Activation elements a node reads and writes."""
+    inputs = dict.fromkeys(name for name in node.inputs if name in facts.shapes)
+    read = sum(math.prod(facts.shapes[name]) for name in inputs)
+    return max(read, 1), sum(math.prod(facts.shapes[name]) for name in facts.outputs[node.name])
+
+
+def _fc(name: str, weight: Array, elements: tuple[int, int], common: dict[str, Any]) -> Layer:
+    """Product of rows of activations and `weight`, (filters, depth)."""
+    pattern = weight != 0
+    filters, depth = weight.shape
+    density: dict[str, Any] = {"weight_density": float(pattern.mean()), "pattern": pattern}
+    read, written = elements
+    return Layer(name, "fc", read // depth, filters, depth, read, written, **density, **common)
+
+
+def _conv(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
+    weight = facts.network.params[node.params[0]]
+    filters, channels, height, width = weight.shape
+    window = Window.of(node.attrs, (height, width))
+    groups = int(node.attrs.get("groups", 1))
+    out_hw = facts.shapes[node.name][2:]
+    pattern = weight.reshape(filters, -1) != 0
+    return Layer(
+        node.name,
+        "conv",
+        math.prod(out_hw),
+        filters // groups,
+        channels * height * width,
+        *_elements(node, facts),
+        groups=groups,
+        in_hw=(facts.shapes[node.inputs[0]][2], facts.shapes[node.inputs[0]][3]),
+        out_hw=(out_hw[0], out_hw[1]),
+        kernel=window.kernel,
+        stride=window.stride,
+        pad=window.pads[:2],
+        weight_density=float(pattern.mean()),
+        pattern=pattern,
+        **common,
+    )
+
+
+def _conv_transpose(node: Node, weight: Array, elements: tuple[int, int], common: dict[str, Any]) -> Layer:
+    """Each pixel times all kernels: a product of (pixels, channels) and (channels, filters h w)."""
+    return _fc(node.name, weight.reshape(len(weight), -1).T, elements, common)
+
+
+def _matmul(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
+    """Product of two activations, once for each matrix of the leading axes."""
+    *lead, pixels, filters = facts.shapes[node.name]
+    depth = facts.shapes[node.inputs[0]][-1]
+    read, written = _elements(node, facts)
+    return Layer(node.name, "matmul", pixels, filters, depth, read, written, groups=math.prod(lead), **common)
+
+
+def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str, Any]) -> Layer:
+    """Product with a stored matrix; with one for each of the leading axes, a 1 x 1 convolution in groups.
+
+    Filters are the columns of a stored right operand, or the rows of a stored left one.
+    """
+    weight = facts.network.params[constant]
+    if constant == node.inputs[-1]:
+        weight = weight.swapaxes(-1, -2)
+    *lead, filters, depth = weight.shape
+    groups = math.prod(lead)
+    read, written = _elements(node, facts)
+    pixels = written // (filters * groups)
+    plane = (pixels, 1) if groups > 1 else (1, 1)
+    pattern = weight.reshape(-1, depth) != 0
+    return Layer(
+        node.name,
+        "fc" if groups == 1 else "conv",
+        pixels,
+        filters,
+        depth,
+        read,
+        written,
+        groups,
+        in_hw=plane,
+        out_hw=plane,
+        weight_density=float(pattern.mean()),
+        pattern=pattern,
+        **common,
+    )
+
+
+def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
+    """Gates from the inputs of all steps at once; then, step after step, those from the state, and the cell.
+
+    The gates from the state are added to those from the input. A cell reads four gates and its state,
+    and writes its output and state, as ``lstm_cell`` does. All steps use one matrix.
+    """
+    for_input, for_state, bias = node.params
+    _, steps, features = facts.shapes[node.inputs[0]]
+    gates, hidden = facts.network.params[for_state].shape
+    if steps > MOST_STEPS:
+        raise InputError(f"node {node.name}: {steps} steps one after another, expected at most {MOST_STEPS}")
+    of_input = _fc(
+        f"{node.name}.input",
+        facts.network.params[for_input],
+        (steps * features, steps * gates),
+        facts.common(node, inputs, index, for_input, bias),
+    )
+    layers: list[Layer] = [of_input]
+    before: tuple[int, ...] = ()  # the first step begins with a state of zeros
+    for step in range(steps):
+        at = index + len(layers)
+        name = f"{node.name}.{step}" if steps > 1 else node.name
+        common = facts.common(node, (index, *before), at, for_state)
+        of_state = _fc(name, facts.network.params[for_state], (hidden, gates), common)
+        layers.append(replace(of_state, input_elements=hidden + gates))
+        layers.append(
+            vector(
+                f"{name}.cell",
+                5 * hidden,
+                2 * hidden,
+                hidden * LSTM_CELL_OPS,
+                op="lstm_cell",
+                **facts.common(node, (at, *before), at + 1),
+            )
+        )
+        before = (at + 1,)
+    return layers
+
+
+def _ops(node: Node, facts: _Facts, written: int) -> int:
+    """Scalar operations of a node without matrix product, for one item."""
+    if node.op in ("max_pool", "avg_pool"):
+        return written * math.prod(Window.of_pool(node.attrs).kernel)
+    if node.op == "global_avg_pool" or node.op.startswith("reduce_"):
+        return math.prod(facts.shapes[node.inputs[0]])
+    if node.op == "lrn":
+        return written * (int(node.attrs["size"]) + LRN_OPS)
+    return written * OPS_PER_OUTPUT.get(node.op, max(len(node.inputs) - 1, 1))

@@ -1,0 +1,1 @@
+"""What shrinks a network: pruning, sharing, quantization, repair."""

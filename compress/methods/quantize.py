@@ -1,0 +1,185 @@
+"""Linear quantization after training, to be executed on integers.
+
+Weights and activations become ``round(value / scale)`` in a few bits, symmetric around zero (Jacob
+et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
+inference", with a zero point of 0). A layer multiplies integers and adds them into 32 bits; the sums
+times both scales are what the next layer reads. Scales come from calibration: of the weights
+themselves, and of what each layer reads on some images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from compress.format.container import Artifact
+from compress.format.tensors import QuantizedTensor, StoredTensor
+from compress.methods.prune import require_weights
+from compress.nn.network import INPUT
+from compress.nn.ops.integer import INPUT_SCALE, levels, top_level
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compress.nn.network import Network
+    from compress.nn.ops.base import Array
+
+Calibration = Literal["minmax", "percentile", "mse"]
+
+FEWEST_BITS, MOST_BITS = 2, 8
+PERCENTILE = 99.9
+"""Of the magnitudes, which ``percentile`` takes for the largest: a choice."""
+
+MSE_STEPS = 80
+"""Ranges that ``mse`` tries, evenly spaced up to the largest magnitude: a choice."""
+
+
+def quantize_network(
+    network: Network,
+    images: Array,
+    bits: int | Mapping[str, int] = 8,
+    *,
+    per_channel: bool = True,
+    calibration: Calibration = "minmax",
+) -> Artifact:
+    """Quantize all weights, and fix the scales of what the layers read.
+
+    Parameters
+    ----------
+    network : Network
+    images : ndarray, shape (n, \\*input_shape)
+        What activations are calibrated on.
+    bits : int or dict of str to int
+        Of weights and activations, 2 to 8; or of each named layer and what it reads. Layers that are
+        not named stay in floating point.
+    per_channel : bool
+        One scale for each output of a layer, instead of one for the layer.
+    calibration : {"minmax", "percentile", "mse"}
+        Range of a tensor: its largest magnitude, the 99.9th percentile of magnitudes, or the one of
+        least squared error.
+
+    Returns
+    -------
+    Artifact
+        Of stage ``int8`` (or ``int4``...), or ``mixed``; biases stay in fp32.
+
+    Raises
+    ------
+    InputError
+        If no layer has weights, bits or calibration cannot be used, a name is no layer, layers of the
+        same weights are to have different bits, or there are no images.
+    """
+    if not len(images):
+        raise InputError("quantization: no images to calibrate on, expected at least one")
+    layers = require_weights(network)
+    bits_of = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
+    unknown = sorted(bits_of.keys() - layers.keys())
+    if unknown:
+        raise InputError(f"quantization: no layer {unknown[0]!r}, expected one of {', '.join(layers)}")
+    widths: dict[str, int] = {}
+    for layer, width in bits_of.items():
+        if widths.setdefault(layers[layer], width) != width:
+            raise InputError(
+                f"quantization: layer {layer!r} has {width} bits, expected the {widths[layers[layer]]} of a "
+                "layer with the same weights"
+            )
+    tensors: dict[str, StoredTensor] = {
+        name: quantize(network.params[name], width, per_channel=per_channel, calibration=calibration)
+        for name, width in widths.items()
+    }
+    scales = _input_scales(network, images, bits_of, calibration)
+    nodes = (
+        replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.name]}) if node.name in scales else node
+        for node in network.nodes
+    )
+    used = set(widths.values())
+    stage = f"int{used.pop()}" if len(used) == 1 and len(bits_of) == len(layers) else "mixed"
+    return Artifact.of(replace(network, nodes=tuple(nodes)), stage, tensors)
+
+
+def quantize(
+    weight: Array, bits: int = 8, *, per_channel: bool = True, calibration: Calibration = "minmax"
+) -> QuantizedTensor:
+    """Round a weight tensor to multiples of a scale.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (outputs, \\*inputs)
+    bits : int
+        Width of a level, 2 to 8.
+    per_channel : bool
+        One scale for each output, instead of one for the tensor.
+    calibration : {"minmax", "percentile", "mse"}
+        As in `quantize_network`.
+
+    Raises
+    ------
+    InputError
+        If bits or calibration cannot be used.
+    """
+    _check(bits, calibration)
+    rows = weight.reshape(len(weight), -1) if per_channel else weight.reshape(1, -1)
+    scales = np.array([scale_of(row, bits, calibration) for row in rows], np.float32)
+    rounded = levels(rows, scales[:, np.newaxis], bits).reshape(weight.shape)
+    return QuantizedTensor(rounded.astype(np.int8), scales if per_channel else scales[0], bits)
+
+
+def scale_of(values: Array, bits: int = 8, calibration: Calibration = "minmax") -> np.float32:
+    """Step between two levels for `values`, at least the smallest normal number.
+
+    Parameters
+    ----------
+    values : ndarray of any shape
+    bits : int
+        Width of a level, 2 to 8.
+    calibration : {"minmax", "percentile", "mse"}
+        As in `quantize_network`.
+
+    Raises
+    ------
+    InputError
+        If bits or calibration cannot be used.
+    """
+    _check(bits, calibration)
+    magnitudes = np.abs(values).ravel().astype(np.float64)
+    largest, top = magnitudes.max(initial=0.0), top_level(bits)
+    if calibration == "percentile" and largest:
+        largest = np.percentile(magnitudes, PERCENTILE) or largest
+    elif calibration == "mse" and largest:
+        ranges = largest * np.arange(1, MSE_STEPS + 1) / MSE_STEPS
+        largest = min(ranges, key=lambda limit: _squared_error(magnitudes, limit / top, top))
+    return np.float32(max(largest / top, np.finfo(np.float32).tiny))
+
+
+def _input_scales(
+    network: Network, images: Array, bits_of: Mapping[str, int], calibration: Calibration
+) -> dict[str, float]:
+    """Scale of what each named layer reads."""
+    readers: dict[str, list[str]] = {}
+    for node in network.nodes:
+        if node.name in bits_of:
+            readers.setdefault(node.inputs[0], []).append(node.name)
+    scales: dict[str, float] = {}
+
+    def measure(source: str, value: Array) -> None:
+        for reader in readers.get(source, ()):
+            scales[reader] = float(scale_of(value, bits_of[reader], calibration))
+
+    measure(INPUT, images)
+    network.forward(images, observe=lambda node, output: measure(node.name, output))
+    return scales
+
+
+def _squared_error(magnitudes: Array, scale: float, top: int) -> float:
+    return float(np.square(np.minimum(np.rint(magnitudes / scale), top) * scale - magnitudes).sum())
+
+
+def _check(bits: int, calibration: str) -> None:
+    if not FEWEST_BITS <= bits <= MOST_BITS:
+        raise InputError(f"quantization: {bits} bits, expected {FEWEST_BITS} to {MOST_BITS}")
+    if calibration not in get_args(Calibration):
+        known = ", ".join(get_args(Calibration))
+        raise InputError(f"quantization: calibration is {calibration!r}, expected one of {known}")

@@ -1,0 +1,1 @@
+"""Networks in numpy: operators, training, data."""

@@ -1,0 +1,322 @@
+"""A network as a graph of operators, executed in numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from compress.nn.ops import OPS
+from compress.nn.ops.base import Array, Context, Shape
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+INPUT = "input"
+
+MAX_ELEMENTS = 1 << 31
+"""Largest tensor a network may hold: a declared shape must not exhaust memory."""
+
+Observe = Callable[["Node", Array], None]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of a network.
+
+    Parameters
+    ----------
+    name : str
+        Also names its (first) output; the second and later outputs are ``name:1``, ``name:2``...
+    op : str
+        Key of `compress.nn.ops.OPS`.
+    inputs : tuple of str
+        Tensors: ``"input"``, outputs of earlier nodes, or parameters.
+    attrs : dict
+        Numbers, texts and tuples of them, as the operator defines.
+    params : tuple of str
+        The operator's own parameters, for example ``("fc1.weight", "fc1.bias")``.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = (INPUT,)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Network:
+    """Nodes in execution order and their parameters; checked when it is made.
+
+    Weights are (out, in) for ``fc`` and (filters, channels / groups, height, width) for ``conv``.
+
+    Parameters
+    ----------
+    name : str
+    input_shape : tuple of int
+        Of one item, without the batch.
+    nodes : tuple of Node
+        Each after the nodes it takes its inputs from.
+    params : dict of str to ndarray
+        float32 (integers for index tables).
+    outputs : tuple of str
+        Tensors to return; the last node's by default.
+    extra_inputs : dict of str to tuple of int
+        Further inputs beside ``"input"`` (a cache, a mask): shape of one item by name.
+
+    Raises
+    ------
+    InputError
+        If a node cannot be executed; see `validate`.
+    """
+
+    name: str
+    input_shape: Shape
+    nodes: tuple[Node, ...]
+    params: dict[str, Array]
+    outputs: tuple[str, ...] = ()
+    extra_inputs: Mapping[str, Shape] = field(default_factory=dict)
+    _contexts: dict[str, Context] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _values: dict[str, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _batches: set[int] = field(default_factory=lambda: {1}, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            raise InputError(f"network {self.name}: no nodes, expected at least one")
+        if not self.outputs:
+            object.__setattr__(self, "outputs", (self.nodes[-1].name,))
+        self.validate()
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases."""
+        return sum(value.size for value in self.params.values())
+
+    def validate(self) -> None:
+        """Check names, operators and shapes.
+
+        Raises
+        ------
+        InputError
+            If an operator is unknown, a name is used twice, not used or used before it is defined,
+            or shapes do not fit.
+        """
+        shapes = self.shapes()
+        missing = [name for name in self.outputs if name not in shapes]
+        if missing:
+            raise InputError(f"network {self.name}: output {missing[0]!r} is no node's output")
+        used = {name for node in self.nodes for name in (*node.params, *node.inputs)}
+        unused = sorted(self.params.keys() - used)
+        if unused:
+            raise InputError(f"network {self.name}: parameter {unused[0]!r} is used by no node")
+
+    def shapes(self, batch: int = 1) -> dict[str, Shape]:
+        """Shapes of the inputs and of every node's outputs, batch included."""
+        shapes: dict[str, Shape] = {name: (batch, *shape) for name, shape in self._inputs().items()}
+        for node in self.nodes:
+            inferred = self._infer(node, shapes)
+            for name, shape in zip(output_names(node.name, len(inferred)), inferred, strict=True):
+                if name in shapes or name in self.params:
+                    raise InputError(f"network {self.name}: the name {name!r} is used twice")
+                shapes[name] = shape
+        return shapes
+
+    def _infer(self, node: Node, shapes: dict[str, Shape]) -> tuple[Shape, ...]:
+        where = f"network {self.name}, node {node.name}"
+        if node.op not in OPS:
+            raise InputError(f"{where}: unknown op {node.op!r}, expected one of {', '.join(sorted(OPS))}")
+        op = OPS[node.op]
+        for count, (low, high), what in (
+            (len(node.inputs), op.inputs, "inputs"),
+            (len(node.params), op.params, "parameters"),
+        ):
+            if not low <= count <= high:
+                raise InputError(f"{where}: op {node.op} got {count} {what}, expected {low} to {high}")
+        for name in node.params:
+            if name not in self.params:
+                raise InputError(f"{where}: parameter {name!r} is missing")
+        known = shapes | {name: self.params[name].shape for name in node.inputs if name in self.params}
+        for name in node.inputs:
+            if name not in known:
+                raise InputError(f"{where}: input {name!r} is no earlier node, parameter or {INPUT!r}")
+        try:
+            inferred = op.infer(
+                tuple(known[name] for name in node.inputs),
+                tuple(self.params[name].shape for name in node.params),
+                node.attrs,
+            )
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        except (TypeError, ValueError, LookupError, ArithmeticError):
+            raise InputError(f"{where}: op {node.op} cannot use attributes {dict(node.attrs)}") from None
+        if any(math.prod(shape) > MAX_ELEMENTS for shape in inferred):
+            raise InputError(f"{where}: output {inferred[0]} has more than {MAX_ELEMENTS} elements")
+        return inferred
+
+    def _inputs(self) -> dict[str, Shape]:
+        """Shape of one item of every input."""
+        return {**self.extra_inputs, INPUT: self.input_shape}
+
+    def with_params(self, params: Mapping[str, Array]) -> Network:
+        """Return the same network with other values for all or some parameters."""
+        return replace(self, params={**self.params, **params})
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        extra: Mapping[str, Array] | None = None,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+        observe: Observe | None = None,
+    ) -> Array:
+        """Execute the network and return its (first) output, (batch, ...); parameters as in `run`."""
+        return self.run(x, extra=extra, training=training, rng=rng, observe=observe)[self.outputs[0]]
+
+    def run(
+        self,
+        x: Array,
+        *,
+        extra: Mapping[str, Array] | None = None,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+        observe: Observe | None = None,
+    ) -> dict[str, Array]:
+        """Execute the network and return all its outputs.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, \\*input_shape)
+        extra : dict of str to ndarray, optional
+            Values of the extra inputs, batch first.
+        training : bool
+            Keep every value for `backward` and reuse buffers: outputs are valid until the next
+            training pass. At inference each value is released after its last use.
+        rng : numpy.random.Generator, optional
+            Needed by dropout in training.
+        observe : callable, optional
+            Called as ``observe(node, output)`` with each node's (first) output.
+
+        Raises
+        ------
+        InputError
+            If an input is missing, unknown or has another shape, or a node cannot take the batch.
+        """
+        values: dict[str, Array] = {**(extra or {}), INPUT: x}
+        self._check_inputs(values)
+        last_use = {} if training else self._last_uses()
+        for index, node in enumerate(self.nodes):
+            result = OPS[node.op].forward(
+                tuple(self._tensor(name, values) for name in node.inputs),
+                tuple(self.params[name] for name in node.params),
+                node.attrs,
+                self._context(node, training, rng),
+            )
+            outputs = result if isinstance(result, tuple) else (result,)
+            values.update(zip(output_names(node.name, len(outputs)), outputs, strict=True))
+            if observe is not None:
+                observe(node, outputs[0])
+            for name in last_use.get(index, ()):
+                values.pop(name, None)
+        if training:
+            self._values.clear()
+            self._values.update(values)
+        return {name: values[name] for name in self.outputs}
+
+    def _check_inputs(self, values: Mapping[str, Array]) -> None:
+        expected = self._inputs()
+        if values.keys() != expected.keys():
+            raise InputError(
+                f"network {self.name}: inputs are {', '.join(sorted(values))}, "
+                f"expected {', '.join(sorted(expected))}"
+            )
+        for name, shape in expected.items():
+            if values[name].shape[1:] != shape or not 0 < len(values[name]) == len(values[INPUT]):
+                raise InputError(
+                    f"network {self.name}: {name} has shape {values[name].shape}, expected (batch, "
+                    f"{', '.join(map(str, shape))})"
+                )
+        batch = len(values[INPUT])
+        if batch not in self._batches:
+            self.shapes(batch)
+            self._batches.add(batch)
+
+    def backward(self, grad: Array) -> dict[str, Array]:
+        """Gradients of all parameters, given that of the (first) output of the last training pass.
+
+        Parameters
+        ----------
+        grad : ndarray, shape of the output
+
+        Returns
+        -------
+        dict of str to ndarray
+            Valid until the next training pass.
+
+        Raises
+        ------
+        InputError
+            If there was no training pass, or an operator has no backward pass.
+        """
+        if not self._values:
+            raise InputError(f"network {self.name}: backward needs a forward pass with training=True")
+        pending: dict[str, Array] = {self.outputs[0]: grad}
+        gradients: dict[str, Array] = {}
+        for node in reversed(self.nodes):
+            upstream = pending.pop(node.name, None)
+            context = self._contexts[node.name]
+            if upstream is None or not (node.params or any(context.needs)):
+                continue
+            backward = OPS[node.op].backward
+            if backward is None:
+                raise InputError(f"network {self.name}, node {node.name}: op {node.op} cannot be trained")
+            inputs = tuple(self._tensor(name, self._values) for name in node.inputs)
+            params = tuple(self.params[name] for name in node.params)
+            d_inputs, d_params = backward(upstream, inputs, params, node.attrs, context)
+            for name, value in zip(node.params, d_params, strict=True):
+                gradients[name] = gradients[name] + value if name in gradients else value
+            for name, needed, d_input in zip(node.inputs, context.needs, d_inputs, strict=True):
+                if needed and d_input is not None:
+                    target = gradients if name in self.params else pending
+                    target[name] = target[name] + d_input if name in target else d_input
+        return gradients
+
+    def _tensor(self, name: str, values: dict[str, Array]) -> Array:
+        return self.params[name] if name in self.params else values[name]
+
+    def _context(self, node: Node, training: bool, rng: np.random.Generator | None) -> Context:
+        if not training:
+            return Context()
+        if not self._contexts:
+            trained = self._trained()
+            for each in self.nodes:
+                needs = tuple(name in trained for name in each.inputs)
+                self._contexts[each.name] = Context(training=True, needs=needs)
+        context = self._contexts[node.name]
+        context.rng = rng
+        return context
+
+    def _trained(self) -> set[str]:
+        """Tensors that depend on a parameter: the ones whose gradient is needed."""
+        trained = set(self.params)
+        for node in self.nodes:
+            if node.params or any(name in trained for name in node.inputs):
+                trained.add(node.name)
+        return trained
+
+    def _last_uses(self) -> dict[int, list[str]]:
+        """Per node index, the tensors that are not needed after it."""
+        last = {name: index for index, node in enumerate(self.nodes) for name in (*node.inputs, node.name)}
+        released: dict[int, list[str]] = {}
+        for name, index in last.items():
+            if name not in self.outputs:
+                released.setdefault(index, []).append(name)
+        return released
+
+
+def output_names(node: str, count: int) -> list[str]:
+    """Tensor names of the `count` outputs of the node named `node`."""
+    return [node, *(f"{node}:{index}" for index in range(1, count))]

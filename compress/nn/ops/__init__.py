@@ -1,0 +1,38 @@
+"""Operators a network may use, by name; a new module adds its own dictionary here."""
+
+from compress.nn.ops import (
+    conv,
+    deconv,
+    elementwise,
+    fc,
+    integer,
+    matmul,
+    pool,
+    recurrent,
+    reduction,
+    rounding,
+    shaping,
+    simple,
+    stored,
+)
+from compress.nn.ops.base import Context, Op
+
+__all__ = ["OPS", "Context", "Op"]
+
+MODULES = (
+    fc,
+    conv,
+    pool,
+    simple,
+    elementwise,
+    shaping,
+    reduction,
+    matmul,
+    recurrent,
+    deconv,
+    stored,
+    integer,
+    rounding,
+)
+
+OPS: dict[str, Op] = {name: op for module in MODULES for name, op in module.OPS.items()}

@@ -1,0 +1,143 @@
+"""Element-wise functions of one, two or three arrays, with numpy's broadcasting; inference only."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from compress.nn.ops.base import MANY, Array, Arrays, Attrs, Context, Op, Shape, same_shape
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CASTS = ("float32", "int32", "int64", "uint8", "int8", "bool")
+"""Element types that `cast` may name."""
+
+
+def broadcast(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], _attrs: Attrs) -> tuple[Shape, ...]:
+    """Infer the shape that several arrays broadcast to."""
+    try:
+        return (np.broadcast_shapes(*shapes),)
+    except ValueError:
+        raise InputError(f"shapes {', '.join(map(str, shapes))} do not broadcast") from None
+
+
+def _infer_cast(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+    if attrs["to"] not in CASTS:
+        raise InputError(f"cast to {attrs['to']!r}, expected one of {', '.join(CASTS)}")
+    return same_shape(shapes, params, attrs)
+
+
+def _infer_clip(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+    for name in ("min", "max"):
+        float(attrs.get(name, 0))
+    return same_shape(shapes, params, attrs)
+
+
+def _unary(function: Callable[[Array, Attrs], Array], *numbers: str) -> Op:
+    """Operator of one array whose attributes `numbers` have to be there."""
+
+    def infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+        for name in numbers:
+            float(attrs[name])
+        return same_shape(shapes, params, attrs)
+
+    def forward(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
+        return function(inputs[0], attrs)
+
+    return Op(infer, forward)
+
+
+def _joined(function: Callable[..., Any], fewest: int, most: int) -> Op:
+    def forward(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Array:
+        return function(*inputs)
+
+    return Op(broadcast, forward, inputs=(fewest, most))
+
+
+def _all_of(function: np.ufunc) -> Op:
+    return _joined(lambda *arrays: reduce(function, arrays), 1, MANY)
+
+
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))`` of every element, without overflow."""
+    return special.expit(x)
+
+
+def hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
+    """Piecewise linear sigmoid of every element, ``clip(alpha x + beta, 0, 1)``."""
+    return np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1)
+
+
+def _leaky_relu(x: Array, attrs: Attrs) -> Array:
+    return np.where(x < 0, x * x.dtype.type(attrs["alpha"]), x)
+
+
+def _clip(x: Array, attrs: Attrs) -> Array:
+    return np.clip(x, attrs.get("min"), attrs.get("max"))
+
+
+def _linear(x: Array, attrs: Attrs) -> Array:
+    """``alpha x + beta``."""
+    return x * x.dtype.type(attrs["alpha"]) + x.dtype.type(attrs["beta"])
+
+
+def gelu(x: Array) -> Array:
+    """``x/2 (1 + erf(x / sqrt 2))`` of every element (Hendrycks and Gimpel 2016)."""
+    one, half = x.dtype.type(1), x.dtype.type(0.5)
+    return x * (special.erf(x * x.dtype.type(math.sqrt(0.5))) + one) * half
+
+
+def _divide(dividend: Array, divisor: Array) -> Array:
+    """Quotient; of integers, rounded toward zero."""
+    if np.issubdtype(dividend.dtype, np.integer):
+        quotient = np.abs(dividend) // np.abs(divisor)
+        return (quotient * np.sign(dividend) * np.sign(divisor)).astype(dividend.dtype)
+    return dividend / divisor
+
+
+def _power(base: Array, exponent: Array) -> Array:
+    """Power in the type of the base; a square, which is what normalisations need, exactly."""
+    if exponent.size == 1 and exponent.item() == 2:
+        return base * base
+    return np.power(base, exponent).astype(base.dtype)
+
+
+OPS = {
+    "linear": _unary(_linear, "alpha", "beta"),
+    "gelu": _unary(lambda x, _: gelu(x)),
+    "leaky_relu": _unary(_leaky_relu, "alpha"),
+    "clip": Op(_infer_clip, _unary(_clip).forward),
+    "sigmoid": _unary(lambda x, _: sigmoid(x)),
+    "hard_sigmoid": _unary(lambda x, attrs: hard_sigmoid(x, attrs["alpha"], attrs["beta"]), "alpha", "beta"),
+    "hard_swish": _unary(lambda x, _: x * hard_sigmoid(x, 1 / 6, 0.5)),
+    "tanh": _unary(lambda x, _: np.tanh(x)),
+    "erf": _unary(lambda x, _: special.erf(x)),
+    "exp": _unary(lambda x, _: np.exp(x)),
+    "log": _unary(lambda x, _: np.log(x)),
+    "sqrt": _unary(lambda x, _: np.sqrt(x)),
+    "abs": _unary(lambda x, _: np.abs(x)),
+    "neg": _unary(lambda x, _: np.negative(x)),
+    "reciprocal": _unary(lambda x, _: np.reciprocal(x)),
+    "floor": _unary(lambda x, _: np.floor(x)),
+    "round": _unary(lambda x, _: np.rint(x)),
+    "not": _unary(lambda x, _: np.logical_not(x)),
+    "cast": Op(_infer_cast, lambda inputs, _params, attrs, _ctx: inputs[0].astype(attrs["to"])),
+    "sub": _joined(np.subtract, 2, 2),
+    "mul": _joined(np.multiply, 2, 2),
+    "div": _joined(_divide, 2, 2),
+    "pow": _joined(_power, 2, 2),
+    "maximum": _all_of(np.maximum),
+    "minimum": _all_of(np.minimum),
+    "equal": _joined(np.equal, 2, 2),
+    "greater": _joined(np.greater, 2, 2),
+    "less": _joined(np.less, 2, 2),
+    "and": _joined(np.logical_and, 2, 2),
+    "or": _joined(np.logical_or, 2, 2),
+    "where": _joined(np.where, 3, 3),
+}

@@ -1,5 +1,0 @@
-"""Networks from and to ONNX files; the package onnx only reads and writes the format."""
-
-from compress.onnx.importing import import_onnx, import_onnx_bytes
-
-__all__ = ["import_onnx", "import_onnx_bytes"]

@@ -1,0 +1,172 @@
+"""From a recipe and a data set to compressed files.
+
+A step's random numbers depend on the seed and its place in the recipe alone, and its result is kept
+in a working folder: a run that was killed goes on with the step it was in, and ends in the same
+bytes. Results are kept by the recipe, data and seed they depend on, so that recipes with equal first steps
+share them; the versions of this code and its libraries are not part of that, so that a folder is for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compress.io.files import make_folder
+from compress.methods.prune import weights_of
+from compress.nn.lenets import build
+from compress.pipeline import state as checkpoint
+from compress.pipeline.state import State
+from compress.pipeline.steps import KINDS, Workbench
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from compress.format.container import Artifact
+    from compress.nn.datasets import Dataset
+    from compress.nn.network import Network
+    from compress.nn.train import EpochReport
+    from compress.pipeline.recipe import Recipe
+    from compress.pipeline.steps import OnEpoch
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: after `epoch` epochs of a step, counted from 0.
+
+    Parameters
+    ----------
+    step, steps : int
+        The step, counted from 0, and how many there are.
+    kind : str
+        ``train``, ``prune``...
+    epoch, epochs : int
+    loss, validation_error : float or None
+        Of the latest epoch.
+    """
+
+    step: int
+    steps: int
+    kind: str
+    epoch: int
+    epochs: int
+    loss: float | None = None
+    validation_error: float | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def compress(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    work: str | Path | None = None,
+    on_progress: OnProgress = lambda progress: None,
+) -> Iterator[Artifact]:
+    """Follow a recipe and yield the artifact of each stage as it is reached.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    dataset : Dataset
+        Loaded with the recipe's `validation`.
+    seed : int
+        The same seed gives the same bytes on the same machine.
+    work : str or Path, optional
+        Folder for the results of finished steps, which a later run takes up, of whatever version it is;
+        none are kept by default.
+    on_progress : callable
+        Gets a `Progress` at the beginning of each step and after each epoch.
+
+    Raises
+    ------
+    InputError
+        If the recipe does not fit the network or the data set.
+    """
+    network = build(recipe.network, np.random.default_rng(seed))
+    _check(recipe, network, dataset)
+    folder = Path(work) if work is not None else None
+    if folder is not None:
+        make_folder(folder)
+    state = State(network)
+    for index, step in enumerate(recipe.steps):
+        path = folder / _file_name(recipe, index, dataset, seed) if folder else None
+        bench = Workbench(
+            dataset,
+            np.random.default_rng([seed, index + 1]),
+            recipe.gap_bits,
+            _reporter(recipe, index, on_progress),
+        )
+        kind = KINDS[step.kind]
+        if path is not None and path.exists():
+            state = checkpoint.load(path, network)
+        else:
+            state = kind.run(step, state, bench)
+            if path is not None:
+                checkpoint.save(state, path)
+        yield kind.artifact(step, state, bench)
+
+
+def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:
+    """Check that the recipe names layers of the network, has the data it needs and codes what is shared."""
+    layers = weights_of(network)
+    shared = False
+    tables: dict[str, Mapping[str, object]] = {"gap_bits": recipe.gap_bits}
+    for index, step in enumerate(recipe.steps):
+        tables[f"step.{index}.densities"] = getattr(step, "densities", {})
+        tables[f"step.{index}.units"] = getattr(step, "units", {})
+        tables[f"step.{index}.values"] = getattr(step, "values", {})
+        bits = getattr(step, "bits", {})
+        tables[f"step.{index}.bits"] = bits if isinstance(bits, dict) else {}
+        if getattr(step, "patience", 0) and not len(dataset.validation):
+            raise InputError(
+                f"recipe {recipe.name}: key step.{index}.patience: there is no validation split, "
+                "expected validation above 0"
+            )
+        if step.kind == "encode" and not shared:
+            raise InputError(
+                f"recipe {recipe.name}: key step.{index}.kind: 'encode' finds no shared weights, expected a "
+                "share step before, without a train or prune step between"
+            )
+        shared = step.kind == "share" or (shared and step.kind not in ("train", "prune"))
+    for key, table in tables.items():
+        unknown = sorted(table.keys() - layers.keys())
+        if unknown:
+            raise InputError(
+                f"recipe {recipe.name}: key {key}.{unknown[0]}: no such layer, expected one of "
+                f"{', '.join(layers)}"
+            )
+
+
+def _reporter(recipe: Recipe, index: int, on_progress: OnProgress) -> OnEpoch:
+    """Announce a step, and give what reports its epochs."""
+    step = recipe.steps[index]
+    begin = Progress(index, len(recipe.steps), step.kind, 0, getattr(step, "epochs", 0))
+    on_progress(begin)
+
+    def on_epoch(report: EpochReport) -> None:
+        on_progress(
+            replace(begin, epoch=report.epoch, loss=report.loss, validation_error=report.validation_error)
+        )
+
+    return on_epoch
+
+
+def _file_name(recipe: Recipe, index: int, dataset: Dataset, seed: int) -> str:
+    """Name of a step's checkpoint: a digest of all that its result depends on beside the code."""
+    depends_on = {
+        "network": recipe.network,
+        "steps": [step.model_dump(mode="json") for step in recipe.steps[: index + 1]],
+        "data": [dataset.sha256, len(dataset.train), len(dataset.validation)],
+        "seed": seed,
+    }
+    digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+    return f"{recipe.network}-{index}-{recipe.steps[index].kind}-{digest[:16]}.npz"

@@ -34,16 +34,16 @@ LIMIT_BYTES = 8 << 30
 
 TESTS = {
     "energy": {
-        "hwsim/energy/table.py": "energy scaling memory golden",
+        "hwsim/energy/table.py": "energy scaling sram golden",
         "hwsim/pricing.py": "audit energy arrays_simd simulate golden",
         "hwsim/energy/scaling.py": "scaling energy",
-        "hwsim/power/trace.py": "power thermal trace",
+        "hwsim/power/trace.py": "trace thermal chrome_trace",
     },
     "engine": {
         "hwsim/engine/stream.py": "engines",
         "hwsim/engine/event.py": "engines",
-        "hwsim/engine/fast.py": "engines power",
-        "hwsim/power/governed.py": "power capping",
+        "hwsim/engine/fast.py": "engines trace",
+        "hwsim/power/governed.py": "trace steady",
     },
     "codec": {
         "compress/codecs/alphabet.py": "context container",
@@ -179,7 +179,7 @@ class Bench:
                 cache,
                 ignore=lambda _, files: [file for file in files if file.split(".")[0] in stale],
             )
-        files = [f"tests/test_{name}.py" for name in names.split()]
+        files = [str(path) for name in names.split() for path in self.tree.rglob(f"test_{name}.py")]
         words = ["-m", "pytest", "-x", "-q", "-n", "0", "-m", "not slow", "-p", "no:cacheprovider", "--tb=no"]
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
         environment["PYTHONPATH"] = str(self.tree)

@@ -2,16 +2,15 @@
 
 import importlib.util
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from checkout import ROOT
 from pygments.lexers import get_lexer_by_name
 
 from experiments.labs.notebooks import lab_names
 from experiments.studies.registry import STUDIES, load_study
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 

@@ -3,10 +3,10 @@
 import json
 import sys
 import types
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from checkout import ROOT
 
 from experiments.cli import main as cli
 from experiments.studies import registry as studies
@@ -202,5 +202,5 @@ def test_no_such_study(squares):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", studies.STUDIES)
 def test_the_reference_is_reproduced(name):
-    root = Path(__file__).parents[1]
+    root = ROOT
     assert studies.check_study(name, root) == []

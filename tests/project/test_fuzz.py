@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from checkout import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trust.targets import TARGETS, survives
 
-CRASHES = sorted((Path(__file__).parent / "trust" / "crashes").glob("*/*"))
+CRASHES = sorted((ROOT / "tests" / "trust" / "crashes").glob("*/*"))
 SEEDS: dict[str, list[bytes]] = {}
 
 

@@ -7,9 +7,9 @@ A change that means to alter results writes them anew, and says why in its commi
 
 import csv
 from functools import cache
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
@@ -18,7 +18,7 @@ from hwsim.machine.chip import chip_names, load_chip
 from hwsim.run import Report, simulate
 from hwsim.workload.networks import load_network, network_names, network_stages
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 
 NETWORKS = ("lenet300", "lenet5", "alexnet", "squeezenet1_1", "resnet18", "lstm_2x1500", "bert_layer")
 BATCHES = (1, 16)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from checkout import ROOT
 
 from compress.format.container import Artifact, read
 from compress.nn.datasets import load_dataset
@@ -18,7 +19,7 @@ from experiments.studies import frontier
 from experiments.studies.compression import BOUNDS_PCT
 from hwsim.errors import InputError
 
-SHIPPED = Path(__file__).parents[1] / "results" / "reference" / "compression"
+SHIPPED = ROOT / "results" / "reference" / "compression"
 
 
 def table(*rows: tuple) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from onnx_support import onnx, reference, relative_error
 
 from compress.format.container import Artifact
@@ -234,7 +235,7 @@ def test_large_networks_of_the_zoo(name, tmp_path):
 def test_published_squeezenet(tmp_path):
     from compress.interop.han import import_han
 
-    default = Path(__file__).parents[2] / "shared/data/squeezenet_deep_compression/compressed_SqueezeNet.net"
+    default = ROOT.parent / "shared/data/squeezenet_deep_compression/compressed_SqueezeNet.net"
     published = Path(os.environ.get("HWSIM_SQUEEZENET", default))
     if not published.exists():
         pytest.skip("the published file is not here, set HWSIM_SQUEEZENET to its path")

@@ -2,16 +2,15 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import typer
+from checkout import ROOT
 
 from experiments.cli import main as cli
 from experiments.units import engineering
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 APPS = {"hwsim": cli.HWSIM, "dcz": cli.DCZ}
 ALWAYS = {"--help", "--version", "--install-completion"}

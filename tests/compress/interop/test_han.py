@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ CONVOLUTIONS = [node for node in build("squeezenet1_0").nodes if node.op == "con
 
 @pytest.fixture(scope="module")
 def published() -> Path:
-    default = Path(__file__).parents[2] / "shared/data" / NAME
+    default = ROOT.parent / "shared/data" / NAME
     path = Path(os.environ.get("HWSIM_SQUEEZENET", default))
     if not path.exists():
         pytest.skip(f"the published file is not here, set HWSIM_SQUEEZENET to its path (tried {path.name})")

@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from compress.format import records
 
-ROOT = Path(__file__).parents[1]
 MODULES = [
     path for package in ("hwsim", "compress", "experiments") for path in (ROOT / package).rglob("*.py")
 ]

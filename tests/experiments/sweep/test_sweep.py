@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from checkout import ROOT
 
 from compress.format.container import Artifact
 from compress.nn.lenets import build
@@ -30,7 +30,6 @@ from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
-ROOT = Path(__file__).parents[1]
 GRID = """
 name = "small"
 method = "grid"

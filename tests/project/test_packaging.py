@@ -3,11 +3,10 @@
 import re
 import tomllib
 from importlib import metadata
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCKS = ["requirements/run.txt", "requirements/dev.txt", "requirements/docs.txt"]
 

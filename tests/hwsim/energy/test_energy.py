@@ -1,9 +1,9 @@
 """Energy tables: the printed figures, the sources they must carry, and errors instead of made-up values."""
 
 import csv
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from hwsim.energy.dram import load_dram
 from hwsim.energy.table import COLUMNS, CONFIDENCE, EnergyTable
@@ -151,7 +151,7 @@ def test_a_bad_row_is_refused(tmp_path, rows, words):
         assert word in str(found.value)
 
 
-REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+REFERENCE = ROOT.parent / "shared" / "reference"
 PICOJOULES = {
     "pJ/op": 1.0,
     "pJ/access": 1.0,

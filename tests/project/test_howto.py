@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from compress.pipeline.recipe import KINDS, Recipe, Training
 
-ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?:\{code-block\} )?(\w+)\n(?::caption: (\S+)( \(added\))?\n\n)?(.*?)```", re.DOTALL)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "mnist.npz")
 APPS = "import sys; from experiments.cli.main import {app}, run; sys.exit(run({app}, sys.argv[1:]))"

@@ -22,7 +22,7 @@ from hwsim.power.thermal import Board
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 RELATIVE = 1e-9
 MOST_STEPS = 20_000

@@ -6,246 +6,28 @@ Everything is in steady state: a long run of equal batches back to back.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from dataclasses import dataclass
-from functools import cached_property
-from math import fsum
 from typing import TYPE_CHECKING, Literal
 
 from hwsim.audit import audit
 from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError
-from hwsim.planning import Schedule, build
-from hwsim.power.steady import Capped, CapTooLow, rounded_up, under_cap
+from hwsim.planning import build
+from hwsim.power.steady import CapTooLow, rounded_up, under_cap
 from hwsim.pricing import PriceList
+from hwsim.report import Report
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from hwsim.energy.table import EnergyTable
     from hwsim.machine.chip import Chip
-    from hwsim.planning import LayerWork
+    from hwsim.mapping.work import Schedule
     from hwsim.workload.layer import Workload
 
 AUDIT = "HWSIM_AUDIT"
 """Environment variable: audit every run, the engines over that many steps."""
 
 Engine = Literal["fast", "event"]
-ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_J"]
 ENGINES = {"fast": run_fast, "event": run_event}
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one run costs. Figures are per batch unless their name says per inference.
-
-    Parameters
-    ----------
-    chip, workload, batch
-        What was run.
-    schedule : Schedule
-    capped : Capped
-        Clocks, stream and period under the cap.
-    latency_ticks : int
-        First fetch to last write-back of one batch.
-    cold_start_s : float
-        Seconds to load what stays on chip, once.
-    prices : PriceList
-    """
-
-    chip: Chip
-    workload: Workload
-    batch: int
-    schedule: Schedule
-    capped: Capped
-    latency_ticks: int
-    cold_start_s: float
-    prices: PriceList
-
-    @property
-    def period_s(self) -> float:
-        """Seconds between two batches in steady state."""
-        return self.capped.period_ticks * self.chip.tick_s
-
-    @property
-    def latency_s(self) -> float:
-        """Seconds from the first fetch to the last write-back of one batch."""
-        return self.latency_ticks * self.chip.tick_s
-
-    @cached_property
-    def clock(self) -> float:
-        """Fraction of the nominal clock, averaged over the time the core is busy."""
-        core = [
-            work.passes * max(ticks for resource, ticks in work.ticks.items() if resource != "dram")
-            for work in self.schedule.work
-        ]
-        stretched = sum(ticks / clock for ticks, clock in zip(core, self.capped.clocks, strict=True))
-        return float(sum(core) / stretched) if stretched else 1.0
-
-    @cached_property
-    def _actions(self) -> list[tuple[str, str, str, str, float, float]]:
-        rows: list[tuple[str, str, str, str, float, float]] = [
-            (layer.name, *action, count, 1e-12 * count * self.prices[action[1], action[2]].pJ)
-            for layer, work in zip(self.workload.layers, self.schedule.work, strict=True)
-            for action, count in work.counts.items()
-            if count
-        ]
-        rows.append(("-", "-", "static", "second", self.period_s, self.chip.static_W * self.period_s))
-        return rows
-
-    @cached_property
-    def actions(self) -> pd.DataFrame:
-        """Tidy table of everything that happens: layer, tensor, component, action, count, energy_J.
-
-        The counts are of one batch. Static energy has the layer ``-`` and the component ``static``.
-        """
-        import pandas as pd
-
-        return pd.DataFrame(self._actions, columns=ACTION_COLUMNS)
-
-    @cached_property
-    def energy_per_inference_J(self) -> float:
-        """Joules of one inference, static power over its share of the period included."""
-        return fsum(row[-1] for row in self._actions) / self.batch
-
-    @cached_property
-    def low_confidence(self) -> list[str]:
-        """Actions that are priced by figures of low confidence, as ``component action``."""
-        found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
-        return [" ".join(key) for key in found if self.prices[key].low_confidence]
-
-    @property
-    def power_W(self) -> float:
-        """Average power of the whole board."""
-        return self.energy_per_inference_J * self.batch / self.period_s
-
-    @property
-    def inferences_per_s(self) -> float:
-        """Sustained throughput."""
-        return self.batch / self.period_s
-
-    def joules_by(self, *keys: str) -> dict[tuple[str, ...], float]:
-        """Joules per inference by values of columns of `actions`, in the order they appear."""
-        columns = [ACTION_COLUMNS.index(key) for key in keys]
-        joules: dict[tuple[str, ...], list[float]] = {}
-        for row in self._actions:
-            joules.setdefault(tuple(str(row[column]) for column in columns), []).append(row[-1])
-        return {values: fsum(found) / self.batch for values, found in joules.items()}
-
-    def energy_by(self, *keys: str) -> pd.Series:
-        """`joules_by` as a series, whose index has the names of the columns."""
-        import pandas as pd
-
-        joules = self.joules_by(*keys)
-        index = (
-            pd.Index([value for (value,) in joules], name=keys[0])
-            if len(keys) == 1
-            else pd.MultiIndex.from_tuples(joules, names=keys)
-        )
-        return pd.Series(list(joules.values()), index, name="energy_J")
-
-    @property
-    def requested_weight_bits(self) -> int:
-        """DRAM bits of weights asked for per batch: stored bits times fetches."""
-        return sum(work.requested_weight_bits for work in self.schedule.work)
-
-    @property
-    def transferred_weight_bits(self) -> int:
-        """The same in whole bursts, as priced."""
-        return sum(work.transferred_weight_bits for work in self.schedule.work)
-
-    @property
-    def activation_bits(self) -> int:
-        """DRAM bits of activations per batch, in whole bursts."""
-        return sum(work.activation_bits for work in self.schedule.work)
-
-    @property
-    def weights_home(self) -> str:
-        """Where the weights live: ``on chip``, ``DRAM``, or how much of them is pinned."""
-        pinned = [
-            pin
-            for pin, layer in zip(self.schedule.residency.pinned, self.workload.layers, strict=True)
-            if layer.weights
-        ]
-        if all(pinned):
-            return "on chip"
-        if not any(pinned):
-            return "DRAM"
-        return f"{sum(pinned)} of {len(pinned)} layers on chip"
-
-    @cached_property
-    def limiter(self) -> str:
-        """What sets the rate for most of the time."""
-        time: Counter[str] = Counter()
-        for work, clock in zip(self.schedule.work, self.capped.clocks, strict=True):
-            stretched = [
-                ticks if resource == "dram" else ticks / clock for resource, ticks in work.ticks.items()
-            ]
-            time[layer_limiter(work, clock)] += round(work.passes * max(stretched))
-        if time.total() < 0.5 * self.capped.period_ticks:
-            return "dependencies"
-        return max(time, key=lambda name: time[name])
-
-    @cached_property
-    def layers(self) -> pd.DataFrame:
-        """One row per layer: cycles, utilisation, DRAM bits, energy per inference, limiter."""
-        import pandas as pd
-
-        energy = self.energy_by("layer")
-        rows = []
-        runs = zip(self.workload.layers, self.schedule.work, self.capped.clocks.tolist(), strict=True)
-        for index, (layer, work, clock) in enumerate(runs):
-            rows.append(
-                {
-                    "layer": layer.name,
-                    "kind": layer.kind,
-                    "macs": layer.macs,
-                    "useful_macs": work.passes * work.cost.useful_macs / self.batch,
-                    "weights_on_chip": self.schedule.residency.pinned[index],
-                    "array_cycles": work.passes * work.cost.cycles,
-                    "dram_cycles": work.passes * work.ticks["dram"],
-                    "decoder_cycles": work.passes * work.ticks["decoder"],
-                    "clock_fraction": clock,
-                    "utilisation": work.cost.utilisation,
-                    "requested_weight_bits": work.requested_weight_bits,
-                    "activation_bits": work.activation_bits,
-                    "dram_row_misses": work.row_misses,
-                    "energy_J": float(energy.get(layer.name, 0.0)),
-                    "limiter": layer_limiter(work, clock),
-                }
-            )
-        return pd.DataFrame(rows)
-
-    def summary(self) -> dict[str, object]:
-        """One row of a table of runs: all figures per inference."""
-        return {
-            "chip": self.chip.name,
-            "network": self.workload.name,
-            "stage": self.workload.stage,
-            "batch": self.batch,
-            "weight_bytes": self.workload.weight_bits / 8,
-            "weights_home": self.weights_home,
-            "requested_weight_bits": self.requested_weight_bits / self.batch,
-            "transferred_weight_bits": self.transferred_weight_bits / self.batch,
-            "activation_bits": self.activation_bits / self.batch,
-            "energy_J": self.energy_per_inference_J,
-            "power_W": self.power_W,
-            "latency_cycles": self.latency_ticks,
-            "inferences_per_s": self.inferences_per_s,
-            "clock_fraction": self.clock,
-            "limiter": self.limiter,
-        }
-
-
-def layer_limiter(work: LayerWork, clock: float) -> str:
-    """Power if the cap slows a layer, else the resource it keeps busy longest."""
-    if clock < 1.0:
-        return "power"
-    resource = max(work.ticks, key=lambda name: work.ticks[name])
-    if resource == "array":
-        return "array load" if work.cost.load_cycles > work.cost.compute_cycles else "compute"
-    return {"dram": "bandwidth", "sram": "SRAM bandwidth"}.get(resource, resource)
 
 
 def simulate(

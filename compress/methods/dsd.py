@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from compress.methods.prune import layer_masks, weights_of
-from compress.nn.train import TrainConfig, train
+from compress.nn.train import train
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from compress.nn.config import TrainConfig
     from compress.nn.datasets import Dataset
     from compress.nn.network import Network
 

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
+    from compress.nn.config import TrainConfig
     from compress.nn.ops.base import Array
-    from compress.nn.train import TrainConfig
 
 
 def augmented(x: Array, config: TrainConfig, rng: np.random.Generator) -> Array:

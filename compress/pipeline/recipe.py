@@ -14,7 +14,7 @@ from compress.methods.cluster import LLOYD_ITERATIONS, Init
 from compress.methods.prune import Score  # noqa: TC001 (pydantic reads it)
 from compress.methods.quantize import Calibration  # noqa: TC001 (pydantic reads it)
 from compress.methods.share import CodebookType  # noqa: TC001 (pydantic reads it)
-from compress.nn.train import TrainConfig
+from compress.nn.config import TrainConfig
 from hwsim.errors import InputError
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -32,7 +32,7 @@ class Step(BaseModel):
 
 
 class Training(Step):
-    """Keys of a step that trains; see `compress.nn.train.TrainConfig`.
+    """Keys of a step that trains; see `compress.nn.config.TrainConfig`.
 
     Parameters
     ----------

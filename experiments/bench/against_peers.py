@@ -27,8 +27,9 @@ from compress.methods.cluster import kmeans
 from compress.methods.prune import kept_count, top_mask
 from compress.methods.share import share
 from compress.nn import zoo
+from compress.nn.config import TrainConfig
 from compress.nn.lenets import build
-from compress.nn.train import TrainConfig, train
+from compress.nn.train import train
 from compress.pipeline.recipe import PruneStep, TrainStep
 from compress.pipeline.state import State
 from experiments.bench.measuring import Measurement, cpu_s, peak_B, run_child

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.runs.compare import Comparison, Side
-    from experiments.sweep.points import Point
+    from experiments.runs.point import Point
 
 FIGURES = {
     "weight_bytes": ("weights", "B"),

@@ -91,7 +91,7 @@ def _joules(figure: EnergyFigure) -> str:
 
 
 def _rule() -> list[list[str]]:
-    from hwsim.energy.scaling import rule_vs_measured
+    from hwsim.energy.compare import rule_vs_measured
     from hwsim.energy.table import EnergyTable
 
     compared = rule_vs_measured(EnergyTable.load(RULED_BASE), EnergyTable.load(MEASURED))

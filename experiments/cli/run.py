@@ -13,7 +13,7 @@ from experiments.units import LOW, engineering
 if TYPE_CHECKING:
     from hwsim.analysis.tiles import Lighting
     from hwsim.machine.chip import Chip
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
 SUMMARY = [

@@ -75,8 +75,9 @@ def pareto(
     """Find the rows of a table that no other row beats."""
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
+    from experiments.figures.pareto import draw
     from experiments.figures.style import save
-    from experiments.runs.pareto import draw, front, read_table
+    from experiments.runs.pareto import front, read_table
     from experiments.runs.record import recording, sha256
 
     objectives = [minimise.split(",") if minimise else [], maximise.split(",") if maximise else []]

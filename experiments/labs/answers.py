@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hwsim.analysis.tiles import Lighting
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Layer
 
 MATRIX = np.array(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compress.nn.config import TrainConfig
 from compress.nn.datasets import load_dataset
 from compress.nn.lenets import build
-from compress.nn.train import TrainConfig, train
+from compress.nn.train import train
 from experiments.labs.answers import ANSWERS
 from hwsim.errors import InputError
 

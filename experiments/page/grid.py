@@ -20,7 +20,7 @@ from hwsim.run import simulate
 if TYPE_CHECKING:
     from experiments.page.settings import Network
     from hwsim.mapping.residency import Residency
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from compress.methods.dsd import Schedule, dense_sparse_dense
 from compress.methods.prune import layer_masks, weights_of
+from compress.nn.config import TrainConfig
 from compress.nn.datasets import load_dataset
 from compress.nn.lenets import build
-from compress.nn.train import TrainConfig, evaluate
+from compress.nn.train import evaluate
 from hwsim.workload.storage import FLOAT_BITS, stored_entries
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from compress.methods.reconstruct import Agreement
     from compress.nn.network import Network
     from hwsim.machine.chip import Chip
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
 

@@ -17,7 +17,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 Hold = Literal["nothing", "throughput", "power", "area", "accuracy"]
 HOLDS: tuple[Hold, ...] = get_args(Hold)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hwsim.analysis.tiles import Lighting
     from hwsim.machine.chip import Chip
     from hwsim.power.governors import Governor
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 BATCHES = 4
 """Batches that are run window by window; the first of them, from a cold start, is not counted."""

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.changes import parse_changes
+from experiments.runs.point import Point
 from experiments.runs.workloads import open_workloads, usual_stage
-from experiments.sweep.points import Point
 from hwsim.errors import InputError
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 SYNTAX = "CHIP:NETWORK[:STAGE][:BATCH][:KEY=VALUE], or a .json file of `hwsim run --json`"
 SAME = 1e-9

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hwsim.power.governors import Governor
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 MOST_STEPS = 20_000
 """Steps of one trace, at most: more could not be looked at."""

@@ -18,7 +18,7 @@ from hwsim.run import simulate
 if TYPE_CHECKING:
     from hwsim.energy.table import EnergyTable
     from hwsim.machine.chip import Chip
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 COLUMNS = ("price", "of", "low_pJ_per_bit", "high_pJ_per_bit", "source")
 

@@ -21,7 +21,7 @@ from compress.pipeline.run import compress
 from experiments.figures import energy as energy_figure
 from experiments.runs.timelines import trace_of
 from hwsim.machine.chip import load_chip
-from hwsim.run import Report, simulate
+from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from compress.pipeline.recipe import Recipe
     from compress.pipeline.run import OnProgress
     from experiments.runs.record import Run
+    from hwsim.report import Report
 
 SMALL_CHIP, LARGE_CHIP = "edge", "reference_250w"
 LARGE_NETWORK = "alexnet"

@@ -24,8 +24,9 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from compress.methods.dsd import Schedule, dense_sparse_dense
+from compress.nn.config import TrainConfig
 from compress.nn.lenets import build
-from compress.nn.train import TrainConfig, evaluate
+from compress.nn.train import evaluate
 from experiments.figures import dsd as figures
 from experiments.figures import style
 from experiments.studies.registry import MEASURED

@@ -22,8 +22,8 @@ import pandas as pd
 from experiments.figures import energy_ladder as figures
 from experiments.figures import style
 from hwsim.energy.cacti import SOURCE, cacti_bank
+from hwsim.energy.compare import rule_vs_measured
 from hwsim.energy.dram import load_dram
-from hwsim.energy.scaling import rule_vs_measured
 from hwsim.energy.sram import bank_access
 from hwsim.energy.table import SCALING_KINDS, EnergyTable
 

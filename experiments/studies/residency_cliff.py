@@ -28,13 +28,14 @@ import pandas as pd
 from experiments.figures import residency_cliff as figure
 from experiments.figures import style
 from hwsim.machine.chip import Chip, load_chip
-from hwsim.run import Report, simulate
+from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.runs.record import Run
+    from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")

@@ -35,7 +35,7 @@ from hwsim.workload.networks import load_network
 if TYPE_CHECKING:
     from experiments.runs.record import Run
     from hwsim.analysis.roofline import Roofline
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
 NETWORKS = ("alexnet", "lstm_2x1500")

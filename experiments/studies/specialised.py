@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from experiments.runs.record import Run
     from hwsim.machine.chip import Chip
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Layer, Workload
 
 TABLE = "45nm_horowitz"

@@ -36,7 +36,7 @@ from hwsim.workload.training import footprint, training_step
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 CAP_W = 250.0
 CHIPS = {"reference_250w": "dense", "tpu_v2": "bf16", "a100_pcie": "bf16"}

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from experiments.runs.assumed_stages import USUAL
 from experiments.runs.governing import GOVERNORS
+from experiments.runs.point import COMPRESSION, Point
 from experiments.runs.workloads import usual_stage
-from experiments.sweep.points import COMPRESSION, Point
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 

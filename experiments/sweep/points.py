@@ -11,31 +11,24 @@ import json
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.runs.assumed_stages import ASSUMED, USUAL, assumed_stage
 from experiments.runs.governing import GOVERNORS
+from experiments.runs.point import CHIPS_KEPT, Changes, Point, changed_chip
 from experiments.runs.record import sha256
 from experiments.runs.workloads import is_built_in, open_workloads
 from hwsim.errors import InputError
-from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from hwsim.machine.chip import Chip
     from hwsim.workload.layer import Workload
 
 PACKAGES = ("hwsim", "compress", "experiments/runs", "experiments/sweep")
 """Folders of everything that a row depends on."""
 
 SOURCE_SUFFIXES = {".py", ".csv", ".json", ".toml"}
-COMPRESSION = "compression."
-"""Prefix of keys that say how a shipped network is taken to be compressed."""
 
-CHIPS_KEPT = 4096
-"""Changed chips that a process remembers."""
-
-Changes = tuple[tuple[str, Any], ...]
 
 ASKED = ("chip", "network", "stage", "batch")
 """Figures of a summary that a row has already, as they were asked for."""
@@ -44,44 +37,6 @@ _as_json = json.JSONEncoder(default=lambda value: value.item()).encode
 
 UNGOVERNED = ("latency_cycles", "clock_fraction", "limiter")
 """Figures of a summary that hold under the usual governor alone."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """What to simulate.
-
-    Parameters
-    ----------
-    chip, network, stage : str
-        As on the command line of ``hwsim run``.
-    batch : int
-        Items per batch.
-    changes : tuple of (str, value)
-        Dotted keys of the chip, and what they become.
-    compression : tuple of (str, value)
-        Fields of `experiments.runs.assumed_stages.Assumed` that a shipped network is given in all layers.
-    governor : str
-        One of `experiments.runs.governing.GOVERNORS`; what `simulate` does if empty.
-    """
-
-    chip: str
-    network: str
-    stage: str
-    batch: int
-    changes: Changes = ()
-    compression: Changes = ()
-    governor: str = ""
-
-    def machine(self) -> Chip:
-        """Return the chip with its changes, validated."""
-        return _machine(self.chip, self.changes)
-
-    def columns(self) -> dict[str, Any]:
-        """Return the first columns of the point's row: what was asked for."""
-        own = {"chip": self.chip, "network": self.network, "stage": self.stage, "batch": self.batch}
-        governor = {"governor": self.governor} if self.governor else {}
-        assumed = {COMPRESSION + key: value for key, value in self.compression}
-        return own | governor | dict(self.changes) | assumed
 
 
 @dataclass(frozen=True)
@@ -149,20 +104,10 @@ def reason_of(error: Exception) -> str:
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
-@cache
-def _chip(name: str) -> Chip:
-    return load_chip(name)
-
-
-@lru_cache(CHIPS_KEPT)
-def _machine(name: str, changes: Changes) -> Chip:
-    return _chip(name).replace(**dict(changes))
-
-
 @lru_cache(CHIPS_KEPT)
 def _chip_digest(name: str, changes: Changes) -> str:
     """Digest of the whole chip, validated."""
-    return hashlib.sha256(_machine(name, changes).model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(changed_chip(name, changes).model_dump_json().encode()).hexdigest()
 
 
 @lru_cache(CHIPS_KEPT)

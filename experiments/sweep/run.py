@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from experiments.runs.point import Point
     from experiments.sweep.file import Sweep
-    from experiments.sweep.points import Point
     from experiments.sweep.store import Store
 
 MOST_POINTS = {"serial": 32, "processes": 32, "dask": 128}

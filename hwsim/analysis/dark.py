@@ -23,7 +23,7 @@ from hwsim.power.governors import VoltageCurve
 
 if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
-    from hwsim.run import Report
+    from hwsim.report import Report
 
 
 @dataclass(frozen=True)

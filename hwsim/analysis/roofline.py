@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
 from hwsim.pricing import OFF_DIE
-from hwsim.run import layer_limiter
+from hwsim.report import layer_limiter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hwsim.planning import LayerWork
-    from hwsim.run import Report
+    from hwsim.mapping.work import LayerWork
+    from hwsim.report import Report
 
 
 @dataclass(frozen=True)

@@ -34,16 +34,17 @@ from hwsim.errors import InputError
 from hwsim.power.governors import Dvfs, VoltageCurve, highest
 from hwsim.power.steady import slowed
 from hwsim.pricing import OFF_DIE
-from hwsim.run import layer_limiter, simulate
+from hwsim.report import layer_limiter
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwsim.arrays.base import ArrayCost
     from hwsim.engine.stream import TileStream
-    from hwsim.planning import LayerWork
+    from hwsim.mapping.work import LayerWork
     from hwsim.power.governors import ClockScaling
-    from hwsim.run import Report
+    from hwsim.report import Report
     from hwsim.workload.layer import Layer
 
 WARM_UP = 3

@@ -15,7 +15,7 @@ from hwsim.power.trace import OperationEnergy
 from hwsim.pricing import OFF_DIE
 
 if TYPE_CHECKING:
-    from hwsim.planning import Schedule
+    from hwsim.mapping.work import Schedule
     from hwsim.pricing import PriceList
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
-    from hwsim.planning import LayerWork, Schedule
+    from hwsim.mapping.work import LayerWork, Schedule
     from hwsim.pricing import PriceList
 
 LEAST_W = 1e-9

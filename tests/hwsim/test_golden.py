@@ -15,7 +15,8 @@ from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
-from hwsim.run import Report, simulate
+from hwsim.report import Report
+from hwsim.run import simulate
 from hwsim.workload.networks import load_network, network_names, network_stages
 
 GOLDEN = ROOT / "tests" / "golden"

@@ -84,7 +84,7 @@ def test_a_module_fits_on_a_few_screens(path):
     ("package", "source", "expected"),
     [
         ("hwsim", "import compress", ["compress"]),
-        ("hwsim.engine", "from ...compress import files", ["compress.io.files"]),
+        ("hwsim.engine", "from ...compress.io import files", ["compress.io.files"]),
         (
             "hwsim",
             "def f():\n    from experiments.figures.style import save",

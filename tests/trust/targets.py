@@ -26,9 +26,9 @@ from compress.pipeline import state
 from compress.pipeline.recipe import load_recipe
 from experiments.runs import after_training, pareto
 from experiments.runs import names as asked
+from experiments.runs.point import Point
 from experiments.sweep import file as sweep
 from experiments.sweep import store as sweep_store
-from experiments.sweep.points import Point
 from hwsim.errors import InputError
 from hwsim.machine import chip
 from hwsim.run import simulate

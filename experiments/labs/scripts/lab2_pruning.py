@@ -31,7 +31,8 @@ from compress.methods.dsd import Schedule, dense_sparse_dense
 from compress.nn.lenets import build
 from compress.nn.network import Network
 from compress.methods.prune import layer_masks, weights_of
-from compress.nn.train import TrainConfig, evaluate
+from compress.nn.train import evaluate
+from compress.nn.config import TrainConfig
 from experiments.figures import style
 from experiments.labs.kit import check, digits, retrained, trained
 from hwsim.machine.chip import load_chip

@@ -9,11 +9,12 @@ from compress.format.container import parse
 from compress.format.execution import executable
 from compress.methods.aware import QuantizationAware
 from compress.methods.quantize import quantize_network
+from compress.nn.config import TrainConfig
 from compress.nn.datasets import Dataset, Split
 from compress.nn.lenets import lenet_300_100
 from compress.nn.network import Network, Node
 from compress.nn.ops.rounding import rounded_float
-from compress.nn.train import TrainConfig, train
+from compress.nn.train import train
 from compress.pipeline.recipe import QuantizeStep
 from compress.pipeline.state import State
 from compress.pipeline.steps import KINDS, Workbench

@@ -7,7 +7,8 @@ import pytest
 from small_network import small_problem
 
 from compress.methods.dsd import Schedule, dense_sparse_dense
-from compress.nn.train import TrainConfig, evaluate, train
+from compress.nn.config import TrainConfig
+from compress.nn.train import evaluate, train
 from hwsim.errors import InputError
 
 CONFIG = TrainConfig(epochs=2, batch=20, learning_rate=0.1)

@@ -21,7 +21,8 @@ from compress.methods.prune import (
     top_mask,
     weights_of,
 )
-from compress.nn.train import TrainConfig, train
+from compress.nn.config import TrainConfig
+from compress.nn.train import train
 from hwsim.errors import InputError
 
 WEIGHTS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-4, 4))

@@ -7,7 +7,8 @@ import pytest
 from small_network import small_problem
 
 from compress.methods.share import CentroidTuning, MovingLabels, share
-from compress.nn.train import TrainConfig, train
+from compress.nn.config import TrainConfig
+from compress.nn.train import train
 from hwsim.errors import InputError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from compress.nn.augment import augmented, maps, shifted, warped
+from compress.nn.config import TrainConfig
 from compress.nn.datasets import load_dataset
-from compress.nn.train import TrainConfig
 from hwsim.errors import InputError
 
 STILL = np.zeros(1), np.ones((1, 2)), np.zeros((1, 2))

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from compress.nn.augment import shifted
+from compress.nn.config import TrainConfig
 from compress.nn.datasets import Dataset, Split, load_dataset
 from compress.nn.lenets import build
 from compress.nn.network import Network, Node
 from compress.nn.ops.loss import softmax_cross_entropy
 from compress.nn.optim import SCHEDULES, SGD, Adam
-from compress.nn.train import Constraint, TrainConfig, evaluate, train, with_dropout
+from compress.nn.train import Constraint, evaluate, train, with_dropout
 from hwsim.errors import InputError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from compress.nn.config import TrainConfig
 from compress.nn.lenets import MODELS
-from compress.nn.train import TrainConfig
 from compress.pipeline.recipe import load_recipe, recipe_names
 from hwsim.errors import InputError
 

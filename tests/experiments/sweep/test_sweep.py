@@ -19,10 +19,11 @@ from compress.format.container import Artifact
 from compress.nn.lenets import build
 from experiments.cli import main as cli
 from experiments.runs.assumed_stages import USUAL, Assumed, assumed_stage
+from experiments.runs.point import Point
 from experiments.runs.record import sha256
 from experiments.sweep import run as sweep_run
 from experiments.sweep.file import load_sweep, sweep_names
-from experiments.sweep.points import PACKAGES, Point, key_of
+from experiments.sweep.points import PACKAGES, key_of
 from experiments.sweep.run import run_sweep
 from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hwsim.energy.scaling import area_factor, delay_factor, energy_factor, nominal_voltage, rule_vs_measured
+from hwsim.energy.compare import rule_vs_measured
+from hwsim.energy.scaling import area_factor, delay_factor, energy_factor, nominal_voltage
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 

@@ -1,0 +1,54 @@
+"""The scaling rule against figures that were measured at both nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwsim.energy.scaling import energy_factor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwsim.energy.table import EnergyTable
+
+
+def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
+    """How far the rule is from a measured table, for every action both tables price.
+
+    Estimates, on either side, are no measurements and are left out.
+
+    Parameters
+    ----------
+    base, measured : EnergyTable
+        For example ``45nm_horowitz`` and ``7nm``.
+
+    Returns
+    -------
+    DataFrame
+        action, base_pJ, rule_pJ, measured_pJ, rule_gain, measured_gain (base over new), rule_error
+        (rule over measured) and low_confidence.
+    """
+    import pandas as pd
+
+    rows = []
+    for figure in base:
+        other = measured.figures.get(figure.action)
+        if other is None or "estimate" in (figure.confidence, other.confidence):
+            continue
+        corners = (figure.node_nm, figure.voltage_V, other.node_nm, other.voltage_V)
+        if None in corners:
+            continue
+        factor = energy_factor(*corners)  # type: ignore[arg-type]
+        rows.append(
+            {
+                "action": figure.action,
+                "base_pJ": figure.pJ,
+                "rule_pJ": figure.pJ * factor,
+                "measured_pJ": other.pJ,
+                "rule_gain": 1 / factor,
+                "measured_gain": figure.pJ / other.pJ,
+                "rule_error": figure.pJ * factor / other.pJ,
+                "low_confidence": figure.low_confidence or other.low_confidence,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from hwsim.planning import LayerWork, Schedule
     from hwsim.power.steady import Capped
     from hwsim.pricing import PriceList
-    from hwsim.workload.layer import Workload
+    from collections.abc import Iterator
+
+    from hwsim.workload.layer import Layer, Workload
 
 
 ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_J"]
@@ -62,7 +64,7 @@ class Report:
     def clock(self) -> float:
         """Fraction of the nominal clock, averaged over the time the core is busy."""
         core = [
-            work.passes * max(ticks for resource, ticks in work.ticks.items() if resource != "dram")
+            work.core_ticks
             for work in self.schedule.work
         ]
         stretched = sum(ticks / clock for ticks, clock in zip(core, self.capped.clocks, strict=True))
@@ -148,16 +150,15 @@ class Report:
     @property
     def weights_home(self) -> str:
         """Where the weights live: ``on chip``, ``DRAM``, or how much of them is pinned."""
-        pinned = [
-            pin
-            for pin, layer in zip(self.schedule.residency.pinned, self.workload.layers, strict=True)
-            if layer.weights
-        ]
-        if all(pinned):
+        pinned = sum(bits for layer, bits in self._pinned if layer.like is None)
+        total = self.workload.weight_bits
+        if pinned == total:
             return "on chip"
-        if not any(pinned):
-            return "DRAM"
-        return f"{sum(pinned)} of {len(pinned)} layers on chip"
+        return f"{100 * pinned / total:.3g}% on chip" if pinned else "DRAM"
+
+    @property
+    def _pinned(self) -> Iterator[tuple[Layer, int]]:
+        return zip(self.workload.layers, self.schedule.residency.pinned_bits, strict=True)
 
     @cached_property
     def limiter(self) -> str:
@@ -167,7 +168,7 @@ class Report:
             stretched = [
                 ticks if resource == "dram" else ticks / clock for resource, ticks in work.ticks.items()
             ]
-            time[layer_limiter(work, clock)] += round(work.passes * max(stretched))
+            time[layer_limiter(work, clock)] += round(max(stretched))
         if time.total() < 0.5 * self.capped.period_ticks:
             return "dependencies"
         return max(time, key=lambda name: time[name])
@@ -186,11 +187,11 @@ class Report:
                     "layer": layer.name,
                     "kind": layer.kind,
                     "macs": layer.macs,
-                    "useful_macs": work.passes * work.cost.useful_macs / self.batch,
-                    "weights_on_chip": self.schedule.residency.pinned[index],
-                    "array_cycles": work.passes * work.cost.cycles,
-                    "dram_cycles": work.passes * work.ticks["dram"],
-                    "decoder_cycles": work.passes * work.ticks["decoder"],
+                    "useful_macs": work.cost.useful_macs / self.batch,
+                    "weights_on_chip": _share(self.schedule.residency.pinned_bits[index], layer),
+                    "array_cycles": work.cost.cycles,
+                    "dram_cycles": work.ticks["dram"],
+                    "decoder_cycles": work.ticks["decoder"],
                     "clock_fraction": clock,
                     "utilisation": work.cost.utilisation,
                     "requested_weight_bits": work.requested_weight_bits,
@@ -221,6 +222,11 @@ class Report:
             "clock_fraction": self.clock,
             "limiter": self.limiter,
         }
+
+
+def _share(pinned_bits: int, layer: Layer) -> float:
+    """Fraction of a layer's stored weights that stays on chip; none is on chip where there are none."""
+    return pinned_bits / layer.weights.total_bits if layer.weights and layer.weights.total_bits else 0.0
 
 
 def layer_limiter(work: LayerWork, clock: float) -> str:

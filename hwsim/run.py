@@ -96,9 +96,6 @@ def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, l
 
 
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:
-    bits = sum(
-        layer.stored_bits
-        for layer, pinned in zip(workload.layers, schedule.residency.pinned, strict=True)
-        if pinned
-    )
+    pinned = zip(workload.layers, schedule.residency.pinned_bits, strict=True)
+    bits = sum(bits for layer, bits in pinned if layer.like is None)
     return bits / 8 / (chip.dram.bandwidth_GB_per_s * 1e9)

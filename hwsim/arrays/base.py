@@ -26,6 +26,7 @@ component       action                        counted
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -75,11 +76,30 @@ class ArrayCost:
     counts: dict[Action, int] = field(default_factory=dict)
     uncounted_cycles: int = 0
 
+    def times(self, number: int) -> ArrayCost:
+        """Cost of doing the same `number` times."""
+        if number == 1:
+            return self
+        counts = {action: number * count for action, count in self.counts.items()}
+        amounts = (number * getattr(self, name) for name in _AMOUNTS)
+        return ArrayCost(*amounts, self.peak_macs_per_cycle, counts, number * self.uncounted_cycles)
+
+    def __add__(self, other: ArrayCost) -> ArrayCost:
+        """Cost of doing one after the other."""
+        counts = Counter(self.counts)
+        counts.update(other.counts)
+        amounts = (getattr(self, name) + getattr(other, name) for name in _AMOUNTS)
+        uncounted = self.uncounted_cycles + other.uncounted_cycles
+        return ArrayCost(*amounts, self.peak_macs_per_cycle, dict(counts), uncounted)
+
     @property
     def utilisation(self) -> float:
         """Fraction of the peak MAC rate in use, never above 1."""
         capacity = (self.cycles + self.uncounted_cycles) * self.peak_macs_per_cycle
         return self.macs / capacity if capacity else 0.0
+
+
+_AMOUNTS = ("cycles", "compute_cycles", "load_cycles", "macs", "useful_macs")
 
 
 class ArrayModel(Protocol):

@@ -139,6 +139,8 @@ class Chip(Section):
 
     name: str
     description: str
+    fusion: Literal["none", "elementwise", "depth-first"] = "depth-first"
+    """What runs together: see `hwsim.mapping.fusion`."""
     process: Process
     array: Any
     vector: VectorUnit

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_STEPS = 4096
 """Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
 
+MOST_ROUNDS = 8
+"""Passes of weights that are on chip already have no steps of their own beyond so many."""
+
 MAX_TICKS = 1 << 46
 """Ticks of one pass over one layer, at most: sums over passes and layers are counted in 64 bits."""
 
@@ -85,22 +88,26 @@ _busy_ticks = njit(cache=True)(busy_ticks)
 
 
 class Demand(NamedTuple):
-    """What one pass over a layer moves and computes.
+    """What one pass over a kernel moves and computes.
 
     Parameters
     ----------
-    fetches : int
+    passes : int
         Times the weights are taken to the array.
-    pinned, tiled : bool
-        Weights come from the chip, not from DRAM; activations come in along with the weights, not
-        before them.
+    fetches : int
+        How many of those, from the first on, take from DRAM what is not pinned.
+    pinned_bits : int
+        Bits of the stored weights, from the first on, that are on chip.
+    tiled : bool
+        Activations come in along with the weights, not before them.
     bursts_in, bursts_out : int
         DRAM bursts of activations and partial sums.
     core_ticks : int
     """
 
+    passes: int
     fetches: int
-    pinned: bool
+    pinned_bits: int
     tiled: bool
     bursts_in: int
     bursts_out: int
@@ -133,13 +140,19 @@ class Cut:
         self.step_bits = slot_bits * max(1, -(-self.payload_bits // (slot_bits * MAX_STEPS)))
         self.parts = max(1, -(-self.payload_bits // self.step_bits))
 
-    def symbols(self, pinned: bool) -> int:
-        """Symbols that one fetch decodes."""
-        return int(self._symbols.sum()) if self._decodes(pinned) else 0
+    def decoded(self, demand: Demand) -> int:
+        """Symbols that a pass decodes.
 
-    def decode_ticks(self, pinned: bool) -> int:
-        """Ticks that one fetch keeps the decoders busy."""
-        return int(self._decode.sum()) if self._decodes(pinned) else 0
+        Weights that are decoded where they come on chip are decoded there, and not again.
+        """
+        if self.chip.decoder.place == "array":
+            return demand.passes * int(self._symbols(0).sum())
+        return demand.fetches * int(self._symbols(demand.pinned_bits).sum())
+
+    def decode_ticks(self, demand: Demand) -> int:
+        """Ticks that a pass keeps the decoders busy."""
+        first, others = self._decodings(demand)
+        return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
 
     def steps(self, demand: Demand, channel: Channel) -> Steps:
         """Ticks of every step of one pass.
@@ -150,23 +163,30 @@ class Cut:
             If they are more than can be counted.
         """
         self._require_countable(demand, channel)
-        count = self.parts * demand.fetches
-        read, compute, write = np.empty((3, count), np.int64)
-        _fill(read, compute, write, self.payload_bits, self.side_bits, self.step_bits, demand, channel)
-        if self._decodes(demand.pinned):
-            return Steps(read, np.tile(self._decode, demand.fetches), compute, write)
-        return Steps(read, np.zeros(count, np.int64), compute, write)
+        rounds = self._rounds(demand, channel)
+        read, compute, write = np.empty((3, self.parts * rounds), np.int64)
+        _fill(read, compute, write, self.payload_bits, self.side_bits, self.step_bits, rounds, demand, channel)
+        first, others = self._decodings(demand)
+        ends = np.arange(rounds + 1) * demand.passes // rounds
+        times = np.diff(ends)[:, None]
+        fetched = np.diff(np.minimum(ends, demand.fetches))[:, None]
+        return Steps(read, (fetched * first + (times - fetched) * others).ravel(), compute, write)
+
+    def _rounds(self, demand: Demand, channel: Channel) -> int:
+        """Times the parts of a pass are gone through; activations that stream in alone come slot by slot."""
+        if demand.tiled and not self.payload_bits:
+            slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
+            return min(max(1, slots), MOST_ROUNDS * MOST_ROUNDS)
+        return min(demand.passes, max(demand.fetches, MOST_ROUNDS))
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
-        fetches = 0 if demand.pinned else demand.fetches
-        bursts = demand.bursts_in + channel.bursts(fetches * (self.payload_bits + self.side_bits))
+        weights = demand.fetches * (self.payload_bits + self.side_bits - demand.pinned_bits)
+        bursts = demand.bursts_in + channel.bursts(weights)
         ticks = {
             "dram.bandwidth_GB_per_s": busy_ticks(max(bursts, demand.bursts_out), channel),
             "array": demand.core_ticks,
+            "decoder.symbols_per_cycle": self.decode_ticks(demand),
         }
-        if self._decodes(demand.pinned):
-            symbols = demand.fetches * self.symbols(demand.pinned)
-            ticks["decoder.symbols_per_cycle"] = math.ceil(symbols / self._symbols_per_tick)
         for key, count in ticks.items():
             if count > MAX_TICKS:
                 raise InputError(
@@ -174,34 +194,36 @@ class Cut:
                     f"{count:.3g} ticks, expected at most {MAX_TICKS}"
                 )
 
-    def _decodes(self, pinned: bool) -> bool:
-        """Whether there are symbols, and what stays on chip is not decoded already."""
+    def _decodings(self, demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ticks of each part in a pass that fetches, and in one that does not (see `decoded`)."""
+        if self.chip.decoder.place == "array":
+            ticks = self._ticks(self._symbols(0))
+            return ticks, ticks
+        return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
+
+    def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
+        """Symbols of each part beyond the first bits."""
+        bits, symbols = self._segments
+        ends = np.minimum(np.arange(self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
+        ends = np.maximum(ends, pinned_bits - self.side_bits)
+        return np.diff(np.floor(np.interp(ends, bits, symbols)).astype(np.int64))
+
+    @cached_property
+    def _segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bits and symbols up to the end of each segment."""
         weights = self.layer.weights
+        if weights is None or not len(weights.segment_bits):
+            return np.zeros(1, np.int64), np.zeros(1, np.int64)
         return (
-            weights is not None and weights.symbols > 0 and not (pinned and self.chip.decoder.place == "dram")
+            np.concatenate([[0], np.cumsum(weights.segment_bits)]),
+            np.concatenate([[0], np.cumsum(weights.segment_symbols)]),
         )
 
-    @cached_property
-    def _symbols(self) -> NDArray[np.int64]:
-        """Symbols of each part."""
-        weights = self.layer.weights
-        assert weights is not None
-        ends = np.minimum(np.arange(1, self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
-        bits = np.concatenate([[0], np.cumsum(weights.segment_bits)])
-        symbols = np.concatenate([[0], np.cumsum(weights.segment_symbols)])
-        return np.diff(np.floor(np.interp(ends, bits, symbols)).astype(np.int64), prepend=0)
-
-    @property
-    def _symbols_per_tick(self) -> float:
-        """Rate of the decoders: a segment is one decoder's work, so no more help than there are segments."""
-        weights, decoder = self.layer.weights, self.chip.decoder
-        assert weights is not None
-        return min(decoder.count, len(weights.segment_bits)) * decoder.symbols_per_cycle
-
-    @cached_property
-    def _decode(self) -> NDArray[np.int64]:
-        """Ticks of each part."""
-        return np.ceil(self._symbols / self._symbols_per_tick).astype(np.int64)
+    def _ticks(self, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ticks of the decoders: a segment is one decoder's work, so no more help than there are segments."""
+        decoder = self.chip.decoder
+        helping = max(1, min(decoder.count, len(self._segments[0]) - 1))
+        return np.ceil(symbols / (helping * decoder.symbols_per_cycle)).astype(np.int64)
 
 
 @njit(cache=True)
@@ -212,21 +234,35 @@ def _up_to(part: int, parts: int, total: int) -> int:
 
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
-    read, compute, write, payload_bits: int, side_bits: int, step_bits: int, demand: Demand, channel: Channel
+    read,
+    compute,
+    write,
+    payload_bits: int,
+    side_bits: int,
+    step_bits: int,
+    rounds: int,
+    demand: Demand,
+    channel: Channel,
 ) -> None:
-    """Fill in the ticks of every step of a pass but its decoding."""
+    """Fill in the ticks of every step of a pass but its decoding.
+
+    Bits of weights come in the order in which they are stored, side information first.
+    """
     steps = len(read)
-    parts = steps // demand.fetches
+    parts = steps // rounds
     burst_bits = 8 * channel.burst_B
+    fetched = payload_bits + side_bits - demand.pinned_bits
     read_before, write_before, compute_before = 0, 0, 0
     for k in range(steps):
-        fetch, part = k // parts, k % parts
+        turn, part = k // parts, k % parts
         bursts = demand.bursts_in
         if demand.tiled:
             bursts = _up_to(k + 1, steps, demand.bursts_in)
-        if not demand.pinned:
+        here = 0
+        if turn < demand.fetches:
             end = min((part + 1) * step_bits, payload_bits) + side_bits
-            bursts += -(-(fetch * (payload_bits + side_bits) + end) // burst_bits)
+            here = max(0, end - demand.pinned_bits)
+        bursts += -(-(min(turn, demand.fetches) * fetched + here) // burst_bits)
         busy = _busy_ticks(bursts, channel)
         read[k] = busy - read_before
         read_before = busy

@@ -1,20 +1,29 @@
-"""One pass over a layer in totals: demands on each resource, and counts of every action."""
+"""One batch of every layer in totals: demands on each resource, and counts of every action."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
+from hwsim.arrays.base import ArrayCost
 from hwsim.arrays.vector import VectorUnit
-from hwsim.mapping.residency import Moved, Residency, stored_bits
+from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
 
 if TYPE_CHECKING:
-    from hwsim.arrays.base import Action, ArrayCost
+    from collections.abc import Iterable, Sequence
+
+    from hwsim.arrays.base import Action
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
-    from hwsim.workload.layer import Layer
+    from hwsim.mapping.fusion import Kernel
+    from hwsim.mapping.residency import Pass, Residency
+    from hwsim.workload.layer import Layer, Workload
+
+
+NO_TICKS = {"dram": 0, "decoder": 0, "sram": 0}
+"""Of a layer in another's output path, whose steps are the other's."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +34,26 @@ class LayerWork:
     ----------
     passes : int
         Times the layer runs for one batch.
+    root : int
+        Index of the layer it runs with: its own, or the one in whose output path it is. All that has
+        ticks of the steps (DRAM, decoder, on-chip memory) is counted there.
     requested_weight_bits, transferred_weight_bits : int
-        DRAM bits per batch: stored bits times fetches, and the same in whole bursts.
+        DRAM bits per batch: stored bits that are not pinned times fetches, and the same in whole bursts.
     activation_bits : int
         DRAM bits of activations and partial sums per batch, in whole bursts.
     row_misses : int
         DRAM rows opened per batch, each transfer being contiguous; all other bursts hit.
     cost : ArrayCost
-        Of one pass.
+        Of the batch.
     counts : Counter of Action
-        Of the whole batch, DRAM, SRAM and decoder included.
+        Of the batch, DRAM, SRAM and decoder included.
     ticks : dict of str to int
-        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
-        layers at once share its bandwidth), and ``array`` or ``vector``.
+        Busy ticks of the batch on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
+        layers at once share its bandwidth), ``array`` and ``vector``.
     """
 
     passes: int
+    root: int
     requested_weight_bits: int
     transferred_weight_bits: int
     activation_bits: int
@@ -48,6 +61,11 @@ class LayerWork:
     cost: ArrayCost
     counts: Counter[Action]
     ticks: dict[str, int]
+
+    @property
+    def core_ticks(self) -> int:
+        """Busy ticks of the batch on the busiest resource that the core's clock drives: all but DRAM."""
+        return max(ticks for resource, ticks in self.ticks.items() if resource != "dram")
 
 
 @dataclass(frozen=True)
@@ -59,29 +77,153 @@ class Schedule:
     work: tuple[LayerWork, ...]
 
 
-def pass_over(
-    chip: Chip, cut: Cut, channel: Channel, residency: Residency, index: int, moved: Moved
-) -> tuple[Demand, LayerWork]:
-    layer = cut.layer
-    passes, pinned = residency.passes(index), residency.pinned[index]
-    fetches = residency.weight_fetches(index)
-    fetched_bits = 0 if pinned else fetches * (cut.payload_bits + cut.side_bits)
-    weights = channel.bursts(fetched_bits)
-    inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
+class LayerPass(NamedTuple):
+    """One pass over one layer.
 
-    cost = _cost(chip, layer, residency.items(index))
+    Parameters
+    ----------
+    weights, inputs, outputs, psums : int
+        DRAM bursts; partial sums go out and come back.
+    requested_bits : int
+        DRAM bits of weights.
+    cost : ArrayCost
+    counts : Counter of Action
+    """
+
+    weights: int
+    inputs: int
+    outputs: int
+    psums: int
+    requested_bits: int
+    cost: ArrayCost
+    counts: Counter[Action]
+
+    @property
+    def bursts_in(self) -> int:
+        """Bursts of activations that come in."""
+        return self.inputs + self.psums
+
+    @property
+    def bursts_out(self) -> int:
+        """Bursts of activations that go out."""
+        return self.outputs + self.psums
+
+
+class KernelPass(NamedTuple):
+    """One pass over one kernel: the demand of its steps, and what each of its layers does."""
+
+    demand: Demand
+    ticks: dict[str, int]
+    layers: tuple[LayerPass, ...]
+
+
+def kernel_pass(
+    chip: Chip,
+    workload: Workload,
+    residency: Residency,
+    cuts: Sequence[Cut],
+    channel: Channel,
+    kernel: Kernel,
+    part: Pass,
+) -> KernelPass:
+    """Count one pass over a kernel."""
+    segment = residency.segments[residency.segment_of[kernel.root]]
+    tiling = residency.tilings[kernel.root]
+    fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
+    passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
+    found = []
+    for index in kernel.layers:
+        pieces = _pieces(workload.layers[index], segment.stripes, part.items)
+        cost = _sum(_cost(chip, piece, items).times(times) for piece, items, times in pieces)
+        moved = activation_traffic(workload, residency, index, part.items)
+        pinned = residency.pinned_bits[index]
+        own = Demand(passes, fetches, pinned, False, 0, 0, 0)
+        found.append(_layer_pass(chip, cuts[index], channel, cost, moved, own))
+    layers = _in_output_path(workload, kernel, part.items, found)
+    side = sum(one.weights for one in layers[1:])
+    bursts_in = sum(one.bursts_in for one in layers) + side
+    bursts_out = sum(one.bursts_out for one in layers)
+    sram_bits = sum(
+        bits for one in layers for (_, component, _), bits in one.counts.items() if component == "sram"
+    )
+    units: Counter[str] = Counter()
+    for index, one in zip(kernel.layers, layers, strict=True):
+        units["vector" if workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
+    ticks = {
+        "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
+        "sram": -(-sram_bits // (8 * chip.sram.bandwidth_B_per_cycle)),
+        **units,
+    }
+    core = max(ticks["sram"], *units.values())
+    tiled = tiling is not None or segment.mode == "stripes"
+    demand = Demand(
+        passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core
+    )
+    ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
+    return KernelPass(demand, ticks, layers)
+
+
+def works_of(
+    found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel
+) -> tuple[LayerWork, ...]:
+    """Add up the passes over every layer, in the order of layers."""
+    works: dict[int, LayerWork] = {}
+    burst_bits = 8 * channel.burst_B
+    by_kernel: dict[Kernel, list[tuple[Pass, KernelPass]]] = {}
+    for kernel, part, done in found:
+        by_kernel.setdefault(kernel, []).append((part, done))
+    for kernel, parts in by_kernel.items():
+        ticks: Counter[str] = Counter()
+        for part, done in parts:
+            for name, amount in done.ticks.items():
+                ticks[name] += part.times * amount
+        for position, index in enumerate(kernel.layers):
+            ones = [(part.times, done.layers[position]) for part, done in parts]
+            cost = _sum(one.cost.times(times) for times, one in ones)
+            own = dict(ticks) if index == kernel.root else {**NO_TICKS, "vector": cost.cycles}
+            counts: Counter[Action] = Counter()
+            for times, one in ones:
+                for action, count in one.counts.items():
+                    counts[action] += times * count
+            works[index] = LayerWork(
+                sum(times for times, _ in ones),
+                kernel.root,
+                sum(times * one.requested_bits for times, one in ones),
+                sum(times * one.weights for times, one in ones) * burst_bits,
+                sum(times * (one.bursts_in + one.bursts_out) for times, one in ones) * burst_bits,
+                sum(times * _rows(one, channel) for times, one in ones),
+                cost,
+                counts,
+                own,
+            )
+    return tuple(works[index] for index in sorted(works))
+
+
+def _rows(one: LayerPass, channel: Channel) -> int:
+    return sum(
+        channel.rows(bursts) for bursts in (one.weights, one.inputs, one.outputs, one.psums, one.psums)
+    )
+
+
+def _layer_pass(
+    chip: Chip, cut: Cut, channel: Channel, cost: ArrayCost, moved: Moved, demand: Demand
+) -> LayerPass:
+    layer = cut.layer
+    total = layer.weights.total_bits if layer.weights else 0
+    fetched = demand.fetches * (total - demand.pinned_bits)
+    weights = channel.bursts(fetched)
+    inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
     burst_bits = 8 * channel.burst_B
     counts = Counter(cost.counts)
     through_port = ("weights", "array_port", "word") in counts
     _count_port(counts, layer)
     if layer.weights:
-        _count_weights(
-            counts,
-            through_port * fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
-            fetched_bits,
-            weights * burst_bits,
-            fetches * cut.symbols(pinned),
-        )
+        pinned = demand.pinned_bits / total if total else 0.0
+        on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
+        counts["weights", "dram", "read_bit"] += weights * burst_bits
+        counts["weights", "sram", "write_bit"] += fetched
+        counts["weights", "sram", "read_bit"] += through_port * demand.passes * on_chip
+        counts["weights", "decoder", "symbol"] += cut.decoded(demand)
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
         ("psums", psums, psums, moved.psums, moved.psums),
@@ -90,27 +232,66 @@ def pass_over(
         counts[tensor, "sram", "write_bit"] += bits_in
         counts[tensor, "sram", "read_bit"] += bits_out
         counts[tensor, "dram", "write_bit"] += went * burst_bits
+    return LayerPass(weights, inputs, outputs, psums, fetched, cost, counts)
 
-    sram_bits = sum(bits for (_, component, _), bits in counts.items() if component == "sram")
-    sram_ticks = -(-sram_bits // (8 * chip.sram.bandwidth_B_per_cycle))
-    bursts_in, bursts_out = inputs + psums, outputs + psums
-    work = LayerWork(
-        passes,
-        passes * fetched_bits,
-        passes * weights * burst_bits,
-        passes * (bursts_in + bursts_out) * burst_bits,
-        passes * sum(channel.rows(bursts) for bursts in (weights, inputs, outputs, psums, psums)),
-        cost,
-        Counter({action: passes * count for action, count in counts.items()}),
-        {
-            "dram": busy_ticks(weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
-            "decoder": fetches * cut.decode_ticks(pinned),
-            "sram": sram_ticks,
-            "vector" if layer.kind == "vector" else "array": cost.cycles,
-        },
+
+def _in_output_path(
+    workload: Workload, kernel: Kernel, items: int, found: Sequence[LayerPass]
+) -> tuple[LayerPass, ...]:
+    """Take off what does not pass through the on-chip memory: the tensors between the layers of a kernel."""
+    for (index, one), other in zip(zip(kernel.layers, found, strict=True), found[1:], strict=False):
+        layer = workload.layers[index]
+        bits = layer.outputs_of(items) * layer.operand_bits
+        for counts, action in ((one.counts, "write_bit"), (other.counts, "read_bit")):
+            counts["activations", "sram", action] -= min(bits, counts["activations", "sram", action])
+    return tuple(found)
+
+
+def _pieces(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, int]]:
+    """A pass over some items as equal pieces of work: a layer, for how many items, how often."""
+    rows = _rows_of(layer) or stripes
+    if stripes == 1 or layer.over_batch != "each" or rows == 1:
+        return [(layer, items, 1)]
+    height = -(-rows // stripes)
+    number = -(-rows // height)
+    last = rows - (number - 1) * height
+    pieces = [(stripe_of(layer, rows, height), 1, (number - 1) * items)]
+    pieces.append((stripe_of(layer, rows, last), 1, items))
+    return [piece for piece in pieces if piece[2]]
+
+
+def smallest_piece(layer: Layer) -> Layer:
+    """The least that can be done with one passage of the weights: a row of the output, or all of it."""
+    rows = _rows_of(layer)
+    return stripe_of(layer, rows, 1) if rows > 1 and layer.over_batch == "each" else layer
+
+
+def _rows_of(layer: Layer) -> int:
+    """Rows of a layer's output; 0 for a vector layer that has none of its own."""
+    if layer.out_hw != (1, 1):
+        return layer.out_hw[0]
+    return 0 if layer.kind == "vector" else layer.pixels
+
+
+def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
+    """Some rows of a layer: as much less of everything but its weights."""
+
+    def part(whole: int) -> int:
+        return max(1, -(-whole * height // rows))
+
+    if layer.out_hw[0] > 1:
+        read = min(layer.in_hw[0], (height - 1) * layer.stride[0] + layer.kernel[0])
+        shape = {"out_hw": (height, layer.out_hw[1]), "in_hw": (read, layer.in_hw[1])}
+    else:
+        shape = {}
+    return replace(
+        layer,
+        pixels=part(layer.pixels),
+        input_elements=part(layer.input_elements),
+        output_elements=part(layer.output_elements),
+        vector_ops=part(layer.vector_ops) if layer.vector_ops else 0,
+        **shape,
     )
-    tiled = residency.tilings[index] is not None
-    return Demand(fetches, pinned, tiled, bursts_in, bursts_out, max(cost.cycles, sram_ticks)), work
 
 
 def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
@@ -118,17 +299,11 @@ def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
     return model.cost(*layer.joined(items))
 
 
-def _count_weights(
-    counts: Counter[Action], used_bits: int, fetched_bits: int, moved_bits: int, symbols: int
-) -> None:
-    """Weights on their way from DRAM through SRAM and decoder to the array's port.
-
-    An array without a port for weights computes beside its own memory of them, and counts that itself.
-    """
-    counts["weights", "dram", "read_bit"] += moved_bits
-    counts["weights", "sram", "write_bit"] += fetched_bits
-    counts["weights", "sram", "read_bit"] += used_bits
-    counts["weights", "decoder", "symbol"] += symbols
+def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:
+    total, *others = costs
+    for cost in others:
+        total = total + cost
+    return total
 
 
 def _count_port(counts: Counter[Action], layer: Layer) -> None:

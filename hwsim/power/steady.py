@@ -80,10 +80,13 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     """
     static_W = prices.capped_static_W
     dynamic_W = chip.power.cap_W - static_W
-    energies = np.array([prices.capped_J(work.counts) for work in schedule.work])
+    energies = kernel_energies(schedule, prices)
     steps = chip.power.clock_steps
 
+    roots = np.array([work.root for work in schedule.work])
+
     def at(clocks: NDArray[np.int64]) -> Capped:
+        clocks = clocks[roots]
         stream = slowed(schedule.stream, clocks, steps)
         return Capped(clocks / steps, stream, float(steady_period(stream)))
 
@@ -103,6 +106,14 @@ def under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
     return slowest
 
 
+def kernel_energies(schedule: Schedule, prices: PriceList) -> NDArray[np.float64]:
+    """Joules of a batch that count against the cap, shape (layers,); a kernel's are all at its root."""
+    energies = np.zeros(len(schedule.work))
+    for work in schedule.work:
+        energies[work.root] += prices.capped_J(work.counts)
+    return energies
+
+
 def rounded_up(watts: float) -> float:
     """The least number of four digits that is not less."""
     unit = 10.0 ** (math.floor(math.log10(watts)) - 3)
@@ -112,7 +123,7 @@ def rounded_up(watts: float) -> float:
 def period_alone(chip: Chip, schedule: Schedule, prices: PriceList) -> float:
     """Ticks between two batches in steady state if each layer, alone, keeps the cap."""
     dynamic_W = max(chip.power.cap_W - prices.capped_static_W, LEAST_W)
-    energies = np.array([prices.capped_J(work.counts) for work in schedule.work])
+    energies = kernel_energies(schedule, prices)
     clocks = _clock_steps(chip, schedule, energies, dynamic_W)
     return float(steady_period(slowed(schedule.stream, clocks, chip.power.clock_steps)))
 
@@ -149,8 +160,8 @@ def _clock_steps(
 def _clock_step(chip: Chip, work: LayerWork, energy_J: float, dynamic_W: float) -> int:
     """Fastest step at which one layer, alone, stays within its dynamic budget."""
     steps = chip.power.clock_steps
-    core = max(ticks for resource, ticks in work.ticks.items() if resource != "dram")
-    needed = energy_J / work.passes / (dynamic_W * chip.tick_s)
+    core = work.core_ticks
+    needed = energy_J / (dynamic_W * chip.tick_s)
     if core == 0 or max(core, work.ticks["dram"]) >= needed:
         return steps
     return max(1, int(core * steps / needed))

@@ -242,7 +242,8 @@ def _pool(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Lay
     if height < 1 or width < 1:
         raise row.error("kernel", f"a window that fits {_text(shape)}")
     out = shape[0] * height * width
-    layer = vector(name, prod(shape), out, out * prod(kernel), **extra)
+    window = {"in_hw": shape[1:], "out_hw": (height, width), "kernel": kernel, "stride": stride, "pad": pad}
+    layer = vector(name, prod(shape), out, out * prod(kernel), **window, **extra)
     return layer, (shape[0], height, width)
 
 

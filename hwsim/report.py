@@ -9,14 +9,14 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from hwsim.machine.chip import Chip
-    from hwsim.planning import LayerWork, Schedule
+    from hwsim.mapping.work import LayerWork, Schedule
     from hwsim.power.steady import Capped
     from hwsim.pricing import PriceList
-    from collections.abc import Iterator
-
     from hwsim.workload.layer import Layer, Workload
 
 
@@ -63,10 +63,7 @@ class Report:
     @cached_property
     def clock(self) -> float:
         """Fraction of the nominal clock, averaged over the time the core is busy."""
-        core = [
-            work.core_ticks
-            for work in self.schedule.work
-        ]
+        core = [work.core_ticks for work in self.schedule.work]
         stretched = sum(ticks / clock for ticks, clock in zip(core, self.capped.clocks, strict=True))
         return float(sum(core) / stretched) if stretched else 1.0
 

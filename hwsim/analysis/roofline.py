@@ -107,10 +107,9 @@ def points(report: Report) -> list[dict[str, Any]]:
     for layer, work, clock in runs:
         if not work.cost.macs:
             continue
-        macs = work.passes * work.cost.macs
+        macs = work.cost.macs
         dram_B = (work.transferred_weight_bits + work.activation_bits) / 8
-        core = max(ticks for resource, ticks in work.ticks.items() if resource != "dram")
-        seconds = work.passes * max(core / clock, work.ticks["dram"]) * tick_s
+        seconds = max(work.core_ticks / clock, work.ticks["dram"]) * tick_s
         rows.append(
             {
                 "layer": layer.name,
@@ -132,4 +131,4 @@ def _core_pJ(work: LayerWork, report: Report) -> float:
         for (_, component, action), count in work.counts.items()
         if count and component not in OFF_DIE
     )
-    return total / (work.passes * work.cost.macs)
+    return total / work.cost.macs

@@ -272,11 +272,10 @@ class GatedTiles:
 
 
 class _Need(NamedTuple):
-    """What one layer asks of a batch's budget: joules of the whole batch, ticks of one pass."""
+    """What one layer asks of a batch's budget: joules and ticks."""
 
     core_J: float
     other_J: float
-    passes: int
     core_ticks: int
     dram_ticks: int
 
@@ -287,8 +286,7 @@ class _Need(NamedTuple):
         return cls(
             report.prices.capped_J(core),
             report.prices.capped_J(off_die),
-            work.passes,
-            max(ticks for resource, ticks in work.ticks.items() if resource != "dram"),
+            work.core_ticks,
             work.ticks["dram"],
         )
 
@@ -302,7 +300,7 @@ class _Need(NamedTuple):
 
         def fits(level: int) -> bool:
             ticks = max(self.core_ticks * governor.levels / level, self.dram_ticks)
-            return self.energy_J(governor.core_scale(level)) <= budget_J_per_tick * self.passes * ticks
+            return self.energy_J(governor.core_scale(level)) <= budget_J_per_tick * ticks
 
         return max(highest(fits, governor.levels), 1)
 
@@ -343,7 +341,7 @@ def roofs(report: Report) -> list[dict[str, Any]]:
     rows = []
     runs = zip(report.workload.layers, report.schedule.work, report.capped.clocks.tolist(), strict=True)
     for layer, work, clock in runs:
-        per_tick = work.passes * chip.tick_s / report.batch
+        per_tick = chip.tick_s / report.batch
         on_array = layer.kind != "vector"
         rows.append(
             {

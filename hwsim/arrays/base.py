@@ -27,7 +27,7 @@ component       action                        counted
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -80,17 +80,18 @@ class ArrayCost:
         """Cost of doing the same `number` times."""
         if number == 1:
             return self
-        counts = {action: number * count for action, count in self.counts.items()}
-        amounts = (number * getattr(self, name) for name in _AMOUNTS)
-        return ArrayCost(*amounts, self.peak_macs_per_cycle, counts, number * self.uncounted_cycles)
+        return replace(
+            self,
+            counts={action: number * count for action, count in self.counts.items()},
+            **{name: number * getattr(self, name) for name in _AMOUNTS},
+        )
 
     def __add__(self, other: ArrayCost) -> ArrayCost:
         """Cost of doing one after the other."""
         counts = Counter(self.counts)
         counts.update(other.counts)
-        amounts = (getattr(self, name) + getattr(other, name) for name in _AMOUNTS)
-        uncounted = self.uncounted_cycles + other.uncounted_cycles
-        return ArrayCost(*amounts, self.peak_macs_per_cycle, dict(counts), uncounted)
+        amounts = {name: getattr(self, name) + getattr(other, name) for name in _AMOUNTS}
+        return replace(self, counts=dict(counts), **amounts)
 
     @property
     def utilisation(self) -> float:
@@ -99,7 +100,7 @@ class ArrayCost:
         return self.macs / capacity if capacity else 0.0
 
 
-_AMOUNTS = ("cycles", "compute_cycles", "load_cycles", "macs", "useful_macs")
+_AMOUNTS = ("cycles", "compute_cycles", "load_cycles", "macs", "useful_macs", "uncounted_cycles")
 
 
 class ArrayModel(Protocol):

@@ -100,18 +100,16 @@ def reads_of(workload: Workload, index: int) -> Reads:
     if outside:
         outside = whole - total if whole > total else whole * outside // len(layer.inputs)
     used = min(total, whole)
-    part = _rows_used(layer)
     return Reads(
-        part(outside), {source: part(elements * used // total) for source, elements in made.items()}
+        _in_used_rows(layer, outside),
+        {source: _in_used_rows(layer, elements * used // total) for source, elements in made.items()},
     )
 
 
-def _rows_used(layer: Layer):  # type: ignore[no-untyped-def]
+def _in_used_rows(layer: Layer, elements: int) -> int:
     """How many of some input elements lie in rows that the layer uses."""
     rows, used = layer.in_hw[0], layer.out_hw[0] * layer.kernel[0]
-    if layer.kind != "conv" or used >= rows:
-        return lambda elements: elements
-    return lambda elements: -(-elements * used // rows)
+    return elements if layer.kind != "conv" or used >= rows else -(-elements * used // rows)
 
 
 def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
@@ -140,21 +138,26 @@ def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
         ends.append(len(sources))
     roots = [layers[kernel.root] for kernel in kernels]
     lasts = [layers[kernel.last] for kernel in kernels]
-    rows = _rows(workload, kernels, kernel_of)
+    rows, window, stride, pad = (
+        np.array(values, np.int64) for values in zip(*_rows(workload, kernels, kernel_of), strict=True)
+    )
     return Graph(
-        np.array([layer.over_batch == "each" for layer in roots]),
-        np.array([layer.output_elements * layer.operand_bits for layer in lasts], np.int64),
-        np.array([layer.over_batch == "each" for layer in lasts]),
-        last_use,
-        outside,
-        np.array([layer.over_batch != "once" for layer in roots]),
-        np.array([_may_be_in_place(layer) for layer in roots]),
-        *(np.array(values, np.int64) for values in zip(*rows, strict=True)),
-        np.array([_groups(layer) for layer in roots], np.int64),
-        np.array(ends, np.int64),
-        np.array(sources, np.int64),
-        np.array(bits, np.int64),
-        np.array(second, np.bool_),
+        each=np.array([layer.over_batch == "each" for layer in roots]),
+        out_bits=np.array([layer.output_elements * layer.operand_bits for layer in lasts], np.int64),
+        out_each=np.array([layer.over_batch == "each" for layer in lasts]),
+        last_use=last_use,
+        outside_bits=outside,
+        outside_each=np.array([layer.over_batch != "once" for layer in roots]),
+        in_place=np.array([_may_be_in_place(layer) for layer in roots]),
+        rows=rows,
+        window=window,
+        stride=stride,
+        pad=pad,
+        groups=np.array([_groups(layer) for layer in roots], np.int64),
+        edge_ends=np.array(ends, np.int64),
+        edge_source=np.array(sources, np.int64),
+        edge_bits=np.array(bits, np.int64),
+        edge_second=np.array(second, np.bool_),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hwsim.engine.stream import MAC_ARRAY, VECTOR_UNIT, TileStream
+from hwsim.mapping.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from hwsim.machine.chip import Chip
     from hwsim.mapping.residency import Residency
-    from hwsim.mapping.steps import Steps
     from hwsim.workload.layer import Workload
 
 NOTHING = -1
@@ -28,7 +28,7 @@ class _Block(NamedTuple):
     start: int
     length: int
     times: int
-    columns: tuple[NDArray[np.int64], ...]
+    columns: dict[str, NDArray[np.int64]]
     feeds: NDArray[np.int64]
     spills: NDArray[np.int64]
 
@@ -60,17 +60,23 @@ def link_passes(
         for k, end in zip(segment.kernels, np.cumsum(lengths), strict=True):
             ends |= dict.fromkeys(residency.kernels[k].layers, begin + int(end) - 1)
     ns_per_tick = 1.0 / chip.process.clock_GHz
-    columns = [
-        np.concatenate([np.tile(block.columns[name], block.times) for block in blocks]) for name in range(6)
-    ]
+
+    def column(name: str) -> NDArray[np.int64]:
+        return np.concatenate([np.tile(block.columns[name], block.times) for block in blocks])
+
     return TileStream(
-        *columns,
-        np.concatenate([_tiled(block.feeds, block) for block in blocks]),
-        np.concatenate([_tiled(block.spills, block) for block in blocks]),
-        int(np.ceil(chip.dram.latency_ns / ns_per_tick)),
-        int(np.ceil(chip.dram.turnaround_ns / ns_per_tick)),
-        chip.buffers.fetch_depth,
-        chip.buffers.decode_depth,
+        layer=column("layer"),
+        unit=column("unit"),
+        read=column("read"),
+        decode=column("decode"),
+        compute=column("compute"),
+        write=column("write"),
+        after=np.concatenate([_tiled(block.feeds, block) for block in blocks]),
+        read_after=np.concatenate([_tiled(block.spills, block) for block in blocks]),
+        latency=int(np.ceil(chip.dram.latency_ns / ns_per_tick)),
+        turnaround=int(np.ceil(chip.dram.turnaround_ns / ns_per_tick)),
+        fetch_depth=chip.buffers.fetch_depth,
+        decode_depth=chip.buffers.decode_depth,
     )
 
 
@@ -95,20 +101,18 @@ def _block(
     for kernel in kernels:
         inputs = {source for index in kernel.layers for source in layers[index].inputs}
         sources = [source for source in inputs if source >= 0 and residency.root_of[source] != kernel.root]
-        feeds.append(
-            max((here[s] for s in sources if unit_of[s] != unit_of[kernel.root]), default=NOTHING)
-        )
+        feeds.append(max((here[s] for s in sources if unit_of[s] != unit_of[kernel.root]), default=NOTHING))
         spills.append(
             max(
                 (ends[s] for s in sources if residency.segment_of[s] != position and residency.spills(s)),
                 default=NOTHING,
             )
         )
-    columns = (
-        np.repeat([kernel.root for kernel in kernels], lengths),
-        np.repeat([unit_of[kernel.root] for kernel in kernels], lengths),
-        *(np.concatenate(arrays) for arrays in zip(*steps, strict=True)),
-    )
+    columns = {
+        "layer": np.repeat([kernel.root for kernel in kernels], lengths),
+        "unit": np.repeat([unit_of[kernel.root] for kernel in kernels], lengths),
+        **{name: np.concatenate([getattr(part, name) for part in steps]) for name in Steps._fields},
+    }
     return _Block(
         start, int(lengths.sum()), times, columns, np.repeat(feeds, lengths), np.repeat(spills, lengths)
     )

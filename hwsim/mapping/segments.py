@@ -88,8 +88,8 @@ class Found(NamedTuple):
     first, mode, amount : ndarray of int64, shape (segments,)
         First kernel of each segment, how it runs, and the passes of a batch (`WHOLE`), the stripes of an
         item (`STRIPES`) or the index of the working memory (`CUT`).
-    need : ndarray of float64, shape (segments,)
-        Bits on chip while it runs, pinned weights and kept tensors apart.
+    held : ndarray of float64, shape (segments,)
+        Bits on chip while it runs, those that are pinned apart.
     pinned, kept : ndarray of float64, shape (kernels,)
         Fraction of the weights, and of the output, that stays on chip.
     cost : float
@@ -99,7 +99,7 @@ class Found(NamedTuple):
     first: NDArray[np.int64]
     mode: NDArray[np.int64]
     amount: NDArray[np.int64]
-    need: NDArray[np.float64]
+    held: NDArray[np.float64]
     pinned: NDArray[np.float64]
     kept: NDArray[np.float64]
     cost: float
@@ -341,7 +341,7 @@ def _cost(c, bits, passes, core, joules):  # type: ignore[no-untyped-def]
 def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_pin):  # type: ignore[no-untyped-def]
     """Keep in the memory that a division leaves what saves most DRAM bits per bit held.
 
-    Returns the segments' first kernels, modes, amounts and needs, the pinned and kept fractions, and the
+    Returns the segments' first kernels, modes, amounts and bits held, the pinned and kept fractions, and the
     cost of the whole.
     """
     count = len(g.rows)
@@ -534,11 +534,11 @@ def search(g, c, capacity, spaces, batch, limit, depth_first, may_pin):  # type:
             )
             if cost == np.inf:
                 continue
-            first, modes, amounts, need, pinned, kept, segment = fill(
+            first, modes, amounts, held, pinned, kept, segment = fill(
                 g, c, capacity, batch, begin, mode, amount, need_of_stripes, may_pin
             )
             total = traffic_of(g, c, batch, first, modes, amounts, pinned, kept, segment)
             if total < best_cost:
                 best_cost = total
-                best = (first, modes, amounts, need, pinned, kept)
+                best = (first, modes, amounts, held, pinned, kept)
     return best, best_cost

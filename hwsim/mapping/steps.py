@@ -154,6 +154,11 @@ class Cut:
         first, others = self._decodings(demand)
         return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
 
+    @cached_property
+    def decode_ticks_at_array(self) -> int:
+        """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
+        return int(self._ticks(self._symbols(0)).sum())
+
     def steps(self, demand: Demand, channel: Channel) -> Steps:
         """Ticks of every step of one pass.
 
@@ -165,12 +170,14 @@ class Cut:
         self._require_countable(demand, channel)
         rounds = self._rounds(demand, channel)
         read, compute, write = np.empty((3, self.parts * rounds), np.int64)
-        _fill(read, compute, write, self.payload_bits, self.side_bits, self.step_bits, rounds, demand, channel)
+        stored = self.payload_bits, self.side_bits, self.step_bits
+        _fill(read, compute, write, *stored, rounds, demand, channel)
         first, others = self._decodings(demand)
         ends = np.arange(rounds + 1) * demand.passes // rounds
-        times = np.diff(ends)[:, None]
-        fetched = np.diff(np.minimum(ends, demand.fetches))[:, None]
-        return Steps(read, (fetched * first + (times - fetched) * others).ravel(), compute, write)
+        within = np.minimum(ends, demand.fetches)
+        times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
+        decode = np.outer(fetched, first) + np.outer(times - fetched, others)
+        return Steps(read, decode.ravel(), compute, write)
 
     def _rounds(self, demand: Demand, channel: Channel) -> int:
         """Times the parts of a pass are gone through; activations that stream in alone come slot by slot."""
@@ -206,7 +213,9 @@ class Cut:
         bits, symbols = self._segments
         ends = np.minimum(np.arange(self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
         ends = np.maximum(ends, pinned_bits - self.side_bits)
-        return np.diff(np.floor(np.interp(ends, bits, symbols)).astype(np.int64))
+        counted = np.floor(np.interp(ends, bits, symbols)).astype(np.int64)
+        found: NDArray[np.int64] = counted[1:] - counted[:-1]
+        return found
 
     @cached_property
     def _segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

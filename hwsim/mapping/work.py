@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.arrays.base import ArrayCost
-from hwsim.arrays.vector import VectorUnit
 from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
+from hwsim.mapping.stripes import array_cost, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hwsim.arrays.base import Action
+    from hwsim.arrays.base import Action, ArrayCost
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
     from hwsim.mapping.fusion import Kernel
@@ -133,8 +132,8 @@ def kernel_pass(
     passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
     found = []
     for index in kernel.layers:
-        pieces = _pieces(workload.layers[index], segment.stripes, part.items)
-        cost = _sum(_cost(chip, piece, items).times(times) for piece, items, times in pieces)
+        pieces = pieces_of(workload.layers[index], segment.stripes, part.items)
+        cost = _sum(array_cost(chip, piece, items).times(times) for piece, items, times in pieces)
         moved = activation_traffic(workload, residency, index, part.items)
         pinned = residency.pinned_bits[index]
         own = Demand(passes, fetches, pinned, False, 0, 0, 0)
@@ -156,16 +155,12 @@ def kernel_pass(
     }
     core = max(ticks["sram"], *units.values())
     tiled = tiling is not None or segment.mode == "stripes"
-    demand = Demand(
-        passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core
-    )
+    demand = Demand(passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core)
     ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
     return KernelPass(demand, ticks, layers)
 
 
-def works_of(
-    found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel
-) -> tuple[LayerWork, ...]:
+def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:
     """Add up the passes over every layer, in the order of layers."""
     works: dict[int, LayerWork] = {}
     burst_bits = 8 * channel.burst_B
@@ -245,58 +240,6 @@ def _in_output_path(
         for counts, action in ((one.counts, "write_bit"), (other.counts, "read_bit")):
             counts["activations", "sram", action] -= min(bits, counts["activations", "sram", action])
     return tuple(found)
-
-
-def _pieces(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, int]]:
-    """A pass over some items as equal pieces of work: a layer, for how many items, how often."""
-    rows = _rows_of(layer) or stripes
-    if stripes == 1 or layer.over_batch != "each" or rows == 1:
-        return [(layer, items, 1)]
-    height = -(-rows // stripes)
-    number = -(-rows // height)
-    last = rows - (number - 1) * height
-    pieces = [(stripe_of(layer, rows, height), 1, (number - 1) * items)]
-    pieces.append((stripe_of(layer, rows, last), 1, items))
-    return [piece for piece in pieces if piece[2]]
-
-
-def smallest_piece(layer: Layer) -> Layer:
-    """The least that can be done with one passage of the weights: a row of the output, or all of it."""
-    rows = _rows_of(layer)
-    return stripe_of(layer, rows, 1) if rows > 1 and layer.over_batch == "each" else layer
-
-
-def _rows_of(layer: Layer) -> int:
-    """Rows of a layer's output; 0 for a vector layer that has none of its own."""
-    if layer.out_hw != (1, 1):
-        return layer.out_hw[0]
-    return 0 if layer.kind == "vector" else layer.pixels
-
-
-def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
-    """Some rows of a layer: as much less of everything but its weights."""
-
-    def part(whole: int) -> int:
-        return max(1, -(-whole * height // rows))
-
-    if layer.out_hw[0] > 1:
-        read = min(layer.in_hw[0], (height - 1) * layer.stride[0] + layer.kernel[0])
-        shape = {"out_hw": (height, layer.out_hw[1]), "in_hw": (read, layer.in_hw[1])}
-    else:
-        shape = {}
-    return replace(
-        layer,
-        pixels=part(layer.pixels),
-        input_elements=part(layer.input_elements),
-        output_elements=part(layer.output_elements),
-        vector_ops=part(layer.vector_ops) if layer.vector_ops else 0,
-        **shape,
-    )
-
-
-def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
-    model = VectorUnit(chip.vector.lanes) if layer.kind == "vector" else chip.array
-    return model.cost(*layer.joined(items))
 
 
 def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:

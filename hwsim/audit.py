@@ -140,12 +140,10 @@ def _steps_add_up_to_layers(report: Report) -> Iterator[str]:
     stream = report.schedule.stream
     for index, (layer, work) in enumerate(zip(report.workload.layers, report.schedule.work, strict=True)):
         here = stream.layer == index
-        core = max(ticks for name, ticks in work.ticks.items() if name in ("array", "vector", "sram"))
-        core *= work.root == index
         expected = {
             "dram": work.ticks["dram"],
             "decoder": work.ticks["decoder"],
-            "array": core,
+            "array": work.unit_ticks,
         }
         found = {
             "dram": int(stream.read[here].sum() + stream.write[here].sum()),

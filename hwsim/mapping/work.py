@@ -49,6 +49,8 @@ class LayerWork:
     ticks : dict of str to int
         Busy ticks of the batch on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
         layers at once share its bandwidth), ``array`` and ``vector``.
+    unit_ticks : int
+        Ticks of the batch that its steps hold the array or the vector unit.
     """
 
     passes: int
@@ -60,11 +62,12 @@ class LayerWork:
     cost: ArrayCost
     counts: Counter[Action]
     ticks: dict[str, int]
+    unit_ticks: int
 
     @property
     def core_ticks(self) -> int:
         """Busy ticks of the batch on the busiest resource that the core's clock drives: all but DRAM."""
-        return max(ticks for resource, ticks in self.ticks.items() if resource != "dram")
+        return max(self.unit_ticks, self.ticks["decoder"])
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
                 cost,
                 counts,
                 own,
+                sum(part.times * done.demand.core_ticks for part, done in parts) * (index == kernel.root),
             )
     return tuple(works[index] for index in sorted(works))
 

@@ -19,6 +19,7 @@ from experiments.page.settings import AXES, NETWORKS
 from experiments.runs.changes import options_of
 from experiments.runs.record import MANIFEST, replacing_folder, sha256, versions
 from experiments.studies.registry import shipped_data_digest
+from hwsim.arrays.base import Tiled
 from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _described(network: Network) -> dict[str, Any]:
         "command": network.command_start,
         "layers": network.layer_option,
         "chip": f"{chip.name}, {chip.description[0].lower()}{chip.description[1:]}",
-        "tiles": chip.array.tiles,
+        "tiles": chip.array_with(Tiled).tiles,
         "start": network.start(),
         "axes": {
             axis: [_chosen(network, choice) for choice in choices] for axis, choices in network.axes().items()

@@ -35,6 +35,7 @@ from experiments.runs.scenes import AS_IT_IS, LABELS, SCENES, VARIANTS, chip_of
 from experiments.studies import hand_model
 from experiments.units import engineering
 from hwsim.analysis.tiles import dimmed, gated, roofs, voltage_scaled
+from hwsim.arrays.base import Tiled
 from hwsim.run import simulate
 from hwsim.workload.networks import STAGES
 
@@ -151,7 +152,7 @@ def floorplans(runs: pd.DataFrame) -> Any:
             runs, BATCH, "DVFS"
         ),
     }
-    return floorplan.draw(rows, STAGES, chip_of().array.tiles)
+    return floorplan.draw(rows, STAGES, chip_of().array_with(Tiled).tiles)
 
 
 def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floorplan]:

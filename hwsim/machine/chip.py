@@ -12,16 +12,16 @@ from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from hwsim.arrays import ARRAYS
+from hwsim.arrays import array_class, array_kinds
+from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.errors import InputError
 
-if TYPE_CHECKING:
-    from hwsim.arrays.base import ArrayModel
+Capability = TypeVar("Capability", bound=ArrayModel)
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -137,10 +137,12 @@ class VectorUnit(Section):
 class Chip(Section):
     """One accelerator: everything the simulator knows of the machine."""
 
+    model_config = STRICT | ConfigDict(arbitrary_types_allowed=True)
+
     name: str
     description: str
     process: Process
-    array: Any
+    array: ArrayModel
     vector: VectorUnit
     sram: Sram
     scratchpad: Scratchpad
@@ -160,6 +162,16 @@ class Chip(Section):
         """Seconds of one tick: a cycle of the nominal clock."""
         return 1e-9 / self.process.clock_GHz
 
+    def array_with(self, capability: type[Capability]) -> Capability:
+        """Return the array, known to have a capability of `hwsim.arrays.base`.
+
+        Raises
+        ------
+        InputError
+            If it has not.
+        """
+        return capable(self.array, capability, f"chip {self.name}")
+
     @property
     def keys(self) -> set[str]:
         """Dotted keys that `replace` can change: of every table, and all that the array could be told."""
@@ -175,7 +187,7 @@ class Chip(Section):
             If there is no such key, or the chip cannot be so.
         """
         tables = self.model_dump(exclude={"array"})
-        tables["array"] = {"kind": _kind_of(self.array)} | {
+        tables["array"] = {"kind": self.array.kind} | {
             f.name: getattr(self.array, f.name)
             for f in fields(self.array)
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
@@ -229,10 +241,8 @@ def _shipped() -> Any:
 
 
 def _chip_of(tables: dict[str, Any], where: str) -> Chip:
-    chip = _validated(Chip, tables, where)
-    if not isinstance(tables["array"], dict):
-        raise InputError(f"{where}: key array: found {tables['array']!r}, expected a table")
-    array = _array_of(tables["array"], where)
+    built = {"array": _array_of(tables["array"], where)} if isinstance(tables.get("array"), dict) else {}
+    chip: Chip = _validated(Chip, tables | built, where)
     if chip.dram.type not in dram_names():
         raise InputError(
             f"{where}: key dram.type: found {chip.dram.type!r}, expected one of {', '.join(dram_names())}"
@@ -242,7 +252,6 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
             f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the price of a bit of "
             f"{chip.dram.type} has standby in it, expected 0"
         )
-    chip = chip.model_copy(update={"array": array})  # the one field validated by its own dataclass
     unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())
     if unsourced:
         raise InputError(
@@ -254,12 +263,14 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
 
 def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in ARRAYS:
-        raise InputError(f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(ARRAYS)}")
+    model: Any = array_class(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise InputError(
+            f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(array_kinds())}"
+        )
     values = _validated(
-        _array_schema(kind), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
+        _array_schema(model), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
     )
-    model: type[Any] = ARRAYS[kind]
     try:
         built: ArrayModel = model(**values.model_dump())
     except InputError as error:
@@ -268,9 +279,8 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
 
 
 @cache
-def _array_schema(kind: str) -> type[BaseModel]:
+def _array_schema(model: type[Any]) -> type[BaseModel]:
     """What pydantic checks of an array: the fields of its dataclass, strictly."""
-    model: type[Any] = ARRAYS[kind]
     hints = {name: ArrayCount if hint is int else hint for name, hint in get_type_hints(model).items()}
     columns: dict[str, Any] = {
         f.name: (hints[f.name], Field(default_factory=f.default_factory))
@@ -279,10 +289,6 @@ def _array_schema(kind: str) -> type[BaseModel]:
         for f in fields(model)
     }
     return create_model("Array", __config__=STRICT, **columns)
-
-
-def _kind_of(array: ArrayModel) -> str:
-    return next(kind for kind, model in ARRAYS.items() if type(array) is model)
 
 
 def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tuple[str, ...] = ()) -> Any:
@@ -296,7 +302,7 @@ def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tu
             reason = f"unknown key, expected one of {', '.join(_known_keys(schema, found['loc'][:-1]))}"
         elif found["type"] == "missing":
             reason = "nothing found, expected a value"
-        elif found["type"] == "model_type":
+        elif found["type"] in ("model_type", "is_instance_of"):
             reason = f"found {found['input']!r}, expected a table"
         else:
             reason = (

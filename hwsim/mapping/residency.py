@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from hwsim.arrays.base import OwnMapping
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling, problem_of
@@ -267,7 +268,7 @@ def _tiling(chip: Chip, layer: Layer, items: int, space_bits: int, overflows: bo
     if layer.kind == "vector":
         return None
     joined = layer.joined(items)
-    if hasattr(chip.array, "dram_fetches"):
+    if isinstance(chip.array, OwnMapping):
         return Fetches(*chip.array.dram_fetches(*joined))
     return best_tiling(problem_of(*joined), space_bits) if overflows else None
 

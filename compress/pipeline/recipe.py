@@ -7,9 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from compress.format.tensors import MAX_GAP_BITS, Coding
+from compress.codecs.sparse import MAX_GAP_BITS
+from compress.codecs.table import codings
 from compress.methods.cluster import LLOYD_ITERATIONS, Init
 from compress.methods.prune import Score  # noqa: TC001 (pydantic reads it)
 from compress.methods.quantize import Calibration  # noqa: TC001 (pydantic reads it)
@@ -22,6 +23,15 @@ STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=Fals
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Values = Annotated[int, Field(ge=1, le=4095)]
 QuantizedBits = Annotated[int, Field(ge=2, le=8)]
+
+
+def _known_coding(name: str) -> str:
+    if name not in codings():
+        raise ValueError(f"one of {', '.join(codings())}")
+    return name
+
+
+Coding = Annotated[str, AfterValidator(_known_coding)]
 GapBits = Annotated[int, Field(ge=1, le=MAX_GAP_BITS)]
 
 
@@ -171,7 +181,7 @@ class EncodeStep(Step):
     Parameters
     ----------
     coding : {"fixed", "huffman", "context", "smallest"}
-        See `compress.format.tensors.Coding`.
+        One of `compress.codecs.table.codings`.
     """
 
     kind: Literal["encode"]

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from hwsim.arrays import array_class, array_kinds
 from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
+from hwsim.energy.table import located
 from hwsim.errors import InputError
 
 Capability = TypeVar("Capability", bound=ArrayModel)
@@ -53,7 +54,10 @@ class Process(Section):
     clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
     die_mm2: Positive
     energy_table: str
-    """Name of the table that prices arithmetic, registers and SRAM banks."""
+    """Table of the energy of arithmetic, registers and SRAM banks: a name, or a .csv file.
+
+    A relative path in a chip file begins at the folder of that file.
+    """
 
 
 class Sram(Section):
@@ -233,7 +237,9 @@ def load_chip(name_or_path: str | Path) -> Chip:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
-    return _chip_of(tables, str(name_or_path))
+    chip = _chip_of(tables, str(name_or_path))
+    table = located(chip.process.energy_table, path.parent)
+    return chip.model_copy(update={"process": chip.process.model_copy(update={"energy_table": table})})
 
 
 def _shipped() -> Any:

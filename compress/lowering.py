@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compress.format.container import Artifact, parse
 from compress.format.tensors import QuantizedTensor
 from compress.nn.network import INPUT
+from compress.nn.ops import OPS
 from compress.nn.ops.window import Window
 from hwsim.errors import InputError
 from hwsim.workload.layer import (
-    FUNCTION_OPS,
     LRN_OPS,
     LSTM_CELL_OPS,
     OPERAND_BITS,
@@ -57,17 +57,6 @@ TABLE_KINDS = {
 
 MOST_STEPS = 512
 """Of a recurrent layer: each becomes two layers of the workload, as none can begin before the last ends."""
-
-FUNCTIONS = ("erf", "exp", "log", "pow", "reciprocal", "sqrt")
-
-OPS_PER_OUTPUT = {
-    **{op: OPS_PER_ELEMENT[kind] for op, kind in TABLE_KINDS.items()},
-    **dict.fromkeys(FUNCTIONS, FUNCTION_OPS),
-    "affine": 2,  # scale, shift
-    "hard_sigmoid": 4,  # scale, shift, minimum, maximum
-    "hard_swish": 5,  # as hard_sigmoid, and multiply
-}
-"""Scalar operations for an output element where it is not one for each input after the first."""
 
 
 class _Facts(NamedTuple):
@@ -366,4 +355,7 @@ def _ops(node: Node, facts: _Facts, written: int) -> int:
         return math.prod(facts.shapes[node.inputs[0]])
     if node.op == "lrn":
         return written * (int(node.attrs["size"]) + LRN_OPS)
-    return written * OPS_PER_OUTPUT.get(node.op, max(len(node.inputs) - 1, 1))
+    if node.op in TABLE_KINDS:
+        return written * OPS_PER_ELEMENT[TABLE_KINDS[node.op]]
+    work = OPS[node.op].work
+    return written * (max(len(node.inputs) - 1, 1) if work is None else work)

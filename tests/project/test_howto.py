@@ -170,5 +170,4 @@ def test_adding_a_codec(scratch):
     assert "[100%]" in printed
     assert re.search(r"fc1\.weight: .*'context': '[\d,]+', 'rice': '[\d,]+'", printed)
     assert re.search(r"file: [\d,]+ bytes", printed)
-    assert "shared rice" in printed
     assert "lenet300 on edge" in printed

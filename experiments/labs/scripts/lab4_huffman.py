@@ -41,8 +41,8 @@ check("4.1", mean_bits)
 print("the library's code has lengths", huffman.build(COUNTS).lengths)
 
 # %% [markdown]
-# The algorithm as you did it on paper is a page of Python: `tests/compress/codecs/test_textbook_huffman.py` has
-# it, and holds the library's fast coder to it.
+# The algorithm as you did it on paper is a page of Python, to which tests hold the fast coder:
+# `tests/compress/codecs/test_textbook_huffman.py`.
 #
 # Here the code meets the entropy, because all frequencies are powers of two. Now the labels of a real layer,
 # pruned to a tenth and shared by 15 values:

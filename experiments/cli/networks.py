@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.cli.options import AsJson
-from experiments.units import engineering
+from hwsim.units import engineering
 
 OVERVIEW = ["network", "layers", "MACs", "fp32 weights", "stages", "description"]
 """Of the networks, as a table; the same as JSON has figures in place of texts."""

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.figures import style
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     from pathlib import Path

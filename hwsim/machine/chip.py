@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from hwsim import display
 from hwsim.arrays import ARRAYS
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.errors import InputError
+from hwsim.units import memory_size
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import ArrayModel
@@ -149,6 +151,26 @@ class Chip(Section):
     buffers: Buffers
     power: Power
     sources: dict[str, str]
+
+    def __repr__(self) -> str:
+        return display.text(f"Chip: {self.name}", self._facts)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return display.card(self.name, self._facts)
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        process, dram, power = self.process, self.dram, self.power
+        return {
+            "about": self.description,
+            "array": type(self.array).__name__,
+            "core": f"{process.clock_GHz:g} GHz, {process.node_nm} nm, {process.die_mm2:g} mm2",
+            "memory": f"{memory_size(self.sram.capacity_B)} on chip",
+            "DRAM": f"{dram.type}, {dram.bandwidth_GB_per_s:g} GB/s",
+            "power cap": f"{power.cap_W:g} W ({power.scope})",
+        }
 
     @property
     def static_W(self) -> float:

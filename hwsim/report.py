@@ -242,17 +242,22 @@ class Report:
         Figure
             A notebook shows it; ``savefig`` writes it to a file.
         """
+        import pandas as pd
+
         from hwsim.plotting import energy_figure
 
-        energy = self.energy_by("component").rename(self.workload.stage)
-        return energy_figure({self._title: energy.to_frame().T[list(bar.stacked(energy.to_dict()))]})
+        return energy_figure({self._title: pd.DataFrame(self._bar, index=[self.workload.stage])})
 
     def __repr__(self) -> str:
         return display.text(f"Report: {self._title}", self._facts)
 
     def _repr_html_(self) -> str:
-        joules = {component: value for (component,), value in self.joules_by("component").items()}
-        return display.card(self._title, self._facts, bar.as_html(joules))
+        return display.card(self._title, self._facts, bar.as_html(self._bar))
+
+    @property
+    def _bar(self) -> dict[str, float]:
+        joules = self.joules_by("component")
+        return bar.stacked({component: value for (component,), value in joules.items()})
 
     @property
     def _title(self) -> str:

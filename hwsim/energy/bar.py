@@ -36,11 +36,11 @@ def as_html(joules: Mapping[str, float]) -> str:
     Parameters
     ----------
     joules : dict of str to float
-        Joules per inference by component.
+        Joules per inference by component, in the order of the bar.
     """
     total = fsum(joules.values())
     parts, legend = [], []
-    for component, value in stacked(joules).items():
+    for component, value in joules.items():
         label, colour = look_of(component)
         share = value / total if total else 0.0
         said = escape(f"{label} {engineering(value, 'J')}, {share:.1%}")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from hwsim import display
 from hwsim.arrays import ARRAYS
 from hwsim.energy.dram import dram_names, load_dram
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 from hwsim.units import memory_size
 
 if TYPE_CHECKING:
@@ -218,8 +218,18 @@ def chip_names() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml"))
 
 
+def chips() -> dict[str, str]:
+    """Names of the shipped chips, each with one line about it."""
+    return {name: load_chip(name).description for name in chip_names()}
+
+
 def load_chip(name_or_path: str | Path) -> Chip:
     """Load a shipped chip by name, or any chip file by path.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
 
     Raises
     ------
@@ -227,6 +237,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
         If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
         type, out of range or without a source.
     """
+    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
     path = Path(name_or_path)
     if str(name_or_path) in chip_names():
         text = (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
@@ -247,7 +258,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
 
 
 def _shipped() -> Any:
-    return resources.files("hwsim") / "chips"
+    return resources.files("hwsim") / "data" / "chips"
 
 
 def _chip_of(tables: dict[str, Any], where: str) -> Chip:

@@ -9,7 +9,7 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
 
-EDGE = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+EDGE = (resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", chip_names())

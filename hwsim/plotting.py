@@ -63,7 +63,7 @@ LABEL_ABOVE = 0.13
 """Parts of an axis narrower than this cannot hold a number."""
 
 
-class EnergyFigure(Figure):
+class _ShownFigure(Figure):
     """A figure that a notebook shows without pyplot."""
 
     def _repr_png_(self) -> bytes:
@@ -101,7 +101,7 @@ def energy_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     height = LEGEND_IN + sum(ROW_IN * len(table) + AROUND_IN for table in tables.values())
-    figure = EnergyFigure(figsize=(HALF_PAGE_IN, height))
+    figure = _ShownFigure(figsize=(HALF_PAGE_IN, height))
     components = next(iter(tables.values())).columns
     top = height - LEGEND_IN
     for title, table in tables.items():

@@ -25,11 +25,13 @@ def answer(code: str) -> str:
     return done.stdout
 
 
-def test_the_lines_of_the_readme_run():
+def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     scope: dict = {}
     exec(code, scope)
     assert scope["report"].summary()["stage"] == "huffman"
+    assert (tmp_path / "energy.png").exists()
 
 
 @pytest.mark.parametrize("module", [*PACKAGES, "hwsim.lazy", "experiments.cli.main"])

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compress.format.container import Artifact, parse
+from compress.format.container import read as read_file
 from compress.format.tensors import QuantizedTensor
 from compress.nn.network import INPUT
 from compress.nn.ops import OPS
 from compress.nn.ops.window import Window
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 from hwsim.workload.layer import (
     LRN_OPS,
     LSTM_CELL_OPS,
@@ -88,7 +90,7 @@ class _Facts(NamedTuple):
 
 
 def workload_of(
-    artifact: Artifact,
+    artifact: Artifact | str | Path,
     *,
     layout: Layout | None = None,
     input_density: Mapping[str, float] | None = None,
@@ -98,7 +100,8 @@ def workload_of(
 
     Parameters
     ----------
-    artifact : Artifact
+    artifact : Artifact, str or Path
+        An artifact, or the path of a ``.dcz`` file.
     layout : Layout, optional
         Where the bits of its file go, as `compress.format.container.read` returns; counted anew by default.
     input_density : dict of str to float, optional
@@ -110,8 +113,11 @@ def workload_of(
     Raises
     ------
     InputError
-        If the network cannot be executed.
+        If the file cannot be read, or the network cannot be executed.
     """
+    if not isinstance(artifact, Artifact):
+        require_type(artifact, (str, Path), "model", "an Artifact or the path of a .dcz file")
+        artifact, layout = read_file(artifact)
     counted = layout or parse(artifact.to_bytes())[1]
     network = artifact.to_network()
     shapes = network.shapes()

@@ -26,7 +26,8 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 
 autosummary_generate = True
-autodoc_default_options = {"member-order": "bysource"}
+# names that a package takes from its modules have pages of their own: see api.rst
+autodoc_default_options = {"member-order": "bysource", "ignore-module-all": True}
 autodoc_typehints = "none"  # numpydoc sections say the types
 numpydoc_show_class_members = False
 

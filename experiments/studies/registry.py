@@ -240,7 +240,7 @@ def _same(was: str, now: str) -> bool:
 def shipped_data_digest() -> str:
     """SHA-256 over every shipped chip, network and table: what studies read."""
     digest = hashlib.sha256()
-    for package, part in (("hwsim", "chips"), ("hwsim", "data"), ("experiments", "data")):
+    for package, part in (("hwsim", "data"), ("experiments", "data")):
         for name, content in _contents(resources.files(package) / part, f"{package}/{part}"):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

@@ -33,10 +33,10 @@ from experiments.figures import blame, floorplan, style
 from experiments.figures import relight as figures
 from experiments.runs.scenes import AS_IT_IS, LABELS, SCENES, VARIANTS, chip_of
 from experiments.studies import hand_model
-from experiments.units import engineering
 from hwsim.analysis.tiles import dimmed, gated, roofs, voltage_scaled
 from hwsim.arrays.base import Tiled
 from hwsim.run import simulate
+from hwsim.units import engineering
 from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:

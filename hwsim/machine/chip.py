@@ -16,11 +16,13 @@ from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from hwsim import display
 from hwsim.arrays import array_class, array_kinds
 from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
+from hwsim.units import memory_size
 
 Capability = TypeVar("Capability", bound=ArrayModel)
 
@@ -156,6 +158,26 @@ class Chip(Section):
     power: Power
     sources: dict[str, str]
 
+    def __repr__(self) -> str:
+        return display.text(f"Chip: {self.name}", self._facts)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return display.card(self.name, self._facts)
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        process, dram, power = self.process, self.dram, self.power
+        return {
+            "about": self.description,
+            "array": type(self.array).__name__,
+            "core": f"{process.clock_GHz:g} GHz, {process.node_nm} nm, {process.die_mm2:g} mm2",
+            "memory": f"{memory_size(self.sram.capacity_B)} on chip",
+            "DRAM": f"{dram.type}, {dram.bandwidth_GB_per_s:g} GB/s",
+            "power cap": f"{power.cap_W:g} W ({power.scope})",
+        }
+
     @property
     def static_W(self) -> float:
         """Power drawn at all times, and counted in energy: leakage, DRAM standby, board."""
@@ -212,8 +234,18 @@ def chip_names() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml"))
 
 
+def chips() -> dict[str, str]:
+    """Names of the shipped chips, each with one line about it."""
+    return {name: load_chip(name).description for name in chip_names()}
+
+
 def load_chip(name_or_path: str | Path) -> Chip:
     """Load a shipped chip by name, or any chip file by path.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
 
     Raises
     ------
@@ -221,6 +253,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
         If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
         type, out of range or without a source.
     """
+    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
     path = Path(name_or_path)
     if str(name_or_path) in chip_names():
         text = (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
@@ -243,7 +276,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
 
 
 def _shipped() -> Any:
-    return resources.files("hwsim") / "chips"
+    return resources.files("hwsim") / "data" / "chips"
 
 
 def _chip_of(tables: dict[str, Any], where: str) -> Chip:

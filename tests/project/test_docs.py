@@ -8,6 +8,8 @@ import pytest
 from checkout import ROOT
 from pygments.lexers import get_lexer_by_name
 
+import compress
+import hwsim
 from experiments.labs.notebooks import lab_names
 from experiments.studies.registry import STUDIES, load_study
 
@@ -49,6 +51,16 @@ def test_the_validation_page_counts_what_the_reference_run_judged(written):
     for source, found in rows[rows["verdict"] != "not judged"].groupby("source"):
         counts = [str(count) for count in found["verdict"].value_counts()]
         assert any(line.split(",")[0].strip() == source and counts[0] in line for line in page.splitlines())
+
+
+@pytest.mark.parametrize("package", [hwsim, compress])
+def test_the_api_page_lists_the_public_names_before_the_internals(package):
+    public, internals = (DOCS / "api.rst").read_text(encoding="utf-8").split("\nInternals\n")
+    listed = re.findall(
+        rf"^ +~{package.__name__}\.(\w+)$|^``{package.__name__}\.(\w+)``", public, re.MULTILINE
+    )
+    assert sorted(first or second for first, second in listed) == sorted(package.__all__)
+    assert re.search(rf"^ +{package.__name__}$", internals, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

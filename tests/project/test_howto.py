@@ -1,4 +1,4 @@
-"""The pages that say how to add a chip, a network, an array, a codec..., followed to the letter."""
+"""The pages of commands and code (Python, adding a chip, an array...), followed to the letter."""
 
 import os
 import re
@@ -107,6 +107,17 @@ def test_adding_a_network(tmp_path):
     printed = follow("adding-a-network.md", tmp_path)
     assert "small on edge" in printed
     assert "small on reference_250w, batch 16" in printed
+
+
+def test_python_in_five_minutes(tmp_path):
+    printed = follow("python.md", tmp_path)
+    assert "Report: lenet5 (huffman) on edge, batch 1" in printed
+    assert "reference_250w - " in printed
+    assert re.search(r"^alexnet \('dense', 'pruned'", printed, re.MULTILINE)
+    assert re.search(r"^dense: \d{7} bytes, error \d\.\d\d%", printed, re.MULTILINE)
+    assert re.search(r"^pruned: \d{6} bytes, error \d\.\d\d%", printed, re.MULTILINE)
+    assert "no stage 'zipped', expected one of dense" in printed
+    assert {"energy.png", "pruned.dcz", "pruned.npz"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.slow

@@ -14,9 +14,11 @@ MAX_LINES = 500
 
 MAY_IMPORT = {
     "hwsim": ("hwsim",),
-    "compress": ("compress", "hwsim.errors", "hwsim.workload.layer"),
+    "compress": ("compress", "hwsim.errors", "hwsim.lazy", "hwsim.workload.layer"),
     "experiments": PACKAGES,
 }
+CALLS_THE_APPLICATION = {"hwsim/__main__.py": ["experiments.cli.main.hwsim"]}
+"""The one module that imports from above: ``python -m hwsim`` is the command line."""
 UNSAFE_MODULES = {
     "pickle",
     "cPickle",
@@ -72,7 +74,8 @@ def is_false(node: ast.expr) -> bool:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_module_keeps_to_its_layer_and_to_safe_loading(path):
-    assert violations(path.read_text(encoding="utf-8"), list(path.relative_to(ROOT).parts[:-1])) == []
+    found = violations(path.read_text(encoding="utf-8"), list(path.relative_to(ROOT).parts[:-1]))
+    assert found == CALLS_THE_APPLICATION.get(path.relative_to(ROOT).as_posix(), [])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 
 from experiments.figures import style
 from experiments.labs.kit import check
-from experiments.units import memory_size
+from hwsim.units import memory_size
 from hwsim.machine.chip import load_chip
 from hwsim.workload.networks import load_network
 from hwsim.run import simulate

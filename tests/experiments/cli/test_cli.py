@@ -9,8 +9,8 @@ import pytest
 import typer
 
 from experiments.cli import main as cli
-from experiments.units import memory_size
 from hwsim.errors import InputError
+from hwsim.units import memory_size
 from hwsim.workload.networks import load_network
 
 

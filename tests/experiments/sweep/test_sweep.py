@@ -304,7 +304,7 @@ def test_failed_points_are_reported_and_never_stored(plan, tmp_path, capsys):
 
 def test_the_manifest_has_the_digest_of_every_file_read(plan, tmp_path):
     chip = tmp_path / "mine.toml"
-    chip.write_text((resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8"))
+    chip.write_text((resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8"))
     chips = json.dumps(["edge", str(chip)])
     plan(f'name = "own"\nmethod = "grid"\n[axes]\nnetwork = ["lenet5"]\nchip = {chips}')
     file = tmp_path / "sweep.toml"

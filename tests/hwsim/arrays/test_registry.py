@@ -15,7 +15,7 @@ from hwsim.machine.chip import chip_names, load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
-EDGE = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+EDGE = (resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8")
 ENTRY_POINT = "[hwsim.arrays]\nlone = lone_array:LoneMac\n"
 
 

@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
 from hwsim.pricing import PriceList
 
-EDGE = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+EDGE = (resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", chip_names())

@@ -41,7 +41,7 @@ def test_locks_hold_what_the_project_asks_for():
     extras = PROJECT["optional-dependencies"]
     wanted = declared(PROJECT["dependencies"])
     assert wanted <= locked("requirements/run.txt").keys()
-    tested = set().union(*(declared(extras[extra]) for extra in ("dev", "onnx", "cluster")))
+    tested = set().union(*(declared(extras[extra]) for extra in ("dev", "onnx", "cluster", "page", "parquet")))
     assert wanted | tested <= locked("requirements/dev.txt").keys()
     assert wanted | declared(extras["docs"]) <= locked("requirements/docs.txt").keys()
 

@@ -14,10 +14,10 @@ from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from hwsim.machine.chip import Chip
     from hwsim.planning import LayerWork, Schedule
+    from hwsim.plotting import Figure
     from hwsim.power.steady import Capped
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Workload

@@ -5,11 +5,9 @@ Everything is in steady state: a long run of equal batches back to back.
 
 from __future__ import annotations
 
-import os
 from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
-from hwsim.audit import audit
 from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError, require_type
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
     from hwsim.mapping.work import Schedule
     from hwsim.workload.layer import Workload
-
-AUDIT = "HWSIM_AUDIT"
-"""Environment variable: audit every run, the engines over that many steps."""
 
 Engine = Literal["fast", "event"]
 ENGINES = {"fast": run_fast, "event": run_event}
@@ -84,7 +79,7 @@ def simulate(
     except CapTooLow as refused:
         least_W = _accepted_W(chip, workload, batch, prices, refused.least_W)
         raise CapTooLow(chip, refused.static_W, least_W) from refused
-    report = Report(
+    return Report(
         chip,
         workload,
         batch,
@@ -94,9 +89,6 @@ def simulate(
         _cold_start_s(chip, workload, schedule),
         prices,
     )
-    if wanted := os.environ.get(AUDIT):
-        audit(report, _steps_audited(wanted))
-    return report
 
 
 def _check(batch: int, engine: str) -> None:
@@ -105,12 +97,6 @@ def _check(batch: int, engine: str) -> None:
         raise InputError(f"batch is {batch}, expected a whole number of items, at least 1")
     if engine not in tuple(ENGINES):
         raise InputError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
-
-
-def _steps_audited(text: str) -> int:
-    if not text.isdecimal():
-        raise InputError(f"{AUDIT} is {text!r} in the environment, expected how many steps are audited")
-    return int(text)
 
 
 def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:

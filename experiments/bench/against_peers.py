@@ -36,6 +36,7 @@ from experiments.bench.measuring import Measurement, cpu_s, peak_B, run_child
 from experiments.bench.peers import libraries
 from experiments.console import print_json, print_note
 from experiments.studies.training import follow, small_mnist
+from experiments.threads import ONE_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +62,6 @@ IMAGES = {"vgg16": ("VGG-16", None, 1.5), "squeezenet1_0": ("SqueezeNet", 0.5, N
 IMAGE_RUNS = 5
 
 BATCH, RATE, EPOCH_RUNS = 100, 0.02, 3
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def ask(

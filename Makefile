@@ -110,7 +110,7 @@ lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons a
 	$(PIP) install --target "$$tools" $(UV); \
 	compile="$$tools/bin/uv --quiet pip compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --exclude-newer P14D --no-header --no-annotate"; \
-	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --group build -o requirements/dev.txt; \
+	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --extra page --extra parquet --group build -o requirements/dev.txt; \
 	$$compile pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt; \
 	$$compile pyproject.toml --extra docs --group build -c requirements/dev.txt -o requirements/docs.txt
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compress.format.container import Artifact, parse
+from compress.format.container import read as read_file
 from compress.format.tensors import QuantizedTensor
 from compress.nn.network import INPUT
+from compress.nn.ops import OPS
 from compress.nn.ops.window import Window
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 from hwsim.workload.layer import (
-    FUNCTION_OPS,
     LRN_OPS,
     LSTM_CELL_OPS,
     OPERAND_BITS,
@@ -58,17 +60,6 @@ TABLE_KINDS = {
 MOST_STEPS = 512
 """Of a recurrent layer: each becomes two layers of the workload, as none can begin before the last ends."""
 
-FUNCTIONS = ("erf", "exp", "log", "pow", "reciprocal", "sqrt")
-
-OPS_PER_OUTPUT = {
-    **{op: OPS_PER_ELEMENT[kind] for op, kind in TABLE_KINDS.items()},
-    **dict.fromkeys(FUNCTIONS, FUNCTION_OPS),
-    "affine": 2,  # scale, shift
-    "hard_sigmoid": 4,  # scale, shift, minimum, maximum
-    "hard_swish": 5,  # as hard_sigmoid, and multiply
-}
-"""Scalar operations for an output element where it is not one for each input after the first."""
-
 
 class _Facts(NamedTuple):
     """What is the same for every node of one network."""
@@ -99,7 +90,7 @@ class _Facts(NamedTuple):
 
 
 def workload_of(
-    artifact: Artifact,
+    artifact: Artifact | str | Path,
     *,
     layout: Layout | None = None,
     input_density: Mapping[str, float] | None = None,
@@ -109,7 +100,8 @@ def workload_of(
 
     Parameters
     ----------
-    artifact : Artifact
+    artifact : Artifact, str or Path
+        An artifact, or the path of a ``.dcz`` file.
     layout : Layout, optional
         Where the bits of its file go, as `compress.format.container.read` returns; counted anew by default.
     input_density : dict of str to float, optional
@@ -121,8 +113,11 @@ def workload_of(
     Raises
     ------
     InputError
-        If the network cannot be executed.
+        If the file cannot be read, or the network cannot be executed.
     """
+    if not isinstance(artifact, Artifact):
+        require_type(artifact, (str, Path), "model", "an Artifact or the path of a .dcz file")
+        artifact, layout = read_file(artifact)
     counted = layout or parse(artifact.to_bytes())[1]
     network = artifact.to_network()
     shapes = network.shapes()
@@ -366,4 +361,7 @@ def _ops(node: Node, facts: _Facts, written: int) -> int:
         return math.prod(facts.shapes[node.inputs[0]])
     if node.op == "lrn":
         return written * (int(node.attrs["size"]) + LRN_OPS)
-    return written * OPS_PER_OUTPUT.get(node.op, max(len(node.inputs) - 1, 1))
+    if node.op in TABLE_KINDS:
+        return written * OPS_PER_ELEMENT[TABLE_KINDS[node.op]]
+    work = OPS[node.op].work
+    return written * (max(len(node.inputs) - 1, 1) if work is None else work)

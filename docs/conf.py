@@ -8,9 +8,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import experiments  # noqa: F401  (sets the number of BLAS threads before numpy is imported)
+from experiments.threads import use_one_thread
 
-import pages  # isort: skip
+use_one_thread()  # before `pages` imports numpy
+
+import pages  # noqa: E402  # isort: skip
 
 FIELD = type(namedtuple("One", "field").field)
 """What stands for a field in the class of a named tuple."""
@@ -26,7 +28,8 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 
 autosummary_generate = True
-autodoc_default_options = {"member-order": "bysource"}
+# names that a package takes from its modules have pages of their own: see api.rst
+autodoc_default_options = {"member-order": "bysource", "ignore-module-all": True}
 autodoc_typehints = "none"  # numpydoc sections say the types
 numpydoc_show_class_members = False
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from hwsim.arrays.base import OwnClock, OwnMemories, PeGrid
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.energy.dram import load_dram
 from hwsim.energy.spads import spad_access
@@ -98,7 +99,7 @@ class PriceList:
             "clock": self._clock,
         }
         if component.startswith("spad_"):
-            spad = spad_access(self.chip.array.memories[component], action, self.table)
+            spad = spad_access(self.chip.array_with(OwnMemories).memories[component], action, self.table)
             return Price(spad.pJ, spad.note, (spad.source,), spad.low_confidence)
         if component not in makers:
             raise InputError(f"no component {component!r} to price, expected one of {', '.join(makers)}")
@@ -164,7 +165,7 @@ class PriceList:
         if action != "hop_bit":
             raise InputError(f"a network on chip has no action {action!r}, expected 'hop_bit'")
         wire = self.table["wire_bit_mm"]
-        array = self.chip.array
+        array = self.chip.array_with(PeGrid)
         pitch_mm = sqrt(self.chip.process.die_mm2 / (array.rows * array.cols))
         return Price(
             pitch_mm * wire.pJ,
@@ -176,7 +177,7 @@ class PriceList:
     def _clock(self, action: str) -> Price:
         if action != "cycle":
             raise InputError(f"a clock network has no action {action!r}, expected 'cycle'")
-        pJ = self.chip.array.clock_pJ_per_cycle
+        pJ = self.chip.array_with(OwnClock).clock_pJ_per_cycle
         return Price(
             pJ,
             f"clock network and control: {pJ:g} pJ a cycle",

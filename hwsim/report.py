@@ -8,6 +8,10 @@ from functools import cached_property
 from math import fsum
 from typing import TYPE_CHECKING
 
+from hwsim import display
+from hwsim.energy import bar
+from hwsim.units import engineering, memory_size
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
     from hwsim.machine.chip import Chip
     from hwsim.mapping.work import LayerWork, Schedule
+    from hwsim.plotting import Figure
     from hwsim.power.steady import Capped
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Layer, Workload
@@ -218,6 +223,54 @@ class Report:
             "inferences_per_s": self.inferences_per_s,
             "clock_fraction": self.clock,
             "limiter": self.limiter,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of layers, one row per layer, as a copy.
+
+        `actions` is the finer table: one row per layer, component and action.
+        """
+        return self.layers.copy()
+
+    def plot(self) -> Figure:
+        """Draw the energy of one inference by component: to scale on the left, magnified on the right.
+
+        Returns
+        -------
+        Figure
+            A notebook shows it; ``savefig`` writes it to a file.
+        """
+        import pandas as pd
+
+        from hwsim.plotting import energy_figure
+
+        return energy_figure({self._title: pd.DataFrame(self._bar, index=[self.workload.stage])})
+
+    def __repr__(self) -> str:
+        return display.text(f"Report: {self._title}", self._facts)
+
+    def _repr_html_(self) -> str:
+        return display.card(self._title, self._facts, bar.as_html(self._bar))
+
+    @property
+    def _bar(self) -> dict[str, float]:
+        joules = self.joules_by("component")
+        return bar.stacked({component: value for (component,), value in joules.items()})
+
+    @property
+    def _title(self) -> str:
+        workload = self.workload
+        return f"{workload.name} ({workload.stage}) on {self.chip.name}, batch {self.batch}"
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        return {
+            "energy": f"{engineering(self.energy_per_inference_J, 'J')} per inference",
+            "power": engineering(self.power_W, "W"),
+            "throughput": f"{self.inferences_per_s:,.4g} inferences/s",
+            "latency": f"{engineering(self.latency_s, 's')} per batch",
+            "weights": f"{memory_size(self.workload.weight_bits / 8)}, {self.weights_home}",
+            "limited by": self.limiter,
         }
 
 

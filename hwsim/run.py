@@ -5,63 +5,81 @@ Everything is in steady state: a long run of equal batches back to back.
 
 from __future__ import annotations
 
-import os
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
-from hwsim.audit import audit
 from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
+from hwsim.names import chip_of, table_of, workload_of
 from hwsim.planning import build
 from hwsim.power.steady import CapTooLow, rounded_up, under_cap
 from hwsim.pricing import PriceList
 from hwsim.report import Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hwsim.energy.table import EnergyTable
     from hwsim.machine.chip import Chip
     from hwsim.mapping.work import Schedule
     from hwsim.workload.layer import Workload
-
-AUDIT = "HWSIM_AUDIT"
-"""Environment variable: audit every run, the engines over that many steps."""
 
 Engine = Literal["fast", "event"]
 ENGINES = {"fast": run_fast, "event": run_event}
 
 
 def simulate(
-    chip: Chip,
-    workload: Workload,
+    chip: Chip | str | Path,
+    workload: Workload | str | Path,
     batch: int = 1,
     engine: Engine = "fast",
-    table: EnergyTable | None = None,
+    table: EnergyTable | str | Path | None = None,
+    *,
+    stage: str | None = None,
 ) -> Report:
-    """Run `workload` on `chip`.
+    """Run a network on a chip.
 
     Parameters
     ----------
+    chip : Chip, str or Path
+        A chip, the name of a shipped one (`hwsim.chips`), or a ``.toml`` chip file.
+    workload : Workload, str or Path
+        A workload, the name of a shipped network (`hwsim.networks`), or a ``.csv`` table of layers. A
+        compressed file becomes a workload by `compress.workload_of`.
     batch : int
         Items per batch.
     engine : {"fast", "event"}
         Both give the same cycles; the event engine is the readable, slow one.
-    table : EnergyTable, optional
-        Prices other than the chip's own.
+    table : EnergyTable, str or Path, optional
+        Prices other than the chip's own: a table, the name of a shipped one, or a ``.csv`` file.
+    stage : str, optional
+        Stage of a shipped network, such as ``huffman``; ``dense`` by default.
+
+    Returns
+    -------
+    Report
 
     Raises
     ------
     InputError
-        If a layer cannot run on the chip's array, or the cap is below what the chip draws at its
-        lowest clock: the message says the least cap.
+        If an argument is of the wrong type or names nothing, a layer cannot run on the chip's array, or
+        the cap is below what the chip draws at its lowest clock: the message says the least cap.
+
+    Examples
+    --------
+    >>> report = simulate("edge", "lenet5", stage="huffman")
     """
-    prices = PriceList(chip, table)
+    chip, workload = chip_of(chip), workload_of(workload, stage)
+    _check(batch, engine)
+    prices = PriceList(chip, None if table is None else table_of(table))
     schedule = build(chip, workload, batch, prices)
     try:
         capped = under_cap(chip, schedule, prices)
     except CapTooLow as refused:
         least_W = _accepted_W(chip, workload, batch, prices, refused.least_W)
         raise CapTooLow(chip, refused.static_W, least_W) from refused
-    report = Report(
+    return Report(
         chip,
         workload,
         batch,
@@ -71,15 +89,14 @@ def simulate(
         _cold_start_s(chip, workload, schedule),
         prices,
     )
-    if wanted := os.environ.get(AUDIT):
-        audit(report, _steps_audited(wanted))
-    return report
 
 
-def _steps_audited(text: str) -> int:
-    if not text.isdecimal():
-        raise InputError(f"{AUDIT} is {text!r} in the environment, expected how many steps are audited")
-    return int(text)
+def _check(batch: int, engine: str) -> None:
+    require_type(batch, Integral, "batch", "a whole number of items, at least 1")
+    if batch < 1:
+        raise InputError(f"batch is {batch}, expected a whole number of items, at least 1")
+    if engine not in tuple(ENGINES):
+        raise InputError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
 
 
 def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:

@@ -1,12 +1,18 @@
 """Settings shared by all tests."""
 
-import os
-
+import pytest
+from auditing import every_run_audited
 from hypothesis import settings
 
-import experiments  # noqa: F401  (sets the number of BLAS threads before numpy is imported)
+from experiments.threads import use_one_thread
 
-os.environ["HWSIM_AUDIT"] = "200"  # every run in the tests keeps the laws of conservation
+use_one_thread()  # before numpy is imported
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_run_keeps_the_laws():
+    with every_run_audited():
+        yield

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+import auditing
 import pytest
 
 from experiments.page import build as page
 from experiments.page import lessons, pruning
 from experiments.page.settings import NETWORKS
 from experiments.page.settings import Network as PageNetwork
-from hwsim.run import AUDIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ SMALL["alexnet"] = replace(small(NETWORKS["alexnet"]), batches=(1,))
 def small_settings() -> Iterator[None]:
     """Build pages of few points and of a very short training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(AUDIT, "20")  # steps of each run that the slow engine repeats
+        patch.setattr(auditing, "STEPS", 20)
         patch.setattr(page, "NETWORKS", SMALL)
         patch.setattr(lessons, "CAPS_W", (100, 150, 250, 500))
         patch.setattr(pruning, "IMAGES", 1000)

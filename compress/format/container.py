@@ -21,7 +21,7 @@ from compress.format.records import Known, read_tensor, write_tensor
 from compress.format.tensors import DenseTensor
 from compress.format.topology import Topology, read_topology, write_topology
 from compress.io.files import write_bytes
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,11 +141,17 @@ class Artifact:
 def read(path: str | Path) -> tuple[Artifact, Layout]:
     """Read a file and count where its bits go.
 
+    Parameters
+    ----------
+    path : str or Path
+        Of a ``.dcz`` file.
+
     Raises
     ------
     InputError
         If it cannot be read, is no such file, or is damaged.
     """
+    require_type(path, (str, Path), "model", "the path of a .dcz file")
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -154,6 +160,20 @@ def read(path: str | Path) -> tuple[Artifact, Layout]:
         return parse(data)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def opened(model: Artifact | str | Path) -> Artifact:
+    """Return an artifact, read from its file if it is given by path.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or the file cannot be read.
+    """
+    if isinstance(model, Artifact):
+        return model
+    require_type(model, (str, Path), "model", "an Artifact or the path of a .dcz file")
+    return read(model)[0]
 
 
 def parse(data: bytes) -> tuple[Artifact, Layout]:

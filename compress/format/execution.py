@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from compress.format.container import opened
 from compress.format.tensors import DenseTensor, QuantizedTensor, SharedTensor
 from compress.nn.ops.integer import INPUT_SCALE
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from compress.format.container import Artifact
     from compress.format.tensors import StoredTensor
     from compress.nn.network import Network, Node
@@ -29,7 +32,9 @@ SPARSE = 0.5
 """Up to this density a sparse product is cheaper than a dense one."""
 
 
-def executable(artifact: Artifact, *, stored: bool = False, accumulator: Accumulator = "float64") -> Network:
+def executable(
+    artifact: Artifact | str | Path, *, stored: bool = False, accumulator: Accumulator = "float64"
+) -> Network:
     """Return the network that executes an artifact.
 
     Quantized layers run on integers where the scale of what they read is stored, as
@@ -37,7 +42,8 @@ def executable(artifact: Artifact, *, stored: bool = False, accumulator: Accumul
 
     Parameters
     ----------
-    artifact : Artifact
+    artifact : Artifact, str or Path
+        An artifact, or the path of a ``.dcz`` file.
     stored : bool
         Run the others as they are stored, in memory that shrinks with the file: pruned weights as sparse
         rows, and shared ones up to half full; fuller ones and quantized ones through a look-up. That
@@ -51,6 +57,7 @@ def executable(artifact: Artifact, *, stored: bool = False, accumulator: Accumul
     InputError
         If the network cannot be executed, or the sums of an integer layer could overflow 32 bits.
     """
+    artifact = opened(artifact)
     params: dict[str, Array] = {}
     nodes = []
     for node in artifact.topology.nodes:

@@ -12,10 +12,10 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from compress.format.container import Artifact
-    from compress.format.tensors import Coding, StoredTensor
+    from compress.format.tensors import StoredTensor
 
 
-def recode(artifact: Artifact, coding: Coding) -> Artifact:
+def recode(artifact: Artifact, coding: str) -> Artifact:
     """Code shared and quantized weights another way, bit for bit the same.
 
     Codebook entries that no weight uses are dropped.
@@ -23,7 +23,7 @@ def recode(artifact: Artifact, coding: Coding) -> Artifact:
     Parameters
     ----------
     coding : str
-        See `compress.format.tensors.Coding`; it also names the stage where weights are shared.
+        One of `compress.codecs.table.codings`; it also names the stage where weights are shared.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def recode(artifact: Artifact, coding: Coding) -> Artifact:
     return replace(artifact, tensors=tensors, stage=stage_of(coding) if shared else artifact.stage)
 
 
-def _recoded(tensor: StoredTensor, coding: Coding) -> StoredTensor:
+def _recoded(tensor: StoredTensor, coding: str) -> StoredTensor:
     if isinstance(tensor, SharedTensor):
         return replace(compact(tensor), coding=coding, gap_bits=None)
     if isinstance(tensor, QuantizedTensor):

@@ -1,32 +1,32 @@
 """One stored tensor in a file: form, shape, codebook or scale, then its streams.
 
-The first byte is the form (bits 0-3), the coding (bits 4-5) and whether the shape is one axis as
-long as the previous tensor's first, as a bias is (bit 6).
+The first byte is the form (bits 0-3), the number of the coding (bits 4-5: 0 for raw, from 1 as in
+`compress.codecs.table`) and whether the shape is one axis as long as the previous tensor's first, as a
+bias is (bit 6). Bit 7 says that the number, 4 or more, is in a byte of its own that follows.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from compress.codecs.base import Decoded, Labels, Streams, rows_of
 from compress.codecs.bits import padded, read_fixed, write_fixed
+from compress.codecs.sparse import SEGMENT_BYTES, read_sparse, write_sparse
+from compress.codecs.table import CODECS, SMALLEST
 from compress.format.fields import Writer
 from compress.format.layout import HEADER, TensorLayout
-from compress.format.mixed import read_mixed, write_mixed
-from compress.format.sparse import SEGMENT_BYTES, Streams, read_sparse, write_sparse
 from compress.format.tensors import (
     MAX_CODEBOOK,
-    Coding,
+    RAW,
     DenseTensor,
     PrunedTensor,
-    QuantizedCoding,
     QuantizedTensor,
     SharedTensor,
     StoredTensor,
-    rows_of,
 )
 from hwsim.errors import InputError
 
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 _DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
 _PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
-_CODINGS = ("raw", "fixed", "huffman", "context")
 _VECTOR = 0x40
+_NUMBER_FOLLOWS = 0x80
+_NUMBERS_IN_FLAGS = 4
 _SAME_CODEBOOK = 0
 _MAX_AXES = 8
 
@@ -58,11 +59,11 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
     InputError
         If its streams cannot be coded as asked.
     """
-    if isinstance(tensor, (SharedTensor, QuantizedTensor)) and tensor.coding == "smallest":
+    if isinstance(tensor, (SharedTensor, QuantizedTensor)) and tensor.coding == SMALLEST:
         return _write_smallest(writer, tensor, known)
     implied = _is_vector_of(tensor.shape, known.shape)
     form, coding = _form(tensor)
-    writer.byte(form | _CODINGS.index(coding) << 4 | _VECTOR * implied)
+    _write_flags(writer, form | _VECTOR * implied, coding)
     if not implied:
         writer.varint(len(tensor.shape))
         for size in tensor.shape:
@@ -80,7 +81,8 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
         )
     elif isinstance(tensor, SharedTensor):
         _write_codebook(writer, tensor.codebook, known.codebook)
-        _write_labels(writer, tensor.labels.ravel(), tensor.codebook, tensor, coding)
+        labels = Labels(tensor.labels.ravel(), tensor.shape, tensor.codebook)
+        writer.raw(CODECS[coding].encode(labels, tensor.gap_bits))
     else:
         writer.raw(tensor.scale.astype("<f4").tobytes())
         writer.byte(tensor.bits)
@@ -99,8 +101,8 @@ def read_tensor(
         If the tensor has more than `most_elements`, or the fields make no tensor.
     """
     begin = reader.at
-    flags = reader.byte()
-    form, coding = flags & 0x0F, _CODINGS[flags >> 4 & 3]
+    flags, coding = _read_flags(reader)
+    form = flags & 0x0F
     shape = known.shape[:1] if flags & _VECTOR else tuple(reader.varint() for _ in range(_axes(reader)))
     size = math.prod(shape)
     if math.prod(max(axis, 1) for axis in shape) > most_elements:
@@ -134,11 +136,11 @@ def read_tensor(
 
 def _write_smallest(writer: Writer, tensor: SharedTensor | QuantizedTensor, known: Known) -> Known:
     """Append a tensor in the coding that takes the fewest bytes, the simplest one of equals."""
-    codings = _CODINGS if isinstance(tensor, QuantizedTensor) else _CODINGS[1:]
+    codings = (RAW, *CODECS) if isinstance(tensor, QuantizedTensor) else CODECS
     best: tuple[bytes, Known] | None = None
     for coding in codings:
         trial = Writer()
-        after = write_tensor(trial, replace(tensor, coding=coding), known)  # type: ignore[arg-type]
+        after = write_tensor(trial, replace(tensor, coding=coding), known)
         if best is None or len(trial.data) < len(best[0]):
             best = bytes(trial.data), after
     assert best is not None
@@ -146,9 +148,29 @@ def _write_smallest(writer: Writer, tensor: SharedTensor | QuantizedTensor, know
     return best[1]
 
 
+def _write_flags(writer: Writer, flags: int, coding: str) -> None:
+    number = (RAW, *CODECS).index(coding)
+    if number < _NUMBERS_IN_FLAGS:
+        writer.byte(flags | number << 4)
+    else:
+        writer.byte(flags | _NUMBER_FOLLOWS)
+        writer.byte(number)
+
+
+def _read_flags(reader: Reader) -> tuple[int, str]:
+    """Flags of a tensor, and the name of its coding."""
+    flags = reader.byte()
+    number, least = flags >> 4 & 3, 0
+    if flags & _NUMBER_FOLLOWS:
+        number, least = reader.byte(), _NUMBERS_IN_FLAGS
+    if not least <= number <= len(CODECS):
+        raise InputError(f"coding {number} is unknown, expected at most {len(CODECS)}")
+    return flags, (RAW, *CODECS)[number]
+
+
 def _form(tensor: StoredTensor) -> tuple[int, str]:
     if isinstance(tensor, DenseTensor):
-        return _DENSE.index(tensor.values.dtype.newbyteorder("<").str), "raw"
+        return _DENSE.index(tensor.values.dtype.newbyteorder("<").str), RAW
     if isinstance(tensor, PrunedTensor):
         return _PRUNED, "fixed"
     if isinstance(tensor, SharedTensor):
@@ -227,20 +249,20 @@ def _read_shared(
     codebook_bits = 8 * (reader.at - begin)
     labels, streams, gap_bits = _read_labels(reader, shape, codebook, coding)
     streams.bits["codebook"] = codebook_bits
-    return SharedTensor(labels.reshape(shape), codebook, cast("Coding", coding), gap_bits), streams
+    return SharedTensor(labels.reshape(shape), codebook, coding, gap_bits), streams
 
 
 def _write_levels(writer: Writer, tensor: QuantizedTensor, coding: str) -> None:
     q = tensor.q.ravel()
-    if coding == "raw":
+    if coding == RAW:
         out = np.zeros(-(-q.size * tensor.bits // 8) + 1, np.uint8)
         write_fixed(q.view(np.uint8) & np.uint8((1 << tensor.bits) - 1), tensor.bits, out, 0)
         writer.raw(out[:-1].tobytes())
         return
     reach = int(np.abs(q.astype(np.int16)).max(initial=0))
     writer.byte(reach)
-    labels = _labels_of_levels(reach)[q.astype(np.int16) + reach]
-    _write_labels(writer, labels, _levels(reach), tensor, coding)
+    labels = Labels(_labels_of_levels(reach)[q.astype(np.int16) + reach], tensor.shape, _levels(reach))
+    writer.raw(CODECS[coding].encode(labels, tensor.gap_bits))
 
 
 def _levels(reach: int) -> NDArray[np.int16]:
@@ -266,7 +288,7 @@ def _read_quantized(
     if not 2 <= width <= 8:
         raise InputError(f"quantized weights have {width} bits, expected 2 to 8")
     gap_bits = None
-    if coding == "raw":
+    if coding == RAW:
         codebook_bits = 8 * (reader.at - begin)
         size = math.prod(shape)
         stored = padded(reader.raw(-(-size * width // 8)))
@@ -282,36 +304,10 @@ def _read_quantized(
         q = levels_of_labels[labels].reshape(shape)
     streams.bits["codebook"] = codebook_bits
     scale = scale if by_output else scale.reshape(())
-    return QuantizedTensor(q, scale, width, cast("QuantizedCoding", coding), gap_bits), streams
+    return QuantizedTensor(q, scale, width, coding, gap_bits), streams
 
 
-def _write_labels(
-    writer: Writer,
-    labels: NDArray[Any],
-    values: NDArray[Any],
-    tensor: SharedTensor | QuantizedTensor,
-    coding: str,
-) -> None:
-    """Append flat labels; label ``i > 0`` stands for ``values[i - 1]``."""
-    if coding == "context":
-        write_mixed(writer, labels, tensor.shape, values)
-    else:
-        write_sparse(
-            writer,
-            labels,
-            rows_of(tensor.shape)[0],
-            len(values) + 1,
-            entropy_coded=coding == "huffman",
-            gap_bits=tensor.gap_bits,
-        )
-
-
-def _read_labels(
-    reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str
-) -> tuple[NDArray[Any], Streams, int | None]:
-    if coding == "context":
-        return *read_mixed(reader, shape, values), None
-    if coding == "raw":
-        raise InputError("labels are coded raw, expected fixed, huffman or context")
-    rows, columns = rows_of(shape)
-    return read_sparse(reader, rows, rows * columns, len(values) + 1, entropy_coded=coding == "huffman")
+def _read_labels(reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str) -> Decoded:
+    if coding == RAW:
+        raise InputError(f"labels are coded raw, expected {' or '.join(CODECS)}")
+    return CODECS[coding].decode(reader, shape, values)

@@ -7,31 +7,27 @@ with, bit for bit. Scan order is row-major everywhere: (out, in) for fully-conne
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compress.codecs.sparse import MAX_GAP_BITS
+from compress.codecs.table import codings
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Coding = Literal["fixed", "huffman", "context", "smallest"]
-"""How labels are written: ``fixed`` (gaps and labels of fixed width), ``huffman`` (both entropy-coded),
-``context`` (context-mixing arithmetic code) or ``smallest`` (whichever of these gives the fewest bytes)."""
+RAW = "raw"
+"""Coding of quantized weights that stores every level at its width."""
 
-QuantizedCoding = Literal["raw", "fixed", "huffman", "context", "smallest"]
-"""As `Coding`; ``raw`` stores every integer, zeros included, without gaps."""
-
-MAX_GAP_BITS = 12
 MAX_CODEBOOK = 4095
 
 _DENSE_DTYPES = tuple(np.dtype(name) for name in ("f4", "f2", "i1", "u1", "i2", "i4", "i8"))
 
 
-def stage_of(coding: Coding) -> str:
+def stage_of(coding: str) -> str:
     """Name of the stage in which shared weights are written by `coding`."""
     return "shared" if coding == "fixed" else coding
 
@@ -128,7 +124,7 @@ class SharedTensor:
     codebook : ndarray of float32 or float16, shape (k,)
         A fixed-width label takes ``ceil(log2(k + 1))`` bits, since zero is a label too.
     coding : str
-        See `Coding`.
+        How labels are written: a codec of `compress.codecs.table`, or ``smallest``.
     gap_bits : int, optional
         Width of a gap; the one that gives the fewest bits by default.
 
@@ -140,7 +136,7 @@ class SharedTensor:
 
     labels: NDArray[Any]
     codebook: NDArray[Any]
-    coding: Coding = "fixed"
+    coding: str = "fixed"
     gap_bits: int | None = None
 
     def __post_init__(self) -> None:
@@ -152,7 +148,7 @@ class SharedTensor:
             )
         if len(codebook) > MAX_CODEBOOK:
             raise InputError(f"codebook has {len(codebook)} entries, expected at most {MAX_CODEBOOK}")
-        _check_choice("coding of a shared tensor", self.coding, get_args(Coding))
+        _check_choice("coding of a shared tensor", self.coding, codings())
         _check_gap_bits(self.gap_bits)
         labels = _integers("labels", self.labels, 0, len(codebook))
         dtype = np.uint8 if len(codebook) < 256 else np.uint16
@@ -187,7 +183,7 @@ class QuantizedTensor:
     bits : int
         Width of a stored level, 2 to 8.
     coding : str
-        See `QuantizedCoding`.
+        As for shared weights, or ``raw``: every integer stored, zeros included, without gaps.
     gap_bits : int, optional
         Width of a gap where the coding has gaps; the one that gives the fewest bits by default.
 
@@ -200,13 +196,13 @@ class QuantizedTensor:
     q: NDArray[np.int8]
     scale: NDArray[np.float32]
     bits: int = 8
-    coding: QuantizedCoding = "raw"
+    coding: str = RAW
     gap_bits: int | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
             raise InputError(f"quantized tensor has {self.bits} bits, expected 2 to 8")
-        _check_choice("coding of a quantized tensor", self.coding, get_args(QuantizedCoding))
+        _check_choice("coding of a quantized tensor", self.coding, (RAW, *codings()))
         _check_gap_bits(self.gap_bits)
         top = 1 << (self.bits - 1)
         q = _integers("quantized levels", self.q, -top, top - 1).astype(np.int8)
@@ -238,13 +234,6 @@ class QuantizedTensor:
 
 
 StoredTensor = DenseTensor | PrunedTensor | SharedTensor | QuantizedTensor
-
-
-def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (rows, columns) of the matrix a tensor is scanned as: one row is one output."""
-    if len(shape) < 2:
-        return 1, math.prod(shape)
-    return shape[0], math.prod(shape[1:])
 
 
 def _integers(what: str, values: NDArray[Any], low: int, high: int) -> NDArray[Any]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compress.format.container import opened
 from compress.interop.onnx.writing import onnx_bytes
 from compress.io.files import write_bytes
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,22 +25,30 @@ SAFETENSORS_TYPES = {
 }  # fmt: skip
 
 
-def export(artifact: Artifact, path: str | Path) -> int:
+def export(artifact: Artifact | str | Path, path: str | Path) -> int:
     """Write a compressed network in the format that the suffix of `path` names; return its bytes.
 
     ``.onnx`` holds the whole network, shared and quantized weights in their small form;
     ``.safetensors`` and ``.npz`` hold the decoded parameters by name, the latter deflated, so that
     zeros take next to nothing.
 
+    Parameters
+    ----------
+    artifact : Artifact, str or Path
+        An artifact, or the path of a ``.dcz`` file.
+    path : str or Path
+        File to write.
+
     Raises
     ------
     InputError
         If the suffix is another, an operator has no ONNX counterpart, or the file cannot be written.
     """
+    require_type(path, (str, Path), "path", f"a file to write that ends in {' or '.join(FORMATS)}")
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"{path}: format {suffix!r} is unknown, expected one of {', '.join(FORMATS)}")
-    data = FORMATS[suffix](artifact)
+    data = FORMATS[suffix](opened(artifact))
     write_bytes(path, data)
     return len(data)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.format.tensors import rows_of
+from compress.codecs.base import rows_of
 from compress.nn.ops.base import Array
 from compress.nn.train import Constraint
 from hwsim.errors import InputError

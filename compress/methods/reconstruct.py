@@ -26,7 +26,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compress.format.tensors import Coding, SharedTensor, StoredTensor
+    from compress.format.tensors import SharedTensor, StoredTensor
     from compress.nn.network import Network, Node
     from compress.nn.ops.base import Array
 
@@ -77,7 +77,7 @@ def compress_after_training(
     density: float,
     bits: int,
     rng: np.random.Generator,
-    coding: Coding = "smallest",
+    coding: str = "smallest",
     extra: Mapping[str, Array] | None = None,
     fit: bool = True,
 ) -> Artifact:
@@ -96,7 +96,7 @@ def compress_after_training(
     rng : numpy.random.Generator
         Chooses the positions that layers are fitted on.
     coding : str
-        Of the labels; see `compress.format.tensors.Coding`.
+        Of the labels; one of `compress.codecs.table.codings`.
     extra : dict of str to ndarray, optional
         Further inputs.
     fit : bool
@@ -148,7 +148,7 @@ def _kept(network: Network, density: float) -> dict[str, int]:
     return {name: int(mask.sum()) for name, mask in global_masks(weights, density, "lamp").items()}
 
 
-def _compressed(weight: Array, posed: Problem | None, kept: int, bits: int, coding: Coding) -> SharedTensor:
+def _compressed(weight: Array, posed: Problem | None, kept: int, bits: int, coding: str) -> SharedTensor:
     """Prune by magnitude times the root mean square of the input (Sun et al. 2023), fit, share, fit."""
     if posed is None:
         pruned = weight * top_mask(np.abs(weight), kept)

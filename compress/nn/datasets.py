@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.io.npz import MAX_BYTES, read_npz
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,8 @@ def load_dataset(source: str | Path = "mnist", *, validation: int = 0) -> Datase
     InputError
         If a file is missing, malformed or not of MNIST's shape.
     """
+    require_type(source, (str, Path), "data set", "'mnist', an npz file or a folder of IDX files")
+    require_type(validation, int, "validation", "a number of images")
     packaged = source == "mnist"
     path = MNIST_FILE if packaged else Path(source)
     if path.is_dir():
@@ -119,6 +121,27 @@ def load_dataset(source: str | Path = "mnist", *, validation: int = 0) -> Datase
         raise InputError(f"validation is {validation} images, expected 0 to {len(train) - 1}")
     kept = len(train) - validation
     return Dataset(path.stem, train[:kept], train[kept:], test, sha256)
+
+
+def dataset_of(dataset: Dataset | str | Path, *, validation: int = 0) -> Dataset:
+    """Return a data set, loaded if it is given by name or path.
+
+    Parameters
+    ----------
+    dataset : Dataset, str or Path
+    validation : int
+        As for `load_dataset`, where it is loaded.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or cannot be loaded.
+    """
+    if isinstance(dataset, Dataset):
+        return dataset
+    expected = "a Dataset, 'mnist', an npz file or a folder of IDX files"
+    require_type(dataset, (str, Path), "data set", expected)
+    return load_dataset(dataset, validation=validation)
 
 
 def _read(path: Path) -> bytes:

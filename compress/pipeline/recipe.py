@@ -7,21 +7,31 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from compress.format.tensors import MAX_GAP_BITS, Coding
+from compress.codecs.sparse import MAX_GAP_BITS
+from compress.codecs.table import codings
 from compress.methods.cluster import LLOYD_ITERATIONS, Init
 from compress.methods.prune import Score  # noqa: TC001 (pydantic reads it)
 from compress.methods.quantize import Calibration  # noqa: TC001 (pydantic reads it)
 from compress.methods.share import CodebookType  # noqa: TC001 (pydantic reads it)
 from compress.nn.config import TrainConfig
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Values = Annotated[int, Field(ge=1, le=4095)]
 QuantizedBits = Annotated[int, Field(ge=2, le=8)]
+
+
+def _known_coding(name: str) -> str:
+    if name not in codings():
+        raise ValueError(f"one of {', '.join(codings())}")
+    return name
+
+
+Coding = Annotated[str, AfterValidator(_known_coding)]
 GapBits = Annotated[int, Field(ge=1, le=MAX_GAP_BITS)]
 
 
@@ -171,7 +181,7 @@ class EncodeStep(Step):
     Parameters
     ----------
     coding : {"fixed", "huffman", "context", "smallest"}
-        See `compress.format.tensors.Coding`.
+        One of `compress.codecs.table.codings`.
     """
 
     kind: Literal["encode"]
@@ -251,6 +261,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         If there is none, or it is malformed; names the file, the key's path, what was found and
         what was expected.
     """
+    require_type(name_or_path, (str, Path), "recipe", "the name of a shipped recipe or a .toml file")
     shipped = _shipped() / f"{name_or_path}.toml"
     path = Path(name_or_path)
     if str(name_or_path) in recipe_names():
@@ -267,6 +278,21 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise InputError(f"{name_or_path}: not UTF-8 text, expected a TOML recipe") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name_or_path}: not valid TOML: {error}") from None
+
+
+def recipe_of(recipe: Recipe | str | Path) -> Recipe:
+    """Return a recipe, loaded if it is given by name or path.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or cannot be loaded.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    expected = "a Recipe, the name of a shipped one or a .toml file"
+    require_type(recipe, (str, Path), "recipe", expected)
+    return load_recipe(recipe)
 
 
 def _shipped() -> Any:

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,13 @@ import numpy as np
 
 from compress.io.files import make_folder
 from compress.methods.prune import weights_of
+from compress.nn.datasets import dataset_of
 from compress.nn.lenets import build
 from compress.pipeline import state as checkpoint
+from compress.pipeline.recipe import recipe_of
 from compress.pipeline.state import State
 from compress.pipeline.steps import KINDS, Workbench
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,8 +67,8 @@ OnProgress = Callable[[Progress], None]
 
 
 def compress(
-    recipe: Recipe,
-    dataset: Dataset,
+    recipe: Recipe | str | Path,
+    dataset: Dataset | str | Path = "mnist",
     *,
     seed: int = 0,
     work: str | Path | None = None,
@@ -75,9 +78,10 @@ def compress(
 
     Parameters
     ----------
-    recipe : Recipe
-    dataset : Dataset
-        Loaded with the recipe's `validation`.
+    recipe : Recipe, str or Path
+        A recipe, the name of a shipped one (`recipe_names`), or a ``.toml`` file.
+    dataset : Dataset, str or Path
+        A data set loaded with the recipe's `validation`, or what `load_dataset` takes.
     seed : int
         The same seed gives the same bytes on the same machine.
     work : str or Path, optional
@@ -89,8 +93,21 @@ def compress(
     Raises
     ------
     InputError
-        If the recipe does not fit the network or the data set.
+        If an argument is of the wrong type or names nothing, or the recipe does not fit the network or the
+        data set.
     """
+    recipe = recipe_of(recipe)
+    require_type(seed, Integral, "seed", "a whole number, at least 0")
+    if seed < 0:
+        raise InputError(f"seed is {seed}, expected a whole number, at least 0")
+    if work is not None:
+        require_type(work, (str, Path), "work", "a folder")
+    return _follow(recipe, dataset_of(dataset, validation=recipe.validation), seed, work, on_progress)
+
+
+def _follow(
+    recipe: Recipe, dataset: Dataset, seed: int, work: str | Path | None, on_progress: OnProgress
+) -> Iterator[Artifact]:
     network = build(recipe.network, np.random.default_rng(seed))
     _check(recipe, network, dataset)
     folder = Path(work) if work is not None else None

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from compress.codecs import gaps, huffman
+from compress.codecs.base import Labels
 from compress.codecs.bits import padded
-from compress.format.fields import Reader, Writer
-from compress.format.mixed import read_mixed, write_mixed
-from compress.format.sparse import read_sparse, write_sparse
+from compress.codecs.fields import ByteReader
+from compress.codecs.table import CODECS
 from compress.io.npz import write_npz
 from compress.methods.cluster import kmeans
 from compress.methods.prune import kept_count, top_mask
@@ -36,6 +36,7 @@ from experiments.bench.measuring import Measurement, cpu_s, peak_B, run_child
 from experiments.bench.peers import libraries
 from experiments.console import print_json, print_note
 from experiments.studies.training import follow, small_mnist
+from experiments.threads import ONE_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +62,6 @@ IMAGES = {"vgg16": ("VGG-16", None, 1.5), "squeezenet1_0": ("SqueezeNet", 0.5, N
 IMAGE_RUNS = 5
 
 BATCH, RATE, EPOCH_RUNS = 100, 0.02, 3
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def ask(
@@ -172,7 +172,7 @@ def _huffman(
     name: str, tensor: SharedTensor, streams: Streams, peers: Mapping[str, Answer]
 ) -> list[Measurement]:
     """The published streams: gaps of the published width, both Huffman-coded."""
-    size = len(_written(tensor, "huffman", GAP_BITS[name]))
+    size = CODECS["huffman"].size(_labels(tensor), GAP_BITS[name])
     bound = ("order-0 entropy", streams.entropy_bytes()) if name == LARGE else (
         "ideal Huffman and its tables", streams.ideal_bytes()
     )  # fmt: skip
@@ -245,23 +245,18 @@ def _strong(name: str, tensor: SharedTensor, peers: Mapping[str, Answer]) -> lis
     return found
 
 
-def _written(tensor: SharedTensor, coding: str, gap_bits: int | None = None) -> bytes:
+def _labels(tensor: SharedTensor) -> Labels:
+    return Labels(tensor.labels.ravel(), tensor.shape, tensor.codebook)
+
+
+def _written(tensor: SharedTensor, coding: str) -> bytes:
     """Streams of a tensor as a file holds them."""
-    writer, labels = Writer(), tensor.labels.ravel()
-    if coding == "context":
-        write_mixed(writer, labels, tensor.shape, tensor.codebook)
-    else:
-        alphabet = len(tensor.codebook) + 1
-        write_sparse(writer, labels, len(tensor.labels), alphabet, entropy_coded=True, gap_bits=gap_bits)
-    return bytes(writer.data)
+    return CODECS[coding].encode(_labels(tensor))
 
 
 def _read(tensor: SharedTensor, coding: str, data: bytes) -> object:
     """Labels out of the streams."""
-    if coding == "context":
-        return read_mixed(Reader(data), tensor.shape, tensor.codebook)
-    rows, alphabet = len(tensor.labels), len(tensor.codebook) + 1
-    return read_sparse(Reader(data), rows, tensor.labels.size, alphabet, entropy_coded=True)
+    return CODECS[coding].decode(ByteReader(data), tensor.shape, tensor.codebook)
 
 
 def clusters(peer_python: str) -> list[Measurement]:

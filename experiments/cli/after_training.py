@@ -138,7 +138,7 @@ def _record(version: Version, dense_B: int) -> dict[str, object]:
 
 
 def _row(version: Version, dense_B: int) -> list[str]:
-    from experiments.units import engineering
+    from hwsim.units import engineering
 
     size = version.size_B
     near, report = version.agreement, version.report

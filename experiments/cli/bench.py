@@ -26,7 +26,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="scalesim, codecs, clusters, training, inference, engines, reports, start, memory, "
+            help="scalesim, codecs, clusters, training, inference, engines, reports, start, light, memory, "
             "files, sweeps; or all.",
         ),
     ] = None,

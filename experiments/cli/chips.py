@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.options import AsJson
-from experiments.units import engineering, memory_size
+from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     from hwsim.machine.chip import Chip

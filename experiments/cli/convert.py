@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,6 @@ from experiments.cli.options import Output
 
 if TYPE_CHECKING:
     from compress.format.container import Artifact
-    from compress.format.tensors import Coding
 
 
 def import_(
@@ -67,7 +66,7 @@ def export(
     print_line(f"{output}: {size:,} bytes")
 
 
-def coding_of(text: str) -> Coding:
+def coding_of(text: str) -> str:
     """Check the name of a coding.
 
     Raises
@@ -75,14 +74,12 @@ def coding_of(text: str) -> Coding:
     InputError
         If there is no such coding.
     """
-    from typing import get_args
-
-    from compress.format.tensors import Coding
+    from compress.codecs.table import codings
     from hwsim.errors import InputError
 
-    if text not in get_args(Coding):
-        raise InputError(f"--coding {text!r}: expected one of {', '.join(get_args(Coding))}")
-    return cast("Coding", text)
+    if text not in codings():
+        raise InputError(f"--coding {text!r}: expected one of {', '.join(codings())}")
+    return text
 
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:

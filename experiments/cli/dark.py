@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.cli.options import AsJson, Show
-from experiments.units import LOW, engineering
+from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.options import AsJson, Show
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     from experiments.studies.demo import Row

@@ -29,6 +29,7 @@ from experiments.cli.run import run_
 from experiments.cli.sweep import pareto, sweep
 from experiments.cli.tile import tile
 from experiments.cli.validate import validate
+from experiments.threads import use_one_thread
 from hwsim.errors import AuditError, InputError
 
 BAD_INPUT, BROKEN_LAW = 2, 3
@@ -98,6 +99,7 @@ def dcz() -> None:
 
 def _main(app: typer.Typer) -> NoReturn:
     """Run a command line and end; a character that the terminal cannot show is a question mark there."""
+    use_one_thread()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -125,15 +125,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Execute a file on test images and print its error; quantized layers run on integers."""
-    from compress.format.container import read
-    from compress.format.execution import executable
+    from compress.evaluation import evaluate as error_of
     from compress.nn.datasets import load_dataset
-    from compress.nn.train import evaluate as error_of
     from experiments.console import print_json, print_line
 
-    network = _classifier(executable(read(model)[0], stored=stored))
     data = load_dataset(dataset)
-    error = error_of(network, data.test)
+    error = error_of(model, data, stored=stored)
     if as_json:
         print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
     else:

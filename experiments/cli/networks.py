@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.cli.options import AsJson
-from experiments.units import engineering
+from hwsim.units import engineering
 
 OVERVIEW = ["network", "layers", "MACs", "fp32 weights", "stages", "description"]
 """Of the networks, as a table; the same as JSON has figures in place of texts."""
@@ -17,22 +17,24 @@ def networks(
 ) -> None:
     """List the shipped networks, or what each layer of one stores at every stage."""
     from experiments.console import print_json, print_table
-    from hwsim.workload.networks import PRECISIONS, describe_networks, network_names
+    from hwsim.workload.networks import PRECISIONS
+    from hwsim.workload.networks import networks as shipped
 
-    found = _layers(network) if network else [_overview(name) for name in network_names()]
+    found = _layers(network) if network else [_overview(name) for name in shipped()]
     if as_json:
         print_json(found)
         return
     others = ", ".join(precision for precision in PRECISIONS if precision != "int8")
     print_table(
-        describe_networks()[network] if network else f"Shipped networks; each also at {others}",
+        shipped()[network] if network else f"Shipped networks; each also at {others}",
         list(found[0]) if network else OVERVIEW,
         [[_readable(key, value) for key, value in row.items()] for row in found],
     )
 
 
 def _overview(name: str) -> dict[str, Any]:
-    from hwsim.workload.networks import describe_networks, load_network, network_stages
+    from hwsim.workload.networks import load_network, network_stages
+    from hwsim.workload.networks import networks as shipped
 
     dense = load_network(name)
     return {
@@ -41,7 +43,7 @@ def _overview(name: str) -> dict[str, Any]:
         "macs": dense.macs,
         "weight_bytes": dense.weight_bits / 8,
         "stages": list(network_stages(name)),
-        "description": describe_networks()[name],
+        "description": shipped()[name],
     }
 
 

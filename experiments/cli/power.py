@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.cli.options import AsJson, Show
-from experiments.units import LOW, engineering
 from hwsim.errors import InputError
+from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     from hwsim.analysis.roofline import Roofline

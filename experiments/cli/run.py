@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.options import AsJson
-from experiments.units import LOW, engineering
+from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     from hwsim.analysis.tiles import Lighting
@@ -200,8 +200,9 @@ def _summary_row(report: Report) -> list[str]:
 def strategies(report: Report) -> list[Lighting]:
     """Every way in which the chip of `report` can keep its cap."""
     from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+    from hwsim.arrays.base import Tiled
 
-    can_gate = hasattr(report.chip.array, "tiles")
+    can_gate = isinstance(report.chip.array, Tiled)
     ways = (dimmed, gated, voltage_scaled) if can_gate else (dimmed, voltage_scaled)
     return [way(report) for way in ways]
 

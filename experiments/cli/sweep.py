@@ -33,10 +33,10 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Simulate every point of a sweep; killed and started again, it goes on where it was."""
-    from experiments.console import print_json, print_line, require_choice
+    from experiments.console import print_json, print_line, print_note, require_choice
     from experiments.runs.parallel import BACKENDS
     from experiments.sweep.file import load_sweep
-    from experiments.sweep.run import run_sweep
+    from experiments.sweep.run import has_parquet, run_sweep
 
     require_choice("--backend", backend, BACKENDS)
     plan = load_sweep(file)
@@ -51,6 +51,8 @@ def sweep(
             show=show,
         )
     _note_failures(swept.failed)
+    if not has_parquet():
+        print_note("no table.parquet was written: it needs `pip install 'hwsim[parquet]'`")
     counts = {"points": len(swept.table), "reused": swept.reused, "failed": len(swept.failed)}
     if as_json:
         print_json({"folder": str(swept.folder), **counts})

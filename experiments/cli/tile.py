@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.options import AsJson
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     import pandas as pd

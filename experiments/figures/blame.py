@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     import pandas as pd

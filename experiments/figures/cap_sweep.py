@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
 from experiments.figures.labels import name_ends
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
-from experiments.units import LOW, engineering
+from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     import pandas as pd

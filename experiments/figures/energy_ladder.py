@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
 from experiments.figures.labels import leader, spread
-from experiments.units import engineering, memory_size
+from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     import pandas as pd

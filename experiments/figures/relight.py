@@ -17,7 +17,7 @@ from matplotlib.ticker import NullLocator
 from experiments.figures import style
 from experiments.figures.labels import leader, spread
 from experiments.runs.scenes import ASSUMED_NOTE
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from experiments.figures import style
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     import pandas as pd

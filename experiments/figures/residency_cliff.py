@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
 from experiments.figures.labels import name_ends
-from experiments.units import engineering, memory_size
+from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

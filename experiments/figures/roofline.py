@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
 from experiments.figures.labels import leader, spread
-from experiments.units import LOW, engineering
+from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

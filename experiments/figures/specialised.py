@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from experiments.figures import style
 from experiments.figures.labels import leader, spread
-from experiments.units import LOW, engineering
+from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

@@ -1,41 +1,38 @@
 """One look for every figure: colours that mean the same everywhere, and files that are the same bytes.
 
 Colours are those of Okabe and Ito, "Color Universal Design" (2008), told apart by colour-blind readers.
+Fonts, sizes and the table of components are those of `hwsim.plotting`, which draws a single run.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
-
-import matplotlib as mpl
+from typing import TYPE_CHECKING
 
 from compress.io.files import write_bytes
+from hwsim.energy.components import COMPONENTS
 from hwsim.errors import InputError
+from hwsim.plotting import HALF_PAGE_IN, INK, PALE, applied, text_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
-HALF_PAGE_IN = 7.0
-"""Width of a figure in inches: readable when printed over half a page."""
-
-INK, PALE = "#222222", "#D9D9D9"
-
-COMPONENTS: dict[str, tuple[str, str]] = {
-    "dram": ("DRAM", "#D55E00"),
-    "sram": ("SRAM and wires", "#E69F00"),
-    "scratchpad": ("scratchpads", "#F0E442"),
-    "register": ("registers", "#56B4E9"),
-    "mac": ("MACs", "#0072B2"),
-    "vector": ("vector unit", "#CC79A7"),
-    "decoder": ("decoder", "#009E73"),
-    "static": ("leakage and standby", "#8C8C8C"),
-}
-"""Label and colour of each component of the machine, in the order bars are stacked."""
+__all__ = [
+    "COMPONENTS",
+    "HALF_PAGE_IN",
+    "INK",
+    "NETWORKS",
+    "PALE",
+    "SERIES",
+    "STAGES",
+    "TILES",
+    "applied",
+    "in_order",
+    "save",
+    "text_on",
+]
 
 STAGES: dict[str, tuple[str, str]] = {
     "dense": ("dense", "#222222"),
@@ -66,32 +63,6 @@ TILES: dict[str, tuple[str, str]] = {
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222")
 """Colours of things that have none of their own, in the order they are drawn."""
 
-RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib, so that text is the same everywhere
-    "font.size": 8.5,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.axisbelow": True,
-    "axes.grid": False,
-    "grid.color": PALE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "savefig.dpi": 200,
-    "svg.hashsalt": "hwsim",
-}
-
-
-@contextmanager
-def applied() -> Iterator[None]:
-    """Draw in the common style inside the ``with`` block."""
-    with mpl.rc_context(RC):
-        yield
-
 
 def in_order(found: set[str], known: dict[str, tuple[str, str]], what: str) -> list[str]:
     """Return the names in `found` in the order of `known`.
@@ -121,9 +92,3 @@ def save(figure: Figure, path: Path) -> list[Path]:
         write_bytes(target, buffer.getvalue())
         written.append(target)
     return written
-
-
-def text_on(colour: str) -> str:
-    """Black or white, whichever can be read on `colour`."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from experiments.figures import style
 from experiments.figures.labels import name_ends
-from experiments.units import LOW
+from hwsim.units import LOW
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.figures import style
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     from pathlib import Path

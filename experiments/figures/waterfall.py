@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from experiments.figures import style
-from experiments.units import engineering
+from hwsim.units import engineering
 
 if TYPE_CHECKING:
     from collections.abc import Callable

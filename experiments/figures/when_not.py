@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from experiments.figures import style
 from experiments.figures.labels import name_ends
 from experiments.runs.scenes import ASSUMED_NOTE, LABELS
-from experiments.units import memory_size
+from hwsim.units import memory_size
 
 if TYPE_CHECKING:
     import pandas as pd

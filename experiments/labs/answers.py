@@ -111,8 +111,8 @@ def _alexnet_gain(batch: int) -> float:
 
 
 def _full_clock_W() -> float:
-    array = load_chip("reference_250w").array
-    macs_per_s = array.tiles * array.rows * array.cols * load_chip("reference_250w").process.clock_GHz * 1e9
+    chip = load_chip("reference_250w")
+    macs_per_s = chip.array.peak_macs_per_cycle * chip.process.clock_GHz * 1e9
     return 1e-12 * macs_per_s * (_price("multiply_fp32") + _price("add_fp32"))
 
 

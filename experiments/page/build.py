@@ -7,9 +7,6 @@ import shlex
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
-from plotly.offline import get_plotlyjs
-
 from compress.io.files import write_text
 from experiments.figures import style
 from experiments.page.grid import Grid, stage_grid
@@ -17,8 +14,11 @@ from experiments.page.lessons import LESSONS
 from experiments.page.pack import packed, script
 from experiments.page.settings import AXES, NETWORKS
 from experiments.runs.changes import options_of
+from experiments.runs.parallel import in_order
 from experiments.runs.record import MANIFEST, replacing_folder, sha256, versions
 from experiments.studies.registry import shipped_data_digest
+from hwsim.arrays.base import Tiled
+from hwsim.errors import InputError
 from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ def build(
     Raises
     ------
     InputError
-        If the folder cannot be written, or holds something else.
+        If the folder cannot be written, or holds something else, or plotly is not installed.
     """
+    plotly_js = _plotly_js()
     with replacing_folder(target.resolve()) as folder:
+        write_text(folder / "plotly.js", plotly_js)
         for name, text in _files(names, workers, on_progress):
             write_text(folder / name, text)
         files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
@@ -73,24 +75,35 @@ def build(
         write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
+def _plotly_js() -> str:
+    """Return the script that draws the figures in a browser, from the Python package that brings it."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise InputError("hwsim page needs plotly: expected `pip install 'hwsim[page]'`") from None
+    return str(get_plotlyjs())
+
+
 def _files(
     names: Sequence[str], workers: int, on_progress: Callable[[str], None]
 ) -> Iterator[tuple[str, str]]:
-    """Give each file of the page: its name and its text."""
+    """Give each file of the page but plotly.js: its name and its text."""
     for entry in sorted((resources.files(__package__) / "static").iterdir(), key=lambda found: found.name):
         yield entry.name, entry.read_text(encoding="utf-8")
-    yield "plotly.js", get_plotlyjs()
     yield "site.js", f"Object.assign(hwsim.site, {json.dumps(site(names), ensure_ascii=False)});\n"
-    with Parallel(n_jobs=workers) as parallel:
-        on_progress("lessons")
-        parts = parallel(delayed(lesson)() for lesson in LESSONS.values())
-        yield "lessons.js", script("lessons", "tour", dict(zip(LESSONS, parts, strict=True)))
-        for name in names:
-            on_progress(name)
-            grid = Grid()
-            for part in parallel(delayed(stage_grid)(NETWORKS[name], stage) for stage in STAGES):
-                grid.extend(part)
-            yield f"grid-{name}.js", script("grids", name, packed(grid))
+    on_progress("lessons")
+    parts = in_order(_called, [(lesson,) for lesson in LESSONS.values()], workers)
+    yield "lessons.js", script("lessons", "tour", dict(zip(LESSONS, parts, strict=True)))
+    for name in names:
+        on_progress(name)
+        grid = Grid()
+        for part in in_order(stage_grid, [(NETWORKS[name], stage) for stage in STAGES], workers):
+            grid.extend(part)
+        yield f"grid-{name}.js", script("grids", name, packed(grid))
+
+
+def _called(lesson: Callable[[], Any]) -> Any:
+    return lesson()
 
 
 def site(names: Sequence[str]) -> dict[str, Any]:
@@ -119,7 +132,7 @@ def _described(network: Network) -> dict[str, Any]:
         "command": network.command_start,
         "layers": network.layer_option,
         "chip": f"{chip.name}, {chip.description[0].lower()}{chip.description[1:]}",
-        "tiles": chip.array.tiles,
+        "tiles": chip.array_with(Tiled).tiles,
         "start": network.start(),
         "axes": {
             axis: [_chosen(network, choice) for choice in choices] for axis, choices in network.axes().items()

@@ -17,13 +17,13 @@ from compress.methods.share import share
 from experiments.page.pruning import pruning
 from experiments.page.settings import NETWORKS
 from experiments.studies.energy_ladder import ladder
-from experiments.units import memory_size
 from hwsim.analysis.tiles import Lighting, dimmed, gated, voltage_scaled
 from hwsim.energy.dram import load_dram
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
+from hwsim.units import memory_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

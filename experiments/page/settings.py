@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.runs.changes import options_of
 from experiments.runs.scenes import SCENES, Scene
-from experiments.units import memory_size
 from hwsim.analysis.area import area_of
 from hwsim.energy.dram import load_dram
 from hwsim.energy.scaling import nominal_voltage
 from hwsim.machine.chip import load_chip
+from hwsim.units import memory_size
 from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:

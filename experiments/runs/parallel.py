@@ -5,6 +5,7 @@ A backend takes a function and the argument lists of its calls and gives results
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 import time
@@ -48,6 +49,25 @@ def results(
     if backend == "processes" and workers > 1:
         return _in_processes(function, calls, workers)
     return (function(*call) for call in calls)
+
+
+def in_order(function: Callable[..., Any], calls: Calls, workers: int | None = None) -> list[Any]:
+    """Call `function` with each of `calls` in processes of this machine; results keep the order of calls.
+
+    A worker process, which shares the cores with others already, makes the calls itself.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes, each with one BLAS thread; one per core by default.
+    """
+    if multiprocessing.parent_process() is not None:
+        return [function(*call) for call in calls]
+    from joblib import Parallel, cpu_count, delayed, parallel_config
+
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        made: list[Any] = Parallel(n_jobs=workers or cpu_count())(delayed(function)(*call) for call in calls)
+    return made
 
 
 def _in_processes(function: Callable[..., Any], calls: Calls, workers: int) -> Iterator[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, lru_cache
+import os
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.machine.chip import load_chip
@@ -17,7 +19,11 @@ COMPRESSION = "compression."
 CHIPS_KEPT = 4096
 """Changed chips that a process remembers."""
 
+FILES = {".csv", ".dcz", ".toml"}
+"""How the names of chips and networks end that are files, and do not ship."""
+
 Changes = tuple[tuple[str, Any], ...]
+Version = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,14 @@ class Point:
 
     def machine(self) -> Chip:
         """Return the chip with its changes, validated."""
-        return changed_chip(self.chip, self.changes)
+        return changed_chip(self.chip, version_of(self.chip), self.changes)
+
+    def within(self, folder: Path) -> Point:
+        """Return the point with files by absolute path, for a process with another current folder."""
+        chip, network = (
+            str(folder / name) if Path(name).suffix in FILES else name for name in (self.chip, self.network)
+        )
+        return replace(self, chip=chip, network=network)
 
     def columns(self) -> dict[str, Any]:
         """Return the first columns of the point's row: what was asked for."""
@@ -58,18 +71,36 @@ class Point:
         return own | governor | dict(self.changes) | assumed
 
 
-@cache
-def _chip(name: str) -> Chip:
+def version_of(name: str) -> Version:
+    """Tell a file from any other, and from what it was before it was written again; None if there is none."""
+    try:
+        status = os.stat(name)  # noqa: PTH116  (twice as fast, and called for every point)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+@lru_cache(CHIPS_KEPT)
+def _chip(name: str, version: Version) -> Chip:
     return load_chip(name)
 
 
 @lru_cache(CHIPS_KEPT)
-def changed_chip(name: str, changes: Changes) -> Chip:
-    """Return a chip with dotted keys changed, kept for the next point that asks for it.
+def changed_chip(name: str, version: Version, changes: Changes) -> Chip:
+    """Return a chip with dotted keys changed, kept for the next point that needs it.
+
+    Parameters
+    ----------
+    name : str
+        Of a shipped chip, or of a file.
+    version : tuple of int or None
+        Of that file, by `version_of`.
+    changes : tuple of (str, value)
+        Dotted keys, and what they become.
 
     Raises
     ------
     InputError
         If there is no such chip or key, or the chip cannot be so.
     """
-    return _chip(name).replace(**dict(changes))
+    return _chip(name, version).replace(**dict(changes))

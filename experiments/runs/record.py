@@ -53,12 +53,15 @@ class Run:
         Where to write while the run lasts.
     target : Path
         What the folder is called once the run has ended.
+    root : Path
+        Folder that holds ``results``, from whose reference the run may read.
     inputs : dict of str to str
         SHA-256 digest of each input, by the name people know it by.
     """
 
     folder: Path
     target: Path
+    root: Path = field(default_factory=Path.cwd)
     inputs: dict[str, str] = field(default_factory=dict)
 
     def note_files(self, names: Iterable[str]) -> None:
@@ -75,8 +78,15 @@ class Run:
 
 
 @contextmanager
-def recording(name: str, output: Path | None = None, *, seed: int | None = None) -> Iterator[Run]:
-    """Record a run into `output`, or into ``results/runs/NAME`` under the current folder.
+def recording(
+    name: str,
+    output: Path | None = None,
+    *,
+    seed: int | None = None,
+    root: Path | None = None,
+    command: str | None = None,
+) -> Iterator[Run]:
+    """Record a run into `output`, or into ``results/runs/NAME`` under `root`.
 
     Parameters
     ----------
@@ -84,6 +94,10 @@ def recording(name: str, output: Path | None = None, *, seed: int | None = None)
         Lower-case letters, digits, ``-`` and ``_``.
     seed : int, optional
         For the manifest.
+    root : Path, optional
+        Folder that holds ``results``; the current one by default.
+    command : str, optional
+        For the manifest; what this process was started with by default.
 
     Raises
     ------
@@ -92,12 +106,15 @@ def recording(name: str, output: Path | None = None, *, seed: int | None = None)
     """
     if not re.fullmatch(r"[a-z0-9_-]+", name):
         raise InputError(f"run {name!r}: expected a name of lower-case letters, digits, '-' and '_'")
-    target = (output or RUNS / name).resolve()
+    root = (root or Path()).resolve()
+    target = (root / (output or RUNS / name)).resolve()
     with replacing_folder(target) as folder:
-        run = Run(folder, target)
+        run = Run(folder, target, root)
         started = time.monotonic()
         yield run
-        run.write_json(MANIFEST, _manifest(run, name, seed, time.monotonic() - started))
+        run.write_json(
+            MANIFEST, _manifest(run, name, command or command_line(), seed, time.monotonic() - started)
+        )
 
 
 @contextmanager
@@ -216,10 +233,10 @@ def _moved_aside(target: Path) -> Path | None:
     return aside
 
 
-def _manifest(run: Run, name: str, seed: int | None, elapsed_s: float) -> dict[str, Any]:
+def _manifest(run: Run, name: str, command: str, seed: int | None, elapsed_s: float) -> dict[str, Any]:
     return {
         "name": name,
-        "command": command_line(),
+        "command": command,
         "seed": seed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 3),

@@ -30,6 +30,7 @@ import pandas as pd
 from experiments.figures import eie_factors as figures
 from experiments.figures import style
 from hwsim.analysis.validation import validate_eie
+from hwsim.arrays.eie import EieArray
 from hwsim.csvfile import read_rows
 from hwsim.energy.dram import load_dram
 from hwsim.energy.sram import bank_access
@@ -108,6 +109,7 @@ def energy_by_step() -> pd.DataFrame:
 
 def _parts(layer: Layer, step: Step, size_B: int) -> dict[str, tuple[float, bool]]:
     chip = load_chip(CHIP)
+    assert isinstance(chip.array, EieArray)
     array = replace(chip.array, skip_zero_activations=step.skip)
     density = layer.weight_density if step.pruned else 1.0
     cost = array.cost(replace(layer, arithmetic=step.arithmetic, weight_density=density), 1)

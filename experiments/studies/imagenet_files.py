@@ -24,9 +24,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from compress.codecs.base import rows_of
 from compress.format.container import Artifact, parse
 from compress.format.paper_table import paper_table, published_layers
-from compress.format.tensors import SharedTensor, rows_of
+from compress.format.tensors import SharedTensor
 from compress.methods.cluster import kmeans
 from compress.methods.prune import weights_of
 from compress.nn import zoo
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compress.format.layout import Layout
-    from compress.format.tensors import Coding, StoredTensor
+    from compress.format.tensors import StoredTensor
     from compress.nn.network import Network
     from experiments.runs.record import Run
 
@@ -57,7 +58,7 @@ class Way(NamedTuple):
 
     name: str
     stage: str
-    coding: Coding
+    coding: str
     published_gaps: bool
 
 

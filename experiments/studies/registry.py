@@ -122,13 +122,22 @@ def _measure_and_conclude(module: Any, run: Run) -> None:
     module.conclude(run)
 
 
-def run_study(name: str, output: Path | None = None, *, train: bool = True) -> Path:
+def run_study(
+    name: str,
+    output: Path | None = None,
+    *,
+    train: bool = True,
+    root: Path | None = None,
+    command: str | None = None,
+) -> Path:
     """Run a study into `output`, or ``results/runs/NAME``, and return that folder.
 
     Parameters
     ----------
     train : bool
         Whether one that trains does so; else it is concluded from what its reference has measured.
+    root, command
+        See `experiments.runs.record.recording`.
 
     Raises
     ------
@@ -136,13 +145,13 @@ def run_study(name: str, output: Path | None = None, *, train: bool = True) -> P
         If there is no such study, no reference to conclude from, or the folder cannot be written.
     """
     study = load_study(name)
-    with recording(name, output) as run:
+    with recording(name, output, root=root, command=command) as run:
         run.inputs["shipped data"] = shipped_data_digest()
         if study.conclude is None or train:
             study.produce(run)
         else:
-            run.inputs[MEASURED] = sha256(_reference(study, Path()) / MEASURED)
-            _conclude(study, run, Path())
+            run.inputs[MEASURED] = sha256(_reference(study, run.root) / MEASURED)
+            _conclude(study, run)
     return run.target
 
 
@@ -169,18 +178,18 @@ def check_study(name: str, root: Path = Path()) -> list[str]:
     study = load_study(name)
     reference = _reference(study, root)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(Path(folder), Path(folder))
+        run = Run(Path(folder), Path(folder), root)
         if study.conclude is None:
             study.produce(run)
         else:
-            _conclude(study, run, root)
+            _conclude(study, run)
         return differences(reference, run.folder)
 
 
-def _conclude(study: Study, run: Run, root: Path) -> None:
+def _conclude(study: Study, run: Run) -> None:
     """Make all but the measurements of a study that trains."""
     assert study.conclude is not None
-    shutil.copy(_reference(study, root) / MEASURED, run.folder)
+    shutil.copy(_reference(study, run.root) / MEASURED, run.folder)
     study.conclude(run)
 
 
@@ -240,7 +249,7 @@ def _same(was: str, now: str) -> bool:
 def shipped_data_digest() -> str:
     """SHA-256 over every shipped chip, network and table: what studies read."""
     digest = hashlib.sha256()
-    for package, part in (("hwsim", "chips"), ("hwsim", "data"), ("experiments", "data")):
+    for package, part in (("hwsim", "data"), ("experiments", "data")):
         for name, content in _contents(resources.files(package) / part, f"{package}/{part}"):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

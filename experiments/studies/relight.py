@@ -27,15 +27,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
 
 from experiments.figures import blame, floorplan, style
 from experiments.figures import relight as figures
+from experiments.runs.parallel import in_order
 from experiments.runs.scenes import AS_IT_IS, LABELS, SCENES, VARIANTS, chip_of
 from experiments.studies import hand_model
-from experiments.units import engineering
 from hwsim.analysis.tiles import dimmed, gated, roofs, voltage_scaled
+from hwsim.arrays.base import Tiled
 from hwsim.run import simulate
+from hwsim.units import engineering
 from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Tables(NamedTuple):
 def all_tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Simulate all networks at all stages, on all cores: tables of runs, watts and layers."""
     jobs = [(scene, stage) for scene in SCENES.values() for stage in scene.stages]
-    parts = Parallel(n_jobs=cpu_count())(delayed(evaluate)(scene, stage) for scene, stage in jobs)
+    parts = in_order(evaluate, jobs)
     runs, watts, layers = ([row for part in parts for row in part[index]] for index in range(3))
     return pd.DataFrame(runs), pd.DataFrame(watts), pd.DataFrame(layers)
 
@@ -151,7 +152,7 @@ def floorplans(runs: pd.DataFrame) -> Any:
             runs, BATCH, "DVFS"
         ),
     }
-    return floorplan.draw(rows, STAGES, chip_of().array.tiles)
+    return floorplan.draw(rows, STAGES, chip_of().array_with(Tiled).tiles)
 
 
 def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floorplan]:

@@ -30,6 +30,7 @@ from experiments.figures import rent as figures
 from experiments.figures import style
 from experiments.runs.scenes import SCENES, chip_of
 from hwsim.analysis.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
+from hwsim.arrays.base import Tiled
 from hwsim.energy.dram import load_dram
 from hwsim.energy.sram import bank_access
 from hwsim.energy.table import EnergyTable
@@ -188,7 +189,7 @@ def decoders_needed() -> pd.DataFrame:
     for batch in BATCHES:
         rates = [
             simulate(
-                chip.replace(**{"decoder.count": count * chip.array.tiles}), workload, batch
+                chip.replace(**{"decoder.count": count * chip.array_with(Tiled).tiles}), workload, batch
             ).inferences_per_s
             for count in DECODERS
         ]

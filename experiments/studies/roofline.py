@@ -26,10 +26,10 @@ from experiments.figures import roofline as figures
 from experiments.figures import style
 from experiments.runs.assumed_stages import load_stage
 from experiments.runs.scenes import CHIP, SCENES, chip_of
-from experiments.units import LOW
 from hwsim.analysis.roofline import points, roofline
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
+from hwsim.units import LOW
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
 
 from compress.format.container import parse
 from compress.nn.datasets import load_dataset
@@ -34,6 +33,7 @@ from compress.pipeline.recipe import EncodeStep, PruneStep, Recipe, ShareStep, T
 from compress.pipeline.run import compress
 from experiments.figures import sparsity_bits as figure
 from experiments.figures import style
+from experiments.runs.parallel import in_order
 from experiments.runs.pareto import front
 from experiments.studies.registry import MEASURED
 from hwsim.machine.chip import load_chip
@@ -80,7 +80,7 @@ def conclude(run: Run) -> None:
 
 def measure() -> pd.DataFrame:
     """One row a layer of every network that was trained, by seed, density, width and stage."""
-    parts = Parallel(n_jobs=cpu_count())(delayed(_of_seed)(seed) for seed in SEEDS)
+    parts = in_order(_of_seed, [(seed,) for seed in SEEDS])
     return pd.DataFrame([row for part in parts for row in part])
 
 

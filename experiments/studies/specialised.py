@@ -36,6 +36,7 @@ from experiments.runs.scenes import CHIP
 from hwsim.analysis.area import unit_mm2
 from hwsim.analysis.tiles import dimmed
 from hwsim.arrays.eyeriss import EyerissArray
+from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.simd import SimdArray
 from hwsim.energy.cacti import cacti_bank
 from hwsim.energy.table import EnergyTable
@@ -105,6 +106,7 @@ def chip_of(array: str) -> Chip:
     chip = load_chip(CHIP)
     if array == "GEMM":
         return chip
+    assert isinstance(chip.array, GemmArray)
     count = pes_of(array)
     ports = chip.sram.bandwidth_B_per_cycle // 4
     if array == "convolution":
@@ -143,14 +145,11 @@ def pes_of(array: str) -> int:
 
 def _size(array: str) -> dict[str, int]:
     chip = chip_of(array)
-    return {"multipliers": pes_of(array), "used": _peak(chip), "vector_lanes": chip.vector.lanes}
-
-
-def _peak(chip: Chip) -> int:
-    array = chip.array
-    if isinstance(array, EyerissArray):
-        return array.rows * array.cols
-    return array.cores * array.lanes if isinstance(array, SimdArray) else int(array.peak_macs_per_cycle)
+    return {
+        "multipliers": pes_of(array),
+        "used": chip.array.peak_macs_per_cycle,
+        "vector_lanes": chip.vector.lanes,
+    }
 
 
 def simulated(array: str, workload: Workload, batch: int) -> Report:
@@ -196,7 +195,7 @@ def _figures(report: Report, workload: Workload) -> dict[str, Any]:
     states = {f"{state}_share": share for state, share in found.tile_time._asdict().items()}
     return {
         "foreign_share": 1 - own / workload.macs,
-        "utilisation": rate * own * report.chip.tick_s / _peak(report.chip),
+        "utilisation": rate * own * report.chip.tick_s / report.chip.array.peak_macs_per_cycle,
         "inferences_per_s": rate,
         "energy_J": found.energy_per_inference_J,
         "power_W": report.power_W,

@@ -24,10 +24,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
 
 from experiments.figures import style
 from experiments.figures import training_watts as figures
+from experiments.runs.parallel import in_order
 from hwsim.analysis.tiles import dimmed
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -60,7 +60,7 @@ PHASES = {
 def produce(run: Run) -> None:
     """Simulate inference and training of every network on every chip; a table and a figure."""
     jobs = [(chip, network, batch) for chip in CHIPS for network in NETWORKS for batch in BATCHES]
-    parts = Parallel(n_jobs=cpu_count())(delayed(rows)(*job) for job in jobs)
+    parts = in_order(rows, jobs)
     table = pd.DataFrame([row for part in parts for row in part])
     run.write_csv("training_watts.csv", table)
     style.save(figures.draw(table, list(CHIPS), NETWORKS), run.folder / "training_watts")

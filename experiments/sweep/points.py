@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from experiments.runs.assumed_stages import ASSUMED, USUAL, assumed_stage
 from experiments.runs.governing import GOVERNORS
-from experiments.runs.point import CHIPS_KEPT, Changes, Point, changed_chip
+from experiments.runs.point import CHIPS_KEPT, Changes, Point, Version, changed_chip, version_of
 from experiments.runs.record import sha256
 from experiments.runs.workloads import is_built_in, open_workloads
 from hwsim.errors import InputError
@@ -57,17 +57,25 @@ def key_of(point: Point, seed: int) -> str:
         If the chip cannot be as the point says, or there is no such file.
     """
     identity = {
-        "chip": _chip_digest(point.chip, point.changes),
+        "chip": _chip_digest(point.chip, version_of(point.chip), point.changes),
         "asked": point.columns(),
-        "input": _input_digest(point.network),
+        "input": _input_digest(point.network, version_of(point.network)),
         "seed": seed,
         "code": code_digest(),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def run_batch(batch: list[tuple[str, Point]], digest: str) -> list[Outcome]:
+def run_batch(batch: list[tuple[str, Point]], digest: str, folder: Path) -> list[Outcome]:
     """Run keyed points one after another; what goes wrong with one is its outcome.
+
+    Parameters
+    ----------
+    batch : list of (str, Point)
+    digest : str
+        `code_digest` of the coordinator.
+    folder : Path
+        Current folder of the coordinator: names of files are relative to it.
 
     Raises
     ------
@@ -76,12 +84,12 @@ def run_batch(batch: list[tuple[str, Point]], digest: str) -> list[Outcome]:
     """
     if code_digest() != digest:
         raise InputError("a worker runs other code than this, expected the same version of hwsim on all")
-    return [_run(key, point) for key, point in batch]
+    return [_run(key, point, folder) for key, point in batch]
 
 
-def _run(key: str, point: Point) -> Outcome:
+def _run(key: str, point: Point, folder: Path) -> Outcome:
     try:
-        row = point.columns() | figures_of(point)
+        row = point.columns() | figures_of(point.within(folder))
     except Exception as error:
         return Outcome(key, reason=reason_of(error))
     return Outcome(key, row=_as_json(row))
@@ -89,7 +97,7 @@ def _run(key: str, point: Point) -> Outcome:
 
 def figures_of(point: Point) -> dict[str, object]:
     """Simulate a point: the figures of `Report.summary`, or those of its governor in their place."""
-    workload = _workload(point.network, point.stage, point.compression)
+    workload = _workload(point.network, version_of(point.network), point.stage, point.compression)
     report = simulate(point.machine(), workload, point.batch)
     figures = {name: value for name, value in report.summary().items() if name not in ASKED}
     if not point.governor:
@@ -105,13 +113,13 @@ def reason_of(error: Exception) -> str:
 
 
 @lru_cache(CHIPS_KEPT)
-def _chip_digest(name: str, changes: Changes) -> str:
+def _chip_digest(name: str, version: Version, changes: Changes) -> str:
     """Digest of the whole chip, validated."""
-    return hashlib.sha256(changed_chip(name, changes).model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(changed_chip(name, version, changes).model_dump_json().encode()).hexdigest()
 
 
 @lru_cache(CHIPS_KEPT)
-def _workload(network: str, stage: str, compression: Changes) -> Workload:
+def _workload(network: str, version: Version, stage: str, compression: Changes) -> Workload:
     if compression:
         usual = replace(ASSUMED.get(network, USUAL), source="as the sweep says")
         return assumed_stage(network, stage, replace(usual, **dict(compression)))
@@ -121,8 +129,8 @@ def _workload(network: str, stage: str, compression: Changes) -> Workload:
     return found[0]
 
 
-@cache
-def _input_digest(network: str) -> str | None:
+@lru_cache(CHIPS_KEPT)
+def _input_digest(network: str, version: Version) -> str | None:
     return None if is_built_in(network) else sha256(Path(network))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,7 +20,6 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from experiments.runs.point import Point
     from experiments.sweep.file import Sweep
@@ -37,7 +38,7 @@ class Swept:
     Parameters
     ----------
     folder : Path
-        Holds ``table.csv``, ``table.parquet`` and ``failed.csv``.
+        Holds ``table.csv``, ``failed.csv`` and, if pyarrow is installed, ``table.parquet``.
     table : DataFrame
         A row per finished point: what was asked for, then the figures of `Report.summary`.
     failed : DataFrame
@@ -90,7 +91,8 @@ def run_sweep(
         todo = [(key, point) for key, point in keys.items() if key not in stored]
         reused = len(keys) - len(todo)
         report = partial(_told, show, reused, len(points))
-        calls = [(batch, code_digest()) for batch in _batches(todo, workers, MOST_POINTS[backend])]
+        batches = _batches(todo, workers, MOST_POINTS[backend])
+        calls = [(batch, code_digest(), Path.cwd()) for batch in batches]
         outcomes = sweep_backends.results(backend, run_batch, calls, workers, scheduler)
         _collect(store, outcomes, keys, failed, report)
         stored = store.rows()
@@ -103,9 +105,15 @@ def run_sweep(
         run.note_files([file, *(name for point in points for name in (point.chip, point.network))])
         run.write_csv("table.csv", table)
         run.write_csv("failed.csv", reasons)
-        with replacing(run.folder / "table.parquet") as path:
-            table.to_parquet(path, engine="pyarrow", index=False)
+        if has_parquet():
+            with replacing(run.folder / "table.parquet") as path:
+                table.to_parquet(path, engine="pyarrow", index=False)
     return Swept(target, table, reasons, reused)
+
+
+def has_parquet() -> bool:
+    """Whether pyarrow is installed, which writes Parquet files."""
+    return find_spec("pyarrow") is not None
 
 
 def _keyed(points: list[Point], seed: int) -> tuple[dict[str, Point], dict[Point, str]]:

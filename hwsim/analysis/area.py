@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from hwsim.arrays.base import Tiled
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.csvfile import read_rows
 from hwsim.energy.cacti import cacti_bank
@@ -58,7 +59,7 @@ def area_of(chip: Chip, arithmetic: Arithmetic) -> pd.DataFrame:
     node = chip.process.node_nm
     array = chip.array
     macs = array.cost(fc("probe", 1, 1, arithmetic=arithmetic), 1).peak_macs_per_cycle
-    tiles = getattr(array, "tiles", 1)
+    tiles = array.tiles if isinstance(array, Tiled) else 1
     banks = -(-chip.sram.capacity_B // chip.sram.bank_B)
     rows = [
         ("MACs", macs, _mac_mm2(arithmetic, node)),

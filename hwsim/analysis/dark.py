@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scipy.optimize import brentq
 
+from hwsim.arrays.base import Tiled
 from hwsim.energy.scaling import area_factor, delay_factor, nominal_voltage
 from hwsim.errors import InputError
 from hwsim.power.governors import VoltageCurve
@@ -129,19 +130,18 @@ def carried(chip: Chip, node_nm: float, die_mm2: float | None = None) -> Die:
     InputError
         If its array has no tiles, the die is not positive, or the node lies outside the rule.
     """
-    if not hasattr(chip.array, "tiles"):
-        raise InputError(f"chip {chip.name}: its array has no tiles, expected a gemm array")
+    array = chip.array_with(Tiled)
     area_mm2 = chip.process.die_mm2 if die_mm2 is None else die_mm2
     if not area_mm2 > 0 or not math.isfinite(area_mm2):
         raise InputError(f"die of {area_mm2:g} mm2, expected more than 0")
     here, volts = float(chip.process.node_nm), chip.process.voltage_V
     then = volts if node_nm == here else nominal_voltage(node_nm)
-    density = chip.array.tiles / chip.process.die_mm2 / area_factor(here, node_nm)
+    density = array.tiles / chip.process.die_mm2 / area_factor(here, node_nm)
     on_board = chip.power.scope == "board"
     return Die(
         node_nm,
         max(1, round(density * area_mm2)),
-        chip.array.rows * chip.array.cols,
+        array.peak_macs_per_cycle // array.tiles,
         chip.process.clock_GHz / delay_factor(here, volts, node_nm, then),
         then,
         chip.static_W if on_board else chip.power.leakage_W,

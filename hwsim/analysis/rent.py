@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.arrays.counting import ceil_div, gemm_of
+from hwsim.arrays.base import WeightPort
 from hwsim.energy.cacti import cacti_bank
 from hwsim.errors import InputError
 
@@ -78,13 +78,8 @@ def decoders_to_keep_up(chip: Chip, layer: Layer, batch: int) -> int:
     InputError
         If the array has no tiles with weight ports, or the layer no weights.
     """
-    array = chip.array
-    if not hasattr(array, "load_cycles_per_fold"):
-        raise InputError(f"chip {chip.name}: its array has no weight port, expected a gemm array")
+    array = chip.array_with(WeightPort)
     if layer.weights is None:
         raise InputError(f"layer {layer.name}: no weights to decode, expected some")
-    gemm = gemm_of(layer, batch)
-    symbols_per_fold = layer.weights.symbols / layer.weight_count * array.rows * array.cols
-    rows = ceil_div(gemm.m, array.grid(gemm).row_split)
-    cycles = max(array.load_cycles_per_fold, min(rows, array.accumulator_rows))
-    return math.ceil(symbols_per_fold / cycles / chip.decoder.symbols_per_cycle)
+    symbols_per_fold = layer.weights.symbols / layer.weight_count * array.weights_per_fold
+    return math.ceil(symbols_per_fold / array.fold_cycles(layer, batch) / chip.decoder.symbols_per_cycle)

@@ -20,13 +20,14 @@ clock, so that each action on the core costs less.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hwsim.arrays.base import Tiled
 from hwsim.engine.fast import run_fast, steady_period
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE
@@ -227,17 +228,16 @@ def gated(report: Report) -> Lighting:
         If the chip's array has no tiles to gate.
     """
     chip = report.chip
-    if not any(field.name == "tiles" for field in fields(chip.array)):
-        raise InputError(f"chip {chip.name}: its array has no tiles, expected some to gate")
+    whole = chip.array_with(Tiled)
     names = [layer.name for layer in report.workload.layers]
-    lit = dict.fromkeys(names, chip.array.tiles)
+    lit = dict.fromkeys(names, whole.tiles)
     found = report
     while fewer := _fewer(lit, dict(zip(names, found.capped.clocks.tolist(), strict=True))):
         lit |= fewer
-        array = GatedTiles(chip.array, tuple(lit.items()))
+        array = GatedTiles(whole, tuple(lit.items()))
         gated_chip = chip.model_copy(update={"array": array})
         found = simulate(gated_chip, report.workload, report.batch, table=report.prices.table)
-    tiles = np.array([lit[name] for name in names]) / chip.array.tiles
+    tiles = np.array([lit[name] for name in names]) / whole.tiles
     return replace(dimmed(found), strategy="gating", tiles=tiles)
 
 
@@ -256,19 +256,27 @@ class GatedTiles:
 
     Parameters
     ----------
-    array : ArrayModel
-        One with ``tiles``.
+    array : Tiled
     lit : tuple of (str, int)
         Tiles by name of the layer.
     """
 
-    array: Any
+    array: Tiled
     lit: tuple[tuple[str, int], ...]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the array."""
+        return self.array.kind
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Multiply-accumulates per cycle if all tiles were lit."""
+        return self.array.peak_macs_per_cycle
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer` on the tiles that are lit for it."""
-        cost: ArrayCost = replace(self.array, tiles=dict(self.lit)[layer.name]).cost(layer, batch)
-        return cost
+        return replace(self.array, tiles=dict(self.lit)[layer.name]).cost(layer, batch)
 
 
 class _Need(NamedTuple):

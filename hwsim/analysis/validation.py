@@ -21,8 +21,10 @@ import numpy as np
 import pandas as pd
 
 from hwsim.arrays.counting import Gemm
-from hwsim.arrays.eyeriss import run_length_bits
+from hwsim.arrays.eie import EieArray
+from hwsim.arrays.eyeriss import EyerissArray, run_length_bits
 from hwsim.arrays.systolic import SystolicArray
+from hwsim.arrays.tpu import TpuArray
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.pricing import PriceList
@@ -132,6 +134,7 @@ def validate_eie() -> pd.DataFrame:
 def eie_load_balance(depths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)) -> pd.DataFrame:
     """Share of PE cycles in use against queue depth: network, layer, queue_depth, load_balance."""
     array, lines = load_chip("eie").array, []
+    assert isinstance(array, EieArray)
     for row in _published("eie", *EIE_COLUMNS, *EIE_FIGURES):
         for depth in depths:
             cost = replace(array, queue_depth=depth).cost(_eie_layer(row), 1)
@@ -190,6 +193,7 @@ def validate_tpu() -> pd.DataFrame:
     which overlaps layers where their data allow it and knows no queue of tiles.
     """
     chip, lines = load_chip("tpu_v1"), list[Line]()
+    assert isinstance(chip.array, TpuArray)
     weights_per_cycle = chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz
     for row in _published("tpu_v1", "application", "batch", *TPU_FIGURES):
         application = row.text("application")
@@ -311,6 +315,7 @@ def _output_density(layer: Layer, layers: list[Layer]) -> float:
 
 def _eyeriss_figures(chip: Chip, layer: Layer, output_density: float, batch: int) -> dict[str, float]:
     array = chip.array
+    assert isinstance(array, EyerissArray)
     cost = array.cost(layer, batch)
     words = array.dram_words(layer, batch)
     dram_bits = (

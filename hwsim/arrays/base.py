@@ -10,7 +10,7 @@ component       action                        counted
 ``mac``         ``add_fp32``, ``add_int32``   adds, named by accumulator type
 ``register``    ``access_bit``                bits read or written in registers inside the array
 ``spad_...``    ``read_bit``, ``write_bit``   bits of a memory inside each PE, in whole words;
-                                              the array's `memories` gives its size and width
+                                              `OwnMemories.memories` gives its size and width
 ``scratchpad``  ``read_bit``, ``write_bit``   bits of the memory of one tile
 ``sram``        ``read_bit``, ``write_bit``   bits of the memory all tiles share
 ``array_port``  ``word``                      stationary operands delivered into the array, each
@@ -20,7 +20,7 @@ component       action                        counted
 ``vector``      ``op_fp32``, ...              scalar operations of the vector unit
 ``control``     ``issue``                     instructions fetched and decoded, whatever their width
 ``clock``       ``cycle``                     cycles the array works, where its clock network and
-                                              control have a price: `clock_pJ_per_cycle`
+                                              control have an energy: see `OwnClock`
 ==============  ============================  =======================================================
 """
 
@@ -28,7 +28,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
@@ -103,8 +105,9 @@ class ArrayCost:
 _AMOUNTS = ("cycles", "compute_cycles", "load_cycles", "macs", "useful_macs", "uncounted_cycles")
 
 
+@runtime_checkable
 class ArrayModel(Protocol):
-    """What every array module provides.
+    """What every array module provides: a frozen dataclass, whose fields are the keys of ``[array]``.
 
     1. `cost` is a pure function of the layer and the batch: no state, no randomness of its own.
     2. `cycles` covers the whole batch on all tiles of the chip, fills and drains included.
@@ -112,10 +115,126 @@ class ArrayModel(Protocol):
     4. ``cycles + uncounted_cycles >= max(compute_cycles, load_cycles)`` and ``utilisation <= 1``.
     5. A layer the array cannot run raises `InputError` naming the layer and what it can run.
 
-    An array whose own mapping decides how often weights and inputs come on chip also has
-    ``dram_fetches(layer, batch)``, and one with memories inside its PEs has ``memories``.
+    What only some arrays have is a capability: a protocol below. `capable` tests for one.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def kind(self) -> str:
+        """Kind of array, as chip files name it: a class variable."""
+        ...
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Multiply-accumulates per cycle of all tiles together."""
+        ...
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer`."""
         ...
+
+
+@runtime_checkable
+class Tiled(ArrayModel, Protocol):
+    """Identical tiles, of which a power manager can switch some off: `tiles` is a field."""
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of the array."""
+        ...
+
+
+@runtime_checkable
+class OwnMapping(ArrayModel, Protocol):
+    """A mapping that decides itself how often weights and inputs come on chip."""
+
+    def dram_fetches(self, layer: Layer, batch: int) -> tuple[int, int]:
+        """How often each weight and each input is fetched from DRAM."""
+        ...
+
+
+@runtime_checkable
+class OwnMemories(ArrayModel, Protocol):
+    """Memories inside each PE, whose accesses ``cost`` counts as components ``spad_...``."""
+
+    @property
+    def memories(self) -> dict[str, Memory]:
+        """One bank of each memory, by component."""
+        ...
+
+
+@runtime_checkable
+class WeightPort(ArrayModel, Protocol):
+    """A port through which the weights of the next fold load while one fold computes."""
+
+    @property
+    def weights_per_fold(self) -> int:
+        """Weights that one fold holds."""
+        ...
+
+    def fold_cycles(self, layer: Layer, batch: int) -> int:
+        """Cycles from one fold to the next, loading and computing overlapped."""
+        ...
+
+
+@runtime_checkable
+class PeGrid(ArrayModel, Protocol):
+    """A grid of PEs that pass words to their neighbours: the action ``noc`` ``hop_bit``."""
+
+    @property
+    def rows(self) -> int:
+        """PEs along one side of the die."""
+        ...
+
+    @property
+    def cols(self) -> int:
+        """PEs along the other side."""
+        ...
+
+
+@runtime_checkable
+class OwnClock(ArrayModel, Protocol):
+    """A clock network with an energy of its own: the action ``clock`` ``cycle``."""
+
+    @property
+    def clock_pJ_per_cycle(self) -> float:
+        """Energy of the clock network and control in one cycle: a field, so that it has a source."""
+        ...
+
+
+NOUNS: dict[type[ArrayModel], str] = {
+    Tiled: "tiles",
+    OwnMapping: "mapping of its own",
+    OwnMemories: "memories in its PEs",
+    WeightPort: "weight port",
+    PeGrid: "grid of PEs",
+    OwnClock: "clock energy",
+}
+"""Capability -> what an array without it has not."""
+
+Capability = TypeVar("Capability", bound=ArrayModel)
+
+
+def capable(array: ArrayModel, capability: type[Capability], owner: str) -> Capability:
+    """Return `array`, known to have a capability.
+
+    Parameters
+    ----------
+    array : ArrayModel
+    capability : type
+        One of `NOUNS`.
+    owner : str
+        Whose array it is, for the error: ``chip edge``.
+
+    Raises
+    ------
+    InputError
+        If the array has not what the capability says.
+    """
+    if not isinstance(array, capability):
+        members = ", ".join(sorted(name for name in vars(capability) if name[0] != "_"))
+        raise InputError(
+            f"{owner}: its {array.kind} array has no {NOUNS[capability]}, expected one with {members}"
+        )
+    return array

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numba
 import numpy as np
@@ -99,6 +99,8 @@ class EieArray:
         Of the random zeros that stand in for unknown ones.
     """
 
+    kind: ClassVar[str] = "eie"
+
     pes: int
     queue_depth: int
     gap_bits: int
@@ -128,6 +130,11 @@ class EieArray:
         return self.gap_bits + self.value_bits
 
     @property
+    def peak_macs_per_cycle(self) -> int:
+        """One multiply-accumulate per PE."""
+        return self.pes
+
+    @property
     def layout(self) -> Layout:
         """How matrices lie in the PEs."""
         return Layout(self.pes, self.activation_registers, 1 << self.gap_bits, self.seed)
@@ -153,7 +160,7 @@ class EieArray:
             load_cycles=0,
             macs=run.entries * vectors,
             useful_macs=round(run.nonzeros * seen) * vectors,
-            peak_macs_per_cycle=self.pes,
+            peak_macs_per_cycle=self.peak_macs_per_cycle,
             counts={action: count * vectors for action, count in self._counts(layer, run).items() if count},
         )
 

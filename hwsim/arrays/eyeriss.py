@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwsim.arrays.base import Action, ArrayCost, Memory
 from hwsim.arrays.counting import ACCUMULATOR, ceil_div, require_kind, useful_macs
@@ -69,6 +69,8 @@ class EyerissArray:
         Clock network and control of the whole chip, while the array works.
     """
 
+    kind: ClassVar[str] = "eyeriss"
+
     rows: int
     cols: int
     buffer_B: int
@@ -91,6 +93,11 @@ class EyerissArray:
             raise InputError(
                 f"eyeriss array: clock_pJ_per_cycle is {self.clock_pJ_per_cycle}, expected at least 0"
             )
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """One multiply-accumulate per PE."""
+        return self.rows * self.cols
 
     @property
     def memories(self) -> dict[str, Memory]:
@@ -126,7 +133,7 @@ class EyerissArray:
             load_cycles=mapping.filter_cycles * layer.groups,
             macs=macs,
             useful_macs=useful_macs(layer, macs),
-            peak_macs_per_cycle=self.rows * self.cols,
+            peak_macs_per_cycle=self.peak_macs_per_cycle,
             counts={
                 action: count * layer.groups
                 for action, count in self._counts(layer, batch, mapping).items()

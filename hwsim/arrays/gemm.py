@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import lcm
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numba
 
@@ -85,6 +85,8 @@ class GemmArray:
         Width of the multipliers: layers of wider operands are refused.
     """
 
+    kind: ClassVar[str] = "gemm"
+
     tiles: int
     rows: int
     cols: int
@@ -107,6 +109,17 @@ class GemmArray:
     def peak_macs_per_cycle(self) -> int:
         """MACs of all tiles."""
         return self.tiles * self.rows * self.cols
+
+    @property
+    def weights_per_fold(self) -> int:
+        """Weights of one fold: a tile full."""
+        return self.rows * self.cols
+
+    def fold_cycles(self, layer: Layer, batch: int) -> int:
+        """Cycles from one fold to the next: the port loads it, or activation rows stream through it."""
+        gemm = gemm_of(layer, batch)
+        rows = ceil_div(gemm.m, self.grid(gemm).row_split)
+        return max(self.load_cycles_per_fold, min(rows, self.accumulator_rows))
 
     def grid(self, gemm: Gemm) -> Grid:
         """Choose how `gemm` spreads over the tiles."""

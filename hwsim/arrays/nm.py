@@ -11,7 +11,7 @@ Reference: A. Mishra et al., "Accelerating Sparse Deep Neural Networks", arXiv 2
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class StructuredArray:
         Whether a MAC with a zero operand saves its energy.
     """
 
+    kind: ClassVar[str] = "structured"
+
     tiles: int
     rows: int
     cols: int
@@ -65,6 +67,11 @@ class StructuredArray:
             self.accumulator_rows,
             self.gate_zeros,
         )
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """MACs of all tiles, those that multiply zeros included."""
+        return self._dense.peak_macs_per_cycle
 
     def skips(self, layer: Layer) -> bool:
         """Whether the structured zeros of `layer` save cycles on this array."""

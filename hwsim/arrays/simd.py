@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
@@ -82,6 +82,8 @@ class SimdArray:
         Words per cycle that all cores together exchange with the shared memory.
     """
 
+    kind: ClassVar[str] = "simd"
+
     cores: int
     lanes: int
     accumulator_rows: int
@@ -91,6 +93,11 @@ class SimdArray:
         for key in ("cores", "lanes", "accumulator_rows", "port_words"):
             if getattr(self, key) < 1:
                 raise InputError(f"simd array: {key} is {getattr(self, key)}, expected at least 1")
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """One multiply-add per lane."""
+        return self.cores * self.lanes
 
     def blocking(self, gemm: Gemm) -> Blocking:
         """Choose how `gemm` spreads over the cores."""
@@ -107,7 +114,7 @@ class SimdArray:
             load_cycles=found.rounds * found.steps,
             macs=gemm.macs,
             useful_macs=useful_macs(layer, gemm.macs),
-            peak_macs_per_cycle=self.cores * self.lanes,
+            peak_macs_per_cycle=self.peak_macs_per_cycle,
             counts={action: n for action, n in self._counts(layer, gemm, found).items() if n},
         )
 

@@ -21,7 +21,7 @@ prices partial sums as outputs, where here they have the accumulator's width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
@@ -77,6 +77,8 @@ class SystolicArray:
         Whether a MAC with a zero operand saves its energy; its cycles stay.
     """
 
+    kind: ClassVar[str] = "systolic"
+
     rows: int
     cols: int
     dataflow: Dataflow
@@ -88,6 +90,11 @@ class SystolicArray:
                 raise InputError(f"systolic array: {key} is {getattr(self, key)}, expected at least 1")
         if self.dataflow not in ("os", "ws", "is"):
             raise InputError(f"systolic array: dataflow is {self.dataflow!r}, expected os, ws or is")
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """All MACs of the array."""
+        return self.rows * self.cols
 
     def folds(self, gemm: Gemm) -> Folds:
         """Fold one group of `gemm` onto the array."""
@@ -124,7 +131,7 @@ class SystolicArray:
             load_cycles=count * load,
             macs=gemm.macs,
             useful_macs=useful_macs(layer, gemm.macs),
-            peak_macs_per_cycle=self.rows * self.cols,
+            peak_macs_per_cycle=self.peak_macs_per_cycle,
             counts=self._counts(layer, gemm),
             uncounted_cycles=1,
         )

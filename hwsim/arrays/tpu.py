@@ -14,7 +14,7 @@ the results of the layer before (the paper's Table 3 calls the last non-matrix t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwsim.arrays.counting import (
     MATRIX_KINDS,
@@ -74,6 +74,8 @@ class TpuArray:
         Width of the multipliers: layers of wider operands are refused.
     """
 
+    kind: ClassVar[str] = "tpu"
+
     rows: int
     cols: int
     load_words_per_cycle: int
@@ -87,6 +89,11 @@ class TpuArray:
         for key, value in vars(self).items():
             if not value >= 1:
                 raise InputError(f"tpu array: {key} is {value}, expected at least 1")
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """All MACs of the array."""
+        return self.rows * self.cols
 
     @property
     def _array(self) -> GemmArray:

@@ -45,7 +45,7 @@ SCALING_KINDS = ("arithmetic", "memory", "instruction")
 COLUMNS = ("action", "value_pJ", "kind", "bits", "node_nm", "voltage_V", "source", "confidence", "note")
 NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
 SCALED_NAME = re.compile(
-    rf"(?P<base>\S+) to (?P<node>{NUMBER})nm(?: at (?P<volt>{NUMBER})V)? by (?P<rule>\S+)", re.ASCII
+    rf"(?P<base>\S+|.+\.csv) to (?P<node>{NUMBER})nm(?: at (?P<volt>{NUMBER})V)? by (?P<rule>\S+)", re.ASCII
 )
 
 
@@ -182,6 +182,20 @@ class EnergyTable:
         volts = nominal_voltage(node_nm) if voltage_V is None else voltage_V
         name = f"{self.name} to {node_nm:g}nm at {volts:g}V by {rule}"
         return replace(self, name=name, figures={f.action: _carried(f, node_nm, volts, rule) for f in self})
+
+
+def located(name: str, folder: Path) -> str:
+    """Name of a table as a file in `folder` means it: a path that is not absolute begins there.
+
+    Parameters
+    ----------
+    name : str
+        As `EnergyTable.load` takes it; names of shipped tables, scaled or not, stay as they are.
+    folder : Path
+    """
+    scaled = SCALED_NAME.fullmatch(name)
+    base = scaled["base"] if scaled else name
+    return f"{folder / base}{name[len(base) :]}" if base.endswith(".csv") else name
 
 
 def _shipped() -> Any:

@@ -12,16 +12,19 @@ from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from hwsim.arrays import ARRAYS
+from hwsim import display
+from hwsim.arrays import array_class, array_kinds
+from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
-from hwsim.errors import InputError
+from hwsim.energy.table import located
+from hwsim.errors import InputError, require_type
+from hwsim.units import memory_size
 
-if TYPE_CHECKING:
-    from hwsim.arrays.base import ArrayModel
+Capability = TypeVar("Capability", bound=ArrayModel)
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -53,7 +56,10 @@ class Process(Section):
     clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
     die_mm2: Positive
     energy_table: str
-    """Name of the table that prices arithmetic, registers and SRAM banks."""
+    """Table of the energy of arithmetic, registers and SRAM banks: a name, or a .csv file.
+
+    A relative path in a chip file begins at the folder of that file.
+    """
 
 
 class Sram(Section):
@@ -137,12 +143,14 @@ class VectorUnit(Section):
 class Chip(Section):
     """One accelerator: everything the simulator knows of the machine."""
 
+    model_config = STRICT | ConfigDict(arbitrary_types_allowed=True)
+
     name: str
     description: str
     fusion: Literal["none", "elementwise", "depth-first"] = "depth-first"
     """What runs together: see `hwsim.mapping.fusion`."""
     process: Process
-    array: Any
+    array: ArrayModel
     vector: VectorUnit
     sram: Sram
     scratchpad: Scratchpad
@@ -151,6 +159,26 @@ class Chip(Section):
     buffers: Buffers
     power: Power
     sources: dict[str, str]
+
+    def __repr__(self) -> str:
+        return display.text(f"Chip: {self.name}", self._facts)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return display.card(self.name, self._facts)
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        process, dram, power = self.process, self.dram, self.power
+        return {
+            "about": self.description,
+            "array": type(self.array).__name__,
+            "core": f"{process.clock_GHz:g} GHz, {process.node_nm} nm, {process.die_mm2:g} mm2",
+            "memory": f"{memory_size(self.sram.capacity_B)} on chip",
+            "DRAM": f"{dram.type}, {dram.bandwidth_GB_per_s:g} GB/s",
+            "power cap": f"{power.cap_W:g} W ({power.scope})",
+        }
 
     @property
     def static_W(self) -> float:
@@ -161,6 +189,16 @@ class Chip(Section):
     def tick_s(self) -> float:
         """Seconds of one tick: a cycle of the nominal clock."""
         return 1e-9 / self.process.clock_GHz
+
+    def array_with(self, capability: type[Capability]) -> Capability:
+        """Return the array, known to have a capability of `hwsim.arrays.base`.
+
+        Raises
+        ------
+        InputError
+            If it has not.
+        """
+        return capable(self.array, capability, f"chip {self.name}")
 
     @property
     def keys(self) -> set[str]:
@@ -177,7 +215,7 @@ class Chip(Section):
             If there is no such key, or the chip cannot be so.
         """
         tables = self.model_dump(exclude={"array"})
-        tables["array"] = {"kind": _kind_of(self.array)} | {
+        tables["array"] = {"kind": self.array.kind} | {
             f.name: getattr(self.array, f.name)
             for f in fields(self.array)
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
@@ -198,8 +236,18 @@ def chip_names() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml"))
 
 
+def chips() -> dict[str, str]:
+    """Names of the shipped chips, each with one line about it."""
+    return {name: load_chip(name).description for name in chip_names()}
+
+
 def load_chip(name_or_path: str | Path) -> Chip:
     """Load a shipped chip by name, or any chip file by path.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
 
     Raises
     ------
@@ -207,6 +255,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
         If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
         type, out of range or without a source.
     """
+    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
     path = Path(name_or_path)
     if str(name_or_path) in chip_names():
         text = (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
@@ -223,18 +272,18 @@ def load_chip(name_or_path: str | Path) -> Chip:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
-    return _chip_of(tables, str(name_or_path))
+    chip = _chip_of(tables, str(name_or_path))
+    table = located(chip.process.energy_table, path.parent)
+    return chip.model_copy(update={"process": chip.process.model_copy(update={"energy_table": table})})
 
 
 def _shipped() -> Any:
-    return resources.files("hwsim") / "chips"
+    return resources.files("hwsim") / "data" / "chips"
 
 
 def _chip_of(tables: dict[str, Any], where: str) -> Chip:
-    chip = _validated(Chip, tables, where)
-    if not isinstance(tables["array"], dict):
-        raise InputError(f"{where}: key array: found {tables['array']!r}, expected a table")
-    array = _array_of(tables["array"], where)
+    built = {"array": _array_of(tables["array"], where)} if isinstance(tables.get("array"), dict) else {}
+    chip: Chip = _validated(Chip, tables | built, where)
     if chip.dram.type not in dram_names():
         raise InputError(
             f"{where}: key dram.type: found {chip.dram.type!r}, expected one of {', '.join(dram_names())}"
@@ -244,7 +293,6 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
             f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the price of a bit of "
             f"{chip.dram.type} has standby in it, expected 0"
         )
-    chip = chip.model_copy(update={"array": array})  # the one field validated by its own dataclass
     unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())
     if unsourced:
         raise InputError(
@@ -256,12 +304,14 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
 
 def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in ARRAYS:
-        raise InputError(f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(ARRAYS)}")
+    model: Any = array_class(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise InputError(
+            f"{where}: key array.kind: found {kind!r}, expected one of {', '.join(array_kinds())}"
+        )
     values = _validated(
-        _array_schema(kind), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
+        _array_schema(model), {k: v for k, v in table.items() if k != "kind"}, where, ("array",)
     )
-    model: type[Any] = ARRAYS[kind]
     try:
         built: ArrayModel = model(**values.model_dump())
     except InputError as error:
@@ -270,9 +320,8 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
 
 
 @cache
-def _array_schema(kind: str) -> type[BaseModel]:
+def _array_schema(model: type[Any]) -> type[BaseModel]:
     """What pydantic checks of an array: the fields of its dataclass, strictly."""
-    model: type[Any] = ARRAYS[kind]
     hints = {name: ArrayCount if hint is int else hint for name, hint in get_type_hints(model).items()}
     columns: dict[str, Any] = {
         f.name: (hints[f.name], Field(default_factory=f.default_factory))
@@ -281,10 +330,6 @@ def _array_schema(kind: str) -> type[BaseModel]:
         for f in fields(model)
     }
     return create_model("Array", __config__=STRICT, **columns)
-
-
-def _kind_of(array: ArrayModel) -> str:
-    return next(kind for kind, model in ARRAYS.items() if type(array) is model)
 
 
 def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tuple[str, ...] = ()) -> Any:
@@ -298,7 +343,7 @@ def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tu
             reason = f"unknown key, expected one of {', '.join(_known_keys(schema, found['loc'][:-1]))}"
         elif found["type"] == "missing":
             reason = "nothing found, expected a value"
-        elif found["type"] == "model_type":
+        elif found["type"] in ("model_type", "is_instance_of"):
             reason = f"found {found['input']!r}, expected a table"
         else:
             reason = (

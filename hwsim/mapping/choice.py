@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwsim.arrays.base import OwnMapping
 from hwsim.arrays.counting import gemm_of
 from hwsim.errors import InputError
 from hwsim.mapping.fusion import kernels_of
@@ -72,13 +73,9 @@ def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList, cuts: 
     return best[1].residency(best[2])
 
 
-def _maps_itself(chip: Chip) -> bool:
-    return hasattr(chip.array, "dram_fetches")
-
-
 def _pass_sizes(chip: Chip, batch: int) -> list[int]:
     """Largest passes to try: an array with a mapping of its own fetches by the items of a pass."""
-    if not _maps_itself(chip):
+    if not isinstance(chip.array, OwnMapping):
         return [batch]
     return [*(1 << power for power in range((batch - 1).bit_length())), batch]
 
@@ -120,11 +117,11 @@ class _Choice:
     @cached_property
     def own(self) -> dict[int, Fetches]:
         """How often an array with a mapping of its own fetches, by kernel; empty for other arrays."""
-        if not _maps_itself(self.chip):
+        array = self.chip.array
+        if not isinstance(array, OwnMapping):
             return {}
-        fetches = self.chip.array.dram_fetches
         return {
-            k: Fetches(*fetches(*root.joined(self.limit)))
+            k: Fetches(*array.dram_fetches(*root.joined(self.limit)))
             for k, root in enumerate(self.roots)
             if root.kind != "vector"
         }

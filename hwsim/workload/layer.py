@@ -7,13 +7,16 @@ cannot tell which, except by `provenance`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hwsim import display
 from hwsim.errors import InputError
+from hwsim.units import memory_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -257,6 +260,22 @@ class Workload:
         user, found = self.layers[index], self.layers[owner]
         same = user.weights and found.weights and user.weights.total_bits == found.weights.total_bits
         return found.like is None and bool(same)
+
+    def __repr__(self) -> str:
+        return display.text(f"Workload: {self.name} ({self.stage})", self._facts)
+
+    def _repr_html_(self) -> str:
+        return display.card(f"{self.name} ({self.stage})", self._facts)
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        kinds = Counter(layer.kind for layer in self.layers)
+        return {
+            "layers": f"{len(self.layers)}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}",
+            "work": f"{self.macs:,} MACs per inference",
+            "weights": memory_size(self.weight_bits / 8),
+            "source": self.provenance,
+        }
 
     @property
     def macs(self) -> int:

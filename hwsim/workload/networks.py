@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.csvfile import read_rows
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 from hwsim.workload.storage import FLOAT_BITS, stored_dense, stored_entries
 from hwsim.workload.table import load_csv, read_layer_rows, repeat_rows, workload_of
 
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "PRECISIONS",
     "STAGES",
-    "describe_networks",
     "load_csv",
     "load_network",
     "network_names",
     "network_stages",
+    "networks",
 ]
 
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
@@ -70,31 +71,65 @@ def network_names() -> list[str]:
     return list(_index())
 
 
-def describe_networks() -> dict[str, str]:
-    """One line about each network."""
+def networks() -> dict[str, str]:
+    """Names of the shipped networks, each with one line about it."""
     return {name: row.text("description") for name, row in _index().items()}
 
 
 def network_stages(name: str) -> tuple[str, ...]:
-    """Stages a network can be loaded at: all if statistics of it are published."""
-    return STAGES if _statistics(name) else ("dense", "int8")
-
-
-def load_network(name: str, stage: str = "dense") -> Workload:
-    """Load a shipped network at one stage.
-
-    Parameters
-    ----------
-    name : str
-        One of `network_names`.
-    stage : str
-        One of `network_stages`, or of `PRECISIONS`.
+    """Stages a shipped network can be loaded at: all if statistics of it are published.
 
     Raises
     ------
     InputError
-        If there is no such network, or no statistics are published for the stage.
+        If there is no such network.
     """
+    require_type(name, str, "network", "the name of a shipped network")
+    return STAGES if _statistics(name) else ("dense", "int8")
+
+
+def load_network(name_or_path: str | Path, stage: str | None = None) -> Workload:
+    """Load a shipped network at one stage, or a table of layers.
+
+    Stages of `lstm_2x1500` and `llama_layer_decode` that are assumed rather than published are not known
+    here; ``hwsim run`` has them.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `networks`, or a ``.csv`` table of layers as `hwsim.workload.table` describes it.
+    stage : str, optional
+        Of a shipped network: one of `network_stages`, or of `PRECISIONS`; ``dense`` by default. A table
+        has a stage of its own.
+
+    Raises
+    ------
+    InputError
+        If there is no such network or file, no statistics are published for the stage, or a table is
+        not sound.
+    """
+    expected = "the name of a shipped network or a .csv table of layers"
+    require_type(name_or_path, (str, Path), "network", expected)
+    if stage is not None:
+        require_type(stage, str, "stage", f"a name such as {' or '.join(map(repr, STAGES[:2]))}")
+    suffix = Path(name_or_path).suffix
+    if suffix == ".dcz":
+        raise InputError(
+            f"{name_or_path}: hwsim does not read compressed files, expected the workload that "
+            f"compress.workload_of({str(name_or_path)!r}) returns"
+        )
+    if suffix == ".csv":
+        if stage is not None:
+            raise InputError(f"{name_or_path}: a table has one stage, expected no stage {stage!r}")
+        return load_csv(name_or_path)
+    if str(name_or_path) not in network_names():
+        raise InputError(
+            f"no network {str(name_or_path)!r}, expected one of {', '.join(network_names())} or a .csv table"
+        )
+    return _shipped(str(name_or_path), "dense" if stage is None else stage)
+
+
+def _shipped(name: str, stage: str) -> Workload:
     row = _row(name)
     known = dict.fromkeys((*network_stages(name), *PRECISIONS))
     if stage not in known:

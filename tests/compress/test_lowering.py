@@ -7,7 +7,7 @@ import pytest
 
 from compress.format.container import Artifact
 from compress.format.tensors import SharedTensor
-from compress.lowering import FUNCTIONS, TABLE_KINDS, container_bits, workload_of
+from compress.lowering import TABLE_KINDS, container_bits, workload_of
 from compress.methods.quantize import quantize_network
 from compress.nn import zoo
 from compress.nn.counting import macs
@@ -132,7 +132,7 @@ def test_local_response_normalisation_counts_as_in_a_table(tmp_path) -> None:
     assert own.vector_ops == listed.vector_ops == 48 * (5 + 6)
 
 
-@pytest.mark.parametrize("op", FUNCTIONS)
+@pytest.mark.parametrize("op", ["erf", "exp", "log", "pow", "reciprocal", "sqrt"])
 def test_functions_of_one_variable_count_four(op: str) -> None:
     inputs = ("input", "two") if op == "pow" else ("input",)
     params = {"two": np.full(1, 2, np.float32)} if op == "pow" else {}

@@ -8,6 +8,8 @@ import pytest
 from checkout import ROOT
 from pygments.lexers import get_lexer_by_name
 
+import compress
+import hwsim
 from experiments.labs.notebooks import lab_names
 from experiments.studies.registry import STUDIES, load_study
 
@@ -51,6 +53,16 @@ def test_the_validation_page_counts_what_the_reference_run_judged(written):
         assert any(line.split(",")[0].strip() == source and counts[0] in line for line in page.splitlines())
 
 
+@pytest.mark.parametrize("package", [hwsim, compress])
+def test_the_api_page_lists_the_public_names_before_the_internals(package):
+    public, internals = (DOCS / "api.rst").read_text(encoding="utf-8").split("\nInternals\n")
+    listed = re.findall(
+        rf"^ +~{package.__name__}\.(\w+)$|^``{package.__name__}\.(\w+)``", public, re.MULTILINE
+    )
+    assert sorted(first or second for first, second in listed) == sorted(package.__all__)
+    assert re.search(rf"^ +{package.__name__}$", internals, re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_page_is_in_the_contents_and_leads_somewhere(page):
     index = (DOCS / "index.md").read_text(encoding="utf-8")
@@ -64,3 +76,31 @@ def test_blocks_are_in_languages_that_are_highlighted(page):
     text = page.read_text(encoding="utf-8")
     for language in re.findall(r"^```(?:\{code-block\} )?(\w+)$", text, re.MULTILINE):
         assert get_lexer_by_name(language)
+
+
+FILE = re.compile(r"(?:hwsim|compress|experiments|tests)/[\w/.-]*\w")
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "life-of-a-run.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem
+)
+def test_every_file_that_a_page_names_exists(page):
+    named = set(FILE.findall(page.read_text(encoding="utf-8")))
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_every_function_and_field_that_the_life_of_a_run_names_is_in_a_file_it_names():
+    text = (DOCS / "life-of-a-run.md").read_text(encoding="utf-8")
+    sources = "".join(
+        (ROOT / name).read_text(encoding="utf-8") for name in set(FILE.findall(text)) if name[-3:] == ".py"
+    )
+    words = {word.rpartition(".")[2] for word in re.findall(r"`([A-Za-z_.]+)`", text) if "/" not in word}
+    words -= {"board", "die", "dcz"}
+    assert {"under_cap", "energy_pJ", "cap_W"} <= words
+    assert [word for word in sorted(words) if not re.search(rf"\b{word}\b", sources)] == []
+
+
+def test_contributing_leads_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        assert (ROOT / target).exists()

@@ -9,7 +9,7 @@ import typer
 from checkout import ROOT
 
 from experiments.cli import main as cli
-from experiments.units import engineering
+from hwsim.units import engineering
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 APPS = {"hwsim": cli.HWSIM, "dcz": cli.DCZ}

@@ -352,7 +352,7 @@ def _store_seeds() -> list[bytes]:
 TARGETS = {
     "dcz": Target(_execute, _artifacts),
     "dcz-sections": Target(_execute_bodies, _bodies),
-    "chip": Target(_through_file(chip.load_chip, ".toml"), lambda: _texts("hwsim", "chips", ".toml")),
+    "chip": Target(_through_file(chip.load_chip, ".toml"), lambda: _texts("hwsim", "data/chips", ".toml")),
     "layers": Target(
         _through_file(_layers, ".csv"),
         lambda: _texts("hwsim", "data/networks", "net.csv"),

@@ -71,7 +71,8 @@ class Op:
     """One operator: ``infer(shapes, param_shapes, attrs)``, ``forward(inputs, params, attrs, ctx)``
     and, where it can be trained, ``backward(grad, inputs, params, attrs, ctx)``.
 
-    `inputs` and `params` are the fewest and the most of each that a node may have.
+    `inputs` and `params` are the fewest and the most of each that a node may have. `work` is the number of
+    scalar operations of a vector unit for an output element; None is one for each input after the first.
     """
 
     infer: Infer
@@ -79,6 +80,7 @@ class Op:
     backward: Backward | None = None
     inputs: tuple[int, int] = (1, 1)
     params: tuple[int, int] = (0, 0)
+    work: int | None = None
 
 
 MANY = 1 << 16

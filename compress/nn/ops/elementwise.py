@@ -11,9 +11,13 @@ from scipy import special
 
 from compress.nn.ops.base import MANY, Array, Arrays, Attrs, Context, Op, Shape, same_shape
 from hwsim.errors import InputError
+from hwsim.workload.layer import FUNCTION_OPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+HARD_SIGMOID_OPS = 4
+"""Scale, shift, minimum, maximum."""
 
 CASTS = ("float32", "int32", "int64", "uint8", "int8", "bool")
 """Element types that `cast` may name."""
@@ -39,7 +43,7 @@ def _infer_clip(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Att
     return same_shape(shapes, params, attrs)
 
 
-def _unary(function: Callable[[Array, Attrs], Array], *numbers: str) -> Op:
+def unary(function: Callable[[Array, Attrs], Array], *numbers: str, work: int | None = None) -> Op:
     """Operator of one array whose attributes `numbers` have to be there."""
 
     def infer(shapes: tuple[Shape, ...], params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
@@ -50,14 +54,14 @@ def _unary(function: Callable[[Array, Attrs], Array], *numbers: str) -> Op:
     def forward(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
         return function(inputs[0], attrs)
 
-    return Op(infer, forward)
+    return Op(infer, forward, work=work)
 
 
-def _joined(function: Callable[..., Any], fewest: int, most: int) -> Op:
+def _joined(function: Callable[..., Any], fewest: int, most: int, work: int | None = None) -> Op:
     def forward(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Array:
         return function(*inputs)
 
-    return Op(broadcast, forward, inputs=(fewest, most))
+    return Op(broadcast, forward, inputs=(fewest, most), work=work)
 
 
 def _all_of(function: np.ufunc) -> Op:
@@ -109,29 +113,34 @@ def _power(base: Array, exponent: Array) -> Array:
 
 
 OPS = {
-    "linear": _unary(_linear, "alpha", "beta"),
-    "gelu": _unary(lambda x, _: gelu(x)),
-    "leaky_relu": _unary(_leaky_relu, "alpha"),
-    "clip": Op(_infer_clip, _unary(_clip).forward),
-    "sigmoid": _unary(lambda x, _: sigmoid(x)),
-    "hard_sigmoid": _unary(lambda x, attrs: hard_sigmoid(x, attrs["alpha"], attrs["beta"]), "alpha", "beta"),
-    "hard_swish": _unary(lambda x, _: x * hard_sigmoid(x, 1 / 6, 0.5)),
-    "tanh": _unary(lambda x, _: np.tanh(x)),
-    "erf": _unary(lambda x, _: special.erf(x)),
-    "exp": _unary(lambda x, _: np.exp(x)),
-    "log": _unary(lambda x, _: np.log(x)),
-    "sqrt": _unary(lambda x, _: np.sqrt(x)),
-    "abs": _unary(lambda x, _: np.abs(x)),
-    "neg": _unary(lambda x, _: np.negative(x)),
-    "reciprocal": _unary(lambda x, _: np.reciprocal(x)),
-    "floor": _unary(lambda x, _: np.floor(x)),
-    "round": _unary(lambda x, _: np.rint(x)),
-    "not": _unary(lambda x, _: np.logical_not(x)),
+    "linear": unary(_linear, "alpha", "beta"),
+    "gelu": unary(lambda x, _: gelu(x)),
+    "leaky_relu": unary(_leaky_relu, "alpha"),
+    "clip": Op(_infer_clip, unary(_clip).forward),
+    "sigmoid": unary(lambda x, _: sigmoid(x)),
+    "hard_sigmoid": unary(
+        lambda x, attrs: hard_sigmoid(x, attrs["alpha"], attrs["beta"]),
+        "alpha",
+        "beta",
+        work=HARD_SIGMOID_OPS,
+    ),
+    "hard_swish": unary(lambda x, _: x * hard_sigmoid(x, 1 / 6, 0.5), work=HARD_SIGMOID_OPS + 1),
+    "tanh": unary(lambda x, _: np.tanh(x)),
+    "erf": unary(lambda x, _: special.erf(x), work=FUNCTION_OPS),
+    "exp": unary(lambda x, _: np.exp(x), work=FUNCTION_OPS),
+    "log": unary(lambda x, _: np.log(x), work=FUNCTION_OPS),
+    "sqrt": unary(lambda x, _: np.sqrt(x), work=FUNCTION_OPS),
+    "abs": unary(lambda x, _: np.abs(x)),
+    "neg": unary(lambda x, _: np.negative(x)),
+    "reciprocal": unary(lambda x, _: np.reciprocal(x), work=FUNCTION_OPS),
+    "floor": unary(lambda x, _: np.floor(x)),
+    "round": unary(lambda x, _: np.rint(x)),
+    "not": unary(lambda x, _: np.logical_not(x)),
     "cast": Op(_infer_cast, lambda inputs, _params, attrs, _ctx: inputs[0].astype(attrs["to"])),
     "sub": _joined(np.subtract, 2, 2),
     "mul": _joined(np.multiply, 2, 2),
     "div": _joined(_divide, 2, 2),
-    "pow": _joined(_power, 2, 2),
+    "pow": _joined(_power, 2, 2, FUNCTION_OPS),
     "maximum": _all_of(np.maximum),
     "minimum": _all_of(np.minimum),
     "equal": _joined(np.equal, 2, 2),

@@ -114,6 +114,6 @@ OPS = {
     "reduce_l2": _reduction(_l2),
     "layer_norm": Op(_infer_layer_norm, _layer_norm, params=(0, 2)),
     "rms_norm": Op(_infer_layer_norm, _rms_norm, params=(1, 1)),
-    "affine": Op(_infer_affine, _affine, params=(2, 2)),
+    "affine": Op(_infer_affine, _affine, params=(2, 2), work=2),  # scale, shift
     "lrn": Op(_infer_lrn, _lrn),
 }

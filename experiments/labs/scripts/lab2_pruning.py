@@ -14,7 +14,9 @@
 # point?
 
 # %%
-import experiments  # before numpy, which then takes one thread
+from experiments.threads import use_one_thread
+
+use_one_thread()  # before numpy is imported: the same digits on every machine
 
 my_guess = 0.5  # a fraction, yours
 

@@ -10,7 +10,9 @@
 # ## By hand: a 4 x 4 matrix, four shared values
 
 # %%
-import experiments  # before numpy, which then takes one thread
+from experiments.threads import use_one_thread
+
+use_one_thread()  # before numpy is imported: the same digits on every machine
 
 # %%
 import matplotlib.pyplot as plt

@@ -8,7 +8,9 @@
 # ## By hand: five symbols
 
 # %%
-import experiments  # before numpy, which then takes one thread
+from experiments.threads import use_one_thread
+
+use_one_thread()  # before numpy is imported: the same digits on every machine
 
 # %%
 import matplotlib.pyplot as plt
@@ -41,6 +43,9 @@ check("4.1", mean_bits)
 print("the library's code has lengths", huffman.build(COUNTS).lengths)
 
 # %% [markdown]
+# The algorithm as you did it on paper is a page of Python, to which tests hold the fast coder:
+# `tests/compress/codecs/test_textbook_huffman.py`.
+#
 # Here the code meets the entropy, because all frequencies are powers of two. Now the labels of a real layer,
 # pruned to a tenth and shared by 15 values:
 

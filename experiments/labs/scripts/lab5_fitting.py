@@ -10,7 +10,9 @@
 # for the dense network (1.07 MB), one for the compressed one (28 kB). A slope? A step? Where?
 
 # %%
-import experiments  # before numpy, which then takes one thread
+from experiments.threads import use_one_thread
+
+use_one_thread()  # before numpy is imported: the same digits on every machine
 
 my_guess = 1024  # KiB at which the dense network stops paying for DRAM, yours
 
@@ -22,7 +24,7 @@ import matplotlib.pyplot as plt
 
 from experiments.figures import style
 from experiments.labs.kit import check
-from experiments.units import memory_size
+from hwsim.units import memory_size
 from hwsim.machine.chip import load_chip
 from hwsim.workload.networks import load_network
 from hwsim.run import simulate

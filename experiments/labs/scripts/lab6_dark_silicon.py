@@ -5,7 +5,9 @@
 # once?
 
 # %%
-import experiments  # before numpy, which then takes one thread
+from experiments.threads import use_one_thread
+
+use_one_thread()  # before numpy is imported: the same digits on every machine
 
 # %%
 import matplotlib.pyplot as plt

@@ -13,10 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 from compress.codecs import context
 from compress.codecs.alphabet import alphabet_of
+from compress.codecs.base import Labels
 from compress.codecs.bits import padded
 from compress.codecs.context import Neighbours
-from compress.format.fields import Reader, Writer
-from compress.format.mixed import neighbours_of, read_mixed, write_mixed
+from compress.codecs.fields import ByteReader
+from compress.codecs.mixed import CONTEXT, neighbours_of
 from hwsim.errors import InputError
 
 CODEBOOK = np.concatenate([np.arange(-7, 0), np.arange(1, 9)]).astype(np.float32)
@@ -162,8 +163,6 @@ def test_neighbours_by_shape() -> None:
 def test_a_wrong_number_of_nonzeros_is_refused() -> None:
     labels = np.zeros((4, 30), np.uint8)
     labels[1, 7] = labels[2, 9] = 1
-    writer = Writer()
-    write_mixed(writer, labels.ravel(), labels.shape, CODEBOOK)
-    writer.data[0] = 121
+    code = CONTEXT.encode(Labels(labels.ravel(), labels.shape, CODEBOOK))
     with pytest.raises(InputError, match="121 non-zeros declared in 120 weights"):
-        read_mixed(Reader(bytes(writer.data)), labels.shape, CODEBOOK)
+        CONTEXT.decode(ByteReader(bytes([121]) + code[1:]), labels.shape, CODEBOOK)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, rows_of
+from compress.codecs.base import rows_of
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
 from hwsim.errors import InputError
 
 
@@ -56,7 +57,7 @@ def test_rows_are_outputs() -> None:
         lambda: SharedTensor(np.array([0.5]), np.ones(1, np.float32)),
         lambda: SharedTensor(np.array([-1]), np.ones(1, np.float32)),
         lambda: SharedTensor(np.array([1]), np.ones((1, 1), np.float32)),
-        lambda: SharedTensor(np.array([1]), np.ones(1, np.float32), coding="zip"),  # type: ignore[arg-type]
+        lambda: SharedTensor(np.array([1]), np.ones(1, np.float32), coding="zip"),
         lambda: QuantizedTensor(np.array([8], np.int8), np.float32(1), bits=4),
         lambda: QuantizedTensor(np.array([1, 2], np.int8), np.ones(3, np.float32)),
         lambda: QuantizedTensor(np.array([1], np.int8), np.float32(1), bits=9),

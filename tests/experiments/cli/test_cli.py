@@ -9,8 +9,8 @@ import pytest
 import typer
 
 from experiments.cli import main as cli
-from experiments.units import memory_size
 from hwsim.errors import InputError
+from hwsim.units import memory_size
 from hwsim.workload.networks import load_network
 
 
@@ -71,9 +71,11 @@ def test_help_imports_nothing_slow():
     assert slow & set(done.stdout.split()) == set()
 
 
-def test_one_blas_thread_whatever_the_environment_says():
+def test_a_command_has_one_blas_thread_whatever_the_environment_says():
     script = (
-        "import os, experiments; print(*(os.environ[f'{lib}_NUM_THREADS'] for lib in ('OMP', 'OPENBLAS')))"
+        "import os, sys, experiments.cli.main as cli; print(*{'numpy'} & sys.modules.keys(), end='')\n"
+        "cli.run = lambda app: print(*(os.environ[f'{lib}_NUM_THREADS'] for lib in ('OMP', 'OPENBLAS')))\n"
+        "cli.hwsim()"
     )
     environment = {"OMP_NUM_THREADS": "8", "PATH": ""}
     done = subprocess.run(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from matplotlib.patches import Polygon, Rectangle
 
 from experiments.figures import energy, style
-from experiments.units import PREFIXES, engineering
 from hwsim.errors import InputError
+from hwsim.units import PREFIXES, engineering
 
 COLUMNS = ["network", "stage", "component", "energy_J"]
 

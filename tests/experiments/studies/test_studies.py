@@ -9,7 +9,10 @@ import pytest
 from checkout import ROOT
 
 from experiments.cli import main as cli
+from experiments.runs.record import Run
+from experiments.studies import compression
 from experiments.studies import registry as studies
+from experiments.studies.runs import check_studies, run_studies
 from hwsim.errors import InputError
 
 DOC = """Squares of small numbers.
@@ -204,3 +207,43 @@ def test_no_such_study(squares):
 def test_the_reference_is_reproduced(name):
     root = ROOT
     assert studies.check_study(name, root) == []
+
+
+def test_studies_go_where_the_coordinator_is_though_workers_started_elsewhere(tmp_path, monkeypatch):
+    """Workers outlive the call that started them, and keep its current folder and command line."""
+    names = ["energy_ladder", "waterfall"]
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        monkeypatch.setattr(sys, "argv", ["hwsim", folder])
+        ended = sorted(run_studies(names, 2), key=lambda one: one.name)
+        here = tmp_path / folder / "results" / "runs"
+        assert [study.outcome for study in ended] == [here / name for name in names]
+        for name in names:
+            assert json.loads((here / name / "manifest.json").read_text())["command"] == f"hwsim {folder}"
+
+
+def test_checks_read_the_reference_of_the_coordinator_though_workers_started_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert {study.name: study.outcome for study in check_studies(["energy_ladder", "waterfall"], 2)} == {
+        "energy_ladder": [],
+        "waterfall": [],
+    }
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected the reference of experiment"):
+        list(check_studies(["energy_ladder", "waterfall"], 2))
+
+
+def test_a_study_reads_its_reference_under_the_root_it_is_given(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    read = []
+
+    def files_in(folders):
+        read.extend(folders)
+        return []
+
+    monkeypatch.setattr(compression.frontier, "files_in", files_in)
+    monkeypatch.setattr(compression, "write_tables", lambda run, paths, dataset: None)
+    compression.produce(Run(tmp_path / "run", tmp_path / "run", ROOT))
+    assert read == [ROOT / "results" / "reference" / "compression"]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,9 @@ from checkout import ROOT
 from compress.format.container import Artifact
 from compress.nn.lenets import build
 from experiments.cli import main as cli
+from experiments.runs import parallel
 from experiments.runs.assumed_stages import USUAL, Assumed, assumed_stage
+from experiments.runs.parallel import in_order
 from experiments.runs.point import Point
 from experiments.runs.record import sha256
 from experiments.sweep import run as sweep_run
@@ -30,6 +34,11 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
+
+
+def results_of_processes(function, calls, workers):
+    return list(parallel.results("processes", function, calls, workers, ""))
+
 
 GRID = """
 name = "small"
@@ -217,17 +226,62 @@ def test_one_or_two_workers_give_the_same_bytes(plan, tmp_path):
     assert tables(tmp_path / "one") == tables(tmp_path / "two")
 
 
+def test_files_of_one_name_in_two_folders_are_two_inputs(plan, tmp_path, monkeypatch):
+    """Workers outlive the sweep that started them: they keep its current folder, and what they read there."""
+    text = GRID.replace('"lenet300", "lenet5"', '"small.dcz"').replace('stage = ["dense", "huffman"]', "")
+    text = text.replace('"edge"', '"edge.toml"')
+    shipped = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+    networks, chips, energies = ["lenet300", "lenet300", "lenet5"], [1, 2, 2], []
+    for number, (network, factor) in enumerate(zip(networks, chips, strict=True)):
+        folder = tmp_path / str(max(number, 1))  # the last two in the same folder
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        priced = shipped.replace("energy_pJ_per_bit = 20.0", f"energy_pJ_per_bit = {20.0 * factor}")
+        assert (priced == shipped) == (factor == 1)
+        (folder / "edge.toml").write_text(priced, encoding="utf-8")
+        Artifact.of(build(network, np.random.default_rng(0)), "dense").save(folder / "small.dcz")
+        swept = run_sweep(plan(text), output=tmp_path / f"out{number}", workers=2)
+        assert swept.failed.empty
+        assert set(swept.table["network"]) == {"small.dcz"}
+        run_sweep(plan(text), output=tmp_path / f"serial{number}", backend="serial")
+        assert tables(tmp_path / f"serial{number}") == tables(tmp_path / f"out{number}")
+        energies.append(swept.table["energy_J"].tolist())
+    assert all(a != b for first, second in pairwise(energies) for a, b in zip(first, second, strict=True))
+
+
+def _threads(_):
+    return [os.environ[f"{library}_NUM_THREADS"] for library in ("OMP", "OPENBLAS", "MKL")]
+
+
+@pytest.mark.parametrize("call", [results_of_processes, in_order])
+def test_a_worker_has_one_blas_thread_whatever_the_environment_says(monkeypatch, call):
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "7")
+    assert call(_threads, [(0,), (1,)], 2) == [["1", "1", "1"]] * 2
+
+
+def test_no_parquet_is_said_in_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweep_run, "find_spec", lambda name: None)
+    file = tmp_path / "small.toml"
+    file.write_text(GRID)
+    arguments = ["sweep", str(file), "--backend", "serial", "-o", str(tmp_path / "out")]
+    assert cli.run(cli.HWSIM, arguments) == 0
+    assert "no table.parquet was written: it needs `pip install 'hwsim[parquet]'`" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "table.parquet").exists()
+    assert len(pd.read_csv(tmp_path / "out" / "table.csv")) == 48
+
+
 @pytest.mark.parametrize("after", [0, 1, 17, 41])
 def test_an_interrupted_sweep_goes_on_and_does_nothing_twice(plan, tmp_path, monkeypatch, after):
     run_sweep(plan(GRID), output=tmp_path / "whole")
     ran = []
     run_batch = sweep_run.run_batch
 
-    def counting(batch, digest):
+    def counting(batch, digest, folder):
         if len(ran) >= after and not resumed:
             raise KeyboardInterrupt
         ran.extend(key for key, _ in batch)
-        return run_batch(batch, digest)
+        return run_batch(batch, digest, folder)
 
     monkeypatch.setattr(sweep_run, "run_batch", counting)
     resumed = False
@@ -304,7 +358,7 @@ def test_failed_points_are_reported_and_never_stored(plan, tmp_path, capsys):
 
 def test_the_manifest_has_the_digest_of_every_file_read(plan, tmp_path):
     chip = tmp_path / "mine.toml"
-    chip.write_text((resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8"))
+    chip.write_text((resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8"))
     chips = json.dumps(["edge", str(chip)])
     plan(f'name = "own"\nmethod = "grid"\n[axes]\nnetwork = ["lenet5"]\nchip = {chips}')
     file = tmp_path / "sweep.toml"

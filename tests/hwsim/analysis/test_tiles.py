@@ -193,5 +193,5 @@ def test_when_the_cap_does_not_bind_all_strategies_are_the_same_run():
 
 def test_an_array_without_tiles_cannot_be_gated():
     report = simulate(load_chip("eie"), Workload("fc", "dense", (fc("fc", 64, 64),), "by hand"))
-    with pytest.raises(InputError, match="no tiles, expected some to gate"):
+    with pytest.raises(InputError, match="no tiles, expected one with tiles"):
         gated(report)

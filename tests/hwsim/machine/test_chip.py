@@ -6,10 +6,12 @@ from importlib import resources
 
 import pytest
 
+from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
+from hwsim.pricing import PriceList
 
-EDGE = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+EDGE = (resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", chip_names())
@@ -113,3 +115,31 @@ def test_a_changed_default_stays_changed_and_says_where_it_comes_from():
 def test_what_is_no_key_cannot_be_changed(path):
     with pytest.raises(InputError, match=f"no key '{path}' to change"):
         load_chip("edge").replace(**{path: 1})
+
+
+@pytest.mark.parametrize("scaled", ["", " to 28nm by stillmaker-baas"])
+def test_an_energy_table_lies_beside_its_chip_file(tmp_path, monkeypatch, scaled):
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    shipped = (resources.files("hwsim") / "data" / "energy" / "45nm.csv").read_text(encoding="utf-8")
+    (folder / "mine.csv").write_text(re.sub(r"^multiply_fp32,[\d.]+", "multiply_fp32,8", shipped, flags=re.M))
+    (folder / "mine.toml").write_text(
+        EDGE.replace('energy_table = "45nm"', f'energy_table = "mine.csv{scaled}"'), encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    chip = load_chip("two words/mine.toml")
+    assert chip.process.energy_table == f"two words/mine.csv{scaled}"
+    table = EnergyTable.load(chip.process.energy_table)
+    plain = EnergyTable.load(f"45nm{scaled}")
+    assert table["multiply_fp32"].pJ == pytest.approx(plain["multiply_fp32"].pJ * 8 / 3.7)
+    assert table["add_fp32"].pJ == plain["add_fp32"].pJ
+    assert PriceList(chip.replace(**{"sram.wire_mm": 1.0})).table.name == table.name
+
+
+def test_an_absolute_path_of_an_energy_table_stays(tmp_path):
+    path = tmp_path / "there.toml"
+    path.write_text(EDGE.replace('energy_table = "45nm"', 'energy_table = "/nowhere/mine.csv"'))
+    chip = load_chip(path)
+    assert chip.process.energy_table == "/nowhere/mine.csv"
+    with pytest.raises(InputError, match=r"/nowhere/mine\.csv: cannot be read"):
+        PriceList(chip)

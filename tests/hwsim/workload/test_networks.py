@@ -462,8 +462,10 @@ def test_unknown_names_say_what_there_is():
 
 def test_only_what_takes_a_table_says_so():
     with pytest.raises(InputError, match="no network 'nonet', expected one of lenet300") as refused:
-        load_network("nonet")
+        network_stages("nonet")
     assert "csv" not in str(refused.value)
+    with pytest.raises(InputError, match=r"no network .nonet., expected one of lenet300.* or a \.csv table"):
+        load_network("nonet")
 
 
 @pytest.mark.parametrize("like", [-1, 1, 2])

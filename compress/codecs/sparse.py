@@ -15,45 +15,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.codecs import gaps, huffman
+from compress.codecs.base import Codec, Decoded, Labels, Limits, Streams, rows_of
 from compress.codecs.bits import GUARD_BYTES, padded, read_fixed, width_for, write_fixed
-from compress.format.tensors import MAX_GAP_BITS
+from compress.codecs.fields import ByteWriter
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress.format.fields import Reader, Writer
+    from compress.codecs.fields import ByteReader
 
 SEGMENT_BYTES = 32 * 1024
+MAX_GAP_BITS = 12
 MAX_HUFFMAN_GAP_BITS = 10
 
 _SEVERAL = 0x10
 _WHOLE_VALUES = 1 << 32
 
 
-@dataclass(frozen=True, eq=False)
-class Streams:
-    """What the payload of one tensor takes, counted when it is read.
-
-    Parameters
-    ----------
-    entries : int
-        Stored entries, fillers included.
-    segment_bits, segment_symbols : ndarray of int64, shape (segments,)
-        Payload bits, and symbols of a variable-length code.
-    bits : dict of str to int
-        Bits by stream: payload (``values``, ``gaps``, ``context``) and side information
-        (``tables``, ``entry_points``, ``padding``).
-    """
-
-    entries: int
-    segment_bits: NDArray[np.int64]
-    segment_symbols: NDArray[np.int64]
-    bits: dict[str, int]
-
-
 def write_sparse(
-    writer: Writer,
+    writer: ByteWriter,
     labels: NDArray[Any],
     rows: int,
     alphabet: int,
@@ -75,14 +56,7 @@ def write_sparse(
         Huffman on entries and gaps, instead of fixed widths.
     gap_bits : int or None
         Width of a gap; None takes the one that gives the fewest bits.
-
-    Raises
-    ------
-    InputError
-        If the gaps are wider than a Huffman table may be.
     """
-    if entropy_coded and (gap_bits or 0) > MAX_HUFFMAN_GAP_BITS:
-        raise InputError(f"Huffman-coded gaps have {gap_bits} bits, expected at most {MAX_HUFFMAN_GAP_BITS}")
     width, estimate = _gap_width(labels, alphabet, entropy_coded, gap_bits)
     step = _rows_per_segment(estimate, rows)
     row = len(labels) // rows if rows else 0
@@ -101,10 +75,8 @@ def write_sparse(
         _write_fixed(writer, entries, distances, counts, width_for(alphabet), width)
 
 
-def read_sparse(
-    reader: Reader, rows: int, size: int, alphabet: int, *, entropy_coded: bool
-) -> tuple[NDArray[Any], Streams, int]:
-    """Read what `write_sparse` wrote: the labels, shape (size,), what they take, and the gap width.
+def read_sparse(reader: ByteReader, rows: int, size: int, alphabet: int, *, entropy_coded: bool) -> Decoded:
+    """Read what `write_sparse` wrote.
 
     Raises
     ------
@@ -130,14 +102,14 @@ def read_sparse(
     if not counts.any():
         nothing = np.zeros(segments, np.int64)
         streams = Streams(0, nothing, nothing, {"values": 0, "gaps": 0, "entry_points": entry_points})
-        return np.zeros(size, dtype), streams, gap_bits
+        return Decoded(np.zeros(size, dtype), streams, gap_bits)
     read = _read_huffman if entropy_coded else _read_fixed
     entries, distances, streams = read(reader, counts, alphabet, gap_bits)
     streams.bits["entry_points"] += entry_points
     if alphabet < _WHOLE_VALUES and int(entries.max()) >= alphabet:
         raise InputError(f"a label is {entries.max()}, expected less than {alphabet}")
     labels = gaps.decode(distances, entries.astype(dtype, copy=False), counts, length, size)
-    return labels, streams, gap_bits
+    return Decoded(labels, streams, gap_bits)
 
 
 def label_dtype(alphabet: int) -> type[np.unsignedinteger[Any]]:
@@ -183,7 +155,7 @@ def _rows_per_segment(payload_bits: int, rows: int) -> int:
     return max(-(-rows // max(segments, 1)), 1)
 
 
-def _entry_count(reader: Reader, length: int) -> int:
+def _entry_count(reader: ByteReader, length: int) -> int:
     count = reader.varint()
     if count > length:
         raise InputError(f"a segment of {length} weights has {count} entries, expected no more")
@@ -191,7 +163,7 @@ def _entry_count(reader: Reader, length: int) -> int:
 
 
 def _write_fixed(
-    writer: Writer,
+    writer: ByteWriter,
     entries: NDArray[Any],
     distances: NDArray[Any],
     counts: NDArray[np.int64],
@@ -210,7 +182,7 @@ def _write_fixed(
 
 
 def _read_fixed(
-    reader: Reader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
+    reader: ByteReader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
 ) -> tuple[NDArray[Any], NDArray[Any], Streams]:
     value_bits = width_for(alphabet)
     bits = counts * (value_bits + gap_bits)
@@ -233,7 +205,7 @@ def _read_fixed(
 
 
 def _write_huffman(
-    writer: Writer,
+    writer: ByteWriter,
     entries: NDArray[Any],
     distances: NDArray[Any],
     counts: NDArray[np.int64],
@@ -260,7 +232,7 @@ def _write_huffman(
 
 
 def _read_huffman(
-    reader: Reader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
+    reader: ByteReader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
 ) -> tuple[NDArray[Any], NDArray[Any], Streams]:
     several = len(counts) > 1
     begin = reader.at
@@ -288,3 +260,46 @@ def _read_huffman(
         "padding": int((8 * stored - bits).sum()),
     }
     return entries, distances, Streams(len(entries), bits, 2 * counts, streams)
+
+
+@dataclass(frozen=True)
+class SparseCodec(Codec):
+    """Entries and gaps, of fixed widths or Huffman-coded.
+
+    Parameters
+    ----------
+    name : str
+    limits : Limits
+    entropy_coded : bool
+        Huffman on entries and gaps, instead of fixed widths.
+    """
+
+    name: str
+    limits: Limits
+    entropy_coded: bool
+
+    def encode(self, tensor: Labels, gap_bits: int | None = None) -> bytes:
+        """Code a tensor: see `Codec`."""
+        self.check(tensor, gap_bits)
+        writer = ByteWriter()
+        write_sparse(
+            writer,
+            tensor.labels,
+            rows_of(tensor.shape)[0],
+            tensor.alphabet,
+            entropy_coded=self.entropy_coded,
+            gap_bits=gap_bits,
+        )
+        return bytes(writer.data)
+
+    def decode(self, reader: ByteReader, shape: tuple[int, ...], values: NDArray[Any]) -> Decoded:
+        """Read what `encode` wrote: see `Codec`."""
+        rows, columns = rows_of(shape)
+        return read_sparse(reader, rows, rows * columns, len(values) + 1, entropy_coded=self.entropy_coded)
+
+
+FIXED = SparseCodec("fixed", Limits(_WHOLE_VALUES, MAX_GAP_BITS), entropy_coded=False)
+"""Gaps and labels of fixed widths (Han et al., Deep Compression, section 2)."""
+
+HUFFMAN = SparseCodec("huffman", Limits(1 << 16, MAX_HUFFMAN_GAP_BITS), entropy_coded=True)
+"""The same, both Huffman-coded (section 4)."""

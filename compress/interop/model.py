@@ -1,0 +1,42 @@
+"""Models of other programs in: one function for every format that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compress.format.container import Artifact
+from compress.interop.han import import_han
+from compress.interop.onnx import import_onnx
+from hwsim.errors import InputError, require_type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Artifact:
+    """Import the model of another program.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ``.onnx`` file, which becomes a dense artifact, or ``compressed_SqueezeNet.net`` as the authors of
+        Deep Compression published it.
+    shapes : dict of str to sequence of int, optional
+        Shape of one item, without the batch, for inputs whose dimensions an ONNX file leaves open.
+
+    Raises
+    ------
+    InputError
+        If the suffix is another, the file cannot be read, or an operation is not supported.
+    """
+    require_type(path, (str, Path), "model", "the path of an .onnx or .net file")
+    if shapes is not None:
+        require_type(shapes, Mapping, "shapes", "a dict of shapes by name of an input")
+    suffix = Path(path).suffix.lower()
+    if suffix == ".onnx":
+        return Artifact.of(import_onnx(Path(path), shapes), "dense")
+    if suffix == ".net":
+        return import_han(path)
+    raise InputError(f"{path}: format {suffix!r} is unknown, expected .onnx or .net")

@@ -1,0 +1,120 @@
+"""Every codec keeps the contract, and a codec of one's own takes part in files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from small_network import small_problem
+
+from compress.codecs.base import Codec, Decoded, Labels, Limits, Streams, rows_of
+from compress.codecs.fields import ByteReader
+from compress.codecs.table import CODECS, codings
+from compress.format.container import Artifact, parse
+from compress.format.layout import PAYLOAD
+from compress.format.recode import recode
+from compress.format.tensors import SharedTensor
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+VALUES = np.array([-1, -0.5, 0.25, 0.5, 1, 2, 3], np.float32)
+CODINGS = pytest.mark.parametrize("coding", list(CODECS))
+
+
+@st.composite
+def tensors(draw: st.DrawFn) -> Labels:
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6))
+    sparse = st.one_of(st.just(0), st.just(0), st.integers(0, len(VALUES)))
+    return Labels(draw(hnp.arrays(np.uint8, shape, elements=sparse)).ravel(), shape, VALUES)
+
+
+@CODINGS
+@given(tensors(), st.binary(max_size=3))
+def test_what_is_decoded_is_what_was_encoded_and_every_bit_is_counted(
+    coding: str, tensor: Labels, behind: bytes
+) -> None:
+    codec = CODECS[coding]
+    code = codec.encode(tensor)
+    reader = ByteReader(code + behind)
+    found = codec.decode(reader, tensor.shape, VALUES)
+    np.testing.assert_array_equal(found.labels, tensor.labels)
+    assert reader.at == len(code) == codec.size(tensor)
+    assert sum(found.streams.bits.values()) == 8 * len(code)
+    payload = sum(found.streams.bits.get(stream, 0) for stream in PAYLOAD)
+    assert payload == found.streams.segment_bits.sum()
+    assert found.streams.entries >= np.count_nonzero(tensor.labels)
+    assert (found.gap_bits is None) == (codec.limits.gap_bits is None)
+
+
+@CODINGS
+@given(st.binary(max_size=40))
+def test_any_bytes_are_decoded_or_refused(coding: str, data: bytes) -> None:
+    reader = ByteReader(data)
+    try:
+        found = CODECS[coding].decode(reader, (4, 10), VALUES)
+    except InputError:
+        return
+    assert reader.at <= len(data)
+    assert found.labels.max() <= len(VALUES)
+
+
+@pytest.mark.parametrize(("coding", "widest"), [("fixed", 12), ("huffman", 10)])
+def test_limits_are_kept(coding: str, widest: int) -> None:
+    codec, tensor = CODECS[coding], Labels(np.eye(1, 5000, 4999, dtype=np.uint8).ravel(), (1, 5000), VALUES)
+    assert codec.limits.gap_bits == widest
+    assert codec.decode(ByteReader(codec.encode(tensor, widest)), (1, 5000), VALUES).gap_bits == widest
+    message = f"coding {coding}: gaps of {widest + 1} bits, expected at most {widest}"
+    with pytest.raises(InputError, match=message):
+        codec.encode(tensor, widest + 1)
+
+
+@pytest.mark.parametrize("coding", ["huffman", "context"])
+def test_more_labels_than_a_codec_has_symbols_are_refused(coding: str) -> None:
+    tensor = Labels(np.ones(3, np.uint32), (3,), np.arange(1 << 16))
+    with pytest.raises(InputError, match=f"coding {coding}: 65537 labels, expected at most 65536"):
+        CODECS[coding].encode(tensor)
+
+
+class BytePerLabel(Codec):
+    """A byte for each label."""
+
+    name = "bytes"
+    limits = Limits(256, None)
+
+    def encode(self, tensor: Labels, gap_bits: int | None = None) -> bytes:
+        self.check(tensor, gap_bits)
+        return tensor.labels.astype(np.uint8).tobytes()
+
+    def decode(self, reader: ByteReader, shape: tuple[int, ...], values: NDArray[Any]) -> Decoded:
+        rows, columns = rows_of(shape)
+        labels = np.frombuffer(reader.raw(rows * columns), np.uint8)
+        bits = np.array([8 * labels.size])
+        return Decoded(labels, Streams(labels.size, bits, 0 * bits, {"values": 8 * labels.size}), None)
+
+
+def test_a_codec_of_one_s_own_is_one_more_row_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _ = small_problem()
+    labels = np.random.default_rng(0).integers(0, 4, (20, 16))
+    shared = SharedTensor(labels, np.array([1, 2, 3], np.float32))
+    original = Artifact.of(network, "shared", {"fc1.weight": shared})
+    with pytest.raises(InputError, match="coding of a shared tensor is 'bytes', expected one of fixed, huff"):
+        recode(original, "bytes")
+    monkeypatch.setitem(CODECS, "bytes", BytePerLabel())
+    assert codings() == ("fixed", "huffman", "context", "bytes", "smallest")
+    coded = recode(original, "bytes")
+    data = coded.to_bytes()
+    back, layout = parse(data)
+    assert coded.stage == back.stage == "bytes"
+    assert layout.tensor("fc1.weight").form == "shared bytes"
+    assert layout.tensor("fc1.weight").payload_bits == 8 * labels.size
+    np.testing.assert_array_equal(back.tensors["fc1.weight"].to_array(), shared.to_array())
+    assert back.to_bytes() == data
+    monkeypatch.delitem(CODECS, "bytes")
+    with pytest.raises(InputError, match="coding 4 is unknown, expected at most 3"):
+        parse(data)

@@ -12,6 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.engine.fast import steady_period
+from hwsim.machine.cap import Cap
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import Residency, activation_traffic, candidates
 from hwsim.mapping.steps import Channel, Cut, Demand
@@ -132,11 +133,12 @@ def _promising(chip: Chip, plans: list[_Plan], prices: PriceList) -> list[_Plan]
 
 def _roof_time(chip: Chip, plan: _Plan, prices: PriceList) -> tuple[float, int]:
     """Ticks of one batch if every layer runs at the lowest of its roofs, and the DRAM bits."""
-    dynamic_W = max(chip.power.cap_W - prices.capped_static_W, LEAST_W)
+    cap = Cap.of(chip)
+    budget_W = max(cap.budget_W, LEAST_W)
     ticks = sum(
         max(
             work.passes * max(work.ticks.values()),
-            prices.capped_J(work.counts) / (dynamic_W * chip.tick_s),
+            prices.dynamic_J(work.counts, cap.counts) / (budget_W * chip.tick_s),
         )
         for work in plan.work
     )

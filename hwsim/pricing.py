@@ -20,14 +20,10 @@ from hwsim.errors import InputError
 from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hwsim.arrays.base import Action
     from hwsim.machine.chip import Chip
-
-
-OFF_DIE = ("dram",)
-"""Components whose dynamic energy a cap on the die alone leaves out."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +67,25 @@ class PriceList:
         """Price every count: picojoules by action."""
         return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
 
-    @property
-    def capped_static_W(self) -> float:
-        """Power drawn at all times that counts against the cap."""
-        return self.chip.static_W if self.chip.power.scope == "board" else self.chip.power.leakage_W
+    def energy_J(self, counts: Mapping[Action, int]) -> dict[Action, float]:
+        """Price every count: joules by action."""
+        return {
+            action: 1e-12 * count * self[action[1], action[2]].pJ for action, count in counts.items() if count
+        }
 
-    def capped_J(self, counts: Mapping[Action, int]) -> float:
-        """Dynamic joules of `counts` that count against the cap."""
-        on_board = self.chip.power.scope == "board"
+    def dynamic_J(self, counts: Mapping[Action, int], counted: Callable[[str], bool]) -> float:
+        """Joules of the counts on some components.
+
+        Parameters
+        ----------
+        counts : mapping of Action to int
+        counted : callable
+            Whether a component is one of them, for example `hwsim.machine.cap.Cap.counts`.
+        """
         return 1e-12 * sum(
             count * self[component, action].pJ
             for (_, component, action), count in counts.items()
-            if count and (on_board or component not in OFF_DIE)
+            if count and counted(component)
         )
 
     def _work_out(self, component: str, action: str) -> Price:

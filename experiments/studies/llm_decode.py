@@ -31,7 +31,7 @@ import pandas as pd
 from compress.codecs.huffman import build, encoded_bits
 from experiments.figures import llm_decode as figures
 from experiments.figures import style
-from hwsim.analysis.tiles import dimmed
+from hwsim.analysis.strategies import dimmed
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate

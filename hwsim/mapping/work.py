@@ -49,6 +49,11 @@ class LayerWork:
     counts: Counter[Action]
     ticks: dict[str, int]
 
+    @property
+    def core_ticks(self) -> int:
+        """Busy ticks of one pass on the busiest resource of the core: any but DRAM."""
+        return max(ticks for resource, ticks in self.ticks.items() if resource != "dram")
+
 
 @dataclass(frozen=True)
 class Schedule:

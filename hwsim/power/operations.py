@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.engine.timeline import COMPUTE, DECODE, READ, STAGES, WRITE
+from hwsim.machine.cap import on_die
 from hwsim.power.trace import OperationEnergy
-from hwsim.pricing import OFF_DIE
 
 if TYPE_CHECKING:
     from hwsim.mapping.work import Schedule
@@ -26,15 +26,13 @@ def operation_energy(schedule: Schedule, prices: PriceList) -> OperationEnergy:
     stream = schedule.stream
     layer_pJ = np.zeros((len(STAGES), len(schedule.work), len(components)))
     for index, work in enumerate(schedule.work):
-        for (_, component, action), count in work.counts.items():
-            if count:
-                stage = _stage(component, action)
-                layer_pJ[stage, index, column[component]] += count * prices[component, action].pJ
+        for (_, component, action), pJ in prices.energy_pJ(work.counts).items():
+            layer_pJ[_stage(component, action), index, column[component]] += pJ
     placed = [
         _shares(ticks, stream.layer, len(schedule.work))[:, None] * layer_pJ[stage][stream.layer]
         for stage, ticks in enumerate((stream.read, stream.decode, stream.compute, stream.write))
     ]
-    on_core = np.array([name not in OFF_DIE for name in components])
+    on_core = np.array([on_die(name) for name in components])
     return OperationEnergy(tuple(components), np.stack(placed), on_core)
 
 

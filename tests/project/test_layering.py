@@ -42,6 +42,7 @@ ORDER = (
     "hwsim.pricing",
     "hwsim.power",
     "hwsim.planning",
+    "hwsim.layer_run",
     "hwsim.plotting",
     "hwsim.report",
     "hwsim.audit",

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from hwsim.energy.bar import look_of
+from hwsim.energy.components import look_of
 from hwsim.units import engineering
 
 if TYPE_CHECKING:

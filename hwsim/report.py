@@ -76,10 +76,9 @@ class Report:
     @cached_property
     def _actions(self) -> list[tuple[str, str, str, str, float, float]]:
         rows: list[tuple[str, str, str, str, float, float]] = [
-            (layer.name, *action, count, 1e-12 * count * self.prices[action[1], action[2]].pJ)
+            (layer.name, *action, work.counts[action], joules)
             for layer, work in zip(self.workload.layers, self.schedule.work, strict=True)
-            for action, count in work.counts.items()
-            if count
+            for action, joules in self.prices.energy_J(work.counts).items()
         ]
         rows.append(("-", "-", "static", "second", self.period_s, self.chip.static_W * self.period_s))
         return rows

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwsim.analysis.chrome_trace import chrome_trace
+from hwsim.energy.components import COMPONENTS
 from hwsim.power.governed import GovernedRun, run_governed
 from hwsim.power.governors import ClockScaling, PowerCap
 from hwsim.power.operations import operation_energy
 from hwsim.power.trace import PowerTrace, power_trace
-from hwsim.pricing import OFF_DIE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def observe(report: Report, batches: int = 3, governor: Governor | None = None) 
         report.prices.capped_static_W,
         window_ticks,
         chip.tick_s,
-        frozenset() if on_board else frozenset(OFF_DIE),
+        frozenset() if on_board else frozenset(name for name, row in COMPONENTS.items() if not row.on_die),
     )
     energy = operation_energy(schedule, report.prices).repeat(batches)
     governor = governor or ClockScaling(chip.power.clock_steps)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
-from hwsim.pricing import OFF_DIE
 from hwsim.report import layer_limiter
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def roofline(reports: Sequence[Report]) -> Roofline:
         bandwidth_B_per_s=1e9 * chip.dram.bandwidth_GB_per_s,
         dynamic_W=chip.power.cap_W - prices.capped_static_W,
         core_pJ_per_MAC=min(_core_pJ(work, report) for report, work in runs),
-        dram_pJ_per_B=8 * prices["dram", "read_bit"].pJ * (chip.power.scope == "board"),
+        dram_pJ_per_B=prices.pJ("dram", "read_bit", 8) * (chip.power.scope == "board"),
         low_confidence=any(report.low_confidence for report in reports),
     )
 
@@ -126,10 +125,4 @@ def points(report: Report) -> list[dict[str, Any]]:
 
 def _core_pJ(work: LayerWork, report: Report) -> float:
     """Energy of one MAC, all that happens on the die included."""
-    prices = report.prices
-    total = sum(
-        count * prices[component, action].pJ
-        for (_, component, action), count in work.counts.items()
-        if count and component not in OFF_DIE
-    )
-    return total / (work.passes * work.cost.macs)
+    return report.prices.on_die_pJ(work.counts) / (work.passes * work.cost.macs)

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hwsim.arrays.base import Tiled
+from hwsim.energy.components import component_of
 from hwsim.engine.fast import run_fast, steady_period
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import InputError
 from hwsim.power.governors import Dvfs, VoltageCurve, highest
 from hwsim.power.steady import slowed
-from hwsim.pricing import OFF_DIE
 from hwsim.report import layer_limiter
 from hwsim.run import simulate
 
@@ -109,10 +109,9 @@ class Lighting:
         joules: defaultdict[str, float] = defaultdict(float)
         prices = self.report.prices
         for work, scale in zip(self.report.schedule.work, self.core_scale.tolist(), strict=True):
-            for (_, component, action), count in work.counts.items():
-                if count:
-                    at_voltage = 1.0 if component in OFF_DIE else scale
-                    joules[component] += 1e-12 * count * prices[component, action].pJ * at_voltage
+            for (_, component, _), nominal_J in prices.energy_J(work.counts).items():
+                at_voltage = scale if component_of(component).core_voltage else 1.0
+                joules[component] += nominal_J * at_voltage
         return {name: energy / self.period_s for name, energy in joules.items()} | {
             "static": self.report.chip.static_W
         }
@@ -122,7 +121,7 @@ class Lighting:
         """Power that counts against the cap: all of it, or without DRAM and board."""
         if self.report.chip.power.scope == "board":
             return sum(self.watts.values())
-        on_die = sum(watts for name, watts in self.watts.items() if name not in (*OFF_DIE, "static"))
+        on_die = sum(watts for name, watts in self.watts.items() if component_of(name).on_die)
         return on_die + self.report.prices.capped_static_W
 
     @property
@@ -290,8 +289,10 @@ class _Need(NamedTuple):
 
     @classmethod
     def of(cls, work: LayerWork, report: Report) -> _Need:
-        off_die = Counter({action: n for action, n in work.counts.items() if action[1] in OFF_DIE})
-        core = Counter({action: n for action, n in work.counts.items() if action[1] not in OFF_DIE})
+        off_die = Counter(
+            {action: n for action, n in work.counts.items() if not component_of(action[1]).on_die}
+        )
+        core = Counter({action: n for action, n in work.counts.items() if component_of(action[1]).on_die})
         return cls(
             report.prices.capped_J(core),
             report.prices.capped_J(off_die),

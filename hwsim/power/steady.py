@@ -18,6 +18,7 @@ import numpy as np
 from hwsim.engine.fast import steady_period
 from hwsim.errors import InputError
 from hwsim.power.governors import highest
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +131,7 @@ def slowed(stream: TileStream, layer_steps: NDArray[np.int64], steps: int) -> Ti
     """
     step = layer_steps[stream.layer]
     return replace(
-        stream, decode=-(-stream.decode * steps // step), compute=-(-stream.compute * steps // step)
+        stream, decode=ceil_div(stream.decode * steps, step), compute=ceil_div(stream.compute * steps, step)
     )
 
 

@@ -14,7 +14,7 @@ MAX_LINES = 500
 
 MAY_IMPORT = {
     "hwsim": ("hwsim",),
-    "compress": ("compress", "hwsim.errors", "hwsim.lazy", "hwsim.workload.layer"),
+    "compress": ("compress", "hwsim.errors", "hwsim.lazy", "hwsim.whole", "hwsim.workload.layer"),
     "experiments": PACKAGES,
 }
 CALLS_THE_APPLICATION = {"hwsim/__main__.py": ["experiments.cli.main.hwsim"]}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.arrays.base import OwnClock, OwnMemories, PeGrid
 from hwsim.arrays.counting import ACCUMULATOR
+from hwsim.energy.components import component_of
 from hwsim.energy.dram import load_dram
 from hwsim.energy.spads import spad_access
 from hwsim.energy.sram import bank_access
@@ -63,8 +64,18 @@ class PriceList:
             self._known[key] = self._work_out(*key)
         return self._known[key]
 
+    def pJ(self, component: str, action: str, count: float = 1) -> float:
+        """Picojoules of `count` actions of one kind.
+
+        Raises
+        ------
+        InputError
+            If the component has no such action or the table no constant for it.
+        """
+        return count * self[component, action].pJ
+
     def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
-        """Price every count: picojoules by action."""
+        """Price every count that is not zero: picojoules by action."""
         return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
 
     def energy_J(self, counts: Mapping[Action, int]) -> dict[Action, float]:
@@ -88,6 +99,10 @@ class PriceList:
             if count and counted(component)
         )
 
+    def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
+        """Picojoules of what happens on the die."""
+        return sum(self.energy_pJ(_on_die(counts)).values())
+
     def _work_out(self, component: str, action: str) -> Price:
         makers = {
             "dram": self._dram,
@@ -101,11 +116,12 @@ class PriceList:
             "noc": self._hop,
             "clock": self._clock,
         }
+        component_of(component)
         if component.startswith("spad_"):
             spad = spad_access(self.chip.array_with(OwnMemories).memories[component], action, self.table)
             return Price(spad.pJ, spad.note, (spad.source,), spad.low_confidence)
         if component not in makers:
-            raise InputError(f"no component {component!r} to price, expected one of {', '.join(makers)}")
+            raise InputError(f"component {component!r} has no price, expected one of {', '.join(makers)}")
         return makers[component](action)
 
     def _table(self, action: str) -> Price:
@@ -213,3 +229,7 @@ class PriceList:
             look_up.sources + shift.sources,
             look_up.low_confidence or shift.low_confidence,
         )
+
+
+def _on_die(counts: Mapping[Action, int]) -> dict[Action, int]:
+    return {action: count for action, count in counts.items() if component_of(action[1]).on_die}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
-from hwsim.machine.cap import Cap, on_die
+from hwsim.machine.cap import Cap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def roofline(reports: Sequence[Report]) -> Roofline:
         bandwidth_B_per_s=1e9 * chip.dram.bandwidth_GB_per_s,
         dynamic_W=cap.budget_W,
         core_pJ_per_MAC=min(_core_pJ(run) for run in runs),
-        dram_pJ_per_B=8 * prices["dram", "read_bit"].pJ * cap.counts("dram"),
+        dram_pJ_per_B=prices.pJ("dram", "read_bit", 8) * cap.counts("dram"),
         low_confidence=any(report.low_confidence for report in reports),
     )
 
@@ -150,5 +150,4 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
 
 def _core_pJ(run: LayerRun) -> float:
     """Energy of one MAC, all that happens on the die included."""
-    energy_pJ = run.prices.energy_pJ(run.work.counts)
-    return sum(pJ for (_, component, _), pJ in energy_pJ.items() if on_die(component)) / run.macs
+    return run.prices.on_die_pJ(run.work.counts) / run.macs

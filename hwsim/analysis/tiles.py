@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hwsim.energy.components import component_of
 from hwsim.engine.fast import run_fast
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE
-from hwsim.machine.cap import Cap, on_die
+from hwsim.machine.cap import Cap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class Lighting:
         for run in self.report.runs:
             scale = self.capped.core_scale.item(run.index)
             for (_, component, _), nominal_J in run.joules().items():
-                joules[component] += nominal_J * scale if on_die(component) else nominal_J
+                joules[component] += nominal_J * (scale if component_of(component).core_voltage else 1.0)
         return {name: energy / self.period_s for name, energy in joules.items()} | {
             "static": self.report.chip.static_W
         }

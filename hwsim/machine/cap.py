@@ -9,18 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hwsim.energy.components import component_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
-
-OFF_DIE = ("dram",)
-"""Components that are not on the die: beside its supply voltage, too."""
-
-
-def on_die(component: str) -> bool:
-    """Whether a component is on the die."""
-    return component not in OFF_DIE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +64,7 @@ class Cap:
 
     def counts(self, component: str) -> bool:
         """Whether the dynamic energy of a component counts against the cap."""
-        return self.scope == "board" or on_die(component)
+        return self.scope == "board" or component_of(component).on_die
 
     @property
     def budget_W(self) -> float:

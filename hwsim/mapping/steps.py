@@ -15,6 +15,7 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,11 +63,11 @@ class Channel(NamedTuple):
 
     def bursts(self, bits: int) -> int:
         """Whole bursts that hold `bits`."""
-        return -(-bits // (8 * self.burst_B))
+        return ceil_div(bits, 8 * self.burst_B)
 
     def rows(self, bursts: int) -> int:
         """Rows that `bursts` in a row open."""
-        return -(-bursts * self.burst_B // self.row_B)
+        return ceil_div(bursts * self.burst_B, self.row_B)
 
 
 def busy_ticks(bursts: int, channel: Channel) -> int:
@@ -130,8 +131,8 @@ class Cut:
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
         self.side_bits = layer.weights.side_bits if layer.weights else 0
         slot_bits = 8 * chip.buffers.slot_B
-        self.step_bits = slot_bits * max(1, -(-self.payload_bits // (slot_bits * MAX_STEPS)))
-        self.parts = max(1, -(-self.payload_bits // self.step_bits))
+        self.step_bits = slot_bits * max(1, ceil_div(self.payload_bits, slot_bits * MAX_STEPS))
+        self.parts = max(1, ceil_div(self.payload_bits, self.step_bits))
 
     def symbols(self, pinned: bool) -> int:
         """Symbols that one fetch decodes."""
@@ -210,6 +211,9 @@ def _up_to(part: int, parts: int, total: int) -> int:
     return total // parts * part + total % parts * part // parts
 
 
+_ceil_div = njit(cache=True)(ceil_div)
+
+
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
     read, compute, write, payload_bits: int, side_bits: int, step_bits: int, demand: Demand, channel: Channel
@@ -226,7 +230,7 @@ def _fill(  # type: ignore[no-untyped-def]
             bursts = _up_to(k + 1, steps, demand.bursts_in)
         if not demand.pinned:
             end = min((part + 1) * step_bits, payload_bits) + side_bits
-            bursts += -(-(fetch * (payload_bits + side_bits) + end) // burst_bits)
+            bursts += _ceil_div(fetch * (payload_bits + side_bits) + end, burst_bits)
         busy = _busy_ticks(bursts, channel)
         read[k] = busy - read_before
         read_before = busy

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hwsim.arrays.vector import VectorUnit
 from hwsim.mapping.residency import Moved, Residency, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import Action, ArrayCost
@@ -97,7 +98,7 @@ def pass_over(
         counts[tensor, "dram", "write_bit"] += went * burst_bits
 
     sram_bits = sum(bits for (_, component, _), bits in counts.items() if component == "sram")
-    sram_ticks = -(-sram_bits // (8 * chip.sram.bandwidth_B_per_cycle))
+    sram_ticks = ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle)
     bursts_in, bursts_out = inputs + psums, outputs + psums
     work = LayerWork(
         passes,

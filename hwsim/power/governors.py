@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from hwsim.energy.constants import thermal_figures
 from hwsim.engine.timeline import COMPUTE, DECODE
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,7 +140,7 @@ class Governor:
 
     def ticks(self, stage: int, nominal: Ticks, level: Ticks) -> Ticks:
         """Duration of operations started at `level`: whole ticks, rounded up."""
-        return -(-nominal * self.levels // level) if stage in self.slows else nominal
+        return ceil_div(nominal * self.levels, level) if stage in self.slows else nominal
 
     def core_scale(self, level: int) -> float:
         """Energy of a core action at `level` relative to nominal."""

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwsim.energy.components import component_of
 from hwsim.engine.fast import steady_period
 from hwsim.engine.timeline import COMPUTE, DECODE
 from hwsim.errors import InputError
-from hwsim.machine.cap import Cap, on_die
+from hwsim.machine.cap import Cap
 from hwsim.power.governors import ClockScaling, highest
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class LayerNeed:
         """Need of a layer's work, priced."""
         core_pJ = other_pJ = 0.0
         for (_, component, _), pJ in prices.energy_pJ(work.counts).items():
-            if on_die(component):
+            if component_of(component).core_voltage:
                 core_pJ += pJ
             elif cap.counts(component):
                 other_pJ += pJ

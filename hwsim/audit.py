@@ -17,6 +17,7 @@ from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
 from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import AuditError
+from hwsim.machine.cap import Cap
 from hwsim.power.thermal import Board
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def _energy_adds_up(report: Report) -> Iterator[str]:
 
 def _requested_is_stored_times_fetches(report: Report) -> Iterator[str]:
     residency = report.schedule.residency
-    for index, (layer, work) in enumerate(zip(report.workload.layers, report.schedule.work, strict=True)):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         stored = layer.weights.total_bits if layer.weights else 0
-        expected = residency.dram_fetches(index) * (stored - residency.pinned_bits[index])
+        expected = residency.dram_fetches(run.index) * (stored - run.pinned_bits)
         if work.requested_weight_bits != expected:
             found = work.requested_weight_bits
             yield f"layer {layer.name} requests {found} bits, stored beside pinned x fetches is {expected}"
@@ -65,21 +67,24 @@ def _requested_is_stored_times_fetches(report: Report) -> Iterator[str]:
 
 def _bursts_cover_requests(report: Report) -> Iterator[str]:
     burst = 8 * report.chip.dram.burst_B
-    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         extra = work.transferred_weight_bits - work.requested_weight_bits
         if not 0 <= extra < burst * work.passes:
             yield f"layer {layer.name} transfers {extra} bits more than it requests"
 
 
 def _what_comes_in_is_written(report: Report) -> Iterator[str]:
-    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         arrived, written = work.requested_weight_bits, work.counts["weights", "sram", "write_bit"]
         if arrived != written:
             yield f"layer {layer.name}: {arrived} weight bits arrive, {written} are written on chip"
 
 
 def _dram_bits_are_counted_once(report: Report) -> Iterator[str]:
-    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         counted = sum(bits for (_, component, _), bits in work.counts.items() if component == "dram")
         moved = work.transferred_weight_bits + work.activation_bits
         if counted != moved:
@@ -94,7 +99,8 @@ def _what_stays_fits(report: Report) -> Iterator[str]:
 
 
 def _nothing_runs_above_its_peak(report: Report) -> Iterator[str]:
-    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         if work.cost.utilisation > 1:
             yield f"layer {layer.name} uses {work.cost.utilisation:.3f} of the array"
         if work.cost.useful_macs > work.cost.macs:
@@ -112,16 +118,20 @@ def _no_resource_is_busy_longer_than_the_period(report: Report) -> Iterator[str]
 
 
 def _power_keeps_the_cap(report: Report) -> Iterator[str]:
-    dynamic_J = sum(report.prices.capped_J(work.counts) for work in report.schedule.work)
-    drawn = report.prices.capped_static_W + dynamic_J / report.period_s
-    if drawn > report.chip.power.cap_W * (1 + RELATIVE):
-        yield f"{drawn:.6g} W drawn on average, cap {report.chip.power.cap_W:g} W"
+    cap = Cap.of(report.chip)
+    drawn = cap.drawn_W(
+        sum(report.prices.dynamic_J(work.counts, cap.counts) for work in report.schedule.work),
+        report.period_s,
+    )
+    if drawn > cap.limit_W * (1 + RELATIVE):
+        yield f"{drawn:.6g} W drawn on average, cap {cap.limit_W:g} W"
 
 
 def _activations_pass_through_sram(report: Report) -> Iterator[str]:
     """What comes from DRAM is written on chip, what goes there was read; bursts round up a transfer."""
     burst = 8 * report.chip.dram.burst_B
-    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         for tensor in ("activations", "psums"):
             for dram, sram in (("read_bit", "write_bit"), ("write_bit", "read_bit")):
                 moved, passed = work.counts[tensor, "dram", dram], work.counts[tensor, "sram", sram]
@@ -130,7 +140,8 @@ def _activations_pass_through_sram(report: Report) -> Iterator[str]:
 
 
 def _psums_come_back(report: Report) -> Iterator[str]:
-    for layer, work in zip(report.workload.layers, report.schedule.work, strict=True):
+    for run in report.runs:
+        layer, work = run.layer, run.work
         went, came = (work.counts["psums", "dram", f"{way}_bit"] for way in ("write", "read"))
         if went != came:
             yield f"layer {layer.name}: {went} bits of partial sums spill, {came} come back"
@@ -138,8 +149,9 @@ def _psums_come_back(report: Report) -> Iterator[str]:
 
 def _steps_add_up_to_layers(report: Report) -> Iterator[str]:
     stream = report.schedule.stream
-    for index, (layer, work) in enumerate(zip(report.workload.layers, report.schedule.work, strict=True)):
-        here = stream.layer == index
+    for run in report.runs:
+        layer, work = run.layer, run.work
+        here = stream.layer == run.index
         expected = {
             "dram": work.ticks["dram"],
             "decoder": work.ticks["decoder"],
@@ -210,7 +222,7 @@ def _inputs_come_first(report: Report) -> Iterator[str]:
     order = np.argsort(stream.layer, kind="stable")
     bounds = np.searchsorted(stream.layer[order], np.arange(len(layers) + 1))
     steps = [order[first:last] for first, last in pairwise(bounds)]
-    roots = [work.root for work in report.schedule.work]
+    roots = [run.work.root for run in report.runs]
     for reader, layer in zip(steps, layers, strict=True):
         for source in {roots[source] for source in set(layer.inputs) - {-1}} if len(reader) else ():
             before = steps[source][np.searchsorted(steps[source], reader) - 1]

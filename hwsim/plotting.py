@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from hwsim.energy.bar import look_of
+from hwsim.energy.components import look_of
 from hwsim.units import engineering
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +52,10 @@ RC: dict[Any, Any] = {
     "svg.hashsalt": "hwsim",
 }
 
-ROW_IN, TITLE_IN, AROUND_IN, LEGEND_IN = 0.27, 0.3, 0.66, 0.42
+ROW_IN, TITLE_IN, AROUND_IN = 0.27, 0.3, 0.66
+LEGEND_COLUMNS = 4
+LEGEND_IN, LEGEND_ROW_IN = 0.42, 0.17
+"""Height of a legend of two rows, and of each row more."""
 WIDTH = 0.42
 """Of either axis against the figure: equal, so that the magnification is the ratio of their limits."""
 BAR = 0.74
@@ -100,10 +104,11 @@ def energy_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    height = LEGEND_IN + sum(ROW_IN * len(table) + AROUND_IN for table in tables.values())
-    figure = _ShownFigure(figsize=(HALF_PAGE_IN, height))
     components = next(iter(tables.values())).columns
-    top = height - LEGEND_IN
+    legend_in = LEGEND_IN + LEGEND_ROW_IN * max(ceil_div(len(components), LEGEND_COLUMNS) - 2, 0)
+    height = legend_in + sum(ROW_IN * len(table) + AROUND_IN for table in tables.values())
+    figure = _ShownFigure(figsize=(HALF_PAGE_IN, height))
+    top = height - legend_in
     for title, table in tables.items():
         rows = ROW_IN * len(table)
         low, tall = (top - TITLE_IN - rows) / height, rows / height
@@ -113,7 +118,7 @@ def _figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure.legend(
         handles=[Patch(color=colour, label=label) for label, colour in map(look_of, components)],
         loc="upper center",
-        ncols=4,
+        ncols=LEGEND_COLUMNS,
         handlelength=1.0,
         columnspacing=1.4,
         borderaxespad=0.2,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.arrays.base import OwnClock, OwnMemories, PeGrid
 from hwsim.arrays.counting import ACCUMULATOR
+from hwsim.energy.components import component_of
 from hwsim.energy.dram import load_dram
 from hwsim.energy.spads import spad_access
 from hwsim.energy.sram import bank_access
@@ -20,14 +21,10 @@ from hwsim.errors import InputError
 from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hwsim.arrays.base import Action
     from hwsim.machine.chip import Chip
-
-
-OFF_DIE = ("dram",)
-"""Components whose dynamic energy a cap on the die alone leaves out."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +64,44 @@ class PriceList:
             self._known[key] = self._work_out(*key)
         return self._known[key]
 
+    def pJ(self, component: str, action: str, count: float = 1) -> float:
+        """Picojoules of `count` actions of one kind.
+
+        Raises
+        ------
+        InputError
+            If the component has no such action or the table no constant for it.
+        """
+        return count * self[component, action].pJ
+
     def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
-        """Price every count: picojoules by action."""
+        """Price every count that is not zero: picojoules by action."""
         return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
 
-    @property
-    def capped_static_W(self) -> float:
-        """Power drawn at all times that counts against the cap."""
-        return self.chip.static_W if self.chip.power.scope == "board" else self.chip.power.leakage_W
+    def energy_J(self, counts: Mapping[Action, int]) -> dict[Action, float]:
+        """Price every count: joules by action."""
+        return {
+            action: 1e-12 * count * self[action[1], action[2]].pJ for action, count in counts.items() if count
+        }
 
-    def capped_J(self, counts: Mapping[Action, int]) -> float:
-        """Dynamic joules of `counts` that count against the cap."""
-        on_board = self.chip.power.scope == "board"
+    def dynamic_J(self, counts: Mapping[Action, int], counted: Callable[[str], bool]) -> float:
+        """Joules of the counts on some components.
+
+        Parameters
+        ----------
+        counts : mapping of Action to int
+        counted : callable
+            Whether a component is one of them, for example `hwsim.machine.cap.Cap.counts`.
+        """
         return 1e-12 * sum(
             count * self[component, action].pJ
             for (_, component, action), count in counts.items()
-            if count and (on_board or component not in OFF_DIE)
+            if count and counted(component)
         )
+
+    def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
+        """Picojoules of what happens on the die."""
+        return sum(self.energy_pJ(_on_die(counts)).values())
 
     def _work_out(self, component: str, action: str) -> Price:
         makers = {
@@ -98,11 +116,12 @@ class PriceList:
             "noc": self._hop,
             "clock": self._clock,
         }
+        component_of(component)
         if component.startswith("spad_"):
             spad = spad_access(self.chip.array_with(OwnMemories).memories[component], action, self.table)
             return Price(spad.pJ, spad.note, (spad.source,), spad.low_confidence)
         if component not in makers:
-            raise InputError(f"no component {component!r} to price, expected one of {', '.join(makers)}")
+            raise InputError(f"component {component!r} has no price, expected one of {', '.join(makers)}")
         return makers[component](action)
 
     def _table(self, action: str) -> Price:
@@ -210,3 +229,7 @@ class PriceList:
             look_up.sources + shift.sources,
             look_up.low_confidence or shift.low_confidence,
         )
+
+
+def _on_die(counts: Mapping[Action, int]) -> dict[Action, int]:
+    return {action: count for action, count in counts.items() if component_of(action[1]).on_die}

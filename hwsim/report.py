@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 
 from hwsim import display
 from hwsim.energy import bar
+from hwsim.layer_run import LayerRun
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
 
     from hwsim.machine.chip import Chip
-    from hwsim.mapping.work import LayerWork, Schedule
+    from hwsim.mapping.work import Schedule
     from hwsim.plotting import Figure
     from hwsim.power.steady import Capped
     from hwsim.pricing import PriceList
-    from hwsim.workload.layer import Layer, Workload
+    from hwsim.workload.layer import Workload
 
 
 ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_J"]
@@ -66,19 +65,34 @@ class Report:
         return self.latency_ticks * self.chip.tick_s
 
     @cached_property
+    def runs(self) -> tuple[LayerRun, ...]:
+        """What ran, layer by layer."""
+        return tuple(
+            LayerRun(index, layer, work, clock, pinned_bits, self.prices)
+            for index, (layer, work, clock, pinned_bits) in enumerate(
+                zip(
+                    self.workload.layers,
+                    self.schedule.work,
+                    self.capped.clocks.tolist(),
+                    self.schedule.residency.pinned_bits,
+                    strict=True,
+                )
+            )
+        )
+
+    @cached_property
     def clock(self) -> float:
         """Fraction of the nominal clock, averaged over the time the core is busy."""
-        core = [work.core_ticks for work in self.schedule.work]
-        stretched = sum(ticks / clock for ticks, clock in zip(core, self.capped.clocks, strict=True))
-        return float(sum(core) / stretched) if stretched else 1.0
+        nominal = sum(run.core_ticks for run in self.runs)
+        stretched = sum(run.core_ticks / run.clock for run in self.runs)
+        return nominal / stretched if stretched else 1.0
 
     @cached_property
     def _actions(self) -> list[tuple[str, str, str, str, float, float]]:
         rows: list[tuple[str, str, str, str, float, float]] = [
-            (layer.name, *action, count, 1e-12 * count * self.prices[action[1], action[2]].pJ)
-            for layer, work in zip(self.workload.layers, self.schedule.work, strict=True)
-            for action, count in work.counts.items()
-            if count
+            (run.layer.name, *action, run.work.counts[action], joules)
+            for run in self.runs
+            for action, joules in run.joules().items()
         ]
         rows.append(("-", "-", "static", "second", self.period_s, self.chip.static_W * self.period_s))
         return rows
@@ -151,26 +165,19 @@ class Report:
 
     @property
     def weights_home(self) -> str:
-        """Where the weights live: ``on chip``, ``DRAM``, or how much of them is pinned."""
-        pinned = sum(bits for layer, bits in self._pinned if layer.like is None)
+        """Where the weights live: ``on chip``, ``DRAM``, or the share of them that is pinned."""
+        pinned = sum(run.pinned_bits for run in self.runs if run.layer.like is None)
         total = self.workload.weight_bits
         if pinned == total:
             return "on chip"
         return f"{100 * pinned / total:.3g}% on chip" if pinned else "DRAM"
 
-    @property
-    def _pinned(self) -> Iterator[tuple[Layer, int]]:
-        return zip(self.workload.layers, self.schedule.residency.pinned_bits, strict=True)
-
     @cached_property
     def limiter(self) -> str:
         """What sets the rate for most of the time."""
         time: Counter[str] = Counter()
-        for work, clock in zip(self.schedule.work, self.capped.clocks, strict=True):
-            stretched = [
-                ticks if resource == "dram" else ticks / clock for resource, ticks in work.ticks.items()
-            ]
-            time[layer_limiter(work, clock)] += round(max(stretched))
+        for run in self.runs:
+            time[run.bound_by] += round(run.busy_ticks)
         if time.total() < 0.5 * self.capped.period_ticks:
             return "dependencies"
         return max(time, key=lambda name: time[name])
@@ -182,25 +189,25 @@ class Report:
 
         energy = self.energy_by("layer")
         rows = []
-        runs = zip(self.workload.layers, self.schedule.work, self.capped.clocks.tolist(), strict=True)
-        for index, (layer, work, clock) in enumerate(runs):
+        for run in self.runs:
+            layer, work = run.layer, run.work
             rows.append(
                 {
                     "layer": layer.name,
                     "kind": layer.kind,
                     "macs": layer.macs,
                     "useful_macs": work.cost.useful_macs / self.batch,
-                    "weights_on_chip": _share(self.schedule.residency.pinned_bits[index], layer),
+                    "weights_on_chip": run.pinned,
                     "array_cycles": work.cost.cycles,
                     "dram_cycles": work.ticks["dram"],
                     "decoder_cycles": work.ticks["decoder"],
-                    "clock_fraction": clock,
+                    "clock_fraction": run.clock,
                     "utilisation": work.cost.utilisation,
                     "requested_weight_bits": work.requested_weight_bits,
                     "activation_bits": work.activation_bits,
                     "dram_row_misses": work.row_misses,
                     "energy_J": float(energy.get(layer.name, 0.0)),
-                    "limiter": layer_limiter(work, clock),
+                    "limiter": run.bound_by,
                 }
             )
         return pd.DataFrame(rows)
@@ -272,18 +279,3 @@ class Report:
             "weights": f"{memory_size(self.workload.weight_bits / 8)}, {self.weights_home}",
             "limited by": self.limiter,
         }
-
-
-def _share(pinned_bits: int, layer: Layer) -> float:
-    """Fraction of a layer's stored weights that stays on chip; none is on chip where there are none."""
-    return pinned_bits / layer.weights.total_bits if layer.weights and layer.weights.total_bits else 0.0
-
-
-def layer_limiter(work: LayerWork, clock: float) -> str:
-    """Power if the cap slows a layer, else the resource it keeps busy longest."""
-    if clock < 1.0:
-        return "power"
-    resource = max(work.ticks, key=lambda name: work.ticks[name])
-    if resource == "array":
-        return "array load" if work.cost.load_cycles > work.cost.compute_cycles else "compute"
-    return {"dram": "bandwidth", "sram": "SRAM bandwidth"}.get(resource, resource)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError, require_type
+from hwsim.machine.cap import Cap
 from hwsim.names import chip_of, table_of, workload_of
 from hwsim.planning import build
-from hwsim.power.steady import CapTooLow, rounded_up, under_cap
+from hwsim.power.governors import ClockScaling
+from hwsim.power.steady import CapTooLow, needs_of, rounded_up, settle
 from hwsim.pricing import PriceList
 from hwsim.report import Report
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from hwsim.energy.table import EnergyTable
     from hwsim.machine.chip import Chip
     from hwsim.mapping.work import Schedule
+    from hwsim.power.steady import Capped
     from hwsim.workload.layer import Workload
 
 Engine = Literal["fast", "event"]
@@ -75,10 +78,10 @@ def simulate(
     prices = PriceList(chip, None if table is None else table_of(table))
     schedule = build(chip, workload, batch, prices)
     try:
-        capped = under_cap(chip, schedule, prices)
+        capped = _under_cap(chip, schedule, prices)
     except CapTooLow as refused:
         least_W = _accepted_W(chip, workload, batch, prices, refused.least_W)
-        raise CapTooLow(chip, refused.static_W, least_W) from refused
+        raise CapTooLow(Cap.of(chip), least_W) from refused
     return Report(
         chip,
         workload,
@@ -99,12 +102,18 @@ def _check(batch: int, engine: str) -> None:
         raise InputError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
 
 
+def _under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
+    """Steady state with the chip's own governor: a slower clock at the nominal voltage."""
+    cap = Cap.of(chip)
+    return settle(ClockScaling.of(chip), schedule.stream, needs_of(schedule.work, prices, cap), cap)
+
+
 def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:
     """The first cap from `least_W` that the run keeps: another cap may cut the batch in another way."""
     while True:
         raised = chip.model_copy(update={"power": chip.power.model_copy(update={"cap_W": least_W})})
         try:
-            under_cap(raised, build(raised, workload, batch, prices), prices)
+            _under_cap(raised, build(raised, workload, batch, prices), prices)
         except CapTooLow as refused:
             # a static power that dwarfs the network hides what the network adds to it
             least_W = max(refused.least_W, rounded_up(least_W * (1 + 1e-6)))

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def encode(
     counts : ndarray of int64, shape (segments,)
         Entries in each segment.
     """
-    counts = np.zeros(max(-(-len(labels) // length), 1), np.int64)
+    counts = np.zeros(max(ceil_div(len(labels), length), 1), np.int64)
     _count(labels, gap_bits, length, counts)
     total = int(counts.sum())
     gaps, entries = np.empty(total, np.uint16), np.empty(total, labels.dtype)

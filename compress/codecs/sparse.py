@@ -19,6 +19,7 @@ from compress.codecs.base import Codec, Decoded, Labels, Limits, Streams, rows_o
 from compress.codecs.bits import GUARD_BYTES, padded, read_fixed, width_for, write_fixed
 from compress.codecs.fields import ByteWriter
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def read_sparse(reader: ByteReader, rows: int, size: int, alphabet: int, *, entr
     if not 1 <= step <= max(rows, 1) and rows:
         raise InputError(f"segments have {step} rows, expected 1 to {rows}")
     length = max(step * (size // rows) if rows else 0, 1)
-    segments = max(-(-size // length), 1)
+    segments = max(ceil_div(size, length), 1)
     if segments > reader.left:
         raise InputError(f"{segments} segments declared where {reader.left} bytes are left")
     counts = np.array([_entry_count(reader, length) for _ in range(segments)], np.int64)
@@ -152,7 +153,7 @@ def _huffman_bits(runs: NDArray[np.int64], used: NDArray[np.int64], gap_bits: in
 
 def _rows_per_segment(payload_bits: int, rows: int) -> int:
     segments = payload_bits // (8 * SEGMENT_BYTES)
-    return max(-(-rows // max(segments, 1)), 1)
+    return max(ceil_div(rows, max(segments, 1)), 1)
 
 
 def _entry_count(reader: ByteReader, length: int) -> int:
@@ -172,7 +173,7 @@ def _write_fixed(
 ) -> None:
     stops = np.cumsum(counts)
     bits = counts * (value_bits + gap_bits)
-    out = np.zeros(int((-(-bits // 8)).sum()) + 1, np.uint8)
+    out = np.zeros(int(ceil_div(bits, 8).sum()) + 1, np.uint8)
     at = 0
     for start, stop in zip(stops - counts, stops, strict=True):
         at = write_fixed(entries[start:stop], value_bits, out, at)
@@ -186,7 +187,7 @@ def _read_fixed(
 ) -> tuple[NDArray[Any], NDArray[Any], Streams]:
     value_bits = width_for(alphabet)
     bits = counts * (value_bits + gap_bits)
-    stored = -(-bits // 8)
+    stored = ceil_div(bits, 8)
     data = padded(reader.raw(int(stored.sum())))
     entries = np.empty(int(counts.sum()), label_dtype(alphabet))
     distances = np.empty(len(entries), np.uint16)
@@ -248,7 +249,7 @@ def _read_huffman(
     entries, middles = huffman.decode(data, starts, counts, value_code)
     distances, ends = huffman.decode(data, middles, counts, gap_code)
     bits = ends - starts
-    stored = -(-bits // 8)
+    stored = ceil_div(bits, 8)
     if (several and (stored != sizes).any()) or stored[0] > sizes[0]:
         raise InputError("a Huffman stream does not end where its segment ends")
     reader.at = payload_at + int(stored.sum())

@@ -29,6 +29,7 @@ from compress.format.tensors import (
     StoredTensor,
 )
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -215,7 +216,7 @@ def _dense_streams(shape: tuple[int, ...], width: int) -> Streams:
     rows, columns = rows_of(shape)
     bits = rows * columns * width
     segments = max(min(bits // (8 * SEGMENT_BYTES), rows), 1)
-    step = max(-(-rows // segments), 1)
+    step = max(ceil_div(rows, segments), 1)
     starts = np.arange(0, max(rows, 1), step)
     segment_bits = np.diff(np.append(starts, rows)) * columns * width
     streams = {"values": bits, "padding": -bits % 8}
@@ -255,7 +256,7 @@ def _read_shared(
 def _write_levels(writer: Writer, tensor: QuantizedTensor, coding: str) -> None:
     q = tensor.q.ravel()
     if coding == RAW:
-        out = np.zeros(-(-q.size * tensor.bits // 8) + 1, np.uint8)
+        out = np.zeros(ceil_div(q.size * tensor.bits, 8) + 1, np.uint8)
         write_fixed(q.view(np.uint8) & np.uint8((1 << tensor.bits) - 1), tensor.bits, out, 0)
         writer.raw(out[:-1].tobytes())
         return
@@ -291,7 +292,7 @@ def _read_quantized(
     if coding == RAW:
         codebook_bits = 8 * (reader.at - begin)
         size = math.prod(shape)
-        stored = padded(reader.raw(-(-size * width // 8)))
+        stored = padded(reader.raw(ceil_div(size * width, 8)))
         levels = np.empty(size, np.uint8)
         read_fixed(stored, 0, width, levels)
         q = ((levels << np.uint8(8 - width)).view(np.int8) >> np.int8(8 - width)).reshape(shape)

@@ -24,6 +24,7 @@ from compress.format.container import Artifact
 from compress.format.tensors import DenseTensor, SharedTensor, StoredTensor
 from compress.nn.zoo.squeezenet import squeezenet_1_0
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def parse_han(data: bytes) -> Artifact:
         codebook = fields.take("<f4", CODEBOOK, f"the codebook of {node.name}")
         tensors[bias] = DenseTensor(fields.take("<f4", shape[0], f"the biases of {node.name}"))
         labels = fields.take("u1", count, f"the indices of {node.name}")
-        pairs = fields.take("u1", -(-count // 2), f"the gaps of {node.name}")
+        pairs = fields.take("u1", ceil_div(count, 2), f"the gaps of {node.name}")
         tensors[weight] = _shared(node.name, shape, codebook, labels, pairs)
     if fields.at != len(data):
         raise InputError(f"the file has {len(data)} bytes, expected its end after {fields.at}")

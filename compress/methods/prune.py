@@ -16,6 +16,7 @@ from compress.codecs.base import rows_of
 from compress.nn.ops.base import Array
 from compress.nn.train import Constraint
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -224,7 +225,7 @@ def nm_mask(weight: Array, n: int, m: int) -> Mask:
     if not 0 <= n <= m or m < 1:
         raise InputError(f"N:M sparsity is {n}:{m}, expected 0 <= N <= M and M at least 1")
     rows, columns = rows_of(weight.shape)
-    groups = -(-columns // m)
+    groups = ceil_div(columns, m)
     padded = np.full((rows, groups * m), -1.0)
     padded[:, :columns] = np.abs(weight).reshape(rows, columns)
     order = np.argsort(-padded.reshape(-1, m), axis=1, kind="stable")

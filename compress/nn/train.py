@@ -15,6 +15,7 @@ from compress.nn.ops.base import Array
 from compress.nn.ops.loss import softmax_cross_entropy
 from compress.nn.optim import SCHEDULES, SGD, Adam, Optimizer
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,7 @@ def train(
     _apply(masks, params)
     optimizer = _optimizer(config)
     schedule = SCHEDULES[config.schedule]
-    steps = config.epochs * -(-len(dataset.train) // config.batch)
+    steps = config.epochs * ceil_div(len(dataset.train), config.batch)
     live = trained.with_params({})
     learner = with_dropout(live, config.dropout)
     step = 0

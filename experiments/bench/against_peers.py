@@ -37,6 +37,7 @@ from experiments.bench.peers import libraries
 from experiments.console import print_json, print_note
 from experiments.studies.training import follow, small_mnist
 from experiments.threads import ONE_THREAD
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -208,7 +209,7 @@ def _huffman_decoder(streams: Streams) -> Callable[[], object]:
         for part in parts:
             ends.append(huffman.encode(part, code, out, ends[-1]))
         counts = np.array([len(part) for part in parts])
-        jobs.append((padded(out[: -(-ends[-1] // 8)]), np.array(ends[:-1]), counts, code))
+        jobs.append((padded(out[: ceil_div(ends[-1], 8)]), np.array(ends[:-1]), counts, code))
     return lambda: [huffman.decode(*job) for job in jobs]
 
 

@@ -149,11 +149,10 @@ def _print_columns(found: Comparison) -> None:
 
 
 def _name(key: str) -> str:
-    from experiments.figures.style import COMPONENTS
+    from hwsim.energy.components import look_of
 
     if key.startswith("energy_J_"):
-        component = key.removeprefix("energy_J_")
-        return f"energy/inf: {COMPONENTS.get(component, (component,))[0]}"
+        return f"energy/inf: {look_of(key.removeprefix('energy_J_'))[0]}"
     return FIGURES.get(key, (key.replace("_", " "), ""))[0]
 
 

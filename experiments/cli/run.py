@@ -199,7 +199,7 @@ def _summary_row(report: Report) -> list[str]:
 
 def strategies(report: Report) -> list[Lighting]:
     """Every way in which the chip of `report` can keep its cap."""
-    from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+    from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
     from hwsim.arrays.base import Tiled
 
     can_gate = isinstance(report.chip.array, Tiled)

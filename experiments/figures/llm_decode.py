@@ -60,7 +60,8 @@ def _bars(axes: Axes, stages: list[str], title: str) -> None:
 def _energy(axes: Axes, alone: pd.DataFrame) -> None:
     stages = list(alone.index)
     left = np.zeros(len(stages))
-    for name, (label, colour) in style.COMPONENTS.items():
+    for name in (name for name in style.COMPONENTS if f"{name}_J" in alone):
+        label, colour = style.COMPONENTS[name]
         width = alone[f"{name}_J"].to_numpy()
         if width.max() < 0.004 * alone["energy_per_token_J"].max():
             continue

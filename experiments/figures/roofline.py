@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from experiments.figures import style
 from experiments.figures.labels import leader, spread
 from hwsim.units import LOW, engineering
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ def panels(roofs: Mapping[str, Roofline], points: pd.DataFrame, subtitles: Mappi
     subtitles : mapping of str to str
         What each chip computes with.
     """
-    down = -(-len(roofs) // ACROSS)
+    down = ceil_div(len(roofs), ACROSS)
     inks = dict(zip(sorted(points["batch"].unique().tolist()), ("#FFFFFF", BLUE), strict=True))
     height = TOP_IN + ROW_IN * down
     finite = points["intensity_MAC_per_B"].replace(np.inf, np.nan)

@@ -10,7 +10,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from compress.io.files import write_bytes
-from hwsim.energy.components import COMPONENTS
+from hwsim.energy import components
+from hwsim.energy.components import look_of
 from hwsim.errors import InputError
 from hwsim.plotting import HALF_PAGE_IN, INK, PALE, applied, text_on
 
@@ -33,6 +34,9 @@ __all__ = [
     "save",
     "text_on",
 ]
+
+COMPONENTS: dict[str, tuple[str, str]] = {name: look_of(name) for name in components.COMPONENTS}
+"""Label and colour of each component of the machine, in the order bars are stacked."""
 
 STAGES: dict[str, tuple[str, str]] = {
     "dense": ("dense", "#222222"),

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.figures import style
 from hwsim.units import engineering
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ PANELS = (
 def draw(table: pd.DataFrame) -> Figure:
     """Draw the table of `hwsim.analysis.validation` with its ``verdict``, one panel per kind of figure."""
     panels = [panel for panel in PANELS if table["metric"].isin(panel.metrics).any()]
-    rows = -(-len(panels) // COLUMNS)
+    rows = ceil_div(len(panels), COLUMNS)
     width, height = style.HALF_PAGE_IN, rows * (PANEL_IN + 0.62) + 0.5
     with style.applied():
         figure = Figure(figsize=(width, height))

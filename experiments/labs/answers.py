@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.energy.sram import bank_access
 from hwsim.energy.table import EnergyTable
 from hwsim.machine.chip import load_chip

@@ -19,6 +19,7 @@ from experiments.runs.record import MANIFEST, replacing_folder, sha256, versions
 from experiments.studies.registry import shipped_data_digest
 from hwsim.arrays.base import Tiled
 from hwsim.errors import InputError
+from hwsim.run import simulate
 from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
@@ -113,11 +114,21 @@ def site(names: Sequence[str]) -> dict[str, Any]:
         "axes": AXES,
         "ink": style.INK,
         "series": style.SERIES,
-        "components": _looks(style.COMPONENTS),
+        "components": _looks({name: style.COMPONENTS[name] for name in _components(names)}),
         "tiles": _looks(style.TILES),
         "stages": {name: look | {"spoken": SPOKEN[name]} for name, look in _looks(style.STAGES).items()},
         "networks": {name: _described(NETWORKS[name]) for name in names},
     }
+
+
+def _components(names: Sequence[str]) -> list[str]:
+    """Components that a network of the explorer spends energy on, in the order of `style`."""
+    found: set[str] = set()
+    for network in (NETWORKS[name] for name in names):
+        for stage in STAGES:
+            report = simulate(network.machine.chip, network.scene.workload(stage))
+            found |= {component for (component,) in report.joules_by("component")}
+    return style.in_order(found, style.COMPONENTS, "component")
 
 
 def _looks(known: dict[str, tuple[str, str]]) -> dict[str, dict[str, str]]:

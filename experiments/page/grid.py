@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from experiments.page.settings import AXES
-from hwsim.analysis.tiles import dimmed
+from hwsim.analysis.strategies import dimmed
 from hwsim.errors import InputError
 from hwsim.run import simulate
 

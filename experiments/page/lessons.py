@@ -17,7 +17,7 @@ from compress.methods.share import share
 from experiments.page.pruning import pruning
 from experiments.page.settings import NETWORKS
 from experiments.studies.energy_ladder import ladder
-from hwsim.analysis.tiles import Lighting, dimmed, gated, voltage_scaled
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.energy.dram import load_dram
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from hwsim.analysis.tiles import Lighting
 
 CHIP = "reference_250w"
 RUNGS = (

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.timelines import observe
-from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError
-from hwsim.power.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, TileGating, VoltageCurve
+from hwsim.power.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, TileGating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +64,8 @@ GOVERNORS: dict[str, Callable[[Report], dict[str, Any]]] = {
     "dimming": partial(_steady, dimmed),
     "gating": partial(_steady, gated),
     "DVFS": partial(_steady, voltage_scaled),
-    "windowed-clock": partial(_windowed, lambda chip: ClockScaling(chip.power.clock_steps)),
-    "windowed-DVFS": partial(
-        _windowed,
-        lambda chip: Dvfs(chip.power.clock_steps, curve=VoltageCurve.default(chip.process.voltage_V)),
-    ),
+    "windowed-clock": partial(_windowed, ClockScaling.of),
+    "windowed-DVFS": partial(_windowed, Dvfs.of),
     "windowed-gating": partial(_windowed, lambda chip: TileGating()),
     "race-to-idle": partial(_windowed, lambda chip: RaceToIdle()),
     "uncapped": partial(_windowed, lambda chip: FixedClock()),

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwsim.analysis.chrome_trace import chrome_trace
+from hwsim.machine.cap import Cap
 from hwsim.power.governed import GovernedRun, run_governed
-from hwsim.power.governors import ClockScaling, PowerCap
+from hwsim.power.governors import ClockScaling
 from hwsim.power.operations import operation_energy
 from hwsim.power.trace import PowerTrace, power_trace
-from hwsim.pricing import OFF_DIE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,19 +44,10 @@ def observe(report: Report, batches: int = 3, governor: Governor | None = None) 
     """Run up to `batches` batches on the event engine, governed window by window: the clock by default."""
     chip, schedule = report.chip, report.schedule
     batches = max(1, min(batches, MOST_STEPS // len(schedule.stream)))
-    on_board = chip.power.scope == "board"
-    window_ticks = max(1, round(chip.power.window_us * 1e-6 / chip.tick_s))
-    cap = PowerCap(
-        chip.power.cap_W,
-        report.prices.capped_static_W,
-        window_ticks,
-        chip.tick_s,
-        frozenset() if on_board else frozenset(OFF_DIE),
-    )
+    cap = Cap.of(chip)
     energy = operation_energy(schedule, report.prices).repeat(batches)
-    governor = governor or ClockScaling(chip.power.clock_steps)
-    run = run_governed(schedule.stream.repeat(batches), energy, governor, cap)
-    power = power_trace(run.timeline, run.energy, {"static": chip.static_W}, window_ticks, chip.tick_s)
+    run = run_governed(schedule.stream.repeat(batches), energy, governor or ClockScaling.of(chip), cap)
+    power = power_trace(run.timeline, run.energy, {"static": chip.static_W}, cap.window_ticks, chip.tick_s)
     return Observed(report, batches, run, power)
 
 

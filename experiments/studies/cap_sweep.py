@@ -27,7 +27,7 @@ import pandas as pd
 from experiments.figures import cap_sweep as figure
 from experiments.figures import style
 from experiments.runs.scenes import SCENES, chip_of
-from hwsim.analysis.tiles import dimmed, voltage_scaled
+from hwsim.analysis.strategies import dimmed, voltage_scaled
 from hwsim.errors import InputError
 from hwsim.run import simulate
 

@@ -28,6 +28,7 @@ from experiments.figures import style
 from hwsim.analysis.dark import carried, lights, work_of
 from hwsim.analysis.dark_published import compare, published, roadmaps
 from hwsim.energy.table import EnergyTable
+from hwsim.machine.cap import Cap
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
@@ -70,10 +71,10 @@ def by_node(
     Returns
     -------
     DataFrame
-        node_nm, energies (``rule`` or ``measured``), stage, the fields of `Die`, `Work` and
-        `Lights`, dark, and low_confidence (of a price; the voltages of dimming always are).
+        node_nm, energies (``rule`` or ``measured``), stage, the fields of `Die`, static_W, those of `Work`
+        and `Lights`, dark, and low_confidence (of a price; the voltages of dimming always are).
     """
-    cap = chip.power.cap_W if cap_W is None else cap_W
+    cap = Cap.of(chip if cap_W is None else chip.replace(**{"power.cap_W": cap_W}))
     rows = []
     for node in NODES_NM:
         die = carried(chip, node, die_mm2)
@@ -86,7 +87,9 @@ def by_node(
                 key = {"node_nm": node, "energies": energies, "stage": stage}
                 marks = {"dark": found.dark, "low_confidence": bool(report.low_confidence)}
                 rows.append(key | vars(die) | work._asdict() | found._asdict() | marks)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.tolist().index("voltage_V") + 1, "static_W", cap.static_W)
+    return table
 
 
 def _tables(chip: Chip, node: int) -> dict[str, str]:

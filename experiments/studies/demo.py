@@ -22,6 +22,7 @@ from experiments.figures import energy as energy_figure
 from experiments.runs.timelines import trace_of
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
+from hwsim.whole import ceil_div
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def run_demo(
 def shortened(recipe: Recipe, times: int = 6) -> Recipe:
     """Return the same path with a fraction of the epochs, for a quick look."""
     steps = tuple(
-        step.model_copy(update={"epochs": -(-step.epochs // times)}) if isinstance(step, Training) else step
+        step.model_copy(update={"epochs": ceil_div(step.epochs, times)})
+        if isinstance(step, Training)
+        else step
         for step in recipe.steps
     )
     return recipe.model_copy(update={"steps": steps})

@@ -133,8 +133,8 @@ def way(place: Place, prices: PriceList) -> tuple[float, bool]:
     for leg in place.legs:
         if leg.table == "chip":
             component, _, action = leg.action.partition(" ")
-            price = prices[component, action]
-            total, low = total + leg.times * price.pJ, low or price.low_confidence
+            total += prices.pJ(component, action, leg.times)
+            low = low or prices[component, action].low_confidence
         else:
             figure = EnergyTable.load(leg.table)[leg.action]
             total, low = total + leg.times * figure.pJ, low or figure.low_confidence

@@ -130,12 +130,8 @@ def _parts(layer: Layer, step: Step, size_B: int) -> dict[str, tuple[float, bool
 
 def _priced(cost: ArrayCost, prices: PriceList, component: str) -> tuple[float, bool]:
     """Picojoules of a component's actions, and whether a price is of low confidence."""
-    found = [
-        (count, prices[component, action])
-        for (_, name, action), count in cost.counts.items()
-        if name == component and count
-    ]
-    return sum(count * price.pJ for count, price in found), any(price.low_confidence for _, price in found)
+    energy = prices.energy_pJ({key: count for key, count in cost.counts.items() if key[1] == component})
+    return sum(energy.values()), any(prices[component, action].low_confidence for _, _, action in energy)
 
 
 def factors(parts: pd.DataFrame) -> pd.DataFrame:

@@ -31,7 +31,7 @@ import pandas as pd
 from compress.codecs.huffman import build, encoded_bits
 from experiments.figures import llm_decode as figures
 from experiments.figures import style
-from hwsim.analysis.tiles import dimmed
+from hwsim.analysis.strategies import dimmed
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -59,12 +59,20 @@ EXPONENT_BITS, OTHER_BITS = 8, 8
 def produce(run: Run) -> None:
     """Simulate every way to store the weights at every batch; tables and two figures."""
     counts = exponent_counts()
-    runs = pd.DataFrame([row(stage, batch, counts) for stage in stages(counts) for batch in BATCHES])
+    runs = without_unused(
+        pd.DataFrame([row(stage, batch, counts) for stage in stages(counts) for batch in BATCHES])
+    )
     exponents = exponent_table(counts)
     run.write_csv("llm_decode.csv", runs)
     run.write_csv("exponents.csv", exponents)
     style.save(figures.decode(runs), run.folder / "llm_decode")
     style.save(figures.exponents(exponents), run.folder / "exponents")
+
+
+def without_unused(runs: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the columns of components that no run spends energy on."""
+    columns = [f"{name}_J" for name in style.COMPONENTS]
+    return runs.drop(columns=[name for name in columns if not runs[name].any()])
 
 
 def exponent_counts() -> np.ndarray:

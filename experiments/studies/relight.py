@@ -33,7 +33,8 @@ from experiments.figures import relight as figures
 from experiments.runs.parallel import in_order
 from experiments.runs.scenes import AS_IT_IS, LABELS, SCENES, VARIANTS, chip_of
 from experiments.studies import hand_model
-from hwsim.analysis.tiles import dimmed, gated, roofs, voltage_scaled
+from hwsim.analysis.roofline import layer_roofs
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.arrays.base import Tiled
 from hwsim.run import simulate
 from hwsim.units import engineering
@@ -115,7 +116,7 @@ def evaluate(scene: Scene, stage: str) -> Tables:
                 tables.runs.extend(key | {"variant": variant} | _run(other) for other in others)
                 tables.watts.extend(key | row for row in _watts(found))
                 if batch in LAYERS_AT:
-                    tables.layers.extend(key | row for row in roofs(report) if row["kind"] != "vector")
+                    tables.layers.extend(key | row for row in layer_roofs(report) if row["kind"] != "vector")
     return tables
 
 

@@ -34,7 +34,7 @@ from experiments.figures import specialised as figures
 from experiments.figures import style
 from experiments.runs.scenes import CHIP
 from hwsim.analysis.area import unit_mm2
-from hwsim.analysis.tiles import dimmed
+from hwsim.analysis.strategies import dimmed
 from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.simd import SimdArray

@@ -28,7 +28,7 @@ import pandas as pd
 from experiments.figures import style
 from experiments.figures import training_watts as figures
 from experiments.runs.parallel import in_order
-from hwsim.analysis.tiles import dimmed
+from hwsim.analysis.strategies import dimmed
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network

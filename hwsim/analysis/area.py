@@ -17,6 +17,7 @@ from hwsim.csvfile import read_rows
 from hwsim.energy.cacti import cacti_bank
 from hwsim.energy.scaling import area_factor
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 from hwsim.workload.layer import fc
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def area_of(chip: Chip, arithmetic: Arithmetic) -> pd.DataFrame:
     array = chip.array
     macs = array.cost(fc("probe", 1, 1, arithmetic=arithmetic), 1).peak_macs_per_cycle
     tiles = array.tiles if isinstance(array, Tiled) else 1
-    banks = -(-chip.sram.capacity_B // chip.sram.bank_B)
+    banks = ceil_div(chip.sram.capacity_B, chip.sram.bank_B)
     rows = [
         ("MACs", macs, _mac_mm2(arithmetic, node)),
         ("SRAM banks", banks, _memory_mm2(chip.sram.bank_B, node)),

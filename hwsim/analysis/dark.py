@@ -23,6 +23,7 @@ from hwsim.errors import InputError
 from hwsim.power.governors import VoltageCurve
 
 if TYPE_CHECKING:
+    from hwsim.machine.cap import Cap
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
 
@@ -39,8 +40,6 @@ class Die:
     macs_per_tile : int
     clock_GHz, voltage_V : float
         Nominal.
-    static_W : float
-        Drawn at all times, and counted against the cap.
     bandwidth_bits_per_s : float
         Of the DRAM.
     """
@@ -50,7 +49,6 @@ class Die:
     macs_per_tile: int
     clock_GHz: float
     voltage_V: float
-    static_W: float
     bandwidth_bits_per_s: float
 
     @property
@@ -137,35 +135,29 @@ def carried(chip: Chip, node_nm: float, die_mm2: float | None = None) -> Die:
     here, volts = float(chip.process.node_nm), chip.process.voltage_V
     then = volts if node_nm == here else nominal_voltage(node_nm)
     density = array.tiles / chip.process.die_mm2 / area_factor(here, node_nm)
-    on_board = chip.power.scope == "board"
     return Die(
         node_nm,
         max(1, round(density * area_mm2)),
         array.peak_macs_per_cycle // array.tiles,
         chip.process.clock_GHz / delay_factor(here, volts, node_nm, then),
         then,
-        chip.static_W if on_board else chip.power.leakage_W,
         8e9 * chip.dram.bandwidth_GB_per_s,
     )
 
 
-def lights(die: Die, work: Work, cap_W: float) -> Lights:
-    """How many tiles `cap_W` lights at the nominal clock, and how fast all of them run instead.
+def lights(die: Die, work: Work, cap: Cap) -> Lights:
+    """How many tiles a cap lights at the nominal clock, and how fast all of them run instead.
 
     Raises
     ------
     InputError
         If the cap is not above what is drawn at all times.
     """
-    budget_W = cap_W - die.static_W
-    if not budget_W > 0:
-        raise InputError(
-            f"cap of {cap_W:g} W, expected more than the {die.static_W:g} W of leakage and standby"
-        )
+    cap.require_budget()
     curve = VoltageCurve.default(die.voltage_V)
 
-    lit = min(1.0, budget_W / _power_W(die, work, curve, 1.0))
-    speed = 1.0 if lit == 1.0 else _dim_speed(die, work, curve, budget_W)
+    lit = min(1.0, cap.budget_W / _power_W(die, work, curve, 1.0))
+    speed = 1.0 if lit == 1.0 else _dim_speed(die, work, curve, cap.budget_W)
     bandwidth = die.bandwidth_bits_per_s / work.dram_bits if work.dram_bits else math.inf
     return Lights(
         lit,

@@ -184,11 +184,11 @@ def _on_chip_pJ(cost: ArrayCost, layer: Layer, prices: PriceList) -> float:
     A word for the array's port is written to and read from the tile's scratchpad.
     """
     stored_bits = layer.weights.total_bits if layer.weights else 0
-    total = stored_bits * prices["sram", "read_bit"].pJ
+    total = prices.pJ("sram", "read_bit", stored_bits)
     for (_, component, action), count in cost.counts.items():
         if component == "array_port":
-            both_ways = prices["scratchpad", "write_bit"].pJ + prices["scratchpad", "read_bit"].pJ
-            total += count * layer.operand_bits * both_ways
+            bits = count * layer.operand_bits
+            total += prices.pJ("scratchpad", "write_bit", bits) + prices.pJ("scratchpad", "read_bit", bits)
         else:
-            total += count * prices[component, action].pJ
+            total += prices.pJ(component, action, count)
     return total

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
-from hwsim.pricing import OFF_DIE
-from hwsim.report import layer_limiter
+from hwsim.machine.cap import Cap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hwsim.mapping.work import LayerWork
+    from hwsim.layer_run import LayerRun
     from hwsim.report import Report
 
 
@@ -81,16 +80,17 @@ def roofline(reports: Sequence[Report]) -> Roofline:
     InputError
         If none of the reports has a layer with MACs.
     """
-    runs = [(report, work) for report in reports for work in report.schedule.work if work.cost.macs]
+    runs = [run for report in reports for run in report.runs if run.macs]
     if not runs:
         raise InputError("roofline: no layer with MACs, expected at least one")
     chip, prices = reports[0].chip, reports[0].prices
+    cap = Cap.of(chip)
     return Roofline(
-        peak_MAC_per_s=max(work.cost.peak_macs_per_cycle for _, work in runs) / chip.tick_s,
+        peak_MAC_per_s=max(run.work.cost.peak_macs_per_cycle for run in runs) / chip.tick_s,
         bandwidth_B_per_s=1e9 * chip.dram.bandwidth_GB_per_s,
-        dynamic_W=chip.power.cap_W - prices.capped_static_W,
-        core_pJ_per_MAC=min(_core_pJ(work, report) for report, work in runs),
-        dram_pJ_per_B=8 * prices["dram", "read_bit"].pJ * (chip.power.scope == "board"),
+        dynamic_W=cap.budget_W,
+        core_pJ_per_MAC=min(_core_pJ(run) for run in runs),
+        dram_pJ_per_B=prices.pJ("dram", "read_bit", 8) * cap.counts("dram"),
         low_confidence=any(report.low_confidence for report in reports),
     )
 
@@ -102,33 +102,52 @@ def points(report: Report) -> list[dict[str, Any]]:
     performs, over the time in which the layer's busiest resource is busy under the cap.
     """
     rows = []
-    tick_s = report.chip.tick_s
-    runs = zip(report.workload.layers, report.schedule.work, report.capped.clocks.tolist(), strict=True)
-    for layer, work, clock in runs:
-        if not work.cost.macs:
+    for run in report.runs:
+        if not run.macs:
             continue
-        macs = work.cost.macs
-        dram_B = (work.transferred_weight_bits + work.activation_bits) / 8
-        seconds = max(work.core_ticks / clock, work.ticks["dram"]) * tick_s
+        dram_B = (run.work.transferred_weight_bits + run.work.activation_bits) / 8
         rows.append(
             {
-                "layer": layer.name,
-                "kind": layer.kind,
-                "intensity_MAC_per_B": macs / dram_B if dram_B else float("inf"),
-                "MAC_per_s": macs / seconds,
-                "core_pJ_per_MAC": _core_pJ(work, report),
-                "limiter": layer_limiter(work, clock),
+                "layer": run.layer.name,
+                "kind": run.layer.kind,
+                "intensity_MAC_per_B": run.macs / dram_B if dram_B else float("inf"),
+                "MAC_per_s": run.macs / (run.busy_ticks * report.chip.tick_s),
+                "core_pJ_per_MAC": _core_pJ(run),
+                "limiter": run.bound_by,
             }
         )
     return rows
 
 
-def _core_pJ(work: LayerWork, report: Report) -> float:
+def layer_roofs(report: Report) -> list[dict[str, Any]]:
+    """Seconds per inference that each layer needs of each resource; the largest is its roof.
+
+    One row per layer, for a table; `power_s` is the time in which the cap lets its energy be spent.
+    """
+    chip, cap = report.chip, Cap.of(report.chip)
+    rows = []
+    for run in report.runs:
+        work = run.work
+        per_tick = chip.tick_s / report.batch
+        on_array = run.layer.kind != "vector"
+        dynamic_J = report.prices.dynamic_J(work.counts, cap.counts)
+        rows.append(
+            {
+                "layer": run.layer.name,
+                "kind": run.layer.kind,
+                "limiter": run.bound_by,
+                "clock_fraction": run.clock,
+                "compute_s": per_tick * (work.cost.compute_cycles if on_array else work.ticks["vector"]),
+                "array_load_s": per_tick * (work.cost.load_cycles if on_array else 0),
+                "bandwidth_s": per_tick * work.ticks["dram"],
+                "decoder_s": per_tick * work.ticks["decoder"],
+                "sram_s": per_tick * work.ticks["sram"],
+                "power_s": dynamic_J / cap.budget_W / report.batch,
+            }
+        )
+    return rows
+
+
+def _core_pJ(run: LayerRun) -> float:
     """Energy of one MAC, all that happens on the die included."""
-    prices = report.prices
-    total = sum(
-        count * prices[component, action].pJ
-        for (_, component, action), count in work.counts.items()
-        if count and component not in OFF_DIE
-    )
-    return total / work.cost.macs
+    return run.prices.on_die_pJ(run.work.counts) / run.macs

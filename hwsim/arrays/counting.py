@@ -43,11 +43,6 @@ class Gemm(NamedTuple):
         return self.m * self.n * self.k * self.groups
 
 
-def ceil_div(a: int, b: int) -> int:
-    """Quotient of whole numbers, rounded up."""
-    return -(-a // b)
-
-
 def gemm_of(layer: Layer, batch: int) -> Gemm:
     """View `batch` items of a layer as a GEMM.
 

@@ -26,8 +26,9 @@ import numba
 import numpy as np
 
 from hwsim.arrays.base import Action, ArrayCost, Memory
-from hwsim.arrays.counting import ACCUMULATOR, ceil_div, require_kind
+from hwsim.arrays.counting import ACCUMULATOR, require_kind
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

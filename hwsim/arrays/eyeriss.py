@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwsim.arrays.base import Action, ArrayCost, Memory
-from hwsim.arrays.counting import ACCUMULATOR, ceil_div, require_kind, useful_macs
+from hwsim.arrays.counting import ACCUMULATOR, require_kind, useful_macs
 from hwsim.arrays.row_stationary import Fabric, Mapping, Shape, best_mapping
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer

@@ -27,7 +27,6 @@ from hwsim.arrays.counting import (
     PSUM_BITS,
     Gemm,
     add_counts,
-    ceil_div,
     gemm_of,
     mac_counts,
     require_kind,
@@ -36,6 +35,7 @@ from hwsim.arrays.counting import (
     useful_macs,
 )
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
@@ -196,6 +196,9 @@ def _best_grid(array: GemmArray, gemm: Gemm) -> Grid:
     )
 
 
+_ceil_div = numba.njit(cache=True)(ceil_div)
+
+
 @numba.njit(cache=True)
 def _search(
     rows: int, columns: int, depths: int, tiles: int, cols: int, load: int, accumulator_rows: int
@@ -204,16 +207,16 @@ def _search(
     best = (1 << 62, 0, 0)
     grid = (1, 1, 1, 1, 1, 1, 0)
     for column_split in range(1, min(columns, tiles) + 1):
-        column_folds = -(-columns // column_split)
+        column_folds = _ceil_div(columns, column_split)
         for depth_split in range(1, min(depths, tiles // column_split) + 1):
-            depth_folds = -(-depths // depth_split)
+            depth_folds = _ceil_div(depths, depth_split)
             for row_split in range(1, min(rows, tiles // (column_split * depth_split)) + 1):
-                tile_rows = -(-rows // row_split)
-                chunks = -(-tile_rows // accumulator_rows)
-                chunk = -(-tile_rows // chunks)
+                tile_rows = _ceil_div(rows, row_split)
+                chunks = _ceil_div(tile_rows, accumulator_rows)
+                chunk = _ceil_div(tile_rows, chunks)
                 folds = column_folds * depth_folds * chunks
                 # the reducing tiles share the outputs and read the other partial sums, cols a cycle
-                reduction = -(-tile_rows * column_folds * (depth_split - 1) // depth_split)
+                reduction = _ceil_div(tile_rows * column_folds * (depth_split - 1), depth_split)
                 cycles = (folds - 1) * max(chunk, load) + chunk + reduction
                 key = (cycles, row_split * chunks, depth_split)
                 if key < best:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hwsim.arrays.counting import ceil_div, gemm_of, useful_macs
+from hwsim.arrays.counting import gemm_of, useful_macs
 from hwsim.arrays.gemm import GemmArray
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import Action, ArrayCost

@@ -27,6 +27,8 @@ from typing import NamedTuple
 
 import numba
 
+from hwsim.whole import ceil_div
+
 KEEP_ACTIVE = 0.9
 """Least share of the best PE use that a mapping must reach."""
 
@@ -128,9 +130,7 @@ def best_mapping(fabric: Fabric, shape: Shape) -> Mapping | None:
     return Mapping(*best)
 
 
-@numba.njit(cache=True)
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
+_ceil_div = numba.njit(cache=True)(ceil_div)
 
 
 @numba.njit(cache=True)
@@ -160,20 +160,20 @@ def _search(
     """Most active PEs, least DRAM reads and best mapping among those within the two bounds."""
     most, least, best_score = 0, 1e300, 1e300
     best = (0,) * 20
-    width_tiles = _ceil(shape.out_w, fabric.row_outputs)
-    f = _ceil(shape.out_w, width_tiles)
+    width_tiles = _ceil_div(shape.out_w, fabric.row_outputs)
+    f = _ceil_div(shape.out_w, width_tiles)
     padded_cols, real_cols = _covered(shape.in_w, shape.pad_w, shape.out_w, f, shape.stride_w, shape.kernel_w)
     tile_cols = (f - 1) * shape.stride_w + shape.kernel_w
     outputs = shape.filters * shape.out_h * shape.out_w * shape.batch
     weights = shape.filters * shape.channels * shape.kernel_h * shape.kernel_w
     for e in range(1, shape.out_h + 1):
-        pieces = _ceil(e, fabric.cols)
+        pieces = _ceil_div(e, fabric.cols)
         stacked = fabric.rows // shape.kernel_h // pieces
         beside = fabric.cols // e if pieces == 1 else 1
         if stacked == 0:
             break
-        strips = _ceil(shape.out_h, e)
-        if e > _ceil(shape.out_h, strips) and e > fabric.cols:
+        strips = _ceil_div(shape.out_h, e)
+        if e > _ceil_div(shape.out_h, strips) and e > fabric.cols:
             continue
         padded_rows, real_rows = _covered(
             shape.in_h, shape.pad_h, shape.out_h, e, shape.stride_h, shape.kernel_h
@@ -204,17 +204,17 @@ def _search(
                             p = _largest_divisor(m // t, room)
                             most = max(most, active)
                             least = min(least, dram)
-                            channel_passes = _ceil(shape.channels, q * r)
+                            channel_passes = _ceil_div(shape.channels, q * r)
                             filter_passes = shape.filters // (p * t)
                             passes = strips * width_tiles * rounds * channel_passes * filter_passes
                             psum = outputs * channel_passes
                             inputs = padded_rows * padded_cols * shape.channels * shape.batch * filter_passes
                             # every row of every output costs one more cycle: adding the incoming sum
                             mac = passes * n * f * p * (q * shape.kernel_w + 1)
-                            psum_cycles = _ceil(psum, fabric.psum_port)
-                            input_cycles = _ceil(inputs, fabric.input_port)
+                            psum_cycles = _ceil_div(psum, fabric.psum_port)
+                            input_cycles = _ceil_div(inputs, fabric.input_port)
                             per_pass = p * t * q * r * shape.kernel_h * shape.kernel_w
-                            filter_cycles = passes * _ceil(per_pass, fabric.filter_port)
+                            filter_cycles = passes * _ceil_div(per_pass, fabric.filter_port)
                             cycles = max(mac, psum_cycles, input_cycles) + filter_cycles
                             score = float(2 * psum + inputs) * cycles
                             if score < best_score:

@@ -23,13 +23,13 @@ from hwsim.arrays.counting import (
     MATRIX_KINDS,
     PSUM_BITS,
     Gemm,
-    ceil_div,
     gemm_of,
     require_kind,
     stationary_tensor,
     useful_macs,
 )
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer

@@ -29,7 +29,6 @@ from hwsim.arrays.counting import (
     PSUM_BITS,
     Gemm,
     add_counts,
-    ceil_div,
     gemm_of,
     mac_counts,
     require_kind,
@@ -37,6 +36,7 @@ from hwsim.arrays.counting import (
     useful_macs,
 )
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer

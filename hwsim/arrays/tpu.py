@@ -13,12 +13,12 @@ the results of the layer before (the paper's Table 3 calls the last non-matrix t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwsim.arrays.counting import (
     MATRIX_KINDS,
-    ceil_div,
     gemm_of,
     require_kind,
     require_operands,
@@ -26,6 +26,7 @@ from hwsim.arrays.counting import (
 )
 from hwsim.arrays.gemm import GemmArray
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,7 +162,7 @@ class _Run:
         depth = self.array.fifo_tiles
         slot_free = self.taken[-depth] if len(self.taken) >= depth else 0
         self.arrived = max(self.arrived, float(slot_free)) + self.fetch
-        begin = max(int(-(-self.arrived // 1)), self.start)
+        begin = max(math.ceil(self.arrived), self.start)
         shifted = begin + self.shift
         start = max(shifted, self.end, self.ready)
         # whatever the array still waits for last is what its idle time is put down to

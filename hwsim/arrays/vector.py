@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim.arrays.base import Action, ArrayCost
-from hwsim.arrays.counting import ceil_div, require_kind
+from hwsim.arrays.counting import require_kind
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer

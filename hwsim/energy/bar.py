@@ -6,28 +6,20 @@ from html import escape
 from math import fsum
 from typing import TYPE_CHECKING
 
-from hwsim.energy.components import COMPONENTS
+from hwsim.energy.components import COMPONENTS, component_of, look_of
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-UNNAMED = "#BBBBBB"
-"""Colour of a component that the table of components does not list."""
-
 BAR = "display:flex;height:1.1em;margin:.5em 0 .3em;border-radius:3px;overflow:hidden"
 SWATCH = "display:inline-block;width:.7em;height:.7em;margin-right:.3em;border-radius:2px"
 
 
-def look_of(component: str) -> tuple[str, str]:
-    """Label and colour of a component."""
-    return COMPONENTS.get(component, (component, UNNAMED))
-
-
 def stacked(joules: Mapping[str, float]) -> dict[str, float]:
-    """Joules by component in the order that bars are stacked; a component that is not listed comes last."""
-    order = [*COMPONENTS, *joules]
-    return dict(sorted(joules.items(), key=lambda item: order.index(item[0])))
+    """Joules by component in the order that bars are stacked."""
+    order = list(COMPONENTS)
+    return dict(sorted(joules.items(), key=lambda item: order.index(component_of(item[0]).name)))
 
 
 def as_html(joules: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from numba import njit
 
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE, Timeline
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.engine.stream import TileStream
@@ -89,7 +90,7 @@ def steady_period(stream: TileStream) -> Fraction:
     n = len(stream)
     if n == 0:
         return Fraction(0)
-    times = -(-stream.slots // n)
+    times = ceil_div(stream.slots, n)
     steps = _steps(stream.repeat(times) if times > 1 else stream)
     ticks, repetitions = _recurrence(steps)
     if repetitions == 0:

@@ -23,6 +23,7 @@ from hwsim.mapping.residency import Pass, Residency, Segment, buffer_bytes, stor
 from hwsim.mapping.segments import STRIPES, WHOLE, Costs, Found, search, whole_need
 from hwsim.mapping.stripes import array_cost, smallest_piece
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling, problem_of
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -254,7 +255,7 @@ class _Choice:
             if root.kind == "vector" or k in self.own:
                 fetches = self.own[k].input_fetches if k in self.own else 1
                 bits[:, k] = _streamed_bits(self.graph, k, self.batch, fetches)
-                times[:, k] = -(-self.batch // self.limit)
+                times[:, k] = ceil_div(self.batch, self.limit)
         for (at, k), tiling in self.tilings.items():
             bits[at, k] = tiling.traffic_bits - _weight_traffic(self.roots[k], self.batch, tiling)
             times[at, k], need[at, k] = tiling.weight_fetches, self.capacity * SPACES[at]
@@ -303,7 +304,7 @@ class _Choice:
                 passes = (Pass(1, 1), Pass(1, self.batch - 1, fetches=False))
                 segments.append(Segment(chosen, "stripes", passes[: self.batch], amount))
             else:
-                segments.append(Segment(chosen, "cut", _even(self.batch, -(-self.batch // self.limit))))
+                segments.append(Segment(chosen, "cut", _even(self.batch, ceil_div(self.batch, self.limit))))
         return tuple(segments)
 
     def _kept(self, segments: Sequence[Segment], found: Found) -> tuple[float, ...]:

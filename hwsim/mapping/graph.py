@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hwsim.mapping.fusion import ELEMENTWISE
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def reads_of(workload: Workload, index: int) -> Reads:
 def _in_used_rows(layer: Layer, elements: int) -> int:
     """How many of some input elements lie in rows that the layer uses."""
     rows, used = layer.in_hw[0], layer.out_hw[0] * layer.kernel[0]
-    return elements if layer.kind != "conv" or used >= rows else -(-elements * used // rows)
+    return elements if layer.kind != "conv" or used >= rows else ceil_div(elements * used, rows)
 
 
 def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:

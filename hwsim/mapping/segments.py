@@ -22,12 +22,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from hwsim.whole import ceil_div
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwsim.mapping.graph import Graph
 
 WHOLE, STRIPES, CUT = 0, 1, 2
+
+_ceil_div = njit(cache=True)(ceil_div)
 
 LONGEST = 48
 """Kernels of a segment, at most, except for the one that runs to the last kernel."""
@@ -222,7 +226,7 @@ def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, depth_first):
                 held = 0.0 if pinned else stored
                 for h in range(HEIGHTS - 1, -1, -1):
                     if need_of_stripes[first, length - 1, h] + held <= space:
-                        number = -(-g.rows[t] // (1 << h))
+                        number = _ceil_div(g.rows[t], 1 << h)
                         bits = moved + (0.0 if pinned else fetched)
                         ticks = _stripes_ticks(g, c, first, t + 1, number, batch)
                         other = _cost(c, bits, float(number * batch), ticks, joules)
@@ -365,7 +369,7 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
             need[s] = c.cut_need[amount[s], first[s]]
         else:
             height = 0
-            while -(-g.rows[end - 1] // (1 << height)) > amount[s]:
+            while _ceil_div(g.rows[end - 1], 1 << height) > amount[s]:
                 height += 1
             need[s] = need_of_stripes[first[s], end - first[s] - 1, height]
     slack = capacity - need

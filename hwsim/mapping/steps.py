@@ -15,6 +15,7 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,11 +66,11 @@ class Channel(NamedTuple):
 
     def bursts(self, bits: int) -> int:
         """Whole bursts that hold `bits`."""
-        return -(-bits // (8 * self.burst_B))
+        return ceil_div(bits, 8 * self.burst_B)
 
     def rows(self, bursts: int) -> int:
         """Rows that `bursts` in a row open."""
-        return -(-bursts * self.burst_B // self.row_B)
+        return ceil_div(bursts * self.burst_B, self.row_B)
 
 
 def busy_ticks(bursts: int, channel: Channel) -> int:
@@ -137,8 +138,8 @@ class Cut:
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
         self.side_bits = layer.weights.side_bits if layer.weights else 0
         slot_bits = 8 * chip.buffers.slot_B
-        self.step_bits = slot_bits * max(1, -(-self.payload_bits // (slot_bits * MAX_STEPS)))
-        self.parts = max(1, -(-self.payload_bits // self.step_bits))
+        self.step_bits = slot_bits * max(1, ceil_div(self.payload_bits, slot_bits * MAX_STEPS))
+        self.parts = max(1, ceil_div(self.payload_bits, self.step_bits))
 
     def decoded(self, demand: Demand) -> int:
         """Symbols that a pass decodes.
@@ -239,6 +240,9 @@ class Cut:
 def _up_to(part: int, parts: int, total: int) -> int:
     """First `part` of `parts` equal shares of `total`, rounded down, without their product."""
     return total // parts * part + total % parts * part // parts
+
+
+_ceil_div = njit(cache=True)(ceil_div)
 
 
 @njit(cache=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hwsim.arrays.vector import VectorUnit
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import ArrayCost
@@ -18,8 +19,8 @@ def pieces_of(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, 
     rows = _rows_of(layer) or stripes
     if stripes == 1 or layer.over_batch != "each" or rows == 1:
         return [(layer, items, 1)]
-    height = -(-rows // stripes)
-    number = -(-rows // height)
+    height = ceil_div(rows, stripes)
+    number = ceil_div(rows, height)
     last = rows - (number - 1) * height
     pieces = [(stripe_of(layer, rows, height), 1, (number - 1) * items)]
     pieces.append((stripe_of(layer, rows, last), 1, items))
@@ -43,7 +44,7 @@ def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
     """Some rows of a layer: as much less of everything but its weights."""
 
     def part(whole: int) -> int:
-        return max(1, -(-whole * height // rows))
+        return max(1, ceil_div(whole * height, rows))
 
     in_hw, out_hw = layer.in_hw, layer.out_hw
     if out_hw[0] > 1:

@@ -22,6 +22,7 @@ import numpy as np
 
 from hwsim.arrays.counting import PSUM_BITS, gemm_of
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,9 +186,9 @@ def best_tiling(
         raise InputError(f"tiling: {space_bits} bits on chip hold no block of the layer")
     m, n, k = m[fits], n[fits], k[fits]
     trips = {
-        "m": -(-problem.m // m),
-        "n": -(-problem.n // n),
-        "k": -(-problem.k // k),
+        "m": ceil_div(problem.m, m),
+        "n": ceil_div(problem.n, n),
+        "k": ceil_div(problem.k, k),
     }
     smallness = -m * n * k
     best: tuple[tuple[float, float, int], Tiling] | None = None
@@ -223,7 +224,7 @@ def best_tiling(
 
 def _block_sizes(length: int) -> NDArray[np.int64]:
     """The length cut into 1, 2, 3, ... equal parts, finely while parts are few, then by halves."""
-    few = {-(-length // parts) for parts in range(1, min(length, 2 * isqrt(length), FEW_PARTS) + 1)}
+    few = {ceil_div(length, parts) for parts in range(1, min(length, 2 * isqrt(length), FEW_PARTS) + 1)}
     halves = {max(1, length >> shift) for shift in range(length.bit_length())}
     return np.array(sorted(few | halves | {1}), np.int64)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
 from hwsim.mapping.stripes import array_cost, pieces_of
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -153,7 +154,7 @@ def kernel_pass(
         units["vector" if workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
     ticks = {
         "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
-        "sram": -(-sram_bits // (8 * chip.sram.bandwidth_B_per_cycle)),
+        "sram": ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle),
         **units,
     }
     core = max(ticks["sram"], *units.values())

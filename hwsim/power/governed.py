@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from hwsim.engine.event import Process
     from hwsim.engine.stream import TileStream
     from hwsim.engine.timeline import Timeline
-    from hwsim.power.governors import Governor, PowerCap
+    from hwsim.machine.cap import Cap
+    from hwsim.power.governors import Governor
 
 ROUNDING = 1e-12
 """Sums of shares may exceed the budget by this part of it."""
@@ -67,16 +68,16 @@ class GovernedRun:
     allowance_W: float
 
 
-def run_governed(
-    stream: TileStream, energy: OperationEnergy, governor: Governor, cap: PowerCap
-) -> GovernedRun:
+def run_governed(stream: TileStream, energy: OperationEnergy, governor: Governor, cap: Cap) -> GovernedRun:
     """Run `stream` from a cold start with `governor` keeping it under `cap`.
 
     Raises
     ------
     InputError
-        If `energy` is of another stream, or charges a transfer of zero ticks.
+        If the cap leaves nothing for work, or `energy` is of another stream or charges a transfer of
+        zero ticks.
     """
+    cap.require_budget()
     if energy.pJ.shape[1] != len(stream):
         raise InputError(f"operation energy has {energy.pJ.shape[1]} steps, expected {len(stream)}")
     for stage, ticks in ((READ, stream.read), (WRITE, stream.write)):
@@ -89,7 +90,7 @@ def run_governed(
     level_of = np.array(machine.level_of, np.int64).reshape(4, len(stream))
     scale = np.array([governor.core_scale(level) for level in range(1, governor.levels + 1)])
     spent = np.where(energy.core, scale[level_of - 1][:, :, None], 1.0) * energy.pJ
-    drawn_pJ = spent[:, :, energy.counted(cap.outside)].sum(axis=2, keepdims=True)
+    drawn_pJ = spent[:, :, energy.counted(cap)].sum(axis=2, keepdims=True)
     seen = OperationEnergy(("all",), drawn_pJ, np.array([False]))
     window_W = cap.static_W + power_trace(timeline, seen, {}, cap.window_ticks, cap.tick_s).total_W
     stretches = np.maximum(np.stack(timeline.ticks), 1)
@@ -100,8 +101,8 @@ def run_governed(
         np.array(machine.levels[: len(window_W)], np.int64),
         level_of,
         window_W,
-        max(float(window_W.max()) - cap.cap_W, 0.0),
-        max(float(largest_pJ) - cap.budget_pJ, 0.0) / cap.budget_pJ * cap.dynamic_W,
+        max(float(window_W.max()) - cap.limit_W, 0.0),
+        max(float(largest_pJ) - cap.window_budget_pJ, 0.0) / cap.window_budget_pJ * cap.budget_W,
     )
 
 
@@ -172,14 +173,12 @@ class Budget:
 class GovernedMachine(Machine):
     """The machine with a limiter in front of every operation and a governor beside it."""
 
-    def __init__(
-        self, stream: TileStream, energy: OperationEnergy, governor: Governor, cap: PowerCap
-    ) -> None:
+    def __init__(self, stream: TileStream, energy: OperationEnergy, governor: Governor, cap: Cap) -> None:
         super().__init__(stream)
         self.governor = governor
         self.cap = cap
-        self.budget = Budget(cap.budget_pJ, cap.window_ticks)
-        counted = energy.counted(cap.outside)
+        self.budget = Budget(cap.window_budget_pJ, cap.window_ticks)
+        counted = energy.counted(cap)
         self.core_pJ = energy.pJ[:, :, counted & energy.core].sum(axis=2).tolist()
         self.other_pJ = energy.pJ[:, :, counted & ~energy.core].sum(axis=2).tolist()
         self.level = governor.levels

@@ -1,74 +1,33 @@
-"""Strategies that keep a chip under its power cap, and the steady state each must reach.
+"""Strategies that keep a chip under its power cap.
 
 A governor has `levels` operating points; the last is nominal, and level x is slower by
 ``x / levels``. At every window it sees what the past window cost and chooses the next level; what
 a window's energy budget does not cover is not started, whatever the level
 (`hwsim.power.governed`). So the cap always holds, and a good level is one that wastes no time.
+The steady state that each must reach is `hwsim.power.steady`'s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from hwsim.energy.constants import thermal_figures
 from hwsim.engine.timeline import COMPUTE, DECODE
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
 
-@dataclass(frozen=True)
-class PowerCap:
-    """A limit on power averaged over aligned windows.
+    from hwsim.machine.cap import Cap
+    from hwsim.machine.chip import Chip
 
-    Parameters
-    ----------
-    cap_W : float
-    static_W : float
-        Drawn at all times and counted against the cap: leakage, standby, board.
-    window_ticks : int
-    tick_s : float
-    outside : frozenset of str
-        Components whose energy the cap does not count: DRAM, where the cap is on the die alone.
-
-    Raises
-    ------
-    InputError
-        If the cap leaves nothing to do any work with, or the window is shorter than a tick.
-    """
-
-    cap_W: float
-    static_W: float
-    window_ticks: int
-    tick_s: float
-    outside: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        if self.window_ticks < 1:
-            raise InputError(f"power window is {self.window_ticks} ticks, expected at least 1")
-        if not self.cap_W > self.static_W:
-            raise InputError(
-                f"power cap is {self.cap_W:g} W, but leakage and standby alone draw {self.static_W:g} W, "
-                f"expected a cap above {self.static_W:g} W"
-            )
-
-    @property
-    def dynamic_W(self) -> float:
-        """What the cap leaves for work."""
-        return self.cap_W - self.static_W
-
-    @property
-    def window_s(self) -> float:
-        """Seconds of one window."""
-        return self.window_ticks * self.tick_s
-
-    @property
-    def budget_pJ(self) -> float:
-        """Dynamic energy one window may spend."""
-        return self.dynamic_W * self.window_s * 1e12
+Ticks = TypeVar("Ticks", int, "NDArray[np.int64]")
 
 
 @dataclass(frozen=True)
@@ -172,20 +131,22 @@ class Governor:
     slows: ClassVar[tuple[int, ...]] = ()
     """Stages that a lower level stretches."""
     obeys_cap: ClassVar[bool] = True
+    pauses: ClassVar[bool] = False
+    """Whether work stops where the lowest level still draws more than the cap."""
 
     def __post_init__(self) -> None:
         if self.levels < 1:
             raise InputError(f"{type(self).__name__}: {self.levels} levels, expected at least 1")
 
-    def ticks(self, stage: int, nominal: int, level: int) -> int:
-        """Duration of an operation started at `level`: whole ticks, rounded up."""
-        return -(-nominal * self.levels // level) if stage in self.slows else nominal
+    def ticks(self, stage: int, nominal: Ticks, level: Ticks) -> Ticks:
+        """Duration of operations started at `level`: whole ticks, rounded up."""
+        return ceil_div(nominal * self.levels, level) if stage in self.slows else nominal
 
     def core_scale(self, level: int) -> float:
         """Energy of a core action at `level` relative to nominal."""
         return 1.0
 
-    def next_level(self, level: int, past: Window, waiting: Sequence[Waiting], cap: PowerCap) -> int:
+    def next_level(self, level: int, past: Window, waiting: Sequence[Waiting], cap: Cap) -> int:
         """Level of the next window.
 
         Feedback: the past window, had it been active throughout, would have cost
@@ -196,7 +157,7 @@ class Governor:
 
         def fits(candidate: int) -> bool:
             spent = past.core_pJ * self.core_scale(candidate) + past.other_pJ
-            return candidate * spent <= level * cap.budget_pJ * (past.active if past.held else 1.0)
+            return candidate * spent <= level * cap.window_budget_pJ * (past.active if past.held else 1.0)
 
         wanted = level
         if past.active and past.held:
@@ -205,7 +166,7 @@ class Governor:
             wanted = max(highest(fits, self.levels), level)
         return min([wanted, *(self.coolest(operation, cap) for operation in waiting)])
 
-    def coolest(self, operation: Waiting, cap: PowerCap) -> int:
+    def coolest(self, operation: Waiting, cap: Cap) -> int:
         """Highest level at which an operation alone keeps to the budget.
 
         The lowest if there is none, and the highest if the operation cannot be slowed.
@@ -216,7 +177,7 @@ class Governor:
         def fits(level: int) -> bool:
             ticks = self.ticks(operation.stage, operation.ticks, level)
             pJ = operation.core_pJ * self.core_scale(level) + operation.other_pJ
-            return pJ * min(cap.window_ticks, ticks) <= cap.budget_pJ * ticks
+            return pJ * min(cap.window_ticks, ticks) <= cap.window_budget_pJ * ticks
 
         return max(highest(fits, self.levels), 1)
 
@@ -245,6 +206,8 @@ class FixedClock(Governor):
 class RaceToIdle(Governor):
     """The nominal clock until the window's budget is spent, then nothing until the next."""
 
+    pauses: ClassVar[bool] = True
+
 
 @dataclass(frozen=True)
 class ClockScaling(Governor):
@@ -252,6 +215,11 @@ class ClockScaling(Governor):
 
     levels: int = 100
     slows: ClassVar[tuple[int, ...]] = (DECODE, COMPUTE)
+
+    @classmethod
+    def of(cls, chip: Chip) -> Self:
+        """The governor of a chip, with its clock steps."""
+        return cls(chip.power.clock_steps)
 
 
 @dataclass(frozen=True)
@@ -271,6 +239,11 @@ class Dvfs(ClockScaling):
 
     curve: VoltageCurve = field(kw_only=True)
 
+    @classmethod
+    def of(cls, chip: Chip) -> Self:
+        """The governor of a chip, with its clock steps and the shipped curve through its voltage."""
+        return cls(chip.power.clock_steps, curve=VoltageCurve.default(chip.process.voltage_V))
+
     def core_scale(self, level: int) -> float:
         """Energy of a core action at `level` relative to nominal: the square of the voltages' ratio."""
         return _squared_voltage(self.curve, level / self.levels)
@@ -279,71 +252,3 @@ class Dvfs(ClockScaling):
 @lru_cache(maxsize=4096)
 def _squared_voltage(curve: VoltageCurve, speed: float) -> float:
     return (curve.voltage_V(speed) / curve.nominal_V) ** 2
-
-
-@dataclass(frozen=True)
-class SteadyState:
-    """A long run of equal inferences under a cap.
-
-    Parameters
-    ----------
-    level : int
-    speed : float
-        ``level / levels``: fraction of the nominal clock, or of the tiles that are lit.
-    period_s : float
-        Seconds per inference.
-    power_W : float
-        Average power that counts against the cap, static included.
-    active : float
-        Fraction of the time in which work is under way; the rest is the cap's.
-    """
-
-    level: int
-    speed: float
-    period_s: float
-    power_W: float
-    active: float
-
-
-def steady_state(
-    governor: Governor, cap: PowerCap, core_J: float, other_J: float, period_s: Callable[[int], float]
-) -> SteadyState:
-    """Closed form of the steady state that `governor` reaches.
-
-    The highest level at which power stays under the cap; if even the lowest level draws more, that
-    level with pauses, so that the period is ``energy / (cap - static)``. Holds for a load that is
-    uniform over windows: a budget that one window leaves unspent is lost to the next.
-
-    Parameters
-    ----------
-    core_J, other_J : float
-        Dynamic energy per inference that counts against the cap: core at nominal voltage, and DRAM.
-    period_s : callable
-        Seconds per inference at a level if there were no cap: from `roofs`, or from
-        `hwsim.engine.fast.steady_period` of the slowed stream. Must not grow with the level.
-    """
-
-    def energy_J(level: int) -> float:
-        return core_J * governor.core_scale(level) + other_J
-
-    def fits(level: int) -> bool:
-        return energy_J(level) <= cap.dynamic_W * period_s(level)
-
-    level = max(highest(fits, governor.levels), 1) if governor.obeys_cap else governor.levels
-    busy_s = period_s(level)
-    period = max(busy_s, energy_J(level) / cap.dynamic_W) if governor.obeys_cap else busy_s
-    power = energy_J(level) / period + cap.static_W
-    return SteadyState(level, level / governor.levels, period, power, busy_s / period)
-
-
-def roofs(governor: Governor, core_s: float, other_s: float) -> Callable[[int], float]:
-    """Period at each level of a machine limited by its core or by something that keeps its pace.
-
-    Parameters
-    ----------
-    core_s : float
-        Seconds per inference of the busiest resource that the governor slows, at nominal speed.
-    other_s : float
-        Seconds per inference of the busiest one it does not slow: DRAM.
-    """
-    return lambda level: max(core_s * governor.levels / level, other_s)

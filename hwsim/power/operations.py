@@ -1,7 +1,7 @@
 """Where a batch's energy goes in its tile stream: each layer's joules on the operations that spend them.
 
-DRAM energy belongs to reads and write-backs, the decoder's to decoding, everything else to
-computing. A layer's energy at a stage is shared among its steps by how long they take there.
+The table of components says in which phase each of them spends its energy. A layer's energy in a
+phase is shared among its steps by how long they take there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.engine.timeline import COMPUTE, DECODE, READ, STAGES, WRITE
+from hwsim.energy.components import component_of, phase_of
+from hwsim.engine.timeline import STAGES
 from hwsim.power.trace import OperationEnergy
-from hwsim.pricing import OFF_DIE
 
 if TYPE_CHECKING:
     from hwsim.mapping.work import Schedule
@@ -26,22 +26,15 @@ def operation_energy(schedule: Schedule, prices: PriceList) -> OperationEnergy:
     stream = schedule.stream
     layer_pJ = np.zeros((len(STAGES), len(schedule.work), len(components)))
     for index, work in enumerate(schedule.work):
-        for (_, component, action), count in work.counts.items():
-            if count:
-                stage = _stage(component, action)
-                layer_pJ[stage, index, column[component]] += count * prices[component, action].pJ
+        for (_, component, action), pJ in prices.energy_pJ(work.counts).items():
+            phase = STAGES.index(phase_of(component, action))
+            layer_pJ[phase, index, column[component]] += pJ
     placed = [
         _shares(ticks, stream.layer, len(schedule.work))[:, None] * layer_pJ[stage][stream.layer]
         for stage, ticks in enumerate((stream.read, stream.decode, stream.compute, stream.write))
     ]
-    on_core = np.array([name not in OFF_DIE for name in components])
+    on_core = np.array([component_of(name).core_voltage for name in components])
     return OperationEnergy(tuple(components), np.stack(placed), on_core)
-
-
-def _stage(component: str, action: str) -> int:
-    if component == "dram":
-        return READ if action == "read_bit" else WRITE
-    return DECODE if component == "decoder" else COMPUTE
 
 
 def _shares(ticks: np.ndarray, layer: np.ndarray, layers: int) -> np.ndarray:

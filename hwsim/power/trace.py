@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwsim.engine.timeline import Timeline
+    from hwsim.machine.cap import Cap
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class OperationEnergy:
         if not (np.isfinite(self.pJ).all() and (self.pJ >= 0).all()):
             raise InputError("operation energy: pJ has a negative or infinite figure, expected 0 or more")
 
-    def counted(self, outside: frozenset[str]) -> NDArray[np.bool_]:
-        """Which components are not `outside`, shape (components,)."""
-        return np.array([name not in outside for name in self.components], dtype=bool)
+    def counted(self, cap: Cap) -> NDArray[np.bool_]:
+        """Which components count against `cap`, shape (components,)."""
+        return np.array([cap.counts(name) for name in self.components], dtype=bool)
 
     def repeat(self, times: int) -> OperationEnergy:
         """Energies of the stream repeated `times` times."""

@@ -19,7 +19,7 @@ MAX_LINES = 500
 
 MAY_IMPORT = {
     "hwsim": ("hwsim",),
-    "compress": ("compress", "hwsim.errors", "hwsim.lazy", "hwsim.workload.layer"),
+    "compress": ("compress", "hwsim.errors", "hwsim.lazy", "hwsim.whole", "hwsim.workload.layer"),
     "experiments": PACKAGES,
 }
 APPLICATION = "hwsim.__main__"
@@ -30,6 +30,7 @@ ORDER = (
     "hwsim.version",
     "hwsim.errors",
     "hwsim.units",
+    "hwsim.whole",
     "hwsim.display",
     "hwsim.csvfile",
     "hwsim.workload",
@@ -42,6 +43,7 @@ ORDER = (
     "hwsim.pricing",
     "hwsim.power",
     "hwsim.planning",
+    "hwsim.layer_run",
     "hwsim.plotting",
     "hwsim.report",
     "hwsim.audit",

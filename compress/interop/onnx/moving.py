@@ -10,6 +10,7 @@ import numpy as np
 from compress.interop.onnx.builder import MAX_CONSTANT_ELEMENTS, Call, Constant, Value, constant, integers
 from compress.nn.ops.shaping import axis_of, reshaped
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,7 @@ def split(call: Call) -> tuple[Value, ...]:
     else:
         sizes = None if call.get(1) is None else integers(call[1], "the sizes")
     if sizes is None:
-        part = -(-size // call.outputs)
+        part = ceil_div(size, call.outputs)
         sizes = (*(part,) * (call.outputs - 1), size - part * (call.outputs - 1))
     return call.builder.apply_all("split", call[0], axis=axis, sizes=tuple(sizes))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from compress.nn.ops.base import Array, Attrs, Shape
@@ -91,7 +92,7 @@ class Window:
         room = size + lead + trail - self.dilation[axis] * (self.kernel[axis] - 1) - 1
         if room < 0 or not self.ceil_mode:
             return room // stride + 1
-        last = -(-room // stride)
+        last = ceil_div(room, stride)
         return last + 1 if last * stride < size + lead else last
 
 

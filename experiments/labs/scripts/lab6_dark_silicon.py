@@ -16,7 +16,7 @@ from experiments.figures import style
 from experiments.labs.kit import check
 from hwsim.machine.chip import load_chip
 from hwsim.energy.table import EnergyTable
-from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.workload.networks import load_network
 from hwsim.run import simulate
 

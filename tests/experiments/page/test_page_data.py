@@ -18,7 +18,7 @@ from experiments.page import lessons, pruning
 from experiments.page.grid import Grid, figures, stage_grid
 from experiments.page.pack import NO_ROW, packed, script
 from experiments.page.settings import AXES, NETWORKS
-from hwsim.analysis.tiles import dimmed
+from hwsim.analysis.strategies import dimmed
 from hwsim.run import simulate
 from hwsim.workload.networks import STAGES
 

@@ -7,7 +7,7 @@ import pytest
 from experiments.cli import main as cli
 from experiments.runs.changes import options_of, parse_changes
 from experiments.runs.workloads import open_workloads
-from hwsim.analysis.tiles import gated
+from hwsim.analysis.strategies import gated
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate

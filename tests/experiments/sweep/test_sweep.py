@@ -29,7 +29,7 @@ from experiments.sweep import run as sweep_run
 from experiments.sweep.file import load_sweep, sweep_names
 from experiments.sweep.points import PACKAGES, key_of
 from experiments.sweep.run import run_sweep
-from hwsim.analysis.tiles import dimmed, gated, voltage_scaled
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate

@@ -21,19 +21,25 @@ from hwsim.analysis.dark_published import (
     roadmaps,
 )
 from hwsim.errors import InputError
+from hwsim.machine.cap import Cap
 from hwsim.machine.chip import load_chip
 from hwsim.power.governors import VoltageCurve
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
 CHIP = load_chip("reference_250w")
-DIE = Die(45, 10, 1000, 1.0, 0.9, 20.0, 1e15)
-"""10^13 MACs per second, 20 W at rest, bandwidth to spare."""
+DIE = Die(45, 10, 1000, 1.0, 0.9, 1e15)
+"""10^13 MACs per second, bandwidth to spare."""
+
+
+def cap_of(limit_W):
+    """Cap of which 20 W are drawn at rest."""
+    return Cap(chip="by hand", limit_W=limit_W, static_W=20.0, scope="board", window_ticks=1, tick_s=1.0)
 
 
 def test_tiles_lit_under_a_cap_by_hand():
     """100 W at full clock for 10 pJ a MAC: 70 W of work light 70%."""
-    found = lights(DIE, Work(8.0, 2.0, 0.0), 90.0)
+    found = lights(DIE, Work(8.0, 2.0, 0.0), cap_of(90.0))
     assert found.lit == pytest.approx(0.7, rel=1e-12)
     assert found.dark == pytest.approx(0.3, rel=1e-12)
     assert found.lit_MAC_per_s == pytest.approx(7e12, rel=1e-12)
@@ -41,13 +47,13 @@ def test_tiles_lit_under_a_cap_by_hand():
 
 
 def test_a_cap_that_does_not_bind_lights_everything():
-    found = lights(DIE, Work(8.0, 2.0, 0.0), 120.0)
+    found = lights(DIE, Work(8.0, 2.0, 0.0), cap_of(120.0))
     assert (found.lit, found.dim_speed, found.dim_voltage_V) == (1.0, 1.0, 0.9)
 
 
 def test_dimming_spends_the_same_watts_by_the_alpha_power_law():
     work, cap = Work(8.0, 2.0, 0.0), 60.0
-    found = lights(DIE, work, cap)
+    found = lights(DIE, work, cap_of(cap))
     curve = VoltageCurve.default(0.9)
     assert curve.speed(found.dim_voltage_V) == pytest.approx(found.dim_speed, rel=1e-9)
     core_W = 80.0 * found.dim_speed * (found.dim_voltage_V / 0.9) ** 2
@@ -55,8 +61,8 @@ def test_dimming_spends_the_same_watts_by_the_alpha_power_law():
 
 
 def test_bandwidth_starves_what_power_would_light():
-    narrow = Die(45, 10, 1000, 1.0, 0.9, 20.0, 2e12)
-    found = lights(narrow, Work(8.0, 2.0, 1.0), 90.0)
+    narrow = Die(45, 10, 1000, 1.0, 0.9, 2e12)
+    found = lights(narrow, Work(8.0, 2.0, 1.0), cap_of(90.0))
     assert found.fed == pytest.approx(0.2)
     assert found.lit == pytest.approx(0.7)
     assert found.lit_MAC_per_s == pytest.approx(2e12)
@@ -70,8 +76,8 @@ def test_bandwidth_starves_what_power_would_light():
     st.floats(1e9, 1e16),
 )
 def test_dim_computes_no_less_than_dark_and_never_exceeds_the_cap(core, dram, cap, volts, bandwidth):
-    die = Die(45, 10, 1000, 1.0, volts, 20.0, bandwidth)
-    found = lights(die, Work(core, dram, 0.1), cap)
+    die = Die(45, 10, 1000, 1.0, volts, bandwidth)
+    found = lights(die, Work(core, dram, 0.1), cap_of(cap))
     assert 0 < found.lit <= 1
     assert found.dim_MAC_per_s >= found.lit_MAC_per_s * (1 - 1e-9)
     core_W = 10 * core * found.dim_speed * (found.dim_voltage_V / volts) ** 2
@@ -81,7 +87,7 @@ def test_dim_computes_no_less_than_dark_and_never_exceeds_the_cap(core, dram, ca
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: lights(DIE, Work(1.0, 0.0, 0.0), 20.0), "more than the 20 W"),
+        (lambda: lights(DIE, Work(1.0, 0.0, 0.0), cap_of(20.0)), "more than the 20 W"),
         (lambda: carried(CHIP, 45, 0.0), "die of 0 mm2"),
         (lambda: carried(CHIP, 45, math.nan), "die of nan mm2"),
         (lambda: carried(CHIP, 3), "outside the scaling rule"),
@@ -96,7 +102,6 @@ def test_refused(call, message):
 def test_at_its_own_node_a_chip_is_itself_and_shrinks_by_the_area_table():
     here = carried(CHIP, 45)
     assert (here.tiles, here.clock_GHz, here.voltage_V) == (48, 1.0, 0.9)
-    assert here.static_W == CHIP.static_W
     assert carried(CHIP, 45, 375.0).tiles == 24
     assert carried(CHIP, 32).tiles == round(48 / 0.46)
 
@@ -176,7 +181,7 @@ def test_the_command_answers_for_another_die(capsys):
 def test_dimming_below_the_least_voltage_is_proportional_to_the_watts():
     """At the least voltage only the clock goes down: half the watts, half the speed."""
     work = Work(8.0, 2.0, 0.0)
-    few, fewer = lights(DIE, work, 22.0), lights(DIE, work, 21.0)
+    few, fewer = lights(DIE, work, cap_of(22.0)), lights(DIE, work, cap_of(21.0))
     assert few.dim_voltage_V == fewer.dim_voltage_V == VoltageCurve.default(0.9).least_V
     assert few.dim_speed == pytest.approx(2 * fewer.dim_speed, rel=1e-12)
 

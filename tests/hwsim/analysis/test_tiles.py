@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.analysis.tiles import dimmed, gated, roofs, slowed_by, voltage_scaled
+from hwsim.analysis.roofline import layer_roofs
+from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
+from hwsim.analysis.tiles import Lighting
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
+from hwsim.machine.cap import Cap
 from hwsim.machine.chip import load_chip
-from hwsim.power.governors import ClockScaling, Dvfs, VoltageCurve
+from hwsim.power.governors import Dvfs, VoltageCurve
+from hwsim.power.steady import needs_of, settle
 from hwsim.run import simulate
 from hwsim.workload.layer import Workload, fc, vector
 from hwsim.workload.networks import load_network
@@ -65,7 +69,7 @@ def test_the_share_of_tiles_that_a_cap_lights_worked_by_hand():
     526 mW pay for 10,518.8 pJ in 19.998 ns; of the 20 steps of the clock, 7 stretch 7 ticks to 20.
     """
     found = dimmed(simulate(TINY.replace(**{"power.cap_W": 0.526}), FC_4_TO_2))
-    assert found.speeds.tolist() == [0.35]
+    assert found.capped.clocks.tolist() == [0.35]
     assert found.period_s == pytest.approx(20e-9, rel=1e-9)
     assert found.full_clock_share == pytest.approx(7 / 20, rel=1e-9)
     assert found.tile_time.dim == pytest.approx(1.0, rel=1e-9)
@@ -83,10 +87,13 @@ def test_lower_voltage_worked_by_hand():
     """
     curve = VoltageCurve(nominal_V=0.9, threshold_V=0.3, least_V=0.35, alpha=1.0)
     report = simulate(TINY.replace(**{"power.cap_W": 0.526}), FC_4_TO_2)
-    found = slowed_by(Dvfs(levels=20, curve=curve), report)
+    cap, schedule = Cap.of(report.chip), report.schedule
+    needs = needs_of(schedule.work, report.prices, cap)
+    capped = settle(Dvfs(levels=20, curve=curve), schedule.stream, needs, cap)
+    found = Lighting("DVFS", report, capped, np.ones(1))
     square = (0.3 / (1 - 0.35 * 2 / 3) / 0.9) ** 2
-    assert found.speeds.tolist() == [0.35]
-    assert found.core_scale.tolist() == [pytest.approx(square, rel=1e-9)]
+    assert found.capped.clocks.tolist() == [0.35]
+    assert capped.core_scale.tolist() == [pytest.approx(square, rel=1e-9)]
     assert found.energy_per_inference_J == pytest.approx((10_240 + 278.8 * square) * 1e-12, rel=1e-9)
     assert found.watts["mac"] == pytest.approx(8 * 4.6e-12 * square / 20e-9, rel=1e-9)
 
@@ -103,9 +110,9 @@ def test_gated_tiles_worked_by_hand():
     capped = simulate(chip.replace(**{"power.cap_W": 0.53 * free.power_W}), workload, 100)
     assert capped.clock == 0.5
     found = gated(capped)
-    assert found.speeds.tolist() == [1.0]
+    assert found.capped.clocks.tolist() == [1.0]
     assert found.tiles.tolist() == [0.5]
-    on = 204 / found.period_ticks
+    on = 204 / found.capped.period_ticks
     assert found.tile_time.lit == pytest.approx(0.5 * on, rel=1e-9)
     assert found.tile_time.dark == pytest.approx(0.5 * on, rel=1e-9)
     assert found.tile_time.dim == 0.0
@@ -127,8 +134,8 @@ def test_an_array_that_waits_for_the_vector_unit_is_not_starved():
     )
     found = dimmed(simulate(chip, Workload("sandwich", "dense", layers, "by hand")))
     period = 5 + 16 + 5  # load 2 + 1 row + fill and drain 2, the vector unit, and the same again
-    assert found.period_ticks == pytest.approx(period, abs=1)
-    assert found.tile_time.waiting == pytest.approx(16 / found.period_ticks, rel=1e-9)
+    assert found.capped.period_ticks == pytest.approx(period, abs=1)
+    assert found.tile_time.waiting == pytest.approx(16 / found.capped.period_ticks, rel=1e-9)
 
 
 def test_a_tile_that_on_chip_memory_cannot_feed_is_starved():
@@ -138,17 +145,8 @@ def test_a_tile_that_on_chip_memory_cannot_feed_is_starved():
     ticks = report.schedule.work[0].ticks
     found = dimmed(report)
     assert ticks["sram"] > ticks["array"] == 7
-    assert found.tile_time.lit == pytest.approx(7 / found.period_ticks, rel=1e-9)
-    assert found.tile_time.starved == pytest.approx(1 - 7 / found.period_ticks, rel=1e-9)
-
-
-@pytest.mark.parametrize("stage", ["dense", "pruned", "huffman"])
-@pytest.mark.parametrize("batch", [1, 64])
-def test_the_general_rule_at_a_fixed_voltage_is_the_simulator_s_own(stage, batch):
-    report = simulate(REFERENCE, fc_part(stage), batch)
-    found = slowed_by(ClockScaling(levels=100), report)
-    assert found.speeds.tolist() == report.capped.clocks.tolist()
-    assert found.period_ticks == report.capped.period_ticks
+    assert found.tile_time.lit == pytest.approx(7 / found.capped.period_ticks, rel=1e-9)
+    assert found.tile_time.starved == pytest.approx(1 - 7 / found.capped.period_ticks, rel=1e-9)
 
 
 @settings(max_examples=25)
@@ -177,7 +175,7 @@ def test_the_stack_sums_to_the_cap_and_tile_time_to_one(cap_W, stage, batch, sco
 @given(stage=st.sampled_from(["dense", "pruned", "shared", "huffman"]), batch=st.sampled_from([1, 8, 64]))
 def test_no_run_is_faster_than_any_of_its_roofs(stage, batch):
     report = simulate(REFERENCE, fc_part(stage), batch)
-    rows = roofs(report)
+    rows = layer_roofs(report)
     assert [row["limiter"] for row in rows] == report.layers["limiter"].tolist()
     for resource in ("bandwidth_s", "decoder_s", "power_s"):
         assert sum(row[resource] for row in rows) <= 1 / report.inferences_per_s * (1 + 1e-9)
@@ -186,8 +184,8 @@ def test_no_run_is_faster_than_any_of_its_roofs(stage, batch):
 def test_when_the_cap_does_not_bind_all_strategies_are_the_same_run():
     report = simulate(REFERENCE, fc_part("huffman"), 1)
     strategies = [dimmed(report), voltage_scaled(report), gated(report)]
-    assert len({found.period_ticks for found in strategies}) == 1
-    assert all((found.tiles == 1.0).all() and (found.core_scale == 1.0).all() for found in strategies)
+    assert len({found.capped.period_ticks for found in strategies}) == 1
+    assert all((found.tiles == 1.0).all() and (found.capped.core_scale == 1.0).all() for found in strategies)
     assert np.allclose([found.tile_time for found in strategies], strategies[0].tile_time, rtol=1e-12)
 
 

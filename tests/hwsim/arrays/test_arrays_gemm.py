@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.arrays.counting import Gemm, ceil_div, gemm_of
+from hwsim.arrays.counting import Gemm, gemm_of
 from hwsim.arrays.gemm import GemmArray
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 from hwsim.workload.layer import Layer, conv, fc, vector
 
 ONE_TILE = GemmArray(tiles=1, rows=4, cols=4, load_words_per_cycle=4, accumulator_rows=100)

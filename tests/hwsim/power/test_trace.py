@@ -11,24 +11,35 @@ from streams import streams, uniform
 from hwsim.engine.fast import run_fast, steady_period
 from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE
 from hwsim.errors import InputError
+from hwsim.machine.cap import Cap
 from hwsim.power.governed import Budget, run_governed
 from hwsim.power.governors import (
     ClockScaling,
     Dvfs,
     FixedClock,
-    PowerCap,
     RaceToIdle,
     TileGating,
     VoltageCurve,
     Window,
-    roofs,
-    steady_state,
 )
+from hwsim.power.steady import LayerNeed, settle, slowed
 from hwsim.power.trace import OperationEnergy, power_trace
 
 TICK_S = 1e-9
 CURVE = VoltageCurve(nominal_V=1.0, threshold_V=0.2, least_V=0.4, alpha=2.0)
 GOVERNORS = (RaceToIdle(), ClockScaling(), TileGating(), Dvfs(curve=VoltageCurve.default(0.9)))
+
+
+def cap_of(limit_W, static_W, window_ticks):
+    """Cap on a board by hand."""
+    return Cap(
+        chip="by hand",
+        limit_W=limit_W,
+        static_W=static_W,
+        scope="board",
+        window_ticks=window_ticks,
+        tick_s=TICK_S,
+    )
 
 
 def energy_of(stream, **pJ):
@@ -126,63 +137,9 @@ def test_a_voltage_allows_the_clock_it_was_chosen_for(speed, nominal_V):
     assert curve.speed(voltage) == pytest.approx(max(speed, curve.speed(curve.least_V)), rel=1e-9)
 
 
-def test_core_power_goes_with_voltage_squared_times_clock():
-    """1 J in 1 s at 1 V; at 5/12 of the clock 0.6 V will do: 0.36 J in 2.4 s, 0.15 W."""
-    governor = Dvfs(12, curve=CURVE)
-    state = steady_state(
-        governor, PowerCap(0.15 * (1 + 1e-12), 0.0, 1, 1.0), 1.0, 0.0, roofs(governor, 1.0, 0.0)
-    )
-    assert (state.level, state.speed) == (5, 5 / 12)
-    assert state.power_W == pytest.approx(0.15, rel=1e-9)
-    assert state.period_s == pytest.approx(2.4, rel=1e-9)
-
-
-def test_dram_energy_does_not_follow_the_core_voltage():
-    governor = Dvfs(12, curve=CURVE)
-    state = steady_state(
-        governor, PowerCap(0.3 * (1 + 1e-12), 0.0, 1, 1.0), 1.0, 0.36, roofs(governor, 1.0, 0.0)
-    )
-    assert state.level == 5
-    assert state.power_W == pytest.approx((0.36 + 0.36) / 2.4, rel=1e-9)
-
-
-def test_tiles_lit_under_a_cap_by_hand():
-    """48 tiles draw 8 W each and cause 2 W of DRAM traffic each: (250 - 15) / 10 = 23.5 tiles."""
-    governor = TileGating(48)
-    cap = PowerCap(250.0, 15.0, 10_000, TICK_S)
-    state = steady_state(governor, cap, 48 * 8.0, 48 * 2.0, roofs(governor, 1.0, 0.3))
-    assert state.level == 23
-    assert state.speed == pytest.approx(23 / 48, rel=1e-9)
-    assert state.period_s == pytest.approx(48 / 23, rel=1e-9)
-    assert state.power_W == pytest.approx(245.0, rel=1e-9)
-    assert state.active == pytest.approx(1.0, rel=1e-9)
-
-
-def test_race_to_idle_spends_the_cap_and_pauses():
-    governor = RaceToIdle()
-    state = steady_state(
-        governor, PowerCap(250.0, 15.0, 10_000, TICK_S), 384.0, 96.0, roofs(governor, 1.0, 0.3)
-    )
-    assert state.period_s == pytest.approx(480 / 235, rel=1e-9)
-    assert state.power_W == pytest.approx(250.0, rel=1e-9)
-    assert state.active == pytest.approx(235 / 480, rel=1e-9)
-
-
-def test_a_cap_that_does_not_bind_leaves_the_nominal_level():
-    for governor in GOVERNORS:
-        state = steady_state(
-            governor, PowerCap(600.0, 15.0, 10_000, TICK_S), 384.0, 96.0, roofs(governor, 1.0, 0.3)
-        )
-        assert (state.speed, state.period_s, state.active) == (1.0, 1.0, 1.0)
-
-
 def test_the_fixed_clock_ignores_the_cap():
-    state = steady_state(
-        FixedClock(), PowerCap(20.0, 15.0, 1, 1.0), 384.0, 96.0, roofs(FixedClock(), 1.0, 0.3)
-    )
-    assert (state.period_s, state.power_W) == (1.0, 495.0)
     stream = uniform(5, read=3, compute=4)
-    run = run_governed(stream, energy_of(stream, compute=1e5), FixedClock(), PowerCap(20.0, 15.0, 10, TICK_S))
+    run = run_governed(stream, energy_of(stream, compute=1e5), FixedClock(), cap_of(20.0, 15.0, 10))
     np.testing.assert_array_equal(run.timeline.end, run_fast(stream).end)
     assert run.overshoot_W > 0
 
@@ -191,7 +148,7 @@ def test_a_governor_learns_what_a_window_did():
     """Reads 0..4 and 4..8, computes 10..20 and 20..30 (latency 6): 8 of 10 ticks, then all."""
     stream, governor = uniform(2, read=4, compute=10, latency=6), Watching()
     energy = energy_of(stream, read=3.0, compute=5.0)
-    run_governed(stream, energy, governor, PowerCap(100.0, 0.0, 10, TICK_S))
+    run_governed(stream, energy, governor, cap_of(100.0, 0.0, 10))
     assert governor.seen[:2] == [Window(0.0, 6.0, 0.8, False), Window(5.0, 0.0, 1.0, False)]
 
 
@@ -213,7 +170,7 @@ def test_an_operation_waits_until_the_budget_pays_for_the_part_inside():
 )
 def test_a_cap_holds_and_energy_is_conserved(load, governor, cap_W, static, window):
     stream, energy = load
-    cap = PowerCap(cap_W, static * cap_W, window, TICK_S)
+    cap = cap_of(cap_W, static * cap_W, window)
     run = run_governed(stream, energy, governor, cap)
 
     assert run.window_W.max() <= cap_W * (1 + 1e-9) + run.allowance_W
@@ -242,7 +199,7 @@ def test_a_cap_holds_and_energy_is_conserved(load, governor, cap_W, static, wind
 def test_long_run_power_keeps_to_the_cap_whatever_one_operation_draws(load, governor, cap_W):
     """What an operation takes too much is paid back, but for the last one in flight on each resource."""
     stream, energy = load
-    cap = PowerCap(cap_W, 0.5 * cap_W, 20, TICK_S)
+    cap = cap_of(cap_W, 0.5 * cap_W, 20)
     run = run_governed(stream, energy, governor, cap)
     excess_J = (run.window_W - cap_W).sum() * cap.window_s
     assert excess_J <= energy.pJ.sum(axis=2).max(initial=0.0) * 1e-12 * (1 + 1e-9)
@@ -270,49 +227,37 @@ def test_governors_reach_the_closed_form(name, governor):
     watts = {"read": 164.0, "compute": core_W, "write": 164.0}
     prices = {stage: W * 1e12 * TICK_S * ticks[stage] for stage, W in watts.items()}
     energy = energy_of(stream, **prices)
-    cap = PowerCap(cap_W, 15.0, 10_000, TICK_S)
+    cap = cap_of(cap_W, 15.0, 10_000)
     run = run_governed(stream, energy, governor, cap)
 
-    def period_s(level):
-        slowed = {
-            stage: np.array([governor.ticks(code, ticks[stage], level)])
-            for stage, code in (("decode", DECODE), ("compute", COMPUTE))
-        }
-        return float(steady_period(replace(step, **slowed))) * TICK_S
-
     core_J, other_J = (energy.pJ[:, 0, mask].sum() * 1e-12 for mask in (energy.core, ~energy.core))
-    state = steady_state(governor, cap, core_J, other_J, period_s)
+    need = LayerNeed(core_J, other_J, 1, ticks["read"] + ticks["write"], ticks["decode"], ticks["compute"])
+    state = settle(governor, step, [need], cap)
+    level = round(state.clocks.item() * governor.levels)
+    above = slowed(step, governor, np.array([min(level + 1, governor.levels)]))
     half = len(stream) // 2
     end = run.timeline.end[COMPUTE]
     seen_s = (end[-1] - end[half]) / (len(stream) - 1 - half) * TICK_S
-    next_s = period_s(min(state.level + 1, governor.levels)) if state.active > 0.999 else state.period_s
-    assert next_s * 0.98 <= seen_s <= state.period_s * 1.02
+    period_s = state.period_ticks * TICK_S
+    next_s = period_s if governor.pauses else float(steady_period(above)) * TICK_S
+    assert next_s * 0.98 <= seen_s <= period_s * 1.02
     assert run.overshoot_W == run.allowance_W == 0.0
-
-
-def test_dimming_beats_gating_beats_nothing():
-    """At one cap: a lower voltage pays for more work than fewer tiles do."""
-    cap = PowerCap(250.0, 15.0, 10_000, TICK_S)
-    dvfs, gating = Dvfs(curve=VoltageCurve.default(0.9)), TileGating(100)
-    dim, dark = (steady_state(g, cap, 390.0, 0.0, roofs(g, 1.0, 0.1)).period_s for g in (dvfs, gating))
-    assert 1.2 < dark / dim < 1.6
 
 
 def test_a_cap_on_the_die_does_not_count_dram():
     stream = uniform(200, read=10, compute=10)
     energy = energy_of(stream, read=1e6, compute=1e6)
-    board = PowerCap(120.0, 0.0, 100, TICK_S)
-    die = replace(board, outside=frozenset({"dram"}))
+    board = cap_of(120.0, 0.0, 100)
+    die = replace(board, scope="die")
     runs = [run_governed(stream, energy, RaceToIdle(), cap) for cap in (board, die)]
     assert [round(run.window_W.max()) for run in runs] == [120, 100]
     assert runs[1].timeline.makespan == run_fast(stream).makespan
 
 
 def test_an_impossible_cap_is_refused_with_the_least_possible_one():
-    with pytest.raises(InputError, match=r"leakage and standby alone draw 15 W, expected a cap above 15 W"):
-        PowerCap(12.0, 15.0, 10_000, TICK_S)
-    with pytest.raises(InputError, match="window is 0 ticks"):
-        PowerCap(12.0, 5.0, 0, TICK_S)
+    stream = uniform(5, compute=4)
+    with pytest.raises(InputError, match="power cap is 12 W, expected more than the 15 W of leakage"):
+        run_governed(stream, energy_of(stream), RaceToIdle(), cap_of(12.0, 15.0, 10_000))
 
 
 @pytest.mark.parametrize(
@@ -332,7 +277,7 @@ def test_unusable_figures_are_refused(make, message):
 
 def test_energies_of_another_stream_are_refused():
     stream = uniform(3, read=2)
-    cap = PowerCap(10.0, 1.0, 100, TICK_S)
+    cap = cap_of(10.0, 1.0, 100)
     with pytest.raises(InputError, match="has 4 steps, expected the timeline's 3"):
         power_trace(run_fast(stream), energy_of(uniform(4)), {}, 10, TICK_S)
     with pytest.raises(InputError, match="has 4 steps, expected 3"):

@@ -1,0 +1,108 @@
+"""Strategies that keep a power cap: one run under each of them.
+
+*Dimming* slows the clock of all tiles, each layer's as far as it must. *DVFS* dims and lowers the
+voltage with the clock, so that each action on the core costs less. *Gating* keeps the clock and
+lights fewer tiles. All of them are solved by `hwsim.power.steady.settle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwsim.analysis.tiles import Lighting
+from hwsim.arrays.base import Tiled
+from hwsim.machine.cap import Cap
+from hwsim.power.governors import Dvfs
+from hwsim.power.steady import needs_of, settle
+from hwsim.run import simulate
+
+if TYPE_CHECKING:
+    from hwsim.arrays.base import ArrayCost
+    from hwsim.report import Report
+    from hwsim.workload.layer import Layer
+
+
+def dimmed(report: Report) -> Lighting:
+    """Slow the clock of each layer as far as the cap requires: what `simulate` does."""
+    return Lighting("dimming", report, report.capped, np.ones(len(report.runs)))
+
+
+def voltage_scaled(report: Report) -> Lighting:
+    """Lower clock and voltage of each layer together, as far as the cap requires.
+
+    Raises
+    ------
+    CapTooLow
+        If the chip draws more than the cap at the lowest clock.
+    """
+    cap = Cap.of(report.chip)
+    needs = needs_of(report.schedule.work, report.prices, cap)
+    capped = settle(Dvfs.of(report.chip), report.schedule.stream, needs, cap)
+    return Lighting("DVFS", report, capped, np.ones(len(report.runs)))
+
+
+def gated(report: Report) -> Lighting:
+    """Light fewer tiles in each layer, at the nominal clock, as far as the cap requires.
+
+    The run is simulated with as many tiles as the clock of each layer would pay for, and again with
+    fewer where a layer still has to slow down, until none has to or a single tile is left.
+
+    Raises
+    ------
+    InputError
+        If the chip's array has no tiles to gate.
+    """
+    chip = report.chip
+    whole = chip.array_with(Tiled)
+    lit = {layer.name: whole.tiles for layer in report.workload.layers}
+    found = report
+    while fewer := _fewer(lit, found):
+        lit |= fewer
+        array = GatedTiles(whole, tuple(lit.items()))
+        gated_chip = chip.model_copy(update={"array": array})
+        found = simulate(gated_chip, report.workload, report.batch, table=report.prices.table)
+    tiles = np.array([lit[layer.name] for layer in report.workload.layers]) / whole.tiles
+    return replace(dimmed(found), strategy="gating", tiles=tiles)
+
+
+def _fewer(lit: dict[str, int], found: Report) -> dict[str, int]:
+    """Tiles of the layers that still have to slow down, and have tiles to spare."""
+    clocks = {run.layer.name: run.clock for run in found.runs}
+    return {
+        name: min(tiles - 1, ceil(tiles * clocks[name]))
+        for name, tiles in lit.items()
+        if clocks[name] < 1.0 and tiles > 1
+    }
+
+
+@dataclass(frozen=True)
+class GatedTiles:
+    """An array of which each layer lights some tiles only: see `ArrayModel`.
+
+    Parameters
+    ----------
+    array : Tiled
+    lit : tuple of (str, int)
+        Tiles by name of the layer.
+    """
+
+    array: Tiled
+    lit: tuple[tuple[str, int], ...]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the array."""
+        return self.array.kind
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Multiply-accumulates per cycle if all tiles were lit."""
+        return self.array.peak_macs_per_cycle
+
+    def cost(self, layer: Layer, batch: int) -> ArrayCost:
+        """Cost of `batch` items of `layer` on the tiles that are lit for it."""
+        return replace(self.array, tiles=dict(self.lit)[layer.name]).cost(layer, batch)

@@ -1,0 +1,76 @@
+"""One layer of a run: what it is, what it takes, and the clock it runs at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hwsim.arrays.base import Action
+    from hwsim.mapping.work import LayerWork
+    from hwsim.pricing import PriceList
+    from hwsim.workload.layer import Layer
+
+BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth"}
+"""Names of limiters that are not called as their resource is."""
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One layer of a run.
+
+    Parameters
+    ----------
+    index : int
+        Place of the layer in the workload.
+    layer : Layer
+    work : LayerWork
+    clock : float
+        Fraction of the nominal clock that the cap leaves it.
+    pinned_bits : int
+        Bits of its stored weights that stay on chip.
+    prices : PriceList
+    """
+
+    index: int
+    layer: Layer
+    work: LayerWork
+    clock: float
+    pinned_bits: int
+    prices: PriceList
+
+    @property
+    def macs(self) -> int:
+        """MACs of a batch that the array performs."""
+        return self.work.cost.macs
+
+    @property
+    def pinned(self) -> float:
+        """Fraction of its stored weights that stays on chip; 0 where there are none."""
+        weights = self.layer.weights
+        return self.pinned_bits / weights.total_bits if weights and weights.total_bits else 0.0
+
+    @property
+    def core_ticks(self) -> int:
+        """Ticks of a batch that the busiest resource of the core takes at the nominal clock."""
+        return self.work.core_ticks
+
+    @property
+    def busy_ticks(self) -> float:
+        """Ticks of a batch that the busiest resource takes under the cap: the layer alone needs no more."""
+        return max(self.work.core_ticks / self.clock, self.work.ticks["dram"])
+
+    @property
+    def bound_by(self) -> str:
+        """What sets the layer's pace: power if the cap slows it, else the resource it keeps busy longest."""
+        if self.clock < 1.0:
+            return "power"
+        ticks, cost = self.work.ticks, self.work.cost
+        resource = max(ticks, key=lambda name: ticks[name])
+        if resource == "array":
+            return "array load" if cost.load_cycles > cost.compute_cycles else "compute"
+        return BOUND_BY.get(resource, resource)
+
+    def joules(self) -> dict[Action, float]:
+        """Dynamic joules of a batch by action, at the nominal voltage."""
+        return self.prices.energy_J(self.work.counts)

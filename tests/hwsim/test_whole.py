@@ -1,0 +1,28 @@
+"""Arithmetic of whole numbers: one function for plain, array and compiled code."""
+
+import subprocess
+import sys
+
+import numba
+import numpy as np
+from checkout import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.whole import ceil_div
+
+compiled = numba.njit(ceil_div)
+
+
+@given(st.integers(-(1 << 40), 1 << 40), st.integers(1, 1 << 20))
+def test_the_quotient_is_the_least_that_is_enough(a, b):
+    found = ceil_div(a, b)
+    assert (found - 1) * b < a <= found * b
+    assert compiled(a, b) == found
+    assert ceil_div(np.array([a, a]), b).tolist() == [found, found]
+
+
+def test_it_loads_no_compiler():
+    code = "import sys, hwsim.whole; print(*{'numba', 'numpy'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -13,7 +13,7 @@ loaded, then to the least reduction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import lcm
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -83,6 +83,9 @@ class GemmArray:
         Whether a MAC with a zero operand saves its energy; its cycles stay.
     operand_bits : int
         Width of the multipliers: layers of wider operands are refused.
+    dot_length : int
+        Products added in a tree before the sum goes to the register file, as in a tensor core; 1 for a
+        systolic tile, whose sums move through latches.
     """
 
     kind: ClassVar[str] = "gemm"
@@ -94,9 +97,10 @@ class GemmArray:
     accumulator_rows: int
     gate_zeros: bool = True
     operand_bits: int = 32
+    dot_length: int = 1
 
     def __post_init__(self) -> None:
-        for key in ("tiles", "rows", "cols", "load_words_per_cycle", "accumulator_rows", "operand_bits"):
+        for key in (f.name for f in fields(self) if f.name != "gate_zeros"):
             if getattr(self, key) < 1:
                 raise InputError(f"gemm array: {key} is {getattr(self, key)}, expected at least 1")
 
@@ -104,6 +108,14 @@ class GemmArray:
     def load_cycles_per_fold(self) -> int:
         """Cycles the port of a tile needs for one fold; edge folds shift through whole arrays."""
         return ceil_div(self.rows * self.cols, self.load_words_per_cycle)
+
+    def load_latches(self, words: int) -> int:
+        """Latches that `words` weights are clocked into on the way to their places.
+
+        Weights of a systolic tile move one step a cycle, so the mean weight passes half as many latches as
+        a fold takes cycles to load; a tensor core has them delivered.
+        """
+        return words * (self.load_cycles_per_fold + 1) // 2 if self.dot_length == 1 else words
 
     @property
     def peak_macs_per_cycle(self) -> int:
@@ -163,8 +175,8 @@ class GemmArray:
             ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
             ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): reduced,
         }
-        loads: dict[Action, int] = {(stationary, "register", "access_bit"): loaded * bits}
-        moves = add_counts(mac_counts(layer, gemm.macs, self.gate_zeros), loads)
+        loads: dict[Action, int] = {(stationary, "register", "latch_bit"): self.load_latches(loaded) * bits}
+        moves = add_counts(mac_counts(layer, gemm, self.gate_zeros, dot_length=self.dot_length), loads)
         return add_counts(counts, moves)
 
     def _streamed_words(self, gemm: Gemm, grid: Grid) -> int:

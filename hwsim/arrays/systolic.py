@@ -28,6 +28,7 @@ from hwsim.arrays.counting import (
     MATRIX_KINDS,
     PSUM_BITS,
     Gemm,
+    Held,
     add_counts,
     ceil_div,
     gemm_of,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 Dataflow = Literal["os", "ws", "is"]
+HELD: dict[Dataflow, Held] = {"os": "sums", "ws": "weights", "is": "inputs"}
 
 
 class Folds(NamedTuple):
@@ -146,4 +148,15 @@ class SystolicArray:
             ("psums", "sram", "write_bit"): words.psums * PSUM_BITS,
             ("psums", "sram", "read_bit"): words.psums * PSUM_BITS,
         }
-        return add_counts(counts, mac_counts(layer, gemm.macs, self.gate_zeros))
+        held = HELD[self.dataflow]
+        loads: dict[Action, int] = {}
+        if held != "sums":
+            tensor, loaded = (
+                (stationary_tensor(layer), words.filters)
+                if held == "weights"
+                else ("activations", words.inputs)
+            )
+            # row r of a fold is reached through r latches
+            loads[tensor, "register", "latch_bit"] = loaded * (self.rows + 1) // 2 * bits
+        moves = add_counts(mac_counts(layer, gemm, self.gate_zeros, held), loads)
+        return add_counts(counts, moves)

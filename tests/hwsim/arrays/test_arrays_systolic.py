@@ -107,7 +107,7 @@ def test_cycles_of_an_array_that_really_multiplies(m, n, k, rows, cols, dataflow
     product, occupied = clock_whole_gemm(array, a, b)
     assert (product == a @ b).all()
     cost = array.cost(matmul(m, n, k), 1)
-    assert cost.cycles == occupied - 1
+    assert cost.cycles == max(occupied - 1, 1)
     assert cost.cycles + cost.uncounted_cycles == occupied
 
 
@@ -129,6 +129,13 @@ def test_every_stall_free_row_of_scalesim():
         assert words.inputs == int(row["sram_ifmap_reads"]), row
         assert words.filters == int(row["sram_filter_reads"]), row
         assert words.outputs + words.psums == int(row["sram_ofmap_writes"]) - double_count, row
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+def test_one_multiply_accumulate_takes_a_cycle(dataflow):
+    cost = SystolicArray(1, 1, dataflow).cost(matmul(1, 1, 1), 1)
+    assert cost.cycles == 1
+    assert cost.cycles + cost.uncounted_cycles == (1 if dataflow == "os" else 2)
 
 
 def test_counts_by_hand():

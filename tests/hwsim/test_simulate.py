@@ -12,7 +12,7 @@ from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
-from hwsim.workload.layer import StoredWeights, Workload, conv, dense_storage, fc, vector
+from hwsim.workload.layer import Layer, StoredWeights, Workload, conv, dense_storage, fc, vector
 from hwsim.workload.networks import load_network
 
 TINY = load_chip("edge").replace(
@@ -80,6 +80,19 @@ def test_a_small_dense_layer_worked_by_hand():
     assert energy_pJ["register"] == pytest.approx(0.009 * 896, rel=1e-12)
     assert energy_pJ["mac"] == pytest.approx(8 * (3.7 + 0.9), rel=1e-12)
     assert report.energy_per_inference_J * 1e12 == pytest.approx(10_494.864, rel=1e-12)
+
+
+def test_both_operands_of_a_product_of_activations_are_read_from_sram():
+    """Four rows of 8 times 8 columns of 4, three items: keys and values have no weight port's memory."""
+    product = Layer("scores", "matmul", 4, 4, 8, 4 * 8 + 8 * 4, 4 * 4)
+    chip = load_chip("edge")
+    counts = (
+        simulate(chip, Workload("attention", "dense", (product,), "by hand"), batch=3).schedule.work[0].counts
+    )
+    first, second, out = 4 * 8, 8 * 4, 4 * 4
+    assert counts["activations", "scratchpad", "write_bit"] == 3 * 32 * second
+    # what goes to DRAM is read as well
+    assert counts["activations", "sram", "read_bit"] == 3 * 32 * (first + second + out)
 
 
 def test_what_spills_is_read_in_the_width_it_was_written_in():

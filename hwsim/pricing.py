@@ -129,8 +129,12 @@ class PriceList:
         return Price(figure.pJ, f"{action} = {figure.pJ:g} pJ", (figure.source,), figure.low_confidence)
 
     def _register(self, action: str) -> Price:
+        if action == "latch_bit":
+            latch = self.table["latch_bit"]
+            note = f"a latch clocked = {latch.pJ:g} pJ/bit"
+            return Price(latch.pJ, note, (latch.source,), latch.low_confidence)
         if action != "access_bit":
-            raise InputError(f"a register has no action {action!r}, expected 'access_bit'")
+            raise InputError(f"a register has no action {action!r}, expected 'access_bit' or 'latch_bit'")
         figure = self.table["register_32b"]
         return Price(
             figure.pJ / 32,

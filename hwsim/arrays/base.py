@@ -8,7 +8,8 @@ component       action                        counted
 ==============  ============================  =======================================================
 ``mac``         ``multiply_fp32``, ...        multiplies executed, named by operand type
 ``mac``         ``add_fp32``, ``add_int32``   adds, named by accumulator type
-``register``    ``access_bit``                bits read or written in registers inside the array
+``register``    ``access_bit``                bits read or written in register files inside the array
+``register``    ``latch_bit``                 bits clocked into pipeline latches between MACs
 ``spad_...``    ``read_bit``, ``write_bit``   bits of a memory inside each PE, in whole words;
                                               `OwnMemories.memories` gives its size and width
 ``scratchpad``  ``read_bit``, ``write_bit``   bits of the memory of one tile

@@ -260,3 +260,5 @@ def _count_port(counts: Counter[Action], layer: Layer) -> None:
         bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits
         counts[tensor, "scratchpad", "write_bit"] += bits
         counts[tensor, "scratchpad", "read_bit"] += bits
+        if tensor == "activations":  # the second operand of a product of activations has no stored form
+            counts[tensor, "sram", "read_bit"] += bits

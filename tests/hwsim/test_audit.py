@@ -33,7 +33,8 @@ def test_a_sound_run_keeps_every_law(report):
 @pytest.mark.parametrize("cap_W", [1, 10])
 def test_array_and_vector_unit_share_the_bus_of_the_on_chip_memory(cap_W):
     """At its full bandwidth for each of them, they would move more than it has."""
-    chip = load_chip("edge").replace(**{"sram.capacity_B": 1 << 19, "power.cap_W": cap_W})
+    changes = {"sram.capacity_B": 1 << 19, "power.cap_W": cap_W, "array.activation_B": 0}
+    chip = load_chip("edge").replace(**changes)
     report = simulate(chip, load_network("lenet5", "pruned"), batch=64)
     audit(report)
     width = 8 * chip.sram.bandwidth_B_per_cycle

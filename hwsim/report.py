@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hwsim import display
 from hwsim.energy import bar
 from hwsim.layer_run import LayerRun
+from hwsim.machine.checks import over_the_die
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -117,6 +118,17 @@ class Report:
         """Actions that are priced by figures of low confidence, as ``component action``."""
         found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
         return [" ".join(key) for key in found if self.prices[key].low_confidence]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has followed from changes of the chip, a sentence for each cause."""
+        return self.chip.notes
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What contradicts itself in the chip, for this workload: a sentence each."""
+        multiplied = (layer.arithmetic for layer in self.workload.layers if layer.macs)
+        return (*self.chip.warnings, *over_the_die(self.chip, multiplied))
 
     @property
     def power_W(self) -> float:

@@ -181,7 +181,7 @@ NETWORKS = {
 
 
 def nodes() -> list[Choice]:
-    """Where prices of logic and memory come from; clock, tiles and leakage stay as they are."""
+    """Where prices of logic and memory come from; clock, wires, die and leakage follow, tiles stay."""
     ruled = nominal_voltage(7)
     return [
         Choice("45 nm", note="prices of the shipped chip (Horowitz 2014, EIE 2016)"),
@@ -205,7 +205,7 @@ def nodes() -> list[Choice]:
 def _sram(chip: Chip, size_B: int) -> Choice:
     """Give the chip a memory, and say which part of the die the arithmetic and it would take."""
     changes = {"sram.capacity_B": size_B}
-    share = area_of(chip.replace(**changes), "fp32")["share"].sum()
+    share = area_of(chip.replace(**changes), "fp32")["mm2"].sum() / chip.process.die_mm2
     note = f"arithmetic and memories would fill {share:.0%} of the die"
     return Choice(memory_size(size_B), changes, note if share > 1 else "", size_B)
 

@@ -15,7 +15,7 @@ from hwsim.engine.fast import steady_period
 from hwsim.machine.cap import Cap
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import Residency, activation_traffic, candidates
-from hwsim.mapping.steps import Channel, Cut, Demand
+from hwsim.mapping.steps import Channel, Cut, Demand, steps_of
 from hwsim.mapping.work import LayerWork, Schedule, pass_over
 from hwsim.power.steady import LEAST_W, period_alone
 
@@ -69,7 +69,7 @@ def _schedule(chip: Chip, workload: Workload, cuts: list[Cut], channel: Channel,
     part, asked = 1.0, plan.bus_ticks
     while True:
         shared = plan.with_part_of_bus(part)
-        steps = [cut.steps(demand, channel) for cut, demand in zip(cuts, shared.demands, strict=True)]
+        steps = steps_of(cuts, shared.demands, [work.passes for work in shared.work], channel)
         stream = link_passes(chip, workload, plan.residency, steps)
         period = asked if shared.core_ticks >= asked else float(steady_period(stream))
         if period >= asked:

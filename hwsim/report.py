@@ -200,7 +200,6 @@ class Report:
         """One row per layer: cycles, utilisation, DRAM bits, energy per inference, limiter."""
         import pandas as pd
 
-        energy = self.energy_by("layer")
         rows = []
         for run in self.runs:
             layer, work = run.layer, run.work
@@ -219,7 +218,7 @@ class Report:
                     "requested_weight_bits": work.requested_weight_bits,
                     "activation_bits": work.activation_bits,
                     "dram_row_misses": work.row_misses,
-                    "energy_J": float(energy.get(layer.name, 0.0)),
+                    "energy_J": fsum(run.joules().values()) / self.batch,
                     "limiter": run.bound_by,
                 }
             )

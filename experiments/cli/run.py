@@ -69,7 +69,7 @@ def run_(
     from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.inert import inert_changes
-    from experiments.runs.workloads import is_built_in, open_workloads
+    from experiments.runs.workloads import is_built_in, layers_named, open_workloads
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
     from hwsim.run import ENGINES
@@ -87,7 +87,7 @@ def run_(
         workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
     )
     if layers:
-        workloads = [found.only(layers.split(",")) for found in workloads]
+        workloads = [found.only(layers_named(layers, found)) for found in workloads]
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
     reports = _simulated(machine, workloads, batch, engine)

@@ -1,7 +1,8 @@
 """Cut one pass over a layer into steps of one buffer slot of stored weights.
 
-Where there would be thousands of steps, one takes several slots. Cycles, symbols and bits are
-divided among the steps by cumulative rounding, so that their sums are exact.
+Where there would be thousands of steps, one takes several slots, and where a layer is fetched so often
+that there still would be, several of these. Cycles, symbols and bits are divided among the steps by
+cumulative rounding, so that their sums are exact.
 """
 
 from __future__ import annotations
@@ -17,13 +18,24 @@ from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from hwsim.machine.chip import Chip
     from hwsim.workload.layer import Layer
 
 MAX_STEPS = 4096
-"""Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
+"""Parts of the weights of one layer, at most: beyond, only the memory of the simulation would grow."""
+
+MAX_PASS_STEPS = 64 * MAX_STEPS
+"""Steps of one pass over one layer, at most: a layer that is cut fetches its weights many times."""
+
+MAX_STREAM_STEPS = 1 << 22
+"""Steps of all passes over all layers: beyond, every pass gets an equal share of them, one at least."""
+
+MAX_PARTS = 1 << 31
+"""Parts that all fetches of one pass take together, at most: shares of them are counted in 64 bits."""
 
 MAX_TICKS = 1 << 46
 """Ticks of one pass over one layer, at most: sums over passes and layers are counted in 64 bits."""
@@ -141,8 +153,8 @@ class Cut:
         """Ticks that one fetch keeps the decoders busy."""
         return int(self._decode.sum()) if self._decodes(pinned) else 0
 
-    def steps(self, demand: Demand, channel: Channel) -> Steps:
-        """Ticks of every step of one pass.
+    def steps(self, demand: Demand, channel: Channel, most: int = MAX_PASS_STEPS) -> Steps:
+        """Ticks of every step of one pass, `most` steps at most.
 
         Raises
         ------
@@ -150,14 +162,30 @@ class Cut:
             If they are more than can be counted.
         """
         self._require_countable(demand, channel)
-        count = self.parts * demand.fetches
+        parts = self.parts * demand.fetches
+        group = -(-parts // most)
+        count = -(-parts // group)
         read, compute, write = np.empty((3, count), np.int64)
-        _fill(read, compute, write, self.payload_bits, self.side_bits, self.step_bits, demand, channel)
-        if self._decodes(demand.pinned):
-            return Steps(read, np.tile(self._decode, demand.fetches), compute, write)
-        return Steps(read, np.zeros(count, np.int64), compute, write)
+        sizes = (self.payload_bits, self.side_bits, self.step_bits, self.parts, group)
+        _fill(read, compute, write, sizes, demand, channel)
+        return Steps(read, self._decode_ticks(demand, group, count), compute, write)
+
+    def _decode_ticks(self, demand: Demand, group: int, count: int) -> NDArray[np.int64]:
+        """Ticks that the decoders take in every step of `group` parts."""
+        if not self._decodes(demand.pinned):
+            return np.zeros(count, np.int64)
+        if group == 1:
+            return np.tile(self._decode, demand.fetches)
+        ends = np.minimum(np.arange(1, count + 1) * group, self.parts * demand.fetches)
+        until = np.concatenate([[0], np.cumsum(self._decode)])
+        return np.diff(ends // self.parts * until[-1] + until[ends % self.parts], prepend=0)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
+        if self.parts * demand.fetches > MAX_PARTS:
+            raise InputError(
+                f"chip {self.chip.name}: one pass over layer {self.layer.name} fetches its weights "
+                f"{demand.fetches:,} times in {self.parts:,} parts, expected at most {MAX_PARTS:,} in all"
+            )
         fetches = 0 if demand.pinned else demand.fetches
         bursts = demand.bursts_in + channel.bursts(fetches * (self.payload_bits + self.side_bits))
         ticks = {
@@ -204,6 +232,24 @@ class Cut:
         return np.ceil(self._symbols / self._symbols_per_tick).astype(np.int64)
 
 
+def steps_of(
+    cuts: Sequence[Cut], demands: Sequence[Demand], passes: Sequence[int], channel: Channel
+) -> list[Steps]:
+    """Steps of one pass over every layer, each of which is passed so often.
+
+    Raises
+    ------
+    InputError
+        If they are more than can be counted.
+    """
+    counts = [
+        min(cut.parts * demand.fetches, MAX_PASS_STEPS) for cut, demand in zip(cuts, demands, strict=True)
+    ]
+    total = sum(times * count for times, count in zip(passes, counts, strict=True))
+    most = MAX_PASS_STEPS if total <= MAX_STREAM_STEPS else max(1, MAX_STREAM_STEPS // sum(passes))
+    return [cut.steps(demand, channel, most) for cut, demand in zip(cuts, demands, strict=True)]
+
+
 @njit(cache=True)
 def _up_to(part: int, parts: int, total: int) -> int:
     """First `part` of `parts` equal shares of `total`, rounded down, without their product."""
@@ -212,27 +258,31 @@ def _up_to(part: int, parts: int, total: int) -> int:
 
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
-    read, compute, write, payload_bits: int, side_bits: int, step_bits: int, demand: Demand, channel: Channel
+    read, compute, write, sizes: tuple[int, int, int, int, int], demand: Demand, channel: Channel
 ) -> None:
-    """Fill in the ticks of every step of a pass but its decoding."""
-    steps = len(read)
-    parts = steps // demand.fetches
+    """Fill in the ticks of every step of a pass but its decoding.
+
+    `sizes` are bits of payload, of side information and of a part, parts of a fetch, and parts of a step.
+    """
+    payload_bits, side_bits, part_bits, parts, group = sizes
+    total = parts * demand.fetches
     burst_bits = 8 * channel.burst_B
     read_before, write_before, compute_before = 0, 0, 0
-    for k in range(steps):
-        fetch, part = k // parts, k % parts
+    for step in range(len(read)):
+        done = min((step + 1) * group, total)
+        fetch, part = (done - 1) // parts, (done - 1) % parts
         bursts = demand.bursts_in
         if demand.tiled:
-            bursts = _up_to(k + 1, steps, demand.bursts_in)
+            bursts = _up_to(done, total, demand.bursts_in)
         if not demand.pinned:
-            end = min((part + 1) * step_bits, payload_bits) + side_bits
+            end = min((part + 1) * part_bits, payload_bits) + side_bits
             bursts += -(-(fetch * (payload_bits + side_bits) + end) // burst_bits)
         busy = _busy_ticks(bursts, channel)
-        read[k] = busy - read_before
+        read[step] = busy - read_before
         read_before = busy
-        busy = _busy_ticks(_up_to(k + 1, steps, demand.bursts_out), channel)
-        write[k] = busy - write_before
+        busy = _busy_ticks(_up_to(done, total, demand.bursts_out), channel)
+        write[step] = busy - write_before
         write_before = busy
-        busy = _up_to(k + 1, steps, demand.core_ticks)
-        compute[k] = busy - compute_before
+        busy = _up_to(done, total, demand.core_ticks)
+        compute[step] = busy - compute_before
         compute_before = busy

@@ -1,8 +1,7 @@
 """Every point of the explorer, simulated: nothing on the page lies between two points.
 
-Two points whose memories hold the same things differ in nothing but the memory's size, which costs
-nothing in itself; under two caps that slow nothing down, a network whose plan has no alternative
-runs the same. Such points share a run.
+Under two caps that slow nothing down, a network whose plan has no alternative runs the same. Such points
+share a run.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from experiments.page.settings import Network
-    from hwsim.mapping.residency import Residency
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
@@ -65,7 +63,7 @@ class _Runs:
         self._grid = Grid()
         self._known: dict[tuple[object, ...], int] = {}
         self._unslowed: dict[tuple[object, ...], tuple[int, int]] = {}
-        self._plans: dict[tuple[int, int], tuple[Residency, ...]] = {}
+        self._plans: dict[tuple[int, int], int] = {}
 
     def grid(self) -> Grid:
         """Simulate in the order of the axes, caps rising."""
@@ -75,22 +73,22 @@ class _Runs:
         return self._grid
 
     def _run_of(self, at: dict[str, int]) -> int:
-        plans = self._plans_of(at["sram"], at["batch"])
-        key = (plans, at["dram"], at["node"], at["batch"])
+        key = (at["sram"], at["dram"], at["node"], at["batch"])
         if (capped := (*key, at["cap"])) not in self._known:
             cap, run = self._unslowed.get(key, (at["cap"] + 1, 0))
             if at["cap"] < cap:
                 run, slowed = self._simulated(at)
-                if not slowed and len(plans) == 1:
+                if not slowed and self._plans_of(at["sram"], at["batch"]) == 1:
                     self._unslowed[key] = (at["cap"], run)
             self._known[capped] = run
         return self._known[capped]
 
-    def _plans_of(self, sram: int, batch: int) -> tuple[Residency, ...]:
+    def _plans_of(self, sram: int, batch: int) -> int:
+        """Count the ways to cut the batch that could be the best."""
         if (sram, batch) not in self._plans:
             chip = self._network.machine.chip.replace(**self._axes["sram"][sram].changes)
             items = int(self._axes["batch"][batch].label)
-            self._plans[sram, batch] = tuple(candidates(chip, self._workload, items))
+            self._plans[sram, batch] = len(candidates(chip, self._workload, items))
         return self._plans[sram, batch]
 
     def _simulated(self, at: dict[str, int]) -> tuple[int, bool]:

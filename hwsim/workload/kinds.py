@@ -160,25 +160,31 @@ def _joined(row: Row, given: Shape | None, sources: Sequence[Shape | None]) -> S
     None where not all of them are known.
     """
     known = [shape for shape in sources if shape is not None]
+    if not known:
+        return None
     complete = len(known) == len(sources)
-    whole = given if given and not complete else next(iter(known), given)
+    if not (complete or given):
+        return None
+    whole = known[0] if complete or given is None else given
     for axis in (0, 1, 2) if given else (0,):
-        if any(_without(axis, shape) != _without(axis, whole) for shape in known):
+        if any(_resized(shape, axis, whole[axis]) != whole for shape in known):
             continue
         total = sum(shape[axis] for shape in known)
         if complete and (axis == 0 or (given and given[axis] == total)):
-            return (*known[0][:axis], total, *known[0][axis + 1 :])
-        if not complete and given and total < given[axis]:
+            return _resized(whole, axis, total)
+        if not complete and total < whole[axis]:
             return None
-    other = next((shape for shape in known if _without(0, shape) != _without(0, whole)), known[-1])
+    other = next((shape for shape in known if shape[1:] != whole[1:]), known[-1])
     raise InputError(
         f"{row.where}: concat cannot join {_text(whole)} and {_text(other)}, "
         "expected equal heights and widths"
     )
 
 
-def _without(axis: int, shape: Shape) -> tuple[int, ...]:
-    return shape[:axis] + shape[axis + 1 :]
+def _resized(shape: Shape, axis: int, size: int) -> Shape:
+    """Shape with another size along one axis."""
+    channels, height, width = (size if i == axis else old for i, old in enumerate(shape))
+    return channels, height, width
 
 
 class _Window(NamedTuple):

@@ -91,13 +91,10 @@ def test_a_name_changes_no_joules(tmp_path):
     assert energies[0].tolist() == energies[1].tolist()
 
 
-@pytest.mark.parametrize(
-    "order",
-    [
-        ("a,fc,input,100,,,9,,,,no,,2", "1.a,fc,input,100,,,9"),
-        ("1.a,fc,input,100,,,9", "a,fc,input,100,,,9,,,,no,,2"),
-    ],
-)
+BLOCK, PLAIN = "a,fc,input,100,,,9,,,,no,,2", "1.a,fc,input,100,,,9"
+
+
+@pytest.mark.parametrize("order", [(BLOCK, PLAIN), (PLAIN, BLOCK)])
 def test_a_name_of_a_copy_is_refused_with_the_row_it_comes_from(tmp_path, order):
     with pytest.raises(InputError, match=r"mine.csv:3: layers \S*a and \S*a would both be called 1\.a"):
         load_csv(table(tmp_path, *order))

@@ -14,7 +14,7 @@ from hwsim.engine.fast import steady_period
 from hwsim.mapping.choice import choose
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import require_batch
-from hwsim.mapping.steps import Channel, Cut
+from hwsim.mapping.steps import MAX_PASS_STEPS, MAX_STREAM_STEPS, Channel, Cut
 from hwsim.mapping.work import Schedule, kernel_pass, works_of
 
 if TYPE_CHECKING:
@@ -100,9 +100,19 @@ def _steps(
 ) -> dict[tuple[int, int], list[Steps]]:
     """Steps of the kernels of each segment, by the positions of the segment and of the pass in it."""
     steps: dict[tuple[int, int], list[Steps]] = {}
-    passes = iter(found)
+    passes, most = iter(found), _most_steps(cuts, channel, found)
     for position, segment in enumerate(residency.segments):
         for at in range(len(segment.passes)):
             done = [next(passes) for _ in segment.kernels]
-            steps[position, at] = [cuts[kernel.root].steps(one.demand, channel) for kernel, _, one in done]
+            steps[position, at] = [
+                cuts[kernel.root].steps(one.demand, channel, most) for kernel, _, one in done
+            ]
     return steps
+
+
+def _most_steps(cuts: Sequence[Cut], channel: Channel, found: Passes) -> int:
+    """Steps of a pass, at most, that keep the stream of a batch within bounds."""
+    total = sum(part.times * cuts[kernel.root].count(one.demand, channel) for kernel, part, one in found)
+    if total <= MAX_STREAM_STEPS:
+        return MAX_PASS_STEPS
+    return max(1, MAX_STREAM_STEPS // sum(part.times for _, part, _ in found))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hwsim import display
 from hwsim.energy import bar
 from hwsim.layer_run import LayerRun
+from hwsim.machine.checks import over_the_die
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -119,6 +120,17 @@ class Report:
         return [" ".join(key) for key in found if self.prices[key].low_confidence]
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What has followed from changes of the chip, a sentence for each cause."""
+        return self.chip.notes
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What contradicts itself in the chip, for this workload: a sentence each."""
+        multiplied = (layer.arithmetic for layer in self.workload.layers if layer.macs)
+        return (*self.chip.warnings, *over_the_die(self.chip, multiplied))
+
+    @property
     def power_W(self) -> float:
         """Average power of the whole board."""
         return self.energy_per_inference_J * self.batch / self.period_s
@@ -187,7 +199,6 @@ class Report:
         """One row per layer: cycles, utilisation, DRAM bits, energy per inference, limiter."""
         import pandas as pd
 
-        energy = self.energy_by("layer")
         rows = []
         for run in self.runs:
             layer, work = run.layer, run.work
@@ -206,7 +217,7 @@ class Report:
                     "requested_weight_bits": work.requested_weight_bits,
                     "activation_bits": work.activation_bits,
                     "dram_row_misses": work.row_misses,
-                    "energy_J": float(energy.get(layer.name, 0.0)),
+                    "energy_J": fsum(run.joules().values()) / self.batch,
                     "limiter": run.bound_by,
                 }
             )

@@ -53,7 +53,7 @@ def compare(
     import pandas as pd
 
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line
+    from experiments.console import print_json, print_line, print_remarks
     from experiments.figures import tornado as figures
     from experiments.figures.style import save
     from experiments.runs.compare import HOLDS
@@ -83,6 +83,8 @@ def compare(
         return
     _print_columns(found)
     _print_tornado(hangs_on, found, spread)
+    for name, side in (("A", found.a), ("B", found.b)):
+        print_remarks(*([f"{name}: {text}" for text in texts] for texts in _remarks(side).values()))
     print_line(f"tables and figure: {run.target}")
 
 
@@ -125,6 +127,10 @@ def _column(side: Side) -> dict[str, Any]:
     return side.figures() | energy
 
 
+def _remarks(side: Side) -> dict[str, list[str]]:
+    return {"notes": list(side.report.notes), "warnings": list(side.report.warnings)}
+
+
 def _plain(found: Comparison, hangs_on: pd.DataFrame) -> dict[str, Any]:
     rows = hangs_on.astype(object).where(hangs_on.notna(), None).to_dict("records")
     return {
@@ -132,8 +138,8 @@ def _plain(found: Comparison, hangs_on: pd.DataFrame) -> dict[str, Any]:
         "how": found.how,
         "merit": found.merit,
         "gain": found.gain,
-        "a": _column(found.a),
-        "b": _column(found.b),
+        "a": _column(found.a) | _remarks(found.a),
+        "b": _column(found.b) | _remarks(found.b),
         "tornado": rows,
     }
 

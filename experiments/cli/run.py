@@ -66,9 +66,10 @@ def run_(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
-    from experiments.runs.workloads import is_built_in, open_workloads
+    from experiments.runs.inert import inert_changes
+    from experiments.runs.workloads import is_built_in, layers_named, open_workloads
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
     from hwsim.run import ENGINES
@@ -80,15 +81,17 @@ def run_(
         raise InputError(f"--optimizer {optimizer}: an inference has none, expected --training with it")
     optimizer = optimizer or "momentum"
     changed = parse_changes(changes or [])
-    machine = load_chip(chip).replace(**changed)
+    shipped = load_chip(chip)
+    machine = shipped.replace(**changed)
     workloads = open_workloads(
         workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
     )
     if layers:
-        workloads = [found.only(layers.split(",")) for found in workloads]
+        workloads = [found.only(layers_named(layers, found)) for found in workloads]
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
     reports = _simulated(machine, workloads, batch, engine)
+    inert = inert_changes(shipped, changed, reports)
     if explain:
         _check_component(reports, explain)
     if check:
@@ -103,7 +106,7 @@ def run_(
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
-                _figures(report) | {"changes": changed, "asked": asked | {"stage": name}}
+                _figures(report, inert) | {"changes": changed, "asked": asked | {"stage": name}}
                 for report, name in zip(reports, stages, strict=True)
             ]
         )
@@ -120,6 +123,7 @@ def run_(
         print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
     if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
         print_line(f"{LOW} prices of low confidence: {', '.join(low)}")
+    print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *inert])
     if explain:
         for report in reports:
             _explain(report, explain)
@@ -166,7 +170,7 @@ def _audit(reports: list[Report]) -> None:
     print_note(f"audit: {len(laws)} laws hold in {len(reports)} runs: {'; '.join(laws)}")
 
 
-def _figures(report: Report) -> dict[str, object]:
+def _figures(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
     energy = report.energy_by("tensor", "component")
     rows = energy.rename("energy_J").reset_index().to_dict("records")
     return report.summary() | {
@@ -176,6 +180,8 @@ def _figures(report: Report) -> dict[str, object]:
         "layers": report.layers.to_dict("records"),
         "low_confidence": report.low_confidence,
         "provenance": report.workload.provenance,
+        "notes": list(report.notes),
+        "warnings": [*report.warnings, *inert],
     }
 
 

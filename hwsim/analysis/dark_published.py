@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from hwsim.analysis.area import unit_mm2
 from hwsim.csvfile import read_rows
 from hwsim.energy.scaling import area_factor, delay_factor, energy_factor, nominal_voltage
 from hwsim.energy.table import LOW_CONFIDENCE, EnergyTable
+from hwsim.machine.area import unit_mm2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:

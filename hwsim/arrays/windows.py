@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 
-from hwsim.arrays.counting import ceil_div
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer

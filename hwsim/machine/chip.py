@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from hwsim import display
 from hwsim.arrays import array_class, array_kinds
@@ -22,6 +22,8 @@ from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
 from hwsim.errors import InputError, require_type
+from hwsim.machine.checks import SET_TO, contradictions
+from hwsim.machine.derive import followed
 from hwsim.units import memory_size
 
 Capability = TypeVar("Capability", bound=ArrayModel)
@@ -71,6 +73,9 @@ class Sram(Section):
     wire_mm: NonNegative
     """Mean distance from a bank to a tile, paid on every bit read or written."""
     bandwidth_B_per_cycle: Count
+    cell: Literal["", "itrs-hp", "itrs-lstp"] = ""
+    """Cells of CACTI (fast and leaky, or slow and tight) that a change of capacity is taken to add or remove;
+    empty where the chip file does not say: then the leakage does not follow."""
     holds_weights: bool = True
     """Whether weights may stay here; a machine that feeds them through a FIFO of their own cannot."""
 
@@ -159,6 +164,17 @@ class Chip(Section):
     buffers: Buffers
     power: Power
     sources: dict[str, str]
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has followed from changes of the chip file, a sentence for each cause."""
+        return self._notes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What contradicts itself in the chip, a sentence each."""
+        return contradictions(self)
 
     def __repr__(self) -> str:
         return display.text(f"Chip: {self.name}", self._facts)
@@ -209,6 +225,9 @@ class Chip(Section):
     def replace(self, **changes: Any) -> Chip:
         """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``.
 
+        Keys that rest on a changed one follow it (`hwsim.machine.derive`), unless they are changed, too;
+        `notes` of the new chip says which.
+
         Raises
         ------
         InputError
@@ -221,14 +240,23 @@ class Chip(Section):
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
         }
         keys = self.keys
-        for path, value in changes.items():
+        for path in changes:
             if path not in keys:
                 raise InputError(f"chip {self.name}: no key {path!r} to change")
+        follow = followed(self, changes)
+        sources = tables["sources"]
+        for path, value in {**changes, **follow.values}.items():
             table, _, key = path.rpartition(".")
-            (tables[table] if table else tables)[key] = value
-        for path in changes.keys() & _numeric_keys(tables) - self.sources.keys():
-            tables["sources"][path] = CHANGED_DEFAULT
-        return _chip_of(tables, f"chip {self.name} with {changes}")
+            within = tables[table] if table else tables
+            if within.get(key) != value and (path in sources or isinstance(value, str)):
+                sources[path] = f"{SET_TO} {value}"
+            within[key] = value
+        sources.update(follow.sources)
+        for path in changes.keys() & _numeric_keys(tables) - sources.keys():
+            sources[path] = CHANGED_DEFAULT
+        changed = _chip_of(tables, f"chip {self.name} with {changes}")
+        changed._notes = self._notes + follow.notes
+        return changed
 
 
 def chip_names() -> list[str]:

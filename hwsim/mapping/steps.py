@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 MAX_STEPS = 4096
-"""Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
+"""Parts of the weights of one layer, at most: beyond, only the memory of the simulation would grow."""
+
+MAX_PASS_STEPS = 64 * MAX_STEPS
+"""Steps of one pass over one layer, at most: a layer that is cut fetches its weights many times."""
+
+MAX_STREAM_STEPS = 1 << 22
+"""Steps of all passes over all layers: beyond, every pass gets an equal share of them, one at least."""
 
 MOST_ROUNDS = 8
 """Passes of weights that are on chip already have no steps of their own beyond so many."""
@@ -160,8 +166,12 @@ class Cut:
         """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
         return int(self._ticks(self._symbols(0)).sum())
 
-    def steps(self, demand: Demand, channel: Channel) -> Steps:
-        """Ticks of every step of one pass.
+    def count(self, demand: Demand, channel: Channel) -> int:
+        """Steps of one pass, unless they are limited."""
+        return self.parts * self._rounds(demand, channel)
+
+    def steps(self, demand: Demand, channel: Channel, most: int = MAX_PASS_STEPS) -> Steps:
+        """Ticks of every step of one pass, `most` steps at most.
 
         Raises
         ------
@@ -170,22 +180,34 @@ class Cut:
         """
         self._require_countable(demand, channel)
         rounds = self._rounds(demand, channel)
-        read, compute, write = np.empty((3, self.parts * rounds), np.int64)
-        stored = self.payload_bits, self.side_bits, self.step_bits
-        _fill(read, compute, write, *stored, rounds, demand, channel)
+        group = ceil_div(self.parts * rounds, most)
+        read, compute, write = np.empty((3, ceil_div(self.parts * rounds, group)), np.int64)
+        sizes = (self.payload_bits, self.side_bits, self.step_bits, self.parts, rounds, group)
+        _fill(read, compute, write, sizes, demand, channel)
+        decode = self._decode(demand, rounds)
+        return Steps(read, np.add.reduceat(decode, np.arange(0, len(decode), group)), compute, write)
+
+    def _decode(self, demand: Demand, rounds: int) -> NDArray[np.int64]:
+        """Ticks of the decoders for every part of every round, shape (rounds * parts,)."""
         first, others = self._decodings(demand)
+        if not first.any():
+            return np.zeros(rounds * self.parts, np.int64)
         ends = np.arange(rounds + 1) * demand.passes // rounds
         within = np.minimum(ends, demand.fetches)
         times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
-        decode = np.outer(fetched, first) + np.outer(times - fetched, others)
-        return Steps(read, decode.ravel(), compute, write)
+        return (np.outer(fetched, first) + np.outer(times - fetched, others)).ravel()
 
     def _rounds(self, demand: Demand, channel: Channel) -> int:
-        """Times the parts of a pass are gone through; activations that stream in alone come slot by slot."""
+        """Times the parts of a pass are gone through.
+
+        Each fetch has a round of its own while steps are few; activations that stream in alone come slot
+        by slot.
+        """
         if demand.tiled and not self.payload_bits:
             slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
             return min(max(1, slots), MOST_ROUNDS * MOST_ROUNDS)
-        return min(demand.passes, max(demand.fetches, MOST_ROUNDS))
+        most = max(1, MAX_PASS_STEPS // self.parts)
+        return min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
         weights = demand.fetches * (self.payload_bits + self.side_bits - demand.pinned_bits)
@@ -247,41 +269,35 @@ _ceil_div = njit(cache=True)(ceil_div)
 
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
-    read,
-    compute,
-    write,
-    payload_bits: int,
-    side_bits: int,
-    step_bits: int,
-    rounds: int,
-    demand: Demand,
-    channel: Channel,
+    read, compute, write, sizes: tuple[int, int, int, int, int, int], demand: Demand, channel: Channel
 ) -> None:
     """Fill in the ticks of every step of a pass but its decoding.
 
-    Bits of weights come in the order in which they are stored, side information first.
+    `sizes` are bits of payload, of side information and of a part, parts of a round, rounds, and parts of
+    a step. Bits of weights come in the order in which they are stored, side information first.
     """
-    steps = len(read)
-    parts = steps // rounds
+    payload_bits, side_bits, part_bits, parts, rounds, group = sizes
+    total = parts * rounds
     burst_bits = 8 * channel.burst_B
     fetched = payload_bits + side_bits - demand.pinned_bits
     read_before, write_before, compute_before = 0, 0, 0
-    for k in range(steps):
-        turn, part = k // parts, k % parts
+    for step in range(len(read)):
+        done = min((step + 1) * group, total)
+        turn, part = (done - 1) // parts, (done - 1) % parts
         bursts = demand.bursts_in
         if demand.tiled:
-            bursts = _up_to(k + 1, steps, demand.bursts_in)
-        here = 0
-        if turn < demand.fetches:
-            end = min((part + 1) * step_bits, payload_bits) + side_bits
-            here = max(0, end - demand.pinned_bits)
-        bursts += -(-(min(turn, demand.fetches) * fetched + here) // burst_bits)
+            bursts = _up_to(done, total, demand.bursts_in)
+        before = min(turn * demand.passes // rounds, demand.fetches)
+        here = min((turn + 1) * demand.passes // rounds, demand.fetches) - before
+        end = min((part + 1) * part_bits, payload_bits) + side_bits
+        bits = before * fetched + here * max(0, end - demand.pinned_bits)
+        bursts += _ceil_div(bits, burst_bits)
         busy = _busy_ticks(bursts, channel)
-        read[k] = busy - read_before
+        read[step] = busy - read_before
         read_before = busy
-        busy = _busy_ticks(_up_to(k + 1, steps, demand.bursts_out), channel)
-        write[k] = busy - write_before
+        busy = _busy_ticks(_up_to(done, total, demand.bursts_out), channel)
+        write[step] = busy - write_before
         write_before = busy
-        busy = _up_to(k + 1, steps, demand.core_ticks)
-        compute[k] = busy - compute_before
+        busy = _up_to(done, total, demand.core_ticks)
+        compute[step] = busy - compute_before
         compute_before = busy

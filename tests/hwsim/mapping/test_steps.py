@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
-from hwsim.mapping.steps import MAX_STEPS, MAX_TICKS, Channel, Cut, Demand, busy_ticks
+from hwsim.mapping.steps import (
+    MAX_PASS_STEPS,
+    MAX_STEPS,
+    MAX_STREAM_STEPS,
+    MAX_TICKS,
+    Channel,
+    Cut,
+    Demand,
+    busy_ticks,
+    steps_of,
+)
 from hwsim.workload.layer import StoredWeights, fc, vector
 
 EDGE = load_chip("edge")
@@ -94,6 +104,42 @@ def test_shares_of_many_ticks_do_not_overflow():
     steps = cut.steps(Demand(64, True, False, 0, 0, MAX_TICKS), CHANNEL)
     assert len(steps.compute) == 64 * MAX_STEPS
     assert set(steps.compute.tolist()) == {MAX_TICKS // (64 * MAX_STEPS)}
+
+
+@given(
+    bits=st.lists(st.integers(1, 20_000), min_size=1, max_size=8),
+    fetches=st.integers(1, 40),
+    most=st.integers(1, 200),
+    tiled=st.booleans(),
+    pinned=st.booleans(),
+)
+def test_fewer_steps_move_and_compute_as_much(bits, fetches, most, tiled, pinned):
+    """A step of several parts takes what they take together: sums are cut elsewhere, and stay whole."""
+    cut = Cut(layer_of(coded(bits, [size // 7 for size in bits], 99)), EDGE)
+    demand = Demand(fetches, pinned, tiled, 1000, 300, 12_345)
+    fine, coarse = cut.steps(demand, CHANNEL), cut.steps(demand, CHANNEL, most)
+    assert len(coarse.read) <= most
+    group = -(-len(fine.read) // most)
+    for one, other in zip(fine, coarse, strict=True):
+        ends = np.minimum(np.arange(1, len(other) + 1) * group, len(one))
+        assert other.cumsum().tolist() == one.cumsum()[ends - 1].tolist()
+
+
+def test_a_layer_that_is_fetched_for_ever_has_no_more_steps():
+    cut = Cut(layer_of(coded([1 << 30], [0])), EDGE)
+    steps = cut.steps(Demand(5000, False, True, 1 << 20, 0, MAX_TICKS), CHANNEL)
+    assert len(steps.read) <= MAX_PASS_STEPS
+    assert steps.compute.sum() == MAX_TICKS
+    with pytest.raises(InputError, match=r"layer fc fetches its weights 1,048,576 times in 4,096 parts"):
+        cut.steps(Demand(1 << 20, True, True, 0, 0, 1), CHANNEL)
+
+
+def test_many_passes_share_the_steps_of_a_stream():
+    cuts = [Cut(layer_of(coded([1 << 30], [0])), EDGE)] * 2
+    demands = [Demand(1, False, False, 0, 0, 10)] * 2
+    few, many = (steps_of(cuts, demands, [times] * 2, CHANNEL) for times in (512, 4096))
+    assert [len(steps.read) for steps in few] == [MAX_STEPS] * 2
+    assert [len(steps.read) for steps in many] == [MAX_STREAM_STEPS // 8192] * 2
 
 
 @pytest.mark.parametrize(

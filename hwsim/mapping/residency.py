@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from hwsim.arrays.base import OwnMapping
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
-from hwsim.mapping.tiling import Fetches, Tiling, best_tiling, problem_of
+from hwsim.mapping.problem import problem_of
+from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -307,7 +308,7 @@ def _from_outside(layer: Layer, count: int, inside: int) -> int:
     return whole - inside if whole > inside else whole * outside // len(layer.inputs)
 
 
-def _fetches(layer: Layer, tiling: Cutting, source: int) -> int:
+def _fetches(layer: Layer, tiling: Cutting, source: int) -> float:
     """How often `source` is fetched: as weights, if it is the second operand of a product of activations."""
     if tiling is None:
         return 1
@@ -330,8 +331,8 @@ def _traffic(
         made = sum(inside.values())
         used = min(made, layer.input_elements * (1 if layer.over_batch == "once" else count))
         outside = _from_outside(layer, count, made) * layer.operand_bits
-        read = outside * _fetches(layer, tiling, -1) + sum(
-            elements * used // made * layers[source].operand_bits * _fetches(layer, tiling, source)
+        read = round(outside * _fetches(layer, tiling, -1)) + sum(
+            round(elements * used // made * layers[source].operand_bits * _fetches(layer, tiling, source))
             for source, elements in inside.items()
             if spilled[source]
         )

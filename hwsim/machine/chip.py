@@ -122,6 +122,8 @@ class Buffers(Section):
     """Encoded bytes of one step, at most."""
     fetch_depth: Count
     decode_depth: Count
+    buffering: Literal["single", "streaming", "double"] = "streaming"
+    """Which blocks of a layer that is cut have two buffers: none, those that stream, or all."""
 
 
 class Power(Section):

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.arrays.base import OwnMapping
-from hwsim.arrays.counting import gemm_of
 from hwsim.errors import InputError
 from hwsim.mapping.fusion import kernels_of
 from hwsim.mapping.graph import Graph, graph_of
+from hwsim.mapping.problem import problem_of
 from hwsim.mapping.residency import Pass, Residency, Segment, buffer_bytes, stored_bits
 from hwsim.mapping.segments import STRIPES, WHOLE, Costs, Found, search, whole_need
 from hwsim.mapping.stripes import array_cost, smallest_piece
-from hwsim.mapping.tiling import Fetches, Tiling, best_tiling, problem_of
+from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class _Choice:
             for at, space in enumerate(self.capacity * SPACES):
                 if whole > space:
                     try:
-                        found[at, k] = best_tiling(problem_of(*root.joined(self.batch)), int(space))
+                        found[at, k] = best_tiling(
+                            problem_of(*root.joined(self.batch)), int(space), self.chip.buffers.buffering
+                        )
                     except InputError:  # not even single elements fit, nor do they in less memory
                         break
         return found
@@ -257,8 +259,8 @@ class _Choice:
                 bits[:, k] = _streamed_bits(self.graph, k, self.batch, fetches)
                 times[:, k] = ceil_div(self.batch, self.limit)
         for (at, k), tiling in self.tilings.items():
-            bits[at, k] = tiling.traffic_bits - _weight_traffic(self.roots[k], self.batch, tiling)
-            times[at, k], need[at, k] = tiling.weight_fetches, self.capacity * SPACES[at]
+            bits[at, k] = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
+            times[at, k], need[at, k] = tiling.weight_fetches, tiling.needed_bits
         return bits, times, need
 
     def residency(self, found: Found) -> Residency:
@@ -329,15 +331,6 @@ def _even(batch: int, passes: int) -> tuple[Pass, ...]:
     """Cut a batch into passes of equal size, the first ones one item larger where it does not divide."""
     size, larger = divmod(batch, passes)
     return tuple(part for part in (Pass(size + 1, larger), Pass(size, passes - larger)) if part.times)
-
-
-def _weight_traffic(layer: Layer, batch: int, tiling: Tiling) -> float:
-    """DRAM bits of stored weights in the traffic of a layer in blocks."""
-    if layer.weights is None:
-        return 0.0
-    joined = layer.joined(batch)
-    gemm, each = gemm_of(*joined), problem_of(*joined).weight_bits
-    return tiling.weight_fetches * gemm.n * gemm.k * gemm.groups * each
 
 
 def _streamed_bits(graph: Graph, k: int, batch: int, fetches: float) -> float:

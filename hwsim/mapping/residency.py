@@ -178,7 +178,7 @@ def activation_traffic(workload: Workload, residency: Residency, index: int, ite
     tiling = residency.tilings[index]
     reads = reads_of(workload, index)
     counted = 1 if layer.over_batch == "once" else items
-    inputs = reads.outside * counted * layer.operand_bits * (tiling.input_fetches if tiling else 1)
+    inputs = round(reads.outside * counted * layer.operand_bits * (tiling.input_fetches if tiling else 1))
     here = residency.segment_of[index]
     for source, elements in reads.made.items():
         if residency.segment_of[source] != here and _reads_first(workload, residency, index, source):
@@ -203,7 +203,7 @@ def _reads_first(workload: Workload, residency: Residency, index: int, source: i
     )
 
 
-def _fetches(layer: Layer, tiling: LayerTiling, source: int) -> int:
+def _fetches(layer: Layer, tiling: LayerTiling, source: int) -> float:
     """How often `source` is fetched: as weights, if it is the second operand of a product of activations."""
     if tiling is None:
         return 1

@@ -255,7 +255,9 @@ def search(
                 tried[2] = _most_filters(cut, places, 1.0, False, layer, space)
                 tried[3] = _most_filters(cut, places, 1.0, cut[3] > 0.0, layer, space)
             else:
-                tried[2:4], tried[4:] = 0.0, sizes
+                tried[2] = tried[3] = 0.0
+                for i in range(len(sizes)):
+                    tried[4 + i] = sizes[i]
             for number in range(4 if stay else len(tried)):
                 n = tried[number]
                 if n < 1.0:

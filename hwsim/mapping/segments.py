@@ -296,7 +296,7 @@ def _enter(g, first, t, live, once, place, seen):  # type: ignore[no-untyped-def
     return low
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _hold(live, once, since, until, bits, each):  # type: ignore[no-untyped-def]
     for u in range(since, until + 1):
         if each:
@@ -305,7 +305,7 @@ def _hold(live, once, since, until, bits, each):  # type: ignore[no-untyped-def]
             once[u] += bits
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _stripes_ticks(g, c, first, end, number, batch):  # type: ignore[no-untyped-def]
     """Ticks of the core for a batch whose items run in so many stripes."""
     array = vector = 0.0
@@ -335,7 +335,7 @@ def _whole_ticks(g, c, first, end, passes, fetches):  # type: ignore[no-untyped-
     return max(array, vector) + min(array, vector) / passes
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _cost(c, bits, passes, core, joules):  # type: ignore[no-untyped-def]
     ticks = max(core, bits * c.dram_ticks_per_bit)
     return bits * c.dram_J_per_bit + passes * joules + ticks * c.tick_J
@@ -359,7 +359,8 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
     t, at = count - 1, number - 1
     while t >= 0:
         first[at], mode[at], amount[at] = begin[t], mode_of[t], amount_of[t]
-        segment[begin[t] : t + 1] = at
+        for k in range(begin[t], t + 1):
+            segment[k] = at
         t, at = begin[t] - 1, at - 1
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
@@ -372,7 +373,9 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
             while _ceil_div(g.rows[end - 1], 1 << height) > amount[s]:
                 height += 1
             need[s] = need_of_stripes[first[s], end - first[s] - 1, height]
-    slack = capacity - need
+    slack = np.empty(number)
+    for s in range(number):
+        slack[s] = capacity - need[s]
     for k in range(count):
         if mode[segment[k]] == STRIPES:
             slack[segment[k]] -= c.stored_bits[k]
@@ -409,9 +412,14 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
         if held[i]:
             gain[i] = value[i] / held[i]
     pinned, kept = np.zeros(count), np.zeros(count)
-    for i in np.argsort(-gain, kind="mergesort"):
-        if held[i] == 0 or gain[i] == 0:
-            continue
+    while True:
+        i = 0
+        for other in range(3 * count):  # the first of the largest that are left
+            if gain[other] > gain[i]:
+                i = other
+        if gain[i] == 0:
+            break
+        gain[i] = 0.0
         room = np.inf
         for s in range(number):
             if _occupies(mode, segment, until, c.owner, count, i, s):
@@ -429,11 +437,12 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
         pinned[k] = min(1.0, pinned[c.owner[k]])
         if c.owner[k] == k:
             stay += pinned[k] * c.stored_bits[k]
-    held_beside = capacity - slack - stay
-    return first, mode, amount, held_beside, pinned, kept, segment
+    for s in range(number):
+        need[s] = capacity - slack[s] - stay
+    return first, mode, amount, need, pinned, kept, segment
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _occupies(mode, segment, until, owner, count, i, s):  # type: ignore[no-untyped-def]
     """Whether keeping `i` takes room in segment `s`: weights of a depth-first segment are there anyway."""
     if i < count:
@@ -441,7 +450,7 @@ def _occupies(mode, segment, until, owner, count, i, s):  # type: ignore[no-unty
     return not (mode[s] == STRIPES and segment[i % count] == s)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _dram_passes(c, mode, amount, s, k):  # type: ignore[no-untyped-def]
     """Times the weights of a kernel come from DRAM for one batch, where nothing of them is pinned."""
     if mode[s] == WHOLE:
@@ -457,7 +466,10 @@ def whole_need(g, first, end, items):  # type: ignore[no-untyped-def]
     place, seen = np.zeros(count, np.int64), np.full(count, -1, np.int64)
     for t in range(first, end):
         _enter(g, first, t, live, once, place, seen)
-    return (live[first:end] * items + once[first:end]).max()
+    most = 0.0
+    for t in range(first, end):
+        most = max(most, live[t] * items + once[t])
+    return most
 
 
 @njit(cache=True)
@@ -490,10 +502,10 @@ def traffic_of(g, c, batch, first, mode, amount, pinned, kept, segment):  # type
         if mode[s] == STRIPES:
             ticks = _stripes_ticks(g, c, first[s], end, amount[s], batch)
         else:
-            loaded = 0.0
+            loaded = whole = 0.0
             for t in range(first[s], end):
                 loaded += (1 - pinned[t]) * c.fetched_bits[t]
-            whole = c.fetched_bits[first[s] : end].sum()
+                whole += c.fetched_bits[t]
             ticks = _whole_ticks(g, c, first[s], end, passes, passes * loaded / whole if whole else 0.0)
         total += _cost(c, bits, passes, ticks, joules)
     return total

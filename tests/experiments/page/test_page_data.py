@@ -26,6 +26,9 @@ CHECKED = 25
 """Points of each grid that are simulated again."""
 
 
+pytestmark = pytest.mark.xdist_group("page data")  # one process simulates the points for all
+
+
 @pytest.fixture(scope="module")
 def grids() -> dict[str, Grid]:
     found = {}

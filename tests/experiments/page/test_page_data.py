@@ -15,7 +15,7 @@ from page_support import SMALL, small_settings
 
 from experiments.cli import main as cli
 from experiments.page import lessons, pruning
-from experiments.page.grid import Grid, figures, stage_grid
+from experiments.page.grid import Grid, stage_grid, values_of
 from experiments.page.pack import NO_ROW, packed, script
 from experiments.page.settings import AXES, NETWORKS
 from hwsim.analysis.strategies import dimmed
@@ -59,7 +59,7 @@ def test_points_are_runs_of_the_simulator(grids, name):
         point = every[at]
         chip = network.machine.chip.replace(**network.changes(point))
         report = simulate(chip, network.scene.workload(point["stage"].label), int(point["batch"].label))
-        assert grid.rows[grid.index[at]] == figures(report)
+        assert grid.rows[grid.index[at]] == values_of(report)
 
 
 def test_points_share_a_run_only_where_nothing_differs(grids):
@@ -79,7 +79,7 @@ def test_points_share_a_run_only_where_nothing_differs(grids):
 def test_figures_add_up():
     network = SMALL["alexnet_fc"]
     report = simulate(network.machine.chip, network.scene.workload("dense"), 64)
-    row = figures(report)
+    row = values_of(report)
     joules = sum(value for name, value in row.items() if "|" in name)
     assert joules == pytest.approx(report.energy_per_inference_J, rel=1e-12)
     assert joules * row["inferences_per_s"] == pytest.approx(sum(dimmed(report).watts.values()), rel=1e-12)
@@ -107,7 +107,7 @@ def test_the_command_of_a_point_gives_its_joules(name, capsys):
     assert cli.run(cli.HWSIM, [*words[1:], "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     chip = network.machine.chip.replace(**network.changes(point))
-    row = figures(simulate(chip, network.scene.workload(point["stage"].label), 1))
+    row = values_of(simulate(chip, network.scene.workload(point["stage"].label), 1))
     assert told["energy_J"] == pytest.approx(
         sum(value for key, value in row.items() if "|" in key), rel=1e-12
     )

@@ -28,10 +28,10 @@ demo: $(RUN) ## train, compress, execute, simulate, plot: results/runs/demo/
 	$(BIN)/hwsim demo
 
 test: $(DEV) ## the test suite, slow tests apart
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-slow: $(DEV) ## real training and whole-matrix runs
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 lint: $(DEV) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -79,7 +79,7 @@ mutants: $(DEV) ## change what prices, times and codes: does a test notice? resu
 coverage: $(DEV) ## branches of hwsim and compress that the suite takes: results/runs/trust/coverage.csv
 	rm -rf results/runs/trust/coverage
 	mkdir -p results/runs/trust/coverage
-	$(BIN)/python -m coverage run -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup -m "not slow"
 	$(BIN)/python -m coverage combine --quiet
 	PYTHONPATH=tests $(BIN)/python -m trust.branches
 

@@ -21,15 +21,13 @@ from compress.nn.ops import OPS
 from compress.nn.ops.window import Window
 from hwsim.errors import InputError, require_type
 from hwsim.workload.layer import (
-    LRN_OPS,
-    LSTM_CELL_OPS,
     OPERAND_BITS,
-    OPS_PER_ELEMENT,
     Layer,
     StoredWeights,
     Workload,
     vector,
 )
+from hwsim.workload.operators import LRN_OPS, LSTM_CELL_OPS, OPERATORS, ops_per_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,18 +42,6 @@ VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "con
 
 WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}
 """Leading parameters of an operator that are matrices of weights."""
-
-TABLE_KINDS = {
-    "relu": "relu",
-    "clip": "relu6",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "gelu": "gelu",
-    "softmax": "softmax",
-    "layer_norm": "layernorm",
-    "rms_norm": "rmsnorm",
-}
-"""Operator -> the kind of a table of layers that does the same work."""
 
 MOST_STEPS = 512
 """Of a recurrent layer: each becomes two layers of the workload, as none can begin before the last ends."""
@@ -361,7 +347,7 @@ def _ops(node: Node, facts: _Facts, written: int) -> int:
         return math.prod(facts.shapes[node.inputs[0]])
     if node.op == "lrn":
         return written * (int(node.attrs["size"]) + LRN_OPS)
-    if node.op in TABLE_KINDS:
-        return written * OPS_PER_ELEMENT[TABLE_KINDS[node.op]]
     work = OPS[node.op].work
+    if node.op in OPERATORS and work is None:
+        work = ops_per_output(OPERATORS[node.op], len(node.inputs))
     return written * (max(len(node.inputs) - 1, 1) if work is None else work)

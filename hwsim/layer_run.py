@@ -73,4 +73,4 @@ class LayerRun:
 
     def joules(self) -> dict[Action, float]:
         """Dynamic joules of a batch by action, at the nominal voltage."""
-        return self.prices.energy_J(self.work.counts)
+        return self.prices.joules(self.work.counts)

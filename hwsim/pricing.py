@@ -58,7 +58,7 @@ class PriceList:
         Raises
         ------
         InputError
-            If the component has no such action or the table no figure for it.
+            If the component has no such action or the table no constant for it.
         """
         if key not in self._known:
             self._known[key] = self._work_out(*key)
@@ -78,8 +78,8 @@ class PriceList:
         """Price every count that is not zero: picojoules by action."""
         return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
 
-    def energy_J(self, counts: Mapping[Action, int]) -> dict[Action, float]:
-        """Price every count: joules by action."""
+    def joules(self, counts: Mapping[Action, int]) -> dict[Action, float]:
+        """Price every count that is not zero: joules by action."""
         return {
             action: 1e-12 * count * self[action[1], action[2]].pJ for action, count in counts.items() if count
         }
@@ -125,8 +125,10 @@ class PriceList:
         return makers[component](action)
 
     def _table(self, action: str) -> Price:
-        figure = self.table[action]
-        return Price(figure.pJ, f"{action} = {figure.pJ:g} pJ", (figure.source,), figure.low_confidence)
+        constant = self.table[action]
+        return Price(
+            constant.pJ, f"{action} = {constant.pJ:g} pJ", (constant.source,), constant.low_confidence
+        )
 
     def _register(self, action: str) -> Price:
         if action == "latch_bit":
@@ -135,12 +137,12 @@ class PriceList:
             return Price(latch.pJ, note, (latch.source,), latch.low_confidence)
         if action != "access_bit":
             raise InputError(f"a register has no action {action!r}, expected 'access_bit' or 'latch_bit'")
-        figure = self.table["register_32b"]
+        constant = self.table["register_32b"]
         return Price(
-            figure.pJ / 32,
-            f"32-bit register access / 32 bits = {figure.pJ:g} / 32 pJ",
-            (figure.source,),
-            figure.low_confidence,
+            constant.pJ / 32,
+            f"32-bit register access / 32 bits = {constant.pJ:g} / 32 pJ",
+            (constant.source,),
+            constant.low_confidence,
         )
 
     def _bank(self, bank_B: int, wire_mm: float, action: str) -> Price:
@@ -164,7 +166,7 @@ class PriceList:
             self.table[name] for name in ("instruction_add_total", "instruction_register_file", "add_int32")
         )
         return Price(
-            whole.pJ - sum(figure.pJ for figure in apart),
+            whole.pJ - sum(constant.pJ for constant in apart),
             f"an add instruction of {whole.pJ:g} pJ, less its registers and its add",
             (whole.source,),
             whole.low_confidence,

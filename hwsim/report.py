@@ -1,4 +1,4 @@
-"""What one run costs: figures, tables and shares."""
+"""What one run costs: numbers, tables and shares."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Workload
 
 
-ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_J"]
+ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_per_batch_J"]
+"""Columns of `Report.actions`; counts and energies are of one batch."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one run costs. Figures are per batch unless their name says per inference.
+    """What one run costs. Numbers are per batch unless their name says per inference.
 
     Parameters
     ----------
@@ -100,9 +101,9 @@ class Report:
 
     @cached_property
     def actions(self) -> pd.DataFrame:
-        """Tidy table of everything that happens: layer, tensor, component, action, count, energy_J.
+        """Tidy table of everything that happens in one batch: its columns are `ACTION_COLUMNS`.
 
-        The counts are of one batch. Static energy has the layer ``-`` and the component ``static``.
+        Static energy has the layer ``-`` and the component ``static``.
         """
         import pandas as pd
 
@@ -115,7 +116,7 @@ class Report:
 
     @cached_property
     def low_confidence(self) -> list[str]:
-        """Actions that are priced by figures of low confidence, as ``component action``."""
+        """Actions that are priced by constants of low confidence, as ``component action``."""
         found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
         return [" ".join(key) for key in found if self.prices[key].low_confidence]
 
@@ -224,7 +225,7 @@ class Report:
         return pd.DataFrame(rows)
 
     def summary(self) -> dict[str, object]:
-        """One row of a table of runs: all figures per inference."""
+        """One row of a table of runs: all numbers per inference."""
         return {
             "chip": self.chip.name,
             "network": self.workload.name,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from experiments.bench.measuring import Child, Measurement, run_child
 from experiments.sweep.file import load_sweep
-from experiments.sweep.points import figures_of
+from experiments.sweep.points import values_of
 
 SWEEP = "design-space"
 WORKERS = 2
@@ -55,7 +55,7 @@ def sweeps() -> list[Measurement]:
 def simulate_all() -> None:
     """Simulate the points of the sweep, and do nothing else."""
     for point in load_sweep(SWEEP).samples():
-        figures_of(point)
+        values_of(point)
 
 
 def _round() -> Round:

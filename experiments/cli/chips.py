@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 OVERVIEW = ["chip", "clock", "on-chip memory", "DRAM", "cap", "description"]
-FIGURES = ["key", "value", "source"]
+HEADER = ["key", "value", "source"]
 
 
 def chips(
@@ -28,7 +28,7 @@ def chips(
 
     if chip:
         described = load_chip(chip)
-        title, header, rows = f"{described.name}: {described.description}", FIGURES, _figures(described)
+        title, header, rows = f"{described.name}: {described.description}", HEADER, _values(described)
         data: object = described.model_dump(mode="json")
     else:
         shipped = [load_chip(name) for name in chip_names()]
@@ -51,5 +51,5 @@ def _overview(chip: "Chip") -> list[str]:
     ]
 
 
-def _figures(chip: "Chip") -> list[list[str]]:
+def _values(chip: "Chip") -> list[list[str]]:
     return [[key, str(attrgetter(key)(chip)), source] for key, source in chip.sources.items()]

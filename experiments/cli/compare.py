@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from experiments.runs.compare import Comparison, Side
     from experiments.runs.point import Point
 
-FIGURES = {
+LABELS = {
     "weight_bytes": ("weights", "B"),
     "weights_home": ("weights live", ""),
     "die_mm2": ("die area, mm2", ""),
@@ -124,7 +124,7 @@ def _held(found: Comparison) -> str:
 
 def _column(side: Side) -> dict[str, Any]:
     energy = {f"energy_J_{name}": joules for name, joules in side.energy_by_component().items()}
-    return side.figures() | energy
+    return side.values() | energy
 
 
 def _remarks(side: Side) -> dict[str, list[str]]:
@@ -159,13 +159,13 @@ def _name(key: str) -> str:
 
     if key.startswith("energy_J_"):
         return f"energy/inf: {look_of(key.removeprefix('energy_J_'))[0]}"
-    return FIGURES.get(key, (key.replace("_", " "), ""))[0]
+    return LABELS.get(key, (key.replace("_", " "), ""))[0]
 
 
 def _cell(key: str, value: Any) -> str:
     if value is None:
         return ""
-    unit = "J" if key.startswith("energy_J") else FIGURES.get(key, ("", ""))[1]
+    unit = "J" if key.startswith("energy_J") else LABELS.get(key, ("", ""))[1]
     if unit:
         return engineering(value, unit)
     if key == "test_error":

@@ -50,7 +50,7 @@ def demo(
     if show:
         show_figures(run.target)
     if as_json:
-        print_json([row.figures() for row in rows])
+        print_json([row.values() for row in rows])
         return
     _print_runs(rows)
     print_line(f"Written to {run.target}: {', '.join(sorted(path.name for path in run.target.iterdir()))}")

@@ -10,16 +10,16 @@ from experiments.cli.options import AsJson
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
-    from hwsim.energy.table import EnergyFigure, EnergyTable
+    from hwsim.energy.table import EnergyConstant, EnergyTable
 
-FIGURES = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
+HEADER = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
 RULE = ["action", "45 nm", "by the rule", "measured", "gain by the rule", "measured gain", "rule/measured"]
 DRAM = [
     "type", "model", "per bit", "bandwidth", "burst", "row", "banks", "latency", "row cycle", "standby",
     "source", "timing source",
 ]  # fmt: skip
 RULED_BASE, MEASURED = "45nm_horowitz", "7nm"
-"""Tables of the same figures at two nodes: what a scaling rule is held against."""
+"""Tables of the same constants at two nodes: what a scaling rule is held against."""
 
 TABLE_HELP = "A shipped table, a .csv file, or either carried over: '45nm to 28nm by stillmaker-baas'."
 
@@ -42,9 +42,9 @@ def energy(
         _explain(prices, op, as_json)
         return
     if as_json:
-        print_json([_plain(figure) for figure in prices])
+        print_json([_plain(constant) for constant in prices])
         return
-    print_table(f"Energy table {prices.name}", FIGURES, [_cells(figure) for figure in prices])
+    print_table(f"Energy table {prices.name}", HEADER, [_cells(constant) for constant in prices])
     if prices.name != prices.base or prices.base == MEASURED:
         print_table("A scaling rule is no measurement (stillmaker-baas to 7 nm)", RULE, _rule())
     print_line(f"{LOW} low confidence ({' or '.join(LOW_CONFIDENCE)})")
@@ -71,23 +71,23 @@ def _print_dram(as_json: bool) -> None:
     print_table("Types of DRAM (dram.type of a chip), one channel", DRAM, cells)
 
 
-def _cells(figure: EnergyFigure) -> list[str]:
+def _cells(constant: EnergyConstant) -> list[str]:
     return [
-        figure.action,
-        _joules(figure),
-        engineering(1e-12 * figure.pJ_per_bit, "J"),
-        figure.kind,
-        f"{figure.bits}",
-        f"{figure.node_nm:g} nm" if figure.node_nm else "",
-        f"{figure.voltage_V:g} V" if figure.voltage_V else "",
-        figure.confidence,
-        figure.source,
-        figure.note,
+        constant.action,
+        _joules(constant),
+        engineering(1e-12 * constant.pJ_per_bit, "J"),
+        constant.kind,
+        f"{constant.bits}",
+        f"{constant.node_nm:g} nm" if constant.node_nm else "",
+        f"{constant.voltage_V:g} V" if constant.voltage_V else "",
+        constant.confidence,
+        constant.source,
+        constant.note,
     ]
 
 
-def _joules(figure: EnergyFigure) -> str:
-    return engineering(1e-12 * figure.pJ, "J") + (f" {LOW}" if figure.low_confidence else "")
+def _joules(constant: EnergyConstant) -> str:
+    return engineering(1e-12 * constant.pJ, "J") + (f" {LOW}" if constant.low_confidence else "")
 
 
 def _rule() -> list[list[str]]:
@@ -111,31 +111,31 @@ def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:
     from experiments.console import print_json, print_table
     from hwsim.energy.table import CONFIDENCE, EnergyTable
 
-    figure = prices[op]
+    constant = prices[op]
     tables = [prices, *(EnergyTable.load(name) for name in EnergyTable.names() if name != prices.name)]
-    related = [(table.name, other) for table in tables for other in table if _related(other, figure)]
-    against = {other.action: figure.pJ / other.pJ for other in prices if other.pJ and other is not figure}
+    related = [(table.name, other) for table in tables for other in table if _related(other, constant)]
+    against = {other.action: constant.pJ / other.pJ for other in prices if other.pJ and other is not constant}
     if as_json:
         others = [{"table": name} | _plain(other) for name, other in related]
-        print_json(_plain(figure) | {"times": against, "related": others})
+        print_json(_plain(constant) | {"times": against, "related": others})
         return
     facts = [
-        ["energy", f"{figure.pJ:g} pJ = {figure.bits} bits x {figure.pJ_per_bit:.4g} pJ/bit"],
-        ["node", f"{figure.node_nm:g} nm" if figure.node_nm else "not said"],
-        ["voltage", f"{figure.voltage_V:g} V" if figure.voltage_V else "not said"],
-        ["source", figure.source],
-        ["confidence", f"{figure.confidence}: {CONFIDENCE[figure.confidence]}"],
-        *([["note", figure.note]] if figure.note else []),
+        ["energy", f"{constant.pJ:g} pJ = {constant.bits} bits x {constant.pJ_per_bit:.4g} pJ/bit"],
+        ["node", f"{constant.node_nm:g} nm" if constant.node_nm else "not said"],
+        ["voltage", f"{constant.voltage_V:g} V" if constant.voltage_V else "not said"],
+        ["source", constant.source],
+        ["confidence", f"{constant.confidence}: {CONFIDENCE[constant.confidence]}"],
+        *([["note", constant.note]] if constant.note else []),
         *([f"times {other}", f"{times:,.4g}"] for other, times in _telling(against)),
     ]
     print_table(f"{op} in table {prices.name}", ["", ""], facts)
     rows = [[name, *_cells(other)] for name, other in related]
-    print_table("What the tables say", ["table", *FIGURES], rows)
+    print_table("What the tables say", ["table", *HEADER], rows)
 
 
-def _related(other: EnergyFigure, figure: EnergyFigure) -> bool:
+def _related(other: EnergyConstant, constant: EnergyConstant) -> bool:
     """Whether to compare: the same action, or another memory or link where tables name them apart."""
-    return other.action == figure.action or (other.kind == figure.kind != "arithmetic")
+    return other.action == constant.action or (other.kind == constant.kind != "arithmetic")
 
 
 def _telling(against: dict[str, float]) -> list[tuple[str, float]]:
@@ -144,5 +144,5 @@ def _telling(against: dict[str, float]) -> list[tuple[str, float]]:
     return [(name, times) for name, times in against.items() if name.startswith(prefixes)]
 
 
-def _plain(figure: EnergyFigure) -> dict[str, Any]:
-    return vars(figure) | {"low_confidence": figure.low_confidence}
+def _plain(constant: EnergyConstant) -> dict[str, Any]:
+    return vars(constant) | {"low_confidence": constant.low_confidence}

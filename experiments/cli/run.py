@@ -106,7 +106,7 @@ def run_(
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
-                _figures(report, inert) | {"changes": changed, "asked": asked | {"stage": name}}
+                _values(report, inert) | {"changes": changed, "asked": asked | {"stage": name}}
                 for report, name in zip(reports, stages, strict=True)
             ]
         )
@@ -170,7 +170,7 @@ def _audit(reports: list[Report]) -> None:
     print_note(f"audit: {len(laws)} laws hold in {len(reports)} runs: {'; '.join(laws)}")
 
 
-def _figures(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
+def _values(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
     energy = report.energy_by("tensor", "component")
     rows = energy.rename("energy_J").reset_index().to_dict("records")
     return report.summary() | {
@@ -285,7 +285,8 @@ def _explain(report: Report, component: str) -> None:
             f"/ {report.batch} inferences"
         )
         return
-    totals = chosen.groupby(["tensor", "action"], sort=False)[["count", "energy_J"]].sum() / report.batch
+    per_batch = chosen.groupby(["tensor", "action"], sort=False)[["count", "energy_per_batch_J"]].sum()
+    totals = (per_batch / report.batch).rename(columns={"energy_per_batch_J": "energy_J"})
     rows = []
     for total in totals.reset_index().to_dict("records"):
         price = report.prices[component, total["action"]]

@@ -93,11 +93,11 @@ class _Runs:
         except InputError as error:
             self._grid.refused.append(str(error))
             return -len(self._grid.refused), True
-        self._grid.rows.append(figures(report))
+        self._grid.rows.append(values_of(report))
         return len(self._grid.rows) - 1, bool((report.capped.clocks < 1.0).any())
 
 
-def figures(report: Report) -> dict[str, Any]:
+def values_of(report: Report) -> dict[str, Any]:
     """Return what the explorer shows of a run; energies are per inference, in joules."""
     found = dimmed(report)
     residency = report.schedule.residency

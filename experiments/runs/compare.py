@@ -76,7 +76,7 @@ class Side:
         """Joules of one inference, with its share of what is drawn at rest."""
         return self.power_W / self.inferences_per_s
 
-    def figures(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """One column of the table of the comparison."""
         report = self.report
         dram_bits = report.transferred_weight_bits + report.activation_bits

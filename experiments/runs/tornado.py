@@ -125,13 +125,13 @@ def _scaled(chip: Chip, key: str, factor: float) -> Any:
 
 
 def _repriced(table: EnergyTable, parameter: Parameter, factor: float) -> EnergyTable:
-    figures = {
-        action: replace(figure, pJ=figure.pJ * factor)
+    constants = {
+        action: replace(constant, pJ=constant.pJ * factor)
         if parameter.actions and action.startswith(parameter.actions)
-        else figure
-        for action, figure in table.figures.items()
+        else constant
+        for action, constant in table.constants.items()
     }
-    return replace(table, figures=figures)
+    return replace(table, constants=constants)
 
 
 def _stated(parameter: Parameter, found: Comparison) -> Range | None:

@@ -66,10 +66,10 @@ def swept(workload: Workload, batch: int) -> Iterator[dict[str, Any]]:
             yield key | {"strategy": "none", "refused": str(error)}
             continue
         for found in (dimmed(report), voltage_scaled(report)):
-            yield key | {"strategy": found.strategy} | _figures(found)
+            yield key | {"strategy": found.strategy} | _values(found)
 
 
-def _figures(found: Lighting) -> dict[str, Any]:
+def _values(found: Lighting) -> dict[str, Any]:
     return {
         "inferences_per_s": found.inferences_per_s,
         "energy_per_inference_J": found.energy_per_inference_J,

@@ -53,7 +53,7 @@ class Row:
     ratio: float | None = None
     test_error_pct: float | None = None
 
-    def figures(self) -> dict[Any, Any]:
+    def values(self) -> dict[Any, Any]:
         """One row of ``stages.csv``."""
         summary = self.report.summary()
         energy = self.report.energy_by("component").add_prefix("energy_J_").to_dict()
@@ -88,7 +88,7 @@ def run_demo(
         Told of each epoch; see `compress.pipeline.run.Progress`.
     """
     rows = [*compressed_rows(run.folder, recipe, dataset, seed, on_progress), *published_rows()]
-    run.write_csv("stages.csv", pd.DataFrame([row.figures() for row in rows]))
+    run.write_csv("stages.csv", pd.DataFrame([row.values() for row in rows]))
     energy = energy_table(rows)
     run.write_csv("energy.csv", energy)
     energy_figure.save(energy[energy["network"].isin(drawn(rows))], run.folder / "energy")

@@ -170,7 +170,7 @@ def by_place() -> pd.DataFrame:
 def rest_of(actions: pd.DataFrame) -> float:
     """Joules of a run without static power and without weights in DRAM and SRAM."""
     weights = (actions["tensor"] == "weights") & actions["component"].isin(("dram", "sram"))
-    return float(actions[~weights & (actions["component"] != "static")]["energy_J"].sum())
+    return float(actions[~weights & (actions["component"] != "static")]["energy_per_batch_J"].sum())
 
 
 def on_device_or_not() -> pd.DataFrame:

@@ -29,7 +29,7 @@ from hwsim.energy.table import SCALING_KINDS, EnergyTable
 
 if TYPE_CHECKING:
     from experiments.runs.record import Run
-    from hwsim.energy.table import EnergyFigure
+    from hwsim.energy.table import EnergyConstant
 
 WORD_BITS = 32
 
@@ -100,7 +100,7 @@ def ladder() -> pd.DataFrame:
         table = EnergyTable.load(rung.table)
         rows.append(_row(rung, "45 nm", table[rung.action], rung.times))
         action, times = NEWER.get(rung.action, (rung.action, rung.times))
-        if rung.table != "links" and action in newer.figures:
+        if rung.table != "links" and action in newer.constants:
             rows.append(_row(rung, "7 nm", newer[action], times))
         if rung.table != "links" and table[rung.action].kind in SCALING_KINDS:
             ruled = EnergyTable.load(f"{rung.table} to 7nm by stillmaker-baas")
@@ -108,15 +108,15 @@ def ladder() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _row(rung: Rung, node: str, figure: EnergyFigure, times: float) -> dict[str, object]:
+def _row(rung: Rung, node: str, constant: EnergyConstant, times: float) -> dict[str, object]:
     return {
         "label": rung.label,
         "group": rung.group,
         "node": node,
-        "energy_pJ": times * figure.pJ,
-        "low_confidence": figure.low_confidence,
-        "confidence": figure.confidence,
-        "source": figure.source,
+        "energy_pJ": times * constant.pJ,
+        "low_confidence": constant.low_confidence,
+        "confidence": constant.confidence,
+        "source": constant.source,
     }
 
 

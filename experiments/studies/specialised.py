@@ -182,13 +182,11 @@ def everything() -> pd.DataFrame:
         for batch in BATCHES:
             for array in ARRAYS:
                 report = simulated(array, workload, batch)
-                rows.append(
-                    {"network": network, "batch": batch, "array": array, **_figures(report, workload)}
-                )
+                rows.append({"network": network, "batch": batch, "array": array, **_values(report, workload)})
     return pd.DataFrame(rows)
 
 
-def _figures(report: Report, workload: Workload) -> dict[str, Any]:
+def _values(report: Report, workload: Workload) -> dict[str, Any]:
     found = dimmed(report)
     own = report.workload.macs
     rate = found.inferences_per_s

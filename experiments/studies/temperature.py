@@ -27,7 +27,7 @@ from experiments.figures import style
 from experiments.figures import temperature as figures
 from experiments.runs.scenes import SCENES, chip_of
 from experiments.runs.timelines import observe
-from hwsim.energy.constants import thermal_figures
+from hwsim.energy.constants import thermal_constants
 from hwsim.power.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
 from hwsim.run import simulate
 
@@ -60,7 +60,7 @@ def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     board, chip = Board.default(), chip_of()
     leakage = Leakage.default(chip.power.leakage_W)
-    on_die = {"dram": thermal_figures()["dram.phy_share"].value, "static": 0.0}
+    on_die = {"dram": thermal_constants()["dram.phy_share"].value, "static": 0.0}
     rows, curves = [], []
     for stage in STAGES:
         workload = SCENES[SCENE].workload(stage)

@@ -81,14 +81,14 @@ def rows(chip_name: str, network: str, batch: int) -> list[dict[str, Any]]:
         found.append(
             key
             | {"mode": mode, "macs": workload.macs}
-            | _figures(report)
+            | _values(report)
             | {f"{name}_J": joules for name, joules in phases(report).items()}
             | (held if mode == "training" else dict.fromkeys(held, 0))
         )
     return found
 
 
-def _figures(report: Report) -> dict[str, Any]:
+def _values(report: Report) -> dict[str, Any]:
     lighting = dimmed(report)
     return {
         "items_per_s": report.inferences_per_s,

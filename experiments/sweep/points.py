@@ -89,24 +89,24 @@ def run_batch(batch: list[tuple[str, Point]], digest: str, folder: Path) -> list
 
 def _run(key: str, point: Point, folder: Path) -> Outcome:
     try:
-        row = point.columns() | figures_of(point.within(folder))
+        row = point.columns() | values_of(point.within(folder))
     except Exception as error:
         return Outcome(key, reason=reason_of(error))
     return Outcome(key, row=_as_json(row))
 
 
-def figures_of(point: Point) -> dict[str, object]:
-    """Simulate a point: the figures of `Report.summary`, or those of its governor in their place.
+def values_of(point: Point) -> dict[str, object]:
+    """Simulate a point: the values of `Report.summary`, or those of its governor in their place.
 
     The last two columns hold the sentences of `Report.notes` and `Report.warnings`.
     """
     workload = _workload(point.network, version_of(point.network), point.stage, point.compression)
     report = simulate(point.machine(), workload, point.batch)
-    figures = {name: value for name, value in report.summary().items() if name not in ASKED}
+    values = {name: value for name, value in report.summary().items() if name not in ASKED}
     if point.governor:
-        kept = {name: value for name, value in figures.items() if name not in UNGOVERNED}
-        figures = kept | GOVERNORS[point.governor](report)
-    return figures | {"notes": "; ".join(report.notes), "warnings": "; ".join(report.warnings)}
+        kept = {name: value for name, value in values.items() if name not in UNGOVERNED}
+        values = kept | GOVERNORS[point.governor](report)
+    return values | {"notes": "; ".join(report.notes), "warnings": "; ".join(report.warnings)}
 
 
 def reason_of(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwsim.engine.stream import VECTOR_UNIT
-from hwsim.engine.timeline import COMPUTE, DECODE, READ, STAGES, WRITE
+from hwsim.engine.timeline import COMPUTE, DECODE, PHASES, READ, WRITE
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,23 +65,23 @@ def chrome_trace(
             "cat": verb,
             "ph": "X",
             "pid": PROCESS,
-            "tid": _track(stage, int(stream.unit[step])),
-            "ts": float(start_us[stage, step]),
-            "dur": round(float(end_us[stage, step] - start_us[stage, step]), 6),
+            "tid": _track(phase, int(stream.unit[step])),
+            "ts": float(start_us[phase, step]),
+            "dur": round(float(end_us[phase, step] - start_us[phase, step]), 6),
             "args": {"step": step},
         }
-        for stage, verb in enumerate(STAGES)
-        for step in np.flatnonzero(timeline.ticks[stage]).tolist()
+        for phase, verb in enumerate(PHASES)
+        for step in np.flatnonzero(timeline.ticks[phase]).tolist()
     ]
     if power is not None:
         events += _counters(power)
     return {"traceEvents": events, "displayTimeUnit": "ns"}
 
 
-def _track(stage: int, unit: int) -> int:
-    if stage == COMPUTE:
+def _track(phase: int, unit: int) -> int:
+    if phase == COMPUTE:
         return VECTOR if unit == VECTOR_UNIT else ARRAY
-    return {READ: DRAM, WRITE: DRAM, DECODE: DECODER}[stage]
+    return {READ: DRAM, WRITE: DRAM, DECODE: DECODER}[phase]
 
 
 def _metadata(kind: str, track: int, name: str) -> dict[str, Any]:

@@ -154,15 +154,15 @@ def validate_eyeriss() -> pd.DataFrame:
         judged = network == "alexnet"
         measured, ours = list[dict[str, float]](), list[dict[str, float]]()
         for row, layer in zip(of_network, layers, strict=True):
-            figures = _eyeriss_figures(chip, layer, _output_density(layer, layers), row.integer("batch"))
+            values = _eyeriss_values(chip, layer, _output_density(layer, layers), row.integer("batch"))
             for metric, unit in EYERISS_METRICS.items():
                 bound = 20.0 if judged and metric == "processing_ms" else np.nan
                 found = row.number(metric)
                 lines.append(
-                    _line(row, "Eyeriss", network, layer.name, metric, unit, found, figures[metric], bound)
+                    _line(row, "Eyeriss", network, layer.name, metric, unit, found, values[metric], bound)
                 )
             measured.append({metric: row.number(metric) for metric in EYERISS_METRICS})
-            ours.append(figures)
+            ours.append(values)
         published, simulated = _eyeriss_totals(measured), _eyeriss_totals(ours)
         for metric, bound in TOTALS.items():
             lines.append(
@@ -200,7 +200,7 @@ def validate_tpu() -> pd.DataFrame:
     weights_per_cycle = chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz
     for row in _published("tpu_v1", "application", "batch", *TPU_FIGURES, "busy_W"):
         application = row.text("application")
-        spent = chip.array.timeline(tpu_layers(application), row.integer("batch"), weights_per_cycle)
+        spent = chip.array.cycle_breakdown(tpu_layers(application), row.integer("batch"), weights_per_cycle)
         line = partial(_line, row, "TPU v1", application, "all")
         published, tera_ops = row.number("tera_ops"), spent.tera_ops(chip.process.clock_GHz)
         lines.append(line("throughput", "TOPS", published, tera_ops, TPU_BOUNDS.get(application, np.nan)))
@@ -318,7 +318,7 @@ def _output_density(layer: Layer, layers: list[Layer]) -> float:
     return POOLED_DENSITY
 
 
-def _eyeriss_figures(chip: Chip, layer: Layer, output_density: float, batch: int) -> dict[str, float]:
+def _eyeriss_values(chip: Chip, layer: Layer, output_density: float, batch: int) -> dict[str, float]:
     array = chip.array
     assert isinstance(array, EyerissArray)
     cost = array.cost(layer, batch)

@@ -6,7 +6,7 @@ the accumulators collect one block of outputs while the other half is read, so l
 chunks, each with the weights again. A tile takes its whole room in DRAM and FIFO however few of
 its weights are in use.
 
-`cost` is the array alone, as for every array; `timeline` adds the FIFO and the layers' dependences
+`cost` is the array alone, as for every array; `cycle_breakdown` adds the FIFO and the layers' dependences
 and accounts for every cycle: array active, waiting for weights, shifting them in, or waiting for
 the results of the layer before (the paper's Table 3 calls the last non-matrix time).
 """
@@ -39,7 +39,7 @@ STEADY_BATCHES = 3
 """Batches run back to back; the last one is reported."""
 
 
-class Timeline(NamedTuple):
+class CycleBreakdown(NamedTuple):
     """Cycles of one batch in steady state, by what the array does; they add up to `cycles`."""
 
     cycles: int
@@ -112,7 +112,9 @@ class TpuArray:
         }
         return replace(cost, counts=counts)
 
-    def timeline(self, layers: Sequence[Layer], batch: int, weight_words_per_cycle: float) -> Timeline:
+    def cycle_breakdown(
+        self, layers: Sequence[Layer], batch: int, weight_words_per_cycle: float
+    ) -> CycleBreakdown:
         """Run `layers` one after another, batch after batch, each waiting for the one before.
 
         Parameters
@@ -133,11 +135,11 @@ class TpuArray:
                 else:
                     state.multiply(self._array.grid(gemm_of(layer, batch)))
         spent = [now - then for now, then in zip(state.totals(), before, strict=True)]
-        return Timeline._make([*spent, sum(layer.macs for layer in layers) * batch])
+        return CycleBreakdown._make([*spent, sum(layer.macs for layer in layers) * batch])
 
 
 class _Run:
-    """Tiles through FIFO, shift and array: the recurrence behind `TpuArray.timeline`."""
+    """Tiles through FIFO, shift and array: the recurrence behind `TpuArray.cycle_breakdown`."""
 
     def __init__(self, array: TpuArray, fetch: float) -> None:
         self.array, self.fetch = array, fetch

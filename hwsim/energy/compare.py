@@ -1,4 +1,4 @@
-"""The scaling rule against figures that were measured at both nodes."""
+"""The scaling rule against constants that were measured at both nodes."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for figure in base:
-        other = measured.figures.get(figure.action)
-        if other is None or "estimate" in (figure.confidence, other.confidence):
+    for constant in base:
+        other = measured.constants.get(constant.action)
+        if other is None or "estimate" in (constant.confidence, other.confidence):
             continue
-        corners = (figure.node_nm, figure.voltage_V, other.node_nm, other.voltage_V)
+        corners = (constant.node_nm, constant.voltage_V, other.node_nm, other.voltage_V)
         if None in corners:
             continue
         factor = energy_factor(*corners)  # type: ignore[arg-type]
         rows.append(
             {
-                "action": figure.action,
-                "base_pJ": figure.pJ,
-                "rule_pJ": figure.pJ * factor,
+                "action": constant.action,
+                "base_pJ": constant.pJ,
+                "rule_pJ": constant.pJ * factor,
                 "measured_pJ": other.pJ,
                 "rule_gain": 1 / factor,
-                "measured_gain": figure.pJ / other.pJ,
-                "rule_error": figure.pJ * factor / other.pJ,
-                "low_confidence": figure.low_confidence or other.low_confidence,
+                "measured_gain": constant.pJ / other.pJ,
+                "rule_error": constant.pJ * factor / other.pJ,
+                "low_confidence": constant.low_confidence or other.low_confidence,
             }
         )
     return pd.DataFrame(rows)

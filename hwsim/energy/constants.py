@@ -13,7 +13,7 @@ COLUMNS = ("quantity", "value", "unit", "source", "confidence", "note")
 
 
 @dataclass(frozen=True)
-class Figure:
+class Constant:
     """One constant: ``die.capacity``, 1.0, ``J/K``, and where it comes from."""
 
     quantity: str
@@ -25,11 +25,11 @@ class Figure:
 
 
 @cache
-def thermal_figures() -> dict[str, Figure]:
-    """Shipped figures of heat flow, temperature limits and voltage, by quantity."""
+def thermal_constants() -> dict[str, Constant]:
+    """Shipped constants of heat flow, temperature limits and voltage, by quantity."""
     rows = read_rows(resources.files("hwsim") / "data" / "thermal.csv", COLUMNS)
     return {
-        row.text("quantity"): Figure(
+        row.text("quantity"): Constant(
             row.text("quantity"),
             row.number("value"),
             row.text("unit"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.energy.cacti import SOURCE, cacti_bank
 from hwsim.energy.sram import bank_access
-from hwsim.energy.table import EnergyFigure, EnergyTable
+from hwsim.energy.table import EnergyConstant, EnergyTable
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ MIN_WIDTH_BITS = 32
 CELL, OBJECTIVE = "itrs-lstp", "ED^2"
 
 
-def spad_access(memory: Memory, action: str, table: EnergyTable) -> EnergyFigure:
+def spad_access(memory: Memory, action: str, table: EnergyTable) -> EnergyConstant:
     """Energy of one bit read from, or written to, a memory inside a PE.
 
     A memory below CACTI's smallest bank is a register file; a word narrower than its narrowest
-    costs a whole access of that one. The 45 nm figure is carried to another table as that table's
+    costs a whole access of that one. The 45 nm constant is carried to another table as that table's
     own bank of the same size is.
 
     Parameters
@@ -50,7 +50,7 @@ def spad_access(memory: Memory, action: str, table: EnergyTable) -> EnergyFigure
         pJ, source, node_nm = factor * access / memory.word_bits, f"{SOURCE}, {CELL}", carried.node_nm
         confidence = carried.confidence
         note = f"{access:.4g} pJ an access of {memory.word_bits} bits in {memory.bank_B} B x {factor:.3g}"
-    return EnergyFigure(
+    return EnergyConstant(
         f"spad_{memory.bank_B}B_{action}",
         pJ,
         "memory",

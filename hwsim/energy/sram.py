@@ -12,7 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.csvfile import read_rows
-from hwsim.energy.table import EnergyFigure
+from hwsim.energy.table import EnergyConstant
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ LAW_COLUMNS = (
     "note",
 )
 DEFAULT_LAW = "45nm"
-"""Law of a table that has none of its own: it needs a figure for the same anchor."""
+"""Law of a table that has none of its own: it needs a constant for the same anchor."""
 
 REGISTER = "register_32b"
 
@@ -45,7 +45,7 @@ class BankLaw(NamedTuple):
     confidence: str
 
 
-def bank_access(bank_B: int, table: EnergyTable) -> EnergyFigure:
+def bank_access(bank_B: int, table: EnergyTable) -> EnergyConstant:
     """Energy of one bit read from, or written to, a bank, wires to it apart, with its derivation as the note.
 
     Parameters
@@ -74,7 +74,7 @@ def bank_access(bank_B: int, table: EnergyTable) -> EnergyFigure:
             f"x ({bank_B} B / {law.anchor_bank_B} B)^{law.exponent:g}"
         )
     low = next((f for f in (anchor, register) if f.low_confidence), anchor)
-    return EnergyFigure(
+    return EnergyConstant(
         f"sram_{bank_B}B_access_bit",
         pJ,
         "memory",

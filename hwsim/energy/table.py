@@ -1,6 +1,6 @@
 """Energy tables: what one action costs, at which node, and who says so.
 
-A table is a CSV file of `EnergyFigure` rows. The default, ``45nm``, holds the figures of Horowitz
+A table is a CSV file of `EnergyConstant` rows. The default, ``45nm``, holds the constants of Horowitz
 (ISSCC 2014) as printed in EIE (ISCA 2016, Table I). Two published prices of a 32 KB SRAM disagree:
 5 pJ per 32 bits (EIE) and 20 pJ per 64 bits (Horowitz). ``45nm`` holds the first, ``45nm_horowitz``
 the second; no table holds both, so every run uses one of them by name. ``7nm`` is the measured
@@ -29,10 +29,10 @@ CONFIDENCE = {
     "verified": "read in the cited work",
     "secondary": "read in a transcription of the cited work",
     "computed": "computed with the cited tool",
-    "derived": "follows from other figures as the source column says",
+    "derived": "follows from other constants as the source column says",
     "scaled": "carried to another node by a named rule",
     "unverified": "recalled, not checked against the cited work",
-    "estimate": "no figure is published: an estimate made as the source column says",
+    "estimate": "no constant is published: an estimate made as the source column says",
 }
 """Levels of confidence, the best first; the last two are low."""
 
@@ -50,8 +50,8 @@ SCALED_NAME = re.compile(
 
 
 @dataclass(frozen=True)
-class EnergyFigure:
-    """Energy of one action, and where the figure comes from.
+class EnergyConstant:
+    """Energy of one action, and where the constant comes from.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class EnergyFigure:
 
     @property
     def low_confidence(self) -> bool:
-        """Whether tables and plots that use the figure must mark it."""
+        """Whether tables and plots that use the constant must mark it."""
         return self.confidence in LOW_CONFIDENCE
 
     @property
@@ -98,13 +98,13 @@ class EnergyTable:
     name : str
         As given to `load`.
     base : str
-        Name of the file the figures come from, before any scaling.
-    figures : dict of str to EnergyFigure
+        Name of the file the constants come from, before any scaling.
+    constants : dict of str to EnergyConstant
     """
 
     name: str
     base: str
-    figures: dict[str, EnergyFigure]
+    constants: dict[str, EnergyConstant]
 
     @staticmethod
     def names() -> list[str]:
@@ -121,7 +121,7 @@ class EnergyTable:
         Raises
         ------
         InputError
-            If there is no such table or rule, or a row of the file is not a sound figure.
+            If there is no such table or rule, or a row of the file is not a sound constant.
         """
         scaled = SCALED_NAME.fullmatch(str(name))
         if scaled:
@@ -136,38 +136,40 @@ class EnergyTable:
         if str(name) in cls.names():
             return _shipped_table(str(name))
         if str(name).endswith(".csv"):
-            return cls(str(name), str(name), _read_figures(Path(name)))
+            return cls(str(name), str(name), _read_constants(Path(name)))
         raise InputError(
             f"no energy table {str(name)!r}: expected a .csv file, one of {', '.join(cls.names())}, or "
             "'TABLE to NODEnm by stillmaker-baas'"
         )
 
-    def __getitem__(self, action: str) -> EnergyFigure:
-        """Figure of `action`.
+    def __getitem__(self, action: str) -> EnergyConstant:
+        """Constant of `action`.
 
         Raises
         ------
         InputError
             If the table has none: no value is ever made up.
         """
-        if action not in self.figures:
+        if action not in self.constants:
             raise InputError(
-                f"energy table {self.name}: no figure for {action!r}, expected one of "
-                f"{', '.join(sorted(self.figures))}"
+                f"energy table {self.name}: no constant for {action!r}, expected one of "
+                f"{', '.join(sorted(self.constants))}"
             )
-        return self.figures[action]
+        return self.constants[action]
 
-    def __iter__(self) -> Iterator[EnergyFigure]:
-        return iter(self.figures.values())
+    def __iter__(self) -> Iterator[EnergyConstant]:
+        return iter(self.constants.values())
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per figure, the columns of `EnergyFigure` and ``low_confidence``."""
+        """One row per constant, the columns of `EnergyConstant` and ``low_confidence``."""
         import pandas as pd
 
-        return pd.DataFrame([vars(figure) | {"low_confidence": figure.low_confidence} for figure in self])
+        return pd.DataFrame(
+            [vars(constant) | {"low_confidence": constant.low_confidence} for constant in self]
+        )
 
     def scaled(self, node_nm: float, voltage_V: float | None, rule: str) -> EnergyTable:
-        """Carry logic and SRAM figures to another node by a named rule; the rest stays as it is.
+        """Carry logic and SRAM constants to another node by a named rule; the rest stays as it is.
 
         Parameters
         ----------
@@ -181,7 +183,7 @@ class EnergyTable:
             raise InputError(f"no scaling rule {rule!r}, expected stillmaker-baas")
         volts = nominal_voltage(node_nm) if voltage_V is None else voltage_V
         name = f"{self.name} to {node_nm:g}nm at {volts:g}V by {rule}"
-        return replace(self, name=name, figures={f.action: _carried(f, node_nm, volts, rule) for f in self})
+        return replace(self, name=name, constants={f.action: _carried(f, node_nm, volts, rule) for f in self})
 
 
 def located(name: str, folder: Path) -> str:
@@ -209,7 +211,7 @@ def _shipped_names() -> tuple[str, ...]:
 
 @cache
 def _shipped_table(name: str) -> EnergyTable:
-    return EnergyTable(name, name, _read_figures(_shipped() / f"{name}.csv"))
+    return EnergyTable(name, name, _read_constants(_shipped() / f"{name}.csv"))
 
 
 @cache
@@ -217,10 +219,10 @@ def _scaled_table(name: str, node_nm: float, voltage_V: float | None, rule: str)
     return _shipped_table(name).scaled(node_nm, voltage_V, rule)
 
 
-def _read_figures(file: Any) -> dict[str, EnergyFigure]:
-    figures: dict[str, EnergyFigure] = {}
+def _read_constants(file: Any) -> dict[str, EnergyConstant]:
+    constants: dict[str, EnergyConstant] = {}
     for row in read_rows(file, COLUMNS):
-        figure = EnergyFigure(
+        constant = EnergyConstant(
             row.text("action"),
             row.number("value_pJ"),
             row.text("kind", KINDS),
@@ -231,21 +233,21 @@ def _read_figures(file: Any) -> dict[str, EnergyFigure]:
             row.text("confidence", CONFIDENCE),
             row.cells["note"],
         )
-        if figure.action in figures:
+        if constant.action in constants:
             raise row.error("action", "each action once")
-        figures[figure.action] = figure
-    return figures
+        constants[constant.action] = constant
+    return constants
 
 
-def _carried(figure: EnergyFigure, node_nm: float, voltage_V: float, rule: str) -> EnergyFigure:
-    if figure.kind not in SCALING_KINDS or figure.node_nm is None or figure.voltage_V is None:
-        return figure
-    factor = energy_factor(figure.node_nm, figure.voltage_V, node_nm, voltage_V)
+def _carried(constant: EnergyConstant, node_nm: float, voltage_V: float, rule: str) -> EnergyConstant:
+    if constant.kind not in SCALING_KINDS or constant.node_nm is None or constant.voltage_V is None:
+        return constant
+    factor = energy_factor(constant.node_nm, constant.voltage_V, node_nm, voltage_V)
     return replace(
-        figure,
-        pJ=figure.pJ * factor,
+        constant,
+        pJ=constant.pJ * factor,
         node_nm=node_nm,
         voltage_V=voltage_V,
-        source=f"{figure.source}; x {factor:.4g} by {rule} from {figure.node_nm:g} nm",
-        confidence=figure.confidence if figure.low_confidence else "scaled",
+        source=f"{constant.source}; x {factor:.4g} by {rule} from {constant.node_nm:g} nm",
+        confidence=constant.confidence if constant.low_confidence else "scaled",
     )

@@ -55,9 +55,9 @@ class Machine:
             np.array(self.end, np.int64), tuple(np.array(ticks, np.int64) for ticks in self.ticks)
         )
 
-    def operation(self, stage: int, step: int) -> Event:
+    def operation(self, phase: int, step: int) -> Event:
         """Start an operation; the event comes when it has ended."""
-        return self.env.timeout(self.ticks[stage][step])
+        return self.env.timeout(self.ticks[phase][step])
 
     def dram_channel(self) -> Process:
         """Serve reads and write-backs in their order; the bus turns around between directions."""
@@ -65,21 +65,21 @@ class Machine:
         direction: int | None = None
         bus_free: float = 0
         for order in channel_order(self.stream).tolist():
-            step, stage = order // 2, WRITE if order % 2 else READ
-            if stage == READ:
+            step, phase = order // 2, WRITE if order % 2 else READ
+            if phase == READ:
                 yield self.free_fetch_slots.get(1)
                 if read_after[step] >= 0:
                     yield written[read_after[step]]
             else:
                 yield self.computed[step]
             latency = 0
-            if self.ticks[stage][step]:
-                if direction not in (None, stage) and bus_free + self.stream.turnaround > env.now:
+            if self.ticks[phase][step]:
+                if direction not in (None, phase) and bus_free + self.stream.turnaround > env.now:
                     yield env.timeout(bus_free + self.stream.turnaround - env.now)
-                yield self.operation(stage, step)
-                direction, bus_free, latency = stage, env.now, self.stream.latency
-            self.end[stage][step] = env.now
-            if stage == READ:
+                yield self.operation(phase, step)
+                direction, bus_free, latency = phase, env.now, self.stream.latency
+            self.end[phase][step] = env.now
+            if phase == READ:
                 self.fetched.put(env.timeout(latency))
             else:
                 written[step].succeed()

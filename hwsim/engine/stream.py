@@ -44,7 +44,7 @@ class TileStream:
     unit : ndarray, shape (n,)
         `MAC_ARRAY` or `VECTOR_UNIT`: which resource computes the step.
     read, decode, compute, write : ndarray, shape (n,)
-        Duration of each stage in ticks (>= 0).
+        Duration of each phase in ticks (>= 0).
     after : ndarray, shape (n,)
         Earlier step whose compute must have ended before this one computes; -1 for none.
     read_after : ndarray, shape (n,)

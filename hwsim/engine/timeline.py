@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 READ, DECODE, COMPUTE, WRITE = 0, 1, 2, 3
-STAGES = ("read", "decode", "compute", "write")
+PHASES = ("read", "decode", "compute", "write")
 
 
 @dataclass(frozen=True)

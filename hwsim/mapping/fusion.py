@@ -11,18 +11,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hwsim.workload.operators import OPERATORS
+
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer, Workload
 
 Fusion = Literal["none", "elementwise", "depth-first"]
 """What a chip fuses: nothing; element-wise layers, and attention; groups of layers by rows, too."""
 
-ELEMENTWISE = frozenset({
-    "relu", "relu6", "leaky_relu", "prelu", "clip", "sigmoid", "tanh", "silu", "gelu", "hard_sigmoid",
-    "hard_swish", "erf", "exp", "log", "pow", "reciprocal", "sqrt", "neg", "abs", "add", "sub", "multiply",
-    "mul", "div", "axpy", "affine", "linear", "batchnorm", "quantize", "dequantize", "round", "rope",
-})  # fmt: skip
-"""Operations whose output element depends on the input elements of the same place alone."""
+ELEMENTWISE = frozenset(row.name for row in OPERATORS.values() if row.reads == "element")
+"""Operators whose output element depends on the input elements of the same place alone."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hwsim.mapping.fusion import ELEMENTWISE
 from hwsim.whole import ceil_div
+from hwsim.workload.operators import OPERATORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from hwsim.mapping.fusion import Kernel
     from hwsim.workload.layer import Layer, Workload
 
-ROW_BY_ROW = ELEMENTWISE | {
-    "softmax", "log_softmax", "layernorm", "layer_norm", "rmsnorm", "rms_norm", "lrn", "concat", "channelpad",
-}  # fmt: skip
-"""Vector operations of which a row of the output needs the same row of the inputs alone."""
+ROW_BY_ROW = frozenset(row.name for row in OPERATORS.values() if row.reads != "more")
+"""Vector operators of which a row of the output needs the same row of the inputs alone."""
 
 
 class Graph(NamedTuple):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.engine.event import Machine
-from hwsim.engine.timeline import READ, STAGES, WRITE
+from hwsim.engine.timeline import PHASES, READ, WRITE
 from hwsim.errors import InputError
 from hwsim.power.governors import Waiting, Window
 from hwsim.power.trace import OperationEnergy, power_trace
@@ -80,10 +80,10 @@ def run_governed(stream: TileStream, energy: OperationEnergy, governor: Governor
     cap.require_budget()
     if energy.pJ.shape[1] != len(stream):
         raise InputError(f"operation energy has {energy.pJ.shape[1]} steps, expected {len(stream)}")
-    for stage, ticks in ((READ, stream.read), (WRITE, stream.write)):
-        if energy.pJ[stage][ticks == 0].any():
+    for phase, ticks in ((READ, stream.read), (WRITE, stream.write)):
+        if energy.pJ[phase][ticks == 0].any():
             raise InputError(
-                f"operation energy: a {STAGES[stage]} of zero ticks has energy, expected none to be charged"
+                f"operation energy: a {PHASES[phase]} of zero ticks has energy, expected none to be charged"
             )
     machine = GovernedMachine(stream, energy, governor, cap)
     timeline = machine.run()
@@ -183,7 +183,7 @@ class GovernedMachine(Machine):
         self.other_pJ = energy.pJ[:, :, counted & ~energy.core].sum(axis=2).tolist()
         self.level = governor.levels
         self.levels: list[int] = []
-        self.level_of = [[governor.levels] * len(stream) for _ in STAGES]
+        self.level_of = [[governor.levels] * len(stream) for _ in PHASES]
         self.spent_pJ: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.active_ticks = 0  # in which any operation is under way, up to `active_until`
         self.active_until = 0
@@ -191,12 +191,12 @@ class GovernedMachine(Machine):
         self.waiting: dict[tuple[int, int], Waiting] = {}
         self.env.process(self.governing())
 
-    def operation(self, stage: int, step: int) -> Event:
+    def operation(self, phase: int, step: int) -> Event:
         """Start now if the budget allows it, else when it does."""
-        next_try = self._ask(stage, step)
+        next_try = self._ask(phase, step)
         if next_try > self.env.now:
-            return self.env.process(self._hold(stage, step, next_try))
-        return self._start(stage, step)
+            return self.env.process(self._hold(phase, step, next_try))
+        return self._start(phase, step)
 
     def governing(self) -> Process:
         """Choose a level at the start of every window in which anything can start."""
@@ -212,43 +212,43 @@ class GovernedMachine(Machine):
                 self.level = self.governor.next_level(self.level, past, [*self.waiting.values()], self.cap)
             active_before, self.held, window = active, bool(self.waiting), following
 
-    def _ask(self, stage: int, step: int) -> int:
+    def _ask(self, phase: int, step: int) -> int:
         """Tick at which the operation may start, or ask again; now, if the cap is not obeyed."""
         now, governor = int(self.env.now), self.governor
         if not governor.obeys_cap:
             return now
-        ticks, core_pJ, other_pJ = self._cost(stage, step)
-        may_exceed = stage not in governor.slows or self.level == 1 or ticks == 0
+        ticks, core_pJ, other_pJ = self._cost(phase, step)
+        may_exceed = phase not in governor.slows or self.level == 1 or ticks == 0
         return self.budget.next_try(now, ticks, core_pJ + other_pJ, may_exceed)
 
-    def _cost(self, stage: int, step: int) -> tuple[int, float, float]:
+    def _cost(self, phase: int, step: int) -> tuple[int, float, float]:
         """Ticks, core and other energy of an operation started at the present level."""
-        ticks = self.governor.ticks(stage, self.ticks[stage][step], self.level)
+        ticks = self.governor.ticks(phase, self.ticks[phase][step], self.level)
         scale = self.governor.core_scale(self.level)
-        return ticks, self.core_pJ[stage][step] * scale, self.other_pJ[stage][step]
+        return ticks, self.core_pJ[phase][step] * scale, self.other_pJ[phase][step]
 
-    def _hold(self, stage: int, step: int, next_try: int) -> Process:
+    def _hold(self, phase: int, step: int, next_try: int) -> Process:
         self.held = True
-        self.waiting[stage, step] = Waiting(
-            stage, self.ticks[stage][step], self.core_pJ[stage][step], self.other_pJ[stage][step]
+        self.waiting[phase, step] = Waiting(
+            phase, self.ticks[phase][step], self.core_pJ[phase][step], self.other_pJ[phase][step]
         )
         while next_try > self.env.now:
             yield self.env.timeout(next_try - self.env.now)
-            next_try = self._ask(stage, step)
-        del self.waiting[stage, step]
-        yield self._start(stage, step)
+            next_try = self._ask(phase, step)
+        del self.waiting[phase, step]
+        yield self._start(phase, step)
 
-    def _start(self, stage: int, step: int) -> Event:
+    def _start(self, phase: int, step: int) -> Event:
         now = int(self.env.now)
-        ticks, core_pJ, other_pJ = self._cost(stage, step)
+        ticks, core_pJ, other_pJ = self._cost(phase, step)
         shares = self.budget.shares(now, ticks, core_pJ + other_pJ)
         self.budget.reserve(shares)
         for window in shares:
             fraction = shares[window] / (core_pJ + other_pJ) if core_pJ + other_pJ else 0.0
-            self.spent_pJ[window][0] += fraction * self.core_pJ[stage][step]
+            self.spent_pJ[window][0] += fraction * self.core_pJ[phase][step]
             self.spent_pJ[window][1] += fraction * other_pJ
-        self.ticks[stage][step] = ticks
-        self.level_of[stage][step] = self.level
+        self.ticks[phase][step] = ticks
+        self.level_of[phase][step] = self.level
         self.active_ticks += max(now + ticks - max(now, self.active_until), 0)
         self.active_until = max(self.active_until, now + ticks)
         return self.env.timeout(ticks)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-from hwsim.energy.constants import thermal_figures
+from hwsim.energy.constants import thermal_constants
 from hwsim.engine.timeline import COMPUTE, DECODE
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
@@ -51,8 +51,8 @@ class VoltageCurve:
 
     @classmethod
     def default(cls, nominal_V: float) -> VoltageCurve:
-        """Curve of the shipped figures through a chip's nominal voltage."""
-        value = {name: figure.value for name, figure in thermal_figures().items()}
+        """Curve of the shipped constants through a chip's nominal voltage."""
+        value = {name: constant.value for name, constant in thermal_constants().items()}
         return cls(
             nominal_V,
             value["alpha_power.threshold"],
@@ -110,7 +110,7 @@ class Window:
 class Waiting:
     """An operation the budget holds back: its price and its nominal duration."""
 
-    stage: int
+    phase: int
     ticks: int
     core_pJ: float
     other_pJ: float
@@ -138,9 +138,9 @@ class Governor:
         if self.levels < 1:
             raise InputError(f"{type(self).__name__}: {self.levels} levels, expected at least 1")
 
-    def ticks(self, stage: int, nominal: Ticks, level: Ticks) -> Ticks:
+    def ticks(self, phase: int, nominal: Ticks, level: Ticks) -> Ticks:
         """Duration of operations started at `level`: whole ticks, rounded up."""
-        return ceil_div(nominal * self.levels, level) if stage in self.slows else nominal
+        return ceil_div(nominal * self.levels, level) if phase in self.slows else nominal
 
     def core_scale(self, level: int) -> float:
         """Energy of a core action at `level` relative to nominal."""
@@ -171,11 +171,11 @@ class Governor:
 
         The lowest if there is none, and the highest if the operation cannot be slowed.
         """
-        if operation.stage not in self.slows or operation.ticks == 0:
+        if operation.phase not in self.slows or operation.ticks == 0:
             return self.levels
 
         def fits(level: int) -> bool:
-            ticks = self.ticks(operation.stage, operation.ticks, level)
+            ticks = self.ticks(operation.phase, operation.ticks, level)
             pJ = operation.core_pJ * self.core_scale(level) + operation.other_pJ
             return pJ * min(cap.window_ticks, ticks) <= cap.window_budget_pJ * ticks
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.energy.components import component_of, phase_of
-from hwsim.engine.timeline import STAGES
+from hwsim.engine.timeline import PHASES
 from hwsim.power.trace import OperationEnergy
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ def operation_energy(schedule: Schedule, prices: PriceList) -> OperationEnergy:
     components = sorted({action[1] for work in schedule.work for action in work.counts})
     column = {name: index for index, name in enumerate(components)}
     stream = schedule.stream
-    layer_pJ = np.zeros((len(STAGES), len(schedule.work), len(components)))
+    layer_pJ = np.zeros((len(PHASES), len(schedule.work), len(components)))
     for index, work in enumerate(schedule.work):
         for (_, component, action), pJ in prices.energy_pJ(work.counts).items():
-            phase = STAGES.index(phase_of(component, action))
+            phase = PHASES.index(phase_of(component, action))
             layer_pJ[phase, index, column[component]] += pJ
     placed = [
-        _shares(ticks, stream.layer, len(schedule.work))[:, None] * layer_pJ[stage][stream.layer]
-        for stage, ticks in enumerate((stream.read, stream.decode, stream.compute, stream.write))
+        _shares(ticks, stream.layer, len(schedule.work))[:, None] * layer_pJ[phase][stream.layer]
+        for phase, ticks in enumerate((stream.read, stream.decode, stream.compute, stream.write))
     ]
     on_core = np.array([component_of(name).core_voltage for name in components])
     return OperationEnergy(tuple(components), np.stack(placed), on_core)

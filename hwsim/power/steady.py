@@ -100,7 +100,7 @@ class LayerNeed:
         """Need of both layers, the other one in the output path of this one."""
         return replace(self, core_J=self.core_J + other.core_J, other_J=self.other_J + other.other_J)
 
-    def energy_J(self, core_scale: float) -> float:
+    def energy_per_batch_J(self, core_scale: float) -> float:
         """Joules of the whole batch, an action on the core costing `core_scale` of its nominal energy."""
         return self.core_J * core_scale + self.other_J
 
@@ -113,7 +113,7 @@ class LayerNeed:
             return governor.levels
 
         def fits(level: int) -> bool:
-            needed = self.energy_J(governor.core_scale(level)) / budget_J_per_tick
+            needed = self.energy_per_batch_J(governor.core_scale(level)) / budget_J_per_tick
             return kept >= needed or slowed * governor.levels / needed >= level
 
         return max(highest(fits, governor.levels), 1)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from hwsim.energy.constants import thermal_figures
+from hwsim.energy.constants import thermal_constants
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Board:
 
     @classmethod
     def default(cls) -> Board:
-        """A 250 W card: die, spreader and sink of the shipped figures."""
-        value = {name: figure.value for name, figure in thermal_figures().items()}
+        """A 250 W card: die, spreader and sink of the shipped constants."""
+        value = {name: constant.value for name, constant in thermal_constants().items()}
         return cls(
             (value["die.capacity"], value["spreader.capacity"], value["sink.capacity"]),
             (value["die.to_spreader"], value["spreader.to_sink"], value["sink.to_air"]),
@@ -98,8 +98,8 @@ class Leakage:
     @classmethod
     def default(cls, reference_W: float) -> Leakage:
         """Leakage of a die whose chip file says `reference_W`."""
-        figures = thermal_figures()
-        return cls(reference_W, figures["leakage.reference"].value, figures["leakage.per_K"].value)
+        constants = thermal_constants()
+        return cls(reference_W, constants["leakage.reference"].value, constants["leakage.per_K"].value)
 
     def W(self, die_C: float) -> float:
         """Watts at `die_C`."""

@@ -34,7 +34,7 @@ class OperationEnergy:
     ----------
     components : tuple of str
     pJ : ndarray of float, shape (4, n, components)
-        By stage (rows of `hwsim.engine.timeline.STAGES`), step and component, at the nominal voltage.
+        By phase (rows of `hwsim.engine.timeline.PHASES`), step and component, at the nominal voltage.
     core : ndarray of bool, shape (components,)
         Components on the core's supply, whose energy follows its voltage; DRAM is not.
 
@@ -88,7 +88,7 @@ class PowerTrace:
         return self.W.sum(axis=1)
 
     @property
-    def energy_J(self) -> dict[str, float]:
+    def joules(self) -> dict[str, float]:
         """Energy under the trace by component."""
         return dict(zip(self.components, (self.W.sum(axis=0) * self.window_s).tolist(), strict=True))
 
@@ -143,20 +143,20 @@ def power_trace(
 @njit(cache=True)
 def _placed(start, end, pJ, window):  # type: ignore[no-untyped-def]
     """Picojoules by window and component."""
-    stages, steps, components = pJ.shape
+    phases, steps, components = pJ.shape
     windows = end.max() // window + 1 if steps else 1
     placed = np.zeros((windows, components))
-    for stage in range(stages):
+    for phase in range(phases):
         for step in range(steps):
-            first, last = start[stage, step], end[stage, step]
+            first, last = start[phase, step], end[phase, step]
             if first == last:
-                placed[first // window] += pJ[stage, step]
+                placed[first // window] += pJ[phase, step]
                 continue
             for w in range(first // window, (last - 1) // window + 1):
                 inside = min(last, (w + 1) * window) - max(first, w * window)
                 share = inside / (last - first)
                 for c in range(components):
-                    placed[w, c] += share * pJ[stage, step, c]
+                    placed[w, c] += share * pJ[phase, step, c]
     if windows > 1 and end.max() % window == 0 and not placed[-1].any():
         return placed[:-1]
     return placed

@@ -1,6 +1,6 @@
 """Kinds of layers: from one row of a table and the shapes of its inputs to a `Layer`.
 
-A shape is (channels, height, width). Work of vector kinds is counted by `workload.OPS_PER_ELEMENT`.
+A shape is (channels, height, width). Work of vector kinds is counted by `hwsim.workload.operators`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.errors import InputError
 from hwsim.workload.layer import (
-    LRN_OPS,
-    LSTM_CELL_OPS,
     OPERAND_BITS,
-    OPS_PER_ELEMENT,
     Layer,
     conv,
     dense_storage,
     fc,
     vector,
 )
+from hwsim.workload.operators import BY_KIND, LRN_OPS, LSTM_CELL_OPS, ops_per_output
 from hwsim.workload.storage import FLOAT_BITS, stored_dense, stored_entries
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ KINDS: dict[str, frozenset[str]] = {
     "lrn": frozenset({"kernel"}),
     "lstm_cell": frozenset(),
     "channelpad": frozenset({"filters"}),
-    **{kind: frozenset() for kind in OPS_PER_ELEMENT},
+    **{kind: frozenset() for kind, operator in BY_KIND.items() if operator.ops is not None},
 }
 """Kind -> the columns of geometry and storage it uses; the others must be empty."""
 
@@ -59,7 +57,7 @@ MAX_VALUE_BITS = 64
 """Widest weight that can be stored."""
 
 WITH_WEIGHTS = frozenset({"conv", "fc", *NORM_PARAMETERS})
-ELEMENTWISE_PAIRS = ("add", "multiply", "axpy")
+ELEMENTWISE_PAIRS = tuple(kind for kind, operator in BY_KIND.items() if operator.joins)
 SEVERAL_INPUTS = frozenset({"fc", "matmul", "concat", "lstm_cell", *ELEMENTWISE_PAIRS})
 SAME_SHAPE = frozenset({"conv", "maxpool", "avgpool", "globalpool", "lrn", "channelpad"})
 """Kinds that must see their input exactly as it was made; others may regroup its elements."""
@@ -281,7 +279,7 @@ def _vector(
     row: Row, name: str, kind: str, shape: Shape, sources: Sequence[Shape | None], extra: dict[str, Any]
 ) -> tuple[Layer, Shape]:
     elements = prod(shape)
-    extra["op"] = kind
+    extra["op"] = BY_KIND[kind].name
     if kind == "globalpool":
         return vector(name, elements, shape[0], elements, **extra), (shape[0], 1, 1)
     if kind == "lrn":
@@ -297,7 +295,8 @@ def _vector(
         parameters = NORM_PARAMETERS[kind] * shape[0]
         extra["weights"] = dense_storage(0, side_bits=FLOAT_BITS * parameters)
     read = elements * (len(sources) if kind in ELEMENTWISE_PAIRS else 1)
-    return vector(name, read, elements, elements * OPS_PER_ELEMENT[kind], **extra), shape
+    ops = elements * (ops_per_output(BY_KIND[kind], len(sources)) or 0)
+    return vector(name, read, elements, ops, **extra), shape
 
 
 def _pool(row: Row, name: str, shape: Shape, window: _Window, extra: dict[str, Any]) -> tuple[Layer, Shape]:

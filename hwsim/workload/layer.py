@@ -29,38 +29,6 @@ OverBatch = Literal["each", "sum", "once"]
 
 OPERAND_BITS: dict[str, int] = {"fp32": 32, "fp16": 16, "bf16": 16, "int16": 16, "int8": 8, "int4": 4}
 
-FUNCTION_OPS = 4
-"""Scalar operations of a function of one variable: look-up and interpolation."""
-
-OPS_PER_ELEMENT = {
-    "relu": 1,
-    "relu6": 2,
-    "sigmoid": FUNCTION_OPS,
-    "tanh": FUNCTION_OPS,
-    "silu": 5,  # sigmoid, multiply
-    "gelu": 9,  # tanh of a cubic
-    "softmax": 8,  # maximum, subtract, exp, sum, scale
-    "layernorm": 7,  # sum, centre, square, sum, scale, gain, offset
-    "groupnorm": 7,  # as layernorm
-    "rmsnorm": 4,  # square, sum, scale, gain
-    "rope": 3,  # two multiplications, one addition
-    "add": 1,
-    "multiply": 1,
-    "axpy": 2,  # one input times a number, added to the other
-    "concat": 1,  # a move
-}
-"""Scalar operations of a vector layer for an output element, by kind of layer.
-
-A function of one variable (exp, sigmoid, tanh) counts as `FUNCTION_OPS`; everything else counts its
-additions, multiplications, comparisons and moves. Tables of layers and compressed files count alike.
-"""
-
-LSTM_CELL_OPS = 24
-"""Per hidden unit: three sigmoids, two tanh, three products, one sum."""
-
-LRN_OPS = 6
-"""Per element beside the squares of the neighbourhood: a power (4), offset and scale."""
-
 
 @dataclass(frozen=True)
 class StoredWeights:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.errors import InputError
 from hwsim.workload.layer import Layer, Workload, dense_storage, vector
+from hwsim.workload.operators import OPERATORS
 from hwsim.workload.storage import FLOAT_BITS
 
 if TYPE_CHECKING:
@@ -34,14 +35,6 @@ STATE_BITS = 32
 
 TRAINABLE = ("fp32", "fp16", "bf16")
 
-PASSED_ON = frozenset({
-    "add", "sub", "axpy", "concat", "channelpad", "pad", "transpose", "slice", "linear", "neg", "gather",
-})  # fmt: skip
-"""Vector operations whose gradient is the output's, moved or scaled."""
-FROM_OUTPUT = frozenset({"relu", "relu6", "leaky_relu", "clip", "sigmoid", "tanh", "softmax"})
-"""Vector operations whose gradient needs their output and not their input."""
-FROM_NOTHING = frozenset({"avgpool", "avg_pool", "globalpool", "global_avg_pool", "reduce_mean"})
-"""Vector operations whose gradient needs neither."""
 LOSS_OPS = 1
 """Per class: the probability less the label."""
 LOAD_OPS = 2
@@ -224,14 +217,11 @@ class _Step:
 
     def _vector(self, index: int, gradient: int) -> None:
         layer = self.layers[index]
-        if layer.op in PASSED_ON:
+        needs = OPERATORS[layer.op].gradient if layer.op in OPERATORS else "input"
+        if needs == "passed":
             self._pass_on(layer.inputs, gradient)
             return
-        kept = layer.inputs
-        if layer.op in FROM_OUTPUT:
-            kept = (index,)
-        elif layer.op in FROM_NOTHING:
-            kept = ()
+        kept = {"input": layer.inputs, "output": (index,), "nothing": ()}[needs]
         read = layer.output_elements + sum(self.layers[i].output_elements for i in kept if i >= 0)
         ops = max(layer.vector_ops, layer.input_elements) * (2 if layer.weights else 1)
         made = self._add(

@@ -7,17 +7,19 @@ import pytest
 
 from compress.format.container import Artifact
 from compress.format.tensors import SharedTensor
-from compress.lowering import TABLE_KINDS, container_bits, workload_of
+from compress.lowering import VIEWS, container_bits, workload_of
 from compress.methods.quantize import quantize_network
 from compress.nn import zoo
 from compress.nn.counting import macs
 from compress.nn.lenets import build
 from compress.nn.network import Network, Node
+from compress.nn.ops import OPS
 from experiments.runs.workloads import open_workloads
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_csv, load_network
+from hwsim.workload.operators import OPERATORS
 
 
 def lenet_5(stage: str) -> Artifact:
@@ -107,7 +109,14 @@ ATTRIBUTES = {"clip": {"min": 0.0, "max": 6.0}}
 PARAMETERS = {"layer_norm": ("scale", "bias"), "rms_norm": ("scale",)}
 
 
-@pytest.mark.parametrize(("op", "kind"), TABLE_KINDS.items())
+COUNTED = {
+    row.name: row.kind
+    for row in OPERATORS.values()
+    if row.name in OPS and row.name not in VIEWS and row.kind and row.ops and not row.joins
+}
+
+
+@pytest.mark.parametrize(("op", "kind"), COUNTED.items())
 def test_operators_count_as_the_same_kinds_of_a_table(tmp_path, op: str, kind: str) -> None:
     table = tmp_path / "v.csv"
     table.write_text(f"name,kind,channels,height,width\nx,{kind},6,2,4\n")
@@ -116,11 +125,39 @@ def test_operators_count_as_the_same_kinds_of_a_table(tmp_path, op: str, kind: s
         "v", (6, 2, 4), (Node("x", op, attrs=ATTRIBUTES.get(op, {}), params=tuple(params)),), params
     )
     (own,), (listed,) = workload_of(Artifact.of(network, "dense")).layers, load_csv(table).layers
-    assert (own.vector_ops, own.input_elements, own.output_elements) == (
+    assert (own.op, own.vector_ops, own.input_elements, own.output_elements) == (
+        listed.op,
         listed.vector_ops,
         listed.input_elements,
         listed.output_elements,
     )
+
+
+@pytest.mark.parametrize(("op", "kind"), [("max_pool", "maxpool"), ("avg_pool", "avgpool")])
+def test_a_pool_has_one_name_however_a_table_writes_it(tmp_path, op: str, kind: str) -> None:
+    table = tmp_path / "v.csv"
+    table.write_text(f"name,kind,channels,height,width,kernel,stride\nx,{kind},6,4,4,2,2\n")
+    network = Network("v", (6, 4, 4), (Node("x", op, attrs={"kernel": (2, 2), "stride": (2, 2)}),), {})
+    (own,), (listed,) = workload_of(Artifact.of(network, "dense")).layers, load_csv(table).layers
+    assert own.op == listed.op == op
+    assert own.vector_ops == listed.vector_ops == 6 * 2 * 2 * 4
+
+
+@pytest.mark.parametrize(("op", "kind"), [("add", "add"), ("mul", "multiply")])
+def test_what_joins_operands_costs_once_for_each_after_the_first(tmp_path, op: str, kind: str) -> None:
+    joined = 2 if op == "mul" else 3
+    table = tmp_path / "v.csv"
+    names = ("a", "b", "c")[:joined]
+    lines = [f"{name},relu,input,6,2,4" for name in names] + [f"x,{kind},{' '.join(names)},,,"]
+    table.write_text("\n".join(["name,kind,inputs,channels,height,width", *lines]) + "\n")
+    nodes = (*(Node(name, "relu") for name in names), Node("x", op, names))
+    network = Network("v", (6, 2, 4), nodes, {})
+    own, listed = workload_of(Artifact.of(network, "dense")).layers[-1], load_csv(table).layers[-1]
+    assert own.vector_ops == listed.vector_ops == 48 * (joined - 1)
+
+
+def test_every_operator_without_a_name_in_tables_is_one_of_the_networks() -> None:
+    assert {row.name for row in OPERATORS.values() if row.kind is None} <= OPS.keys()
 
 
 def test_local_response_normalisation_counts_as_in_a_table(tmp_path) -> None:

@@ -19,7 +19,14 @@ MAX_LINES = 500
 
 MAY_IMPORT = {
     "hwsim": ("hwsim",),
-    "compress": ("compress", "hwsim.errors", "hwsim.lazy", "hwsim.whole", "hwsim.workload.layer"),
+    "compress": (
+        "compress",
+        "hwsim.errors",
+        "hwsim.lazy",
+        "hwsim.whole",
+        "hwsim.workload.layer",
+        "hwsim.workload.operators",
+    ),
     "experiments": PACKAGES,
 }
 APPLICATION = "hwsim.__main__"

@@ -64,7 +64,20 @@ def run(uv: str, version: str, python: str, versions: str, select: list[str]) ->
         except subprocess.CalledProcessError as error:
             done = f"cannot be installed: {error.cmd[2:5]}"
         else:
-            tests = [made, "-m", "pytest", "-n", "2", "-m", "not slow", "-p", "no:cacheprovider", *select]
+            tests = [
+                made,
+                "-m",
+                "pytest",
+                "-n",
+                "2",
+                "--dist",
+                "loadgroup",
+                "-m",
+                "not slow",
+                "-p",
+                "no:cacheprovider",
+                *select,
+            ]
             tests += ["-W", "default"] if versions in RESOLUTIONS else []
             path = os.pathsep.join([str(made.parent), *os.get_exec_path()])
             environment = {**os.environ, "PATH": path, "NUMBA_CACHE_DIR": f"{folder}/numba"}

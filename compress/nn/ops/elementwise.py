@@ -11,7 +11,7 @@ from scipy import special
 
 from compress.nn.ops.base import MANY, Array, Arrays, Attrs, Context, Op, Shape, same_shape
 from hwsim.errors import InputError
-from hwsim.workload.layer import FUNCTION_OPS
+from hwsim.workload.operators import FUNCTION_OPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

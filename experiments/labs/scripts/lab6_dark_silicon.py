@@ -66,7 +66,9 @@ runs = {stage: dimmed(report) for stage, report in reports.items()}
 with style.applied():
     figure, axes = plt.subplots(figsize=(style.HALF_PAGE_IN, 2.8), layout="constrained")
     left = dict.fromkeys(runs, 0.0)
-    for name, (label, colour) in style.COMPONENTS.items():
+    spent = {name for run in runs.values() for name in run.watts}
+    for name in style.in_order(spent, style.COMPONENTS, "component"):
+        label, colour = style.COMPONENTS[name]
         watts = [run.watts.get(name, 0.0) for run in runs.values()]
         axes.barh(
             [style.STAGES[stage][0] for stage in runs],

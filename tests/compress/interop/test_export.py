@@ -17,7 +17,7 @@ from compress.format.execution import executable
 from compress.format.tensors import PrunedTensor, QuantizedTensor, SharedTensor
 from compress.interop.export import export
 from compress.interop.onnx import import_onnx
-from compress.interop.onnx.spelling import SPELLINGS
+from compress.interop.onnx.export_operators import EXPORTERS
 from compress.methods.quantize import quantize_network
 from compress.nn.network import Network, Node
 from compress.nn.ops import OPS, integer, rounding, stored
@@ -127,10 +127,10 @@ def test_quantized_layers_round_what_they_read_there_too(name, bits, tmp_path):
 
 def test_every_operator_of_a_decoded_network_can_be_written():
     of_other_networks = stored.OPS.keys() | integer.OPS.keys() | rounding.OPS.keys()
-    assert SPELLINGS.keys() == OPS.keys() - of_other_networks
+    assert EXPORTERS.keys() == OPS.keys() - of_other_networks
 
 
-@pytest.mark.parametrize("op", SPELLINGS)
+@pytest.mark.parametrize("op", EXPORTERS)
 def test_operator(op, tmp_path):
     made, x = network(op), values(3, *network(op).input_shape)
     for array in (x, *made.params.values()):
@@ -138,7 +138,7 @@ def test_operator(op, tmp_path):
     round_trip(Artifact.of(made, "dense"), tmp_path / "one.onnx", x)
 
 
-@pytest.mark.parametrize("op", SPELLINGS)
+@pytest.mark.parametrize("op", EXPORTERS)
 def test_attributes_that_are_missing_or_texts_are_refused(op):
     """What a file declares is checked before anything runs."""
     made = network(op)

@@ -145,7 +145,7 @@ BAD = {
     "hwsim compare edge:lenet5 edge:lenet300 --spread 100": "--spread",
     "hwsim compare edge:lenet5 empty.json": "no run in it",
     "hwsim energy --table 3nm": "no energy table '3nm'",
-    "hwsim energy --op fly": "no figure for 'fly'",
+    "hwsim energy --op fly": "no constant for 'fly'",
     "hwsim roofline edge --network lenet5 --stage zipped": "no stage 'zipped'",
     "hwsim roofline --network lenet5": "expected a chip",
     "hwsim relight --batch x": "a valid integer",

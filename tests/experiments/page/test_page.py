@@ -19,6 +19,9 @@ DENSE_AT_64 = "explorer?network=alexnet_fc&stage=0&sram=1&dram=0&node=0&cap=1&ba
 DENSE_AT_1 = DENSE_AT_64.replace("batch=1", "batch=0")
 
 
+pytestmark = pytest.mark.xdist_group("page")  # one process builds the page for all
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     target = tmp_path_factory.mktemp("page") / "site"

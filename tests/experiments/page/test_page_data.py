@@ -17,7 +17,7 @@ from page_support import SMALL, small_settings
 
 from experiments.cli import main as cli
 from experiments.page import lessons, pruning
-from experiments.page.grid import Grid, figures, stage_grid
+from experiments.page.grid import Grid, stage_grid, values_of
 from experiments.page.pack import NO_ROW, packed, script
 from experiments.page.settings import AXES, NETWORKS
 from hwsim.analysis.strategies import dimmed
@@ -27,6 +27,9 @@ from hwsim.workload.networks import STAGES
 
 CHECKED = 25
 """Points of each grid that are simulated again."""
+
+
+pytestmark = pytest.mark.xdist_group("page data")  # one process simulates the points for all
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def test_points_are_runs_of_the_simulator(grids, name):
             with pytest.raises(InputError, match=re.escape(grid.refused[-grid.index[at] - 1])):
                 run()
         else:
-            assert grid.rows[grid.index[at]] == figures(run())
+            assert grid.rows[grid.index[at]] == values_of(run())
 
 
 def test_points_share_a_run_only_where_nothing_differs(grids):
@@ -84,7 +87,7 @@ def test_points_share_a_run_only_where_nothing_differs(grids):
 def test_figures_add_up():
     network = SMALL["alexnet_fc"]
     report = simulate(network.machine.chip, network.scene.workload("dense"), 64)
-    row = figures(report)
+    row = values_of(report)
     joules = sum(value for name, value in row.items() if "|" in name)
     assert joules == pytest.approx(report.energy_per_inference_J, rel=1e-12)
     assert joules * row["inferences_per_s"] == pytest.approx(sum(dimmed(report).watts.values()), rel=1e-12)
@@ -112,7 +115,7 @@ def test_the_command_of_a_point_gives_its_joules(name, capsys):
     assert cli.run(cli.HWSIM, [*words[1:], "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     chip = network.machine.chip.replace(**network.changes(point))
-    row = figures(simulate(chip, network.scene.workload(point["stage"].label), 1))
+    row = values_of(simulate(chip, network.scene.workload(point["stage"].label), 1))
     assert told["energy_J"] == pytest.approx(
         sum(value for key, value in row.items() if "|" in key), rel=1e-12
     )

@@ -29,7 +29,7 @@ def test_energy_under_the_power_trace_is_the_priced_energy():
     report = simulate(load_chip("edge"), load_network("lenet300", "huffman"))
     seen = observe(report)
     for component, joules in report.energy_by("component").drop("static").items():
-        assert seen.power.energy_J[component] == pytest.approx(joules * seen.batches, rel=1e-9)
+        assert seen.power.joules[component] == pytest.approx(joules * seen.batches, rel=1e-9)
 
 
 def test_a_trace_of_two_runs_has_a_process_each_and_is_json():

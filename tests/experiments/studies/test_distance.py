@@ -36,12 +36,16 @@ def test_weights_in_dram_cost_what_the_simulator_counts(places):
     """Up to whole bursts, where none stay on chip: all weights come once at batch 1."""
     chip = CHIP.replace(**{"sram.holds_weights": False})
     actions = simulate(chip, load_network(study.NETWORK, "dense")).actions
-    fetched = actions[(actions["tensor"] == "weights") & (actions["component"] == "dram")]["energy_J"].sum()
+    fetched = actions[(actions["tensor"] == "weights") & (actions["component"] == "dram")][
+        "energy_per_batch_J"
+    ].sum()
     assert places.loc[("dense", "DRAM"), "weights_J"] == pytest.approx(fetched, rel=1e-4)
-    kept = actions[(actions["tensor"] == "weights") & (actions["component"] == "sram")]["energy_J"].sum()
-    static = actions[actions["component"] == "static"]["energy_J"].sum()
+    kept = actions[(actions["tensor"] == "weights") & (actions["component"] == "sram")][
+        "energy_per_batch_J"
+    ].sum()
+    static = actions[actions["component"] == "static"]["energy_per_batch_J"].sum()
     rest = places.loc[("dense", "DRAM"), "rest_J"]
-    assert rest + fetched + kept + static == pytest.approx(actions["energy_J"].sum(), rel=1e-9)
+    assert rest + fetched + kept + static == pytest.approx(actions["energy_per_batch_J"].sum(), rel=1e-9)
 
 
 def test_at_the_break_even_the_battery_does_not_care():

@@ -33,7 +33,7 @@ def test_what_an_array_cannot_run_is_counted_as_scalar_operations():
 def test_tile_time_is_whole_and_utilisation_below_the_lit_and_dim_share():
     workload = load_network("neural_ode")
     for array in study.ARRAYS:
-        row = study._figures(study.simulated(array, workload, 1), workload)
+        row = study._values(study.simulated(array, workload, 1), workload)
         assert sum(row[f"{state}_share"] for state in ("lit", "dim", "dark", "starved", "waiting")) == (
             pytest.approx(1, abs=1e-9)
         )

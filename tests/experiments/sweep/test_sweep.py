@@ -230,7 +230,7 @@ def test_files_of_one_name_in_two_folders_are_two_inputs(plan, tmp_path, monkeyp
     """Workers outlive the sweep that started them: they keep its current folder, and what they read there."""
     text = GRID.replace('"lenet300", "lenet5"', '"small.dcz"').replace('stage = ["dense", "huffman"]', "")
     text = text.replace('"edge"', '"edge.toml"')
-    shipped = (resources.files("hwsim") / "chips" / "edge.toml").read_text(encoding="utf-8")
+    shipped = (resources.files("hwsim") / "data" / "chips" / "edge.toml").read_text(encoding="utf-8")
     networks, chips, energies = ["lenet300", "lenet300", "lenet5"], [1, 2, 2], []
     for number, (network, factor) in enumerate(zip(networks, chips, strict=True)):
         folder = tmp_path / str(max(number, 1))  # the last two in the same folder

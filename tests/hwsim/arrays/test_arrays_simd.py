@@ -65,7 +65,7 @@ def test_an_instruction_costs_what_is_not_its_registers_and_its_add():
     price = prices["control", "issue"]
     assert price.pJ == pytest.approx(70 - 6 - 0.1, rel=1e-12)
     assert price.low_confidence
-    with pytest.raises(InputError, match="no figure for 'instruction_add_total'"):
+    with pytest.raises(InputError, match="no constant for 'instruction_add_total'"):
         PriceList(load_chip("reference_250w"))["control", "issue"]
     with pytest.raises(InputError, match="control unit has no action 'halt'"):
         prices["control", "halt"]

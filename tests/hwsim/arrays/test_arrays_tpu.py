@@ -44,7 +44,7 @@ def test_half_the_accumulators_collect():
 
 def test_waiting_for_weights_by_hand():
     # a tile takes 16 cycles to fetch, 4 to shift in and 2 to use: the DRAM sets the pace
-    spent = SMALL.timeline([fc("f", 8, 8, arithmetic="int8")], 2, weight_words_per_cycle=1.0)
+    spent = SMALL.cycle_breakdown([fc("f", 8, 8, arithmetic="int8")], 2, weight_words_per_cycle=1.0)
     assert spent.cycles == 4 * 16
     assert spent.active == 4 * 2
     assert spent.weight_shift == 4 * 4
@@ -56,11 +56,11 @@ def test_waiting_for_weights_by_hand():
 def test_waiting_for_results_by_hand():
     # weights for free: two layers of one tile, each after the drain of the other
     layers = [fc("a", 4, 4, arithmetic="int8"), fc("b", 4, 4, arithmetic="int8")]
-    spent = SMALL.timeline(layers, 20, weight_words_per_cycle=1e9)
+    spent = SMALL.cycle_breakdown(layers, 20, weight_words_per_cycle=1e9)
     assert spent.active == 2 * 20
     assert spent.non_matrix == 2 * 6
     assert spent.cycles == 52
-    longer = SMALL.timeline([*layers, vector("v", 4, 4, 4)], 20, weight_words_per_cycle=1e9)
+    longer = SMALL.cycle_breakdown([*layers, vector("v", 4, 4, 4)], 20, weight_words_per_cycle=1e9)
     assert longer.cycles == spent.cycles + 20
 
 
@@ -72,7 +72,7 @@ def test_waiting_for_results_by_hand():
 @settings(max_examples=50, deadline=None)
 def test_every_cycle_is_accounted_for_and_no_bound_broken(sizes, batch, words_per_cycle):
     layers = [fc(f"f{i}", a, b, arithmetic="int8") for i, (a, b) in enumerate(sizes)]
-    spent = TPU.timeline(layers, batch, words_per_cycle)
+    spent = TPU.cycle_breakdown(layers, batch, words_per_cycle)
     parts = spent.active + spent.weight_stall + spent.weight_shift + spent.non_matrix
     assert spent.cycles == parts
     assert min(spent[1:5]) >= 0
@@ -82,7 +82,7 @@ def test_every_cycle_is_accounted_for_and_no_bound_broken(sizes, batch, words_pe
 
 
 def test_published_peak_is_reached_by_a_deep_batch():
-    spent = TPU.timeline([fc("f", 2560, 2560, arithmetic="int8")], 2048, 48.6)
+    spent = TPU.cycle_breakdown([fc("f", 2560, 2560, arithmetic="int8")], 2048, 48.6)
     assert spent.tera_ops(0.7) == pytest.approx(92, rel=0.02)
 
 
@@ -104,4 +104,4 @@ def test_wide_operands_are_refused():
 def test_the_fifo_is_no_faster_than_its_own_bus():
     layers = [fc("f", 2560, 2560, arithmetic="int8")]
     narrow = replace(TPU, fifo_words_per_cycle=32.0)
-    assert narrow.timeline(layers, 8, 1e9) == TPU.timeline(layers, 8, 32.0)
+    assert narrow.cycle_breakdown(layers, 8, 1e9) == TPU.cycle_breakdown(layers, 8, 32.0)

@@ -8,7 +8,7 @@ import pytest
 from experiments.figures import energy, style
 from hwsim.arrays import base
 from hwsim.energy.components import COMPONENTS, component_of, look_of, phase_of
-from hwsim.engine.timeline import STAGES
+from hwsim.engine.timeline import PHASES
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
 from hwsim.power.operations import operation_energy
@@ -57,7 +57,7 @@ def test_phases_are_those_of_the_stream():
     assert phase_of("dram", "write_bit") == "write"
     assert phase_of("decoder", "symbol") == "decode"
     dynamic = [name for name, row in COMPONENTS.items() if row.phase]
-    assert {phase_of(name, "read_bit") for name in dynamic} <= set(STAGES)
+    assert {phase_of(name, "read_bit") for name in dynamic} <= set(PHASES)
     with pytest.raises(InputError, match="'static' draws static power, which has no phase"):
         phase_of("static", "second")
 

@@ -39,8 +39,8 @@ def test_the_two_prices_of_a_32_KiB_sram_stand_in_two_tables():
     """5 pJ per 32 bits in one paper, 20 pJ per 64 bits in another: no table holds both."""
     eie, horowitz = EnergyTable.load("45nm"), EnergyTable.load("45nm_horowitz")
     assert eie["sram_32KiB_read_32b"].pJ_per_bit * 2 == horowitz["sram_32KiB_read_64b"].pJ_per_bit
-    assert "sram_32KiB_read_64b" not in eie.figures
-    assert "sram_32KiB_read_32b" not in horowitz.figures
+    assert "sram_32KiB_read_64b" not in eie.constants
+    assert "sram_32KiB_read_32b" not in horowitz.constants
 
 
 @pytest.mark.parametrize("name", EnergyTable.names())
@@ -85,7 +85,7 @@ def test_derived_figures_follow_from_what_they_cite():
 
 
 def test_an_unknown_action_is_an_error_that_names_what_there_is():
-    with pytest.raises(InputError, match=r"45nm: no figure for 'divide_fp32', expected one of add_bf16, "):
+    with pytest.raises(InputError, match=r"45nm: no constant for 'divide_fp32', expected one of add_bf16, "):
         EnergyTable.load("45nm")["divide_fp32"]
 
 

@@ -218,7 +218,9 @@ def test_average_power_keeps_to_any_cap_and_an_impossible_one_names_the_least(wo
             assert report.power_W > least_W * (1 - 1.1e-3), "four digits, rounded up"
         return
     assert report.power_W <= cap_W * (1 + 1e-9)
-    assert report.actions["energy_J"].sum() == pytest.approx(report.power_W * report.period_s, rel=1e-9)
+    assert report.actions["energy_per_batch_J"].sum() == pytest.approx(
+        report.power_W * report.period_s, rel=1e-9
+    )
     if (report.capped.clocks == 1).all() and free.schedule.residency == report.schedule.residency:
         assert report.latency_ticks == free.latency_ticks
 

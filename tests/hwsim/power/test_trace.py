@@ -43,9 +43,9 @@ def cap_of(limit_W, static_W, window_ticks):
 
 
 def energy_of(stream, **pJ):
-    """Energy of each operation of a stage that takes time, on components ``dram`` and ``core``."""
+    """Energy of each operation of a phase that takes time, on components ``dram`` and ``mac``."""
     energy = np.zeros((4, len(stream), 2))
-    for stage, (name, ticks) in enumerate(
+    for phase, (name, ticks) in enumerate(
         (
             ("read", stream.read),
             ("decode", stream.decode),
@@ -53,8 +53,8 @@ def energy_of(stream, **pJ):
             ("write", stream.write),
         )
     ):
-        energy[stage, :, 0 if stage in (READ, WRITE) else 1] = pJ.get(name, 0.0) * (ticks > 0)
-    return OperationEnergy(("dram", "core"), energy, np.array([False, True]))
+        energy[phase, :, 0 if phase in (READ, WRITE) else 1] = pJ.get(name, 0.0) * (ticks > 0)
+    return OperationEnergy(("dram", "mac"), energy, np.array([False, True]))
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ def test_a_trace_worked_by_hand():
     trace = power_trace(
         run_fast(stream), energy_of(stream, read=8.0, compute=12.0), {"leakage": 1e-3}, 4, TICK_S
     )
-    assert trace.components == ("dram", "core", "leakage")
+    assert trace.components == ("dram", "mac", "leakage")
     expected = np.array([[2e-3, 0, 1e-3], [0, 2e-3, 1e-3], [0, 1e-3, 0.5e-3]])
     np.testing.assert_allclose(trace.W, expected, rtol=1e-12)
-    assert trace.energy_J == pytest.approx({"dram": 8e-12, "core": 12e-12, "leakage": 10e-12}, rel=1e-12)
+    assert trace.joules == pytest.approx({"dram": 8e-12, "mac": 12e-12, "leakage": 10e-12}, rel=1e-12)
     frame = trace.to_frame()
     assert frame["start_s"].tolist() == pytest.approx([0.0, 4e-9, 8e-9])
-    assert frame["core"].sum() * 4e-9 == pytest.approx(12e-12)
+    assert frame["mac"].sum() * 4e-9 == pytest.approx(12e-12)
 
 
 def test_a_run_that_ends_with_a_window_has_none_behind_it():
@@ -106,7 +106,7 @@ def test_an_operation_without_duration_is_an_impulse_where_it_ends():
     stream = uniform(1, read=8)
     pJ = np.zeros((4, 1, 1))
     pJ[DECODE] = 5.0
-    trace = power_trace(run_fast(stream), OperationEnergy(("core",), pJ, np.array([True])), {}, 4, TICK_S)
+    trace = power_trace(run_fast(stream), OperationEnergy(("mac",), pJ, np.array([True])), {}, 4, TICK_S)
     np.testing.assert_allclose(trace.total_W * 4e-9, [0, 0, 5e-12])
 
 
@@ -117,8 +117,8 @@ def test_energy_under_the_trace_is_the_total(load, window, static_W):
     timeline = run_fast(stream)
     trace = power_trace(timeline, energy, {"static": static_W}, window, TICK_S)
     for index, name in enumerate(energy.components):
-        assert trace.energy_J[name] == pytest.approx(energy.pJ[:, :, index].sum() * 1e-12, rel=1e-9)
-    assert trace.energy_J["static"] == pytest.approx(static_W * timeline.makespan * TICK_S, rel=1e-9)
+        assert trace.joules[name] == pytest.approx(energy.pJ[:, :, index].sum() * 1e-12, rel=1e-9)
+    assert trace.joules["static"] == pytest.approx(static_W * timeline.makespan * TICK_S, rel=1e-9)
 
 
 def test_alpha_power_law_by_hand():
@@ -179,13 +179,13 @@ def test_a_cap_holds_and_energy_is_conserved(load, governor, cap_W, static, wind
     assert drawn == pytest.approx(spent, rel=1e-9)
     assert (run.energy.pJ <= energy.pJ).all()
     np.testing.assert_array_equal(run.energy.pJ[:, :, 0], energy.pJ[:, :, 0])
-    for stage, nominal in ((READ, stream.read), (WRITE, stream.write)):
-        np.testing.assert_array_equal(run.timeline.ticks[stage], nominal)
-    for stage, nominal in ((DECODE, stream.decode), (COMPUTE, stream.compute)):
+    for phase, nominal in ((READ, stream.read), (WRITE, stream.write)):
+        np.testing.assert_array_equal(run.timeline.ticks[phase], nominal)
+    for phase, nominal in ((DECODE, stream.decode), (COMPUTE, stream.compute)):
         expected = [
-            governor.ticks(stage, t, x) for t, x in zip(nominal.tolist(), run.level_of[stage], strict=True)
+            governor.ticks(phase, t, x) for t, x in zip(nominal.tolist(), run.level_of[phase], strict=True)
         ]
-        np.testing.assert_array_equal(run.timeline.ticks[stage], expected)
+        np.testing.assert_array_equal(run.timeline.ticks[phase], expected)
 
     free = run_fast(stream)
     uncapped_W = power_trace(free, energy, {}, window, TICK_S).total_W.max() + cap.static_W
@@ -222,10 +222,10 @@ LOADS = {
 def test_governors_reach_the_closed_form(name, governor):
     """The rate lies between the closed form's and that of the next level, within 2%."""
     step, core_W, cap_W = LOADS[name]
-    ticks = {stage: getattr(step, stage).item() for stage in ("read", "decode", "compute", "write")}
+    ticks = {phase: getattr(step, phase).item() for phase in ("read", "decode", "compute", "write")}
     stream = step.repeat(2500)
     watts = {"read": 164.0, "compute": core_W, "write": 164.0}
-    prices = {stage: W * 1e12 * TICK_S * ticks[stage] for stage, W in watts.items()}
+    prices = {phase: W * 1e12 * TICK_S * ticks[phase] for phase, W in watts.items()}
     energy = energy_of(stream, **prices)
     cap = cap_of(cap_W, 15.0, 10_000)
     run = run_governed(stream, energy, governor, cap)

@@ -41,6 +41,11 @@ class Operator(NamedTuple):
     reads: Literal["element", "row", "more"] = "more"
 
 
+OTHER_ELEMENTWISE = (
+    "affine", "hard_sigmoid", "hard_swish", "erf", "exp", "log", "pow", "reciprocal", "sqrt", "div",
+)  # fmt: skip
+"""Operators of which only this is to say: an output element reads the input elements of its place."""
+
 OPERATORS: dict[str, Operator] = {
     row.name: row
     for row in (
@@ -65,9 +70,8 @@ OPERATORS: dict[str, Operator] = {
         Operator("add", "add", 1, "passed", joins=True, reads="element"),
         Operator("sub", None, None, "passed", reads="element"),
         Operator("mul", "multiply", 1, joins=True, reads="element"),
-        Operator(
-            "axpy", "axpy", 2, "passed", joins=True, reads="element"
-        ),  # one input times a number, added to the other
+        # one input times a number, added to the other
+        Operator("axpy", "axpy", 2, "passed", joins=True, reads="element"),
         Operator("linear", None, None, "passed", reads="element"),
         Operator("neg", None, None, "passed", reads="element"),
         Operator("concat", "concat", 1, "passed", reads="row"),  # a move
@@ -75,21 +79,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("transpose", None, None, "passed"),
         Operator("slice", None, None, "passed"),
         Operator("gather", None, None, "passed"),
-        *(
-            Operator(name, None, None, reads="element")
-            for name in (
-                "affine",
-                "hard_sigmoid",
-                "hard_swish",
-                "erf",
-                "exp",
-                "log",
-                "pow",
-                "reciprocal",
-                "sqrt",
-                "div",
-            )
-        ),
+        *(Operator(name, None, None, reads="element") for name in OTHER_ELEMENTWISE),
     )
 }
 """Operators by name. One without a row needs its input for its gradient.

@@ -198,7 +198,7 @@ class _Choice:
 
         It depends neither on the cap nor on the memories, so that more of them never makes a plan worse.
         """
-        costs = [array_cost(self.chip, root, self.batch) for root in self.roots]
+        costs = [self.cuts[kernel.root].cost(self.batch) for kernel in self.kernels]
         dynamic_pJ = sum(sum(self.prices.energy_pJ(_on_die(cost)).values()) for cost in costs)
         ticks = sum(cost.cycles for cost in costs)
         return self.chip.static_W * self.chip.tick_s + 1e-12 * dynamic_pJ / max(ticks, 1)
@@ -223,8 +223,8 @@ class _Choice:
         core, item, again, stripe = (np.zeros(len(self.kernels)) for _ in range(4))
         for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
             each = root.over_batch == "each"
-            whole = array_cost(self.chip, root, batch).cycles
-            one = array_cost(self.chip, root, 1).cycles if each and batch > 1 else whole
+            whole = self.cuts[kernel.root].cost(batch).cycles
+            one = self.cuts[kernel.root].cost(1).cycles if each and batch > 1 else whole
             beside = sum(
                 ceil(layers[at].vector_ops * batch / self.chip.vector.lanes) for at in kernel.layers[1:]
             )

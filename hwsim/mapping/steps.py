@@ -15,11 +15,13 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
+from hwsim.mapping.stripes import array_cost
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hwsim.arrays.base import ArrayCost
     from hwsim.machine.chip import Chip
     from hwsim.workload.layer import Layer
 
@@ -141,6 +143,8 @@ class Cut:
 
     def __init__(self, layer: Layer, chip: Chip) -> None:
         self.layer, self.chip = layer, chip
+        self._costs: dict[int, ArrayCost] = {}
+        self._coded = layer.weights is not None and layer.weights.symbols > 0
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
         self.side_bits = layer.weights.side_bits if layer.weights else 0
         slot_bits = 8 * chip.buffers.slot_B
@@ -152,19 +156,31 @@ class Cut:
 
         Weights that are decoded where they come on chip are decoded there, and not again.
         """
+        if not self._coded:
+            return 0
         if self.chip.decoder.place == "array":
             return demand.passes * int(self._symbols(0).sum())
         return demand.fetches * int(self._symbols(demand.pinned_bits).sum())
 
     def decode_ticks(self, demand: Demand) -> int:
         """Ticks that a pass keeps the decoders busy."""
+        if not self._coded:
+            return 0
         first, others = self._decodings(demand)
         return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
 
     @cached_property
     def decode_ticks_at_array(self) -> int:
         """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
+        if not self._coded:
+            return 0
         return int(self._ticks(self._symbols(0)).sum())
+
+    def cost(self, items: int) -> ArrayCost:
+        """Cost of some items of the layer on the unit that runs it, worked out once."""
+        if items not in self._costs:
+            self._costs[items] = array_cost(self.chip, self.layer, items)
+        return self._costs[items]
 
     def count(self, demand: Demand, channel: Channel) -> int:
         """Steps of one pass, unless they are limited."""
@@ -190,7 +206,7 @@ class Cut:
     def _decode(self, demand: Demand, rounds: int) -> NDArray[np.int64]:
         """Ticks of the decoders for every part of every round, shape (rounds * parts,)."""
         first, others = self._decodings(demand)
-        if not first.any():
+        if not self._coded:
             return np.zeros(rounds * self.parts, np.int64)
         ends = np.arange(rounds + 1) * demand.passes // rounds
         within = np.minimum(ends, demand.fetches)
@@ -226,10 +242,16 @@ class Cut:
 
     def _decodings(self, demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ticks of each part in a pass that fetches, and in one that does not (see `decoded`)."""
+        if not self._coded:
+            return self._nothing, self._nothing
         if self.chip.decoder.place == "array":
             ticks = self._ticks(self._symbols(0))
             return ticks, ticks
         return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
+
+    @cached_property
+    def _nothing(self) -> NDArray[np.int64]:
+        return np.zeros(self.parts, np.int64)
 
     def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
         """Symbols of each part beyond the first bits."""

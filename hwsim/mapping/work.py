@@ -136,8 +136,7 @@ def kernel_pass(
     passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
     found = []
     for index in kernel.layers:
-        pieces = pieces_of(workload.layers[index], segment.stripes, part.items)
-        cost = _sum(array_cost(chip, piece, items).times(times) for piece, items, times in pieces)
+        cost = _cost(chip, cuts[index], segment.stripes, part.items)
         moved = activation_traffic(workload, residency, index, part.items)
         pinned = residency.pinned_bits[index]
         own = Demand(passes, fetches, pinned, False, 0, 0, 0)
@@ -180,10 +179,7 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
             ones = [(part.times, done.layers[position]) for part, done in parts]
             cost = _sum(one.cost.times(times) for times, one in ones)
             own = dict(ticks) if index == kernel.root else {**NO_TICKS, "vector": cost.cycles}
-            counts: Counter[Action] = Counter()
-            for times, one in ones:
-                for action, count in one.counts.items():
-                    counts[action] += times * count
+            counts = _counts(ones)
             works[index] = LayerWork(
                 sum(times for times, _ in ones),
                 kernel.root,
@@ -197,6 +193,16 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
                 sum(part.times * done.demand.core_ticks for part, done in parts) * (index == kernel.root),
             )
     return tuple(works[index] for index in sorted(works))
+
+
+def _counts(ones: Sequence[tuple[int, LayerPass]]) -> Counter[Action]:
+    if len(ones) == 1 and ones[0][0] == 1:
+        return ones[0][1].counts
+    counts: Counter[Action] = Counter()
+    for times, one in ones:
+        for action, count in one.counts.items():
+            counts[action] += times * count
+    return counts
 
 
 def _rows(one: LayerPass, channel: Channel) -> int:
@@ -245,6 +251,14 @@ def _in_output_path(
         for counts, action in ((one.counts, "write_bit"), (other.counts, "read_bit")):
             counts["activations", "sram", action] -= min(bits, counts["activations", "sram", action])
     return tuple(found)
+
+
+def _cost(chip: Chip, cut: Cut, stripes: int, items: int) -> ArrayCost:
+    """Cost of one pass over a layer, whole or in stripes."""
+    if stripes == 1:
+        return cut.cost(items)
+    pieces = pieces_of(cut.layer, stripes, items)
+    return _sum(array_cost(chip, piece, count).times(times) for piece, count, times in pieces)
 
 
 def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:

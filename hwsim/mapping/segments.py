@@ -345,8 +345,8 @@ def _cost(c, bits, passes, core, joules):  # type: ignore[no-untyped-def]
 def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_pin):  # type: ignore[no-untyped-def]
     """Keep in the memory that a division leaves what saves most DRAM bits per bit held.
 
-    Returns the segments' first kernels, modes, amounts and bits held, the pinned and kept fractions, and the
-    cost of the whole.
+    Returns the segments' first kernels, modes, amounts and bits held, the pinned and kept fractions,
+    each kernel's segment, and the most bits that a segment needs.
     """
     count = len(g.rows)
     segment = np.empty(count, np.int64)
@@ -373,12 +373,15 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
             while _ceil_div(g.rows[end - 1], 1 << height) > amount[s]:
                 height += 1
             need[s] = need_of_stripes[first[s], end - first[s] - 1, height]
+    most_need = 0.0
     slack = np.empty(number)
     for s in range(number):
         slack[s] = capacity - need[s]
     for k in range(count):
         if mode[segment[k]] == STRIPES:
             slack[segment[k]] -= c.stored_bits[k]
+    for s in range(number):
+        most_need = max(most_need, capacity - slack[s])
 
     # what may stay, and joules saved and bits held by it: tensors between segments; weights that the
     # core waits for; other weights
@@ -439,7 +442,7 @@ def fill(g, c, capacity, batch, begin, mode_of, amount_of, need_of_stripes, may_
             stay += pinned[k] * c.stored_bits[k]
     for s in range(number):
         need[s] = capacity - slack[s] - stay
-    return first, mode, amount, need, pinned, kept, segment
+    return first, mode, amount, need, pinned, kept, segment, most_need
 
 
 @njit(cache=True)
@@ -541,18 +544,22 @@ def search(g, c, capacity, spaces, batch, limit, depth_first, may_pin):  # type:
     best_cost = np.inf
     none = np.zeros(0, np.int64)
     best = (none, none, none, np.zeros(0), np.zeros(0), np.zeros(0))
+    enough = np.full(2, np.inf)
     for at in range(len(spaces)):
         for all_pinned in (False, True):
             if all_pinned and (not may_pin or weights > capacity - spaces[at]):
                 continue
+            if spaces[at] >= enough[int(all_pinned)]:
+                continue  # the division of a larger space fits this one, too: it is the best here
             begin, mode, amount, cost = divide(
                 g, c, spaces[at], batch, limit, all_pinned, need_of_stripes, at, depth_first
             )
             if cost == np.inf:
                 continue
-            first, modes, amounts, held, pinned, kept, segment = fill(
+            first, modes, amounts, held, pinned, kept, segment, most_need = fill(
                 g, c, capacity, batch, begin, mode, amount, need_of_stripes, may_pin
             )
+            enough[int(all_pinned)] = most_need
             total = traffic_of(g, c, batch, first, modes, amounts, pinned, kept, segment)
             if total < best_cost:
                 best_cost = total

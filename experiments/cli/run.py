@@ -27,6 +27,13 @@ TILES = [
 TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
 LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
 
+MAPPING = "mapping"
+"""What ``--explain`` takes beside the components."""
+MAPPED = [
+    "segment", "layers", "runs", "passes", "pinned", "output on chip", "weight fetches", "DRAM weights",
+    "DRAM activations", "x bound",
+]  # fmt: skip
+
 
 def run_(
     chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
@@ -54,7 +61,8 @@ def run_(
     ] = None,
     engine: Annotated[str, typer.Option(help="fast or event: the same cycles.")] = "fast",
     explain: Annotated[
-        str, typer.Option(help="Derive the energy of this component (dram, mac, ...) step by step.")
+        str,
+        typer.Option(help="Derive the energy of this component (dram, mac, ...), or explain the mapping."),
     ] = "",
     trace: Annotated[
         Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
@@ -70,6 +78,7 @@ def run_(
     from experiments.runs.changes import parse_changes
     from experiments.runs.inert import inert_changes
     from experiments.runs.workloads import is_built_in, layers_named, open_workloads
+    from hwsim.analysis.mapping import fusion_sentence
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
     from hwsim.run import ENGINES
@@ -117,6 +126,8 @@ def run_(
     print_table(title, header, [_summary_row(report) for report in reports])
     if training:
         _print_footprint(first, batch)
+    for report in reports[:1]:
+        print_line(fusion_sentence(report))
     if len(reports) == 1:
         print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
         print_table("Layers", LAYERS, _layer_rows(first))
@@ -265,18 +276,53 @@ def _energy_by_tensor(report: Report) -> tuple[list[str], list[list[str]]]:
 def _check_component(reports: list[Report], component: str) -> None:
     from hwsim.errors import InputError
 
-    for report in reports:
+    for report in reports if component != MAPPING else ():
         known = sorted(report.actions["component"].unique())
         if component not in known:
             raise InputError(
-                f"--explain {component!r}: no such component in this run, expected one of {', '.join(known)}"
+                f"--explain {component!r}: no such component in this run, expected {MAPPING} or one of "
+                f"{', '.join(known)}"
             )
 
 
+def _explain_mapping(report: Report) -> None:
+    """Say what runs together, what stays on chip, how often the rest moves, and what less fusion costs."""
+    from experiments.console import print_line, print_table
+    from hwsim.analysis.mapping import decisions, with_less_fusion
+    from hwsim.units import engineering
+
+    rows = [
+        [
+            str(found.segment),
+            " + ".join(found.layers),
+            found.mode if found.mode != "stripes" else f"{found.stripes} stripes",
+            str(found.passes),
+            f"{found.pinned:.0%}",
+            f"{found.kept:.0%}",
+            str(found.weight_fetches),
+            engineering(found.weight_B, "B"),
+            engineering(found.activation_B, "B"),
+            "" if found.above_bound is None else f"{found.above_bound:.3g}",
+        ]
+        for found in decisions(report)
+    ]
+    print_table(f"Mapping ({report.workload.stage})", MAPPED, rows)
+    for way, other in with_less_fusion(report).items():
+        print_line(
+            f"With fusion = {way}: {engineering(other.energy_per_inference_J, 'J')} and "
+            f"{engineering(other.period_s / other.batch, 's')} per inference "
+            f"({other.energy_per_inference_J / report.energy_per_inference_J:.3g} and "
+            f"{other.period_s / report.period_s:.3g} times this run)."
+        )
+
+
 def _explain(report: Report, component: str) -> None:
-    """Derive one component's joules: counts, price, source."""
+    """Derive one component's joules: counts, price, source; or say how layers are mapped."""
     from experiments.console import print_line, print_table
 
+    if component == MAPPING:
+        _explain_mapping(report)
+        return
     actions = report.actions
     chosen = actions[actions["component"] == component]
     if component == "static":

@@ -98,7 +98,11 @@ def fusion_sentence(report: Report) -> str:
         return "No layers were fused."
     parts = []
     if joined:
-        parts.append(f"{joined} element-wise layers run in the output path of another layer")
+        parts.append(f"{joined} element-wise {_many(joined, 'layer')} in the output path of another layer")
     if groups:
-        parts.append(f"{sum(groups)} layers run depth-first in {len(groups)} groups")
-    return f"Fused: {' and '.join(parts)}."
+        parts.append(f"{sum(groups)} layers depth-first in {len(groups)} {_many(len(groups), 'group')}")
+    return f"Fused: {', and '.join(parts)}."
+
+
+def _many(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"

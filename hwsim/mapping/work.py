@@ -221,14 +221,15 @@ def _layer_pass(
     inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
     burst_bits = 8 * channel.burst_B
     counts = Counter(cost.counts)
-    through_port = ("weights", "array_port", "word") in counts
+    # an array without a port computes beside its own memory of weights; a vector unit reads parameters
+    reads = ("weights", "array_port", "word") in counts or layer.kind == "vector"
     _count_port(counts, layer)
     if layer.weights:
         pinned = demand.pinned_bits / total if total else 0.0
         on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
         counts["weights", "dram", "read_bit"] += weights * burst_bits
         counts["weights", "sram", "write_bit"] += fetched
-        counts["weights", "sram", "read_bit"] += through_port * demand.passes * on_chip
+        counts["weights", "sram", "read_bit"] += reads * demand.passes * on_chip
         counts["weights", "decoder", "symbol"] += cut.decoded(demand)
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),

@@ -155,6 +155,7 @@ class _Choice:
             self.capacity * SPACES,
             self.batch,
             self.limit,
+            self.chip.fusion != "none",
             self.chip.fusion == "depth-first",
             self.chip.sram.holds_weights,
         )

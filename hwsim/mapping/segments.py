@@ -169,7 +169,7 @@ def _stripe_bits(g: Graph, first, last, height, low, high, step):  # type: ignor
 
 
 @njit(cache=True)
-def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, depth_first):  # type: ignore[no-untyped-def]
+def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, attention, depth_first):  # type: ignore[no-untyped-def]
     """Divide the kernels into segments that work in `space` bits, by dynamic programming.
 
     `pinned` says that all weights are on chip, beside that space. Returns, by last kernel: first kernel,
@@ -185,7 +185,7 @@ def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, depth_first):
         if best[first] == np.inf:
             continue
         most = float(limit)
-        per_item, per_batch, together = 0.0, 0.0, False
+        per_item, per_batch, together, stored_weights = 0.0, 0.0, False, False
         joules = fetched = stored = 0.0
         for t in range(first, count):
             together = together or not g.each[t]
@@ -222,7 +222,9 @@ def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, depth_first):
                 other = _cost(c, c.cut_bits[at, t] + loaded * fetched, fetches, ticks, joules)
                 if other < value:
                     value, how, times = other, CUT, at
-            if depth_first and length <= LONGEST_STRIPES and g.rows[t]:
+            stored_weights = stored_weights or g.groups[t] < 0
+            striped = depth_first or (attention and not stored_weights)
+            if striped and length <= LONGEST_STRIPES and g.rows[t]:
                 held = 0.0 if pinned else stored
                 for h in range(HEIGHTS - 1, -1, -1):
                     if need_of_stripes[first, length - 1, h] + held <= space:
@@ -515,7 +517,7 @@ def traffic_of(g, c, batch, first, mode, amount, pinned, kept, segment):  # type
 
 
 @njit(cache=True)
-def search(g, c, capacity, spaces, batch, limit, depth_first, may_pin):  # type: ignore[no-untyped-def]
+def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin):  # type: ignore[no-untyped-def]
     """Find the plan of least cost.
 
     Parameters
@@ -528,15 +530,16 @@ def search(g, c, capacity, spaces, batch, limit, depth_first, may_pin):  # type:
         Working memories to try, in bits.
     batch, limit : int
         Items of the batch, and of one pass at most.
-    depth_first, may_pin : bool
-        Whether groups of kernels may run by stripes, and weights may stay on chip.
+    attention, depth_first, may_pin : bool
+        Whether kernels without stored weights (products of activations, and softmax between them) may run
+        by stripes; whether all kernels may; whether weights may stay on chip.
 
     Returns
     -------
     tuple
         The fields of `Found`; no segments if nothing runs in the memory that there is.
     """
-    need_of_stripes = stripes_need(g) if depth_first else np.full((1, 1, 1), np.inf)
+    need_of_stripes = stripes_need(g) if attention or depth_first else np.full((1, 1, 1), np.inf)
     weights = 0.0
     for k in range(len(g.rows)):
         if c.owner[k] == k:
@@ -552,7 +555,7 @@ def search(g, c, capacity, spaces, batch, limit, depth_first, may_pin):  # type:
             if spaces[at] >= enough[int(all_pinned)]:
                 continue  # the division of a larger space fits this one, too: it is the best here
             begin, mode, amount, cost = divide(
-                g, c, spaces[at], batch, limit, all_pinned, need_of_stripes, at, depth_first
+                g, c, spaces[at], batch, limit, all_pinned, need_of_stripes, at, attention, depth_first
             )
             if cost == np.inf:
                 continue

@@ -68,12 +68,11 @@ def test_what_the_optimizer_keeps_takes_its_place_on_chip(place):
     chip = load_chip("edge").replace(**{"sram.capacity_B": 600_000, "decoder.place": place})
     residency = simulate(chip, step, batch=4).schedule.residency
     owners = {index if layer.like is None else layer.like for index, layer in enumerate(step.layers)}
-    kept = [
-        step.layers[i].weights.total_bits // 8
-        for i in owners
-        if step.layers[i].weights and residency.pinned[i]
-    ]
-    assert residency.pinned_B == sum(kept) < 600_000
+    kept = [residency.pinned_bits[i] // 8 for i in owners if step.layers[i].weights]
+    assert 0 < residency.pinned_B == sum(kept) < 600_000
+    for index, layer in enumerate(step.layers):  # whoever uses weights finds as much of them on chip
+        if layer.like is not None:
+            assert residency.pinned_bits[index] == residency.pinned_bits[layer.like]
 
 
 @pytest.mark.parametrize("stage", ["dense", "fp16"])

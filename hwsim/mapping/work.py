@@ -245,12 +245,16 @@ def _layer_pass(
 def _in_output_path(
     workload: Workload, kernel: Kernel, items: int, found: Sequence[LayerPass]
 ) -> tuple[LayerPass, ...]:
-    """Take off what does not pass through the on-chip memory: the tensors between the layers of a kernel."""
+    """Take off what does not pass through the on-chip memory: the tensors between the layers of a kernel.
+
+    Only what the units themselves count is taken off, never what comes from DRAM or goes there.
+    """
     for (index, one), other in zip(zip(kernel.layers, found, strict=True), found[1:], strict=False):
         layer = workload.layers[index]
         bits = layer.outputs_of(items) * layer.operand_bits
-        for counts, action in ((one.counts, "write_bit"), (other.counts, "read_bit")):
-            counts["activations", "sram", action] -= min(bits, counts["activations", "sram", action])
+        for done, action in ((one, "write_bit"), (other, "read_bit")):
+            key = "activations", "sram", action
+            done.counts[key] -= min(bits, done.cost.counts.get(key, 0))
     return tuple(found)
 
 

@@ -1,7 +1,8 @@
 """Where a batch's energy goes in its tile stream: each layer's joules on the operations that spend them.
 
 The table of components says in which phase each of them spends its energy. A layer's energy in a
-phase is shared among its steps by how long they take there.
+phase is shared among its steps by how long they take there; a layer in another's output path spends it in
+the other's steps.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ def operation_energy(schedule: Schedule, prices: PriceList) -> OperationEnergy:
     column = {name: index for index, name in enumerate(components)}
     stream = schedule.stream
     layer_pJ = np.zeros((len(PHASES), len(schedule.work), len(components)))
-    for index, work in enumerate(schedule.work):
+    for work in schedule.work:
         for (_, component, action), pJ in prices.energy_pJ(work.counts).items():
             phase = PHASES.index(phase_of(component, action))
-            layer_pJ[phase, index, column[component]] += pJ
+            layer_pJ[phase, work.root, column[component]] += pJ
     placed = [
         _shares(ticks, stream.layer, len(schedule.work))[:, None] * layer_pJ[phase][stream.layer]
         for phase, ticks in enumerate((stream.read, stream.decode, stream.compute, stream.write))

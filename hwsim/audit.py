@@ -1,7 +1,7 @@
-"""Conservation laws every run must keep, checked on the run itself.
+"""Conservation laws that every run must satisfy, checked on the run itself.
 
-Each law is a function from a report to the places where it is broken, in words. The simulator
-cannot break them on purpose: a broken law is an error in the simulator, not in its input.
+Each law is a function that takes a report and yields one sentence per violation. A violation is a fault of
+the simulator, never of its input.
 """
 
 from __future__ import annotations

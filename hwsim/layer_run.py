@@ -1,4 +1,4 @@
-"""One layer of a run: what it is, what it takes, and the clock it runs at."""
+"""One layer of a run: its work, its clock and its energy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth"}
-"""Names of limiters that are not called as their resource is."""
+"""Names of limiters that differ from the name of the resource."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class LayerRun:
     Parameters
     ----------
     index : int
-        Place of the layer in the workload.
+        Index of the layer in the workload.
     layer : Layer
     work : LayerWork
     clock : float
-        Fraction of the nominal clock that the cap leaves it.
+        Fraction of the nominal clock that the power cap allows the layer.
     pinned_bits : int
         Bits of its stored weights that stay on chip.
     prices : PriceList
@@ -62,7 +62,7 @@ class LayerRun:
 
     @property
     def bound_by(self) -> str:
-        """What sets the layer's pace: power if the cap slows it, else the resource it keeps busy longest."""
+        """What limits the layer: power if the cap slows it, else its busiest resource."""
         if self.clock < 1.0:
             return "power"
         ticks, cost = self.work.ticks, self.work.cost
@@ -72,5 +72,5 @@ class LayerRun:
         return BOUND_BY.get(resource, resource)
 
     def joules(self) -> dict[Action, float]:
-        """Dynamic joules of a batch by action, at the nominal voltage."""
+        """Dynamic joules per batch by action, at the nominal voltage."""
         return self.prices.joules(self.work.counts)

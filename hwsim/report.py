@@ -1,4 +1,4 @@
-"""What one run costs: numbers, tables and shares."""
+"""Results of one run: energy, time, power and limits, as numbers and tables."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_per_batch_J"]
-"""Columns of `Report.actions`; counts and energies are of one batch."""
+"""Columns of `Report.actions`; counts and energies are per batch."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one run costs. Numbers are per batch unless their name says per inference.
+    """Results of one run. Numbers are per batch; names with ``per_inference`` are per inference.
 
     Parameters
     ----------
     chip, workload, batch
-        What was run.
+        The chip, the workload and the batch size that were simulated.
     schedule : Schedule
     capped : Capped
         Clocks, stream and period under the cap.
     latency_ticks : int
-        First fetch to last write-back of one batch.
+        From the first fetch to the last write-back of one batch.
     cold_start_s : float
-        Seconds to load what stays on chip, once.
+        Seconds to load the weights that stay on chip. This happens once, before the first batch.
     prices : PriceList
     """
 
@@ -68,7 +68,7 @@ class Report:
 
     @cached_property
     def runs(self) -> tuple[LayerRun, ...]:
-        """What ran, layer by layer."""
+        """The layers of the run, in order, with their work and their clock."""
         return tuple(
             LayerRun(index, layer, work, clock, pinned_bits, self.prices)
             for index, (layer, work, clock, pinned_bits) in enumerate(
@@ -101,7 +101,7 @@ class Report:
 
     @cached_property
     def actions(self) -> pd.DataFrame:
-        """Tidy table of everything that happens in one batch: its columns are `ACTION_COLUMNS`.
+        """Tidy table of all actions of one batch; the columns are `ACTION_COLUMNS`.
 
         Static energy has the layer ``-`` and the component ``static``.
         """
@@ -111,12 +111,12 @@ class Report:
 
     @cached_property
     def energy_per_inference_J(self) -> float:
-        """Joules of one inference, static power over its share of the period included."""
+        """Joules per inference, including static energy."""
         return fsum(row[-1] for row in self._actions) / self.batch
 
     @cached_property
     def low_confidence(self) -> list[str]:
-        """Actions that are priced by constants of low confidence, as ``component action``."""
+        """Actions whose energy constants have low confidence, as ``component action``."""
         found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
         return [" ".join(key) for key in found if self.prices[key].low_confidence]
 
@@ -138,11 +138,11 @@ class Report:
 
     @property
     def inferences_per_s(self) -> float:
-        """Sustained throughput."""
+        """Throughput in steady state."""
         return self.batch / self.period_s
 
     def joules_by(self, *keys: str) -> dict[tuple[str, ...], float]:
-        """Joules per inference by values of columns of `actions`, in the order they appear."""
+        """Joules per inference, grouped by the given columns of `actions`, in their order there."""
         columns = [ACTION_COLUMNS.index(key) for key in keys]
         joules: dict[tuple[str, ...], list[float]] = {}
         for row in self._actions:
@@ -150,7 +150,7 @@ class Report:
         return {values: fsum(found) / self.batch for values, found in joules.items()}
 
     def energy_by(self, *keys: str) -> pd.Series:
-        """`joules_by` as a series, whose index has the names of the columns."""
+        """Return `joules_by` as a series indexed by those columns."""
         import pandas as pd
 
         joules = self.joules_by(*keys)
@@ -163,12 +163,12 @@ class Report:
 
     @property
     def requested_weight_bits(self) -> int:
-        """DRAM bits of weights asked for per batch: stored bits times fetches."""
+        """DRAM bits of weights requested per batch: stored bits times fetches."""
         return sum(work.requested_weight_bits for work in self.schedule.work)
 
     @property
     def transferred_weight_bits(self) -> int:
-        """The same in whole bursts, as priced."""
+        """DRAM bits of weights transferred per batch, in whole bursts. Energy is charged for these."""
         return sum(work.transferred_weight_bits for work in self.schedule.work)
 
     @property
@@ -178,7 +178,7 @@ class Report:
 
     @property
     def weights_home(self) -> str:
-        """Where the weights live: ``on chip``, ``DRAM``, or the share of them that is pinned."""
+        """Where the weights are stored: ``on chip``, ``DRAM``, or the share of them that is pinned."""
         pinned = sum(run.pinned_bits for run in self.runs if run.layer.like is None)
         total = self.workload.weight_bits
         if pinned == total:
@@ -187,7 +187,10 @@ class Report:
 
     @cached_property
     def limiter(self) -> str:
-        """What sets the rate for most of the time."""
+        """The resource that limits the run for most of the time.
+
+        It is ``dependencies`` if every resource is idle for more than half of the time.
+        """
         time: Counter[str] = Counter()
         for run in self.runs:
             time[run.bound_by] += round(run.busy_ticks)
@@ -225,7 +228,7 @@ class Report:
         return pd.DataFrame(rows)
 
     def summary(self) -> dict[str, object]:
-        """One row of a table of runs: all numbers per inference."""
+        """Return the main results as one row of a table. Energy and traffic are per inference."""
         return {
             "chip": self.chip.name,
             "network": self.workload.name,
@@ -247,17 +250,17 @@ class Report:
     def to_frame(self) -> pd.DataFrame:
         """Return the table of layers, one row per layer, as a copy.
 
-        `actions` is the finer table: one row per layer, component and action.
+        `actions` has more detail: one row per layer, component and action.
         """
         return self.layers.copy()
 
     def plot(self) -> Figure:
-        """Draw the energy of one inference by component: to scale on the left, magnified on the right.
+        """Draw the energy per inference by component: to scale on the left, magnified on the right.
 
         Returns
         -------
         Figure
-            A notebook shows it; ``savefig`` writes it to a file.
+            A notebook displays it. ``savefig`` writes it to a file.
         """
         import pandas as pd
 

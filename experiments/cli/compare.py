@@ -1,4 +1,4 @@
-"""`hwsim compare`: two runs side by side, and what the answer hangs on."""
+"""`hwsim compare`: two runs side by side, and what the result is most sensitive to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     "weight_bytes": ("weights", "B"),
-    "weights_home": ("weights live", ""),
+    "weights_home": ("weight location", ""),
     "die_mm2": ("die area, mm2", ""),
     "node_nm": ("node, nm", ""),
     "inferences_per_s": ("inferences/s", "/s"),
@@ -37,7 +37,7 @@ def compare(
     a: Annotated[str, typer.Argument(help="CHIP:NETWORK[:STAGE][:BATCH][:KEY=VALUE], or a saved .json.")],
     b: Annotated[str, typer.Argument(help="The other run; see README.")],
     hold: Annotated[
-        str, typer.Option(help="What is held equal: throughput, power, area or accuracy.")
+        str, typer.Option(help="Quantity that is equal in both runs: throughput, power, area or accuracy.")
     ] = "nothing",
     spread: Annotated[
         float, typer.Option(min=1, max=99, help="Percent by which each parameter is changed.")
@@ -194,7 +194,7 @@ def _print_tornado(table: pd.DataFrame, found: Comparison, spread: float) -> Non
                 row["source"],
             ]
         )
-    print_table(f"B against A: {found.gain:.4g} {found.merit}. What the answer hangs on", header, rows)
+    print_table(f"B against A: {found.gain:.4g} {found.merit}. Most sensitive to", header, rows)
 
 
 def _times(gain: float) -> str:

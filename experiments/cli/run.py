@@ -21,7 +21,8 @@ SUMMARY = [
     "clock", "limiter",
 ]  # fmt: skip
 TILES = [
-    "strategy", "lit", "dim", "dark", "starved", "waiting", "full-clock tiles", "inferences/s", "energy/inf",
+    "strategy", "active", "throttled", "dark", "memory-bound", "stalled",
+    "full-clock tiles", "inferences/s", "energy/inf",
     "power",
 ]  # fmt: skip
 TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
@@ -48,11 +49,11 @@ def run_(
         bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
     ] = False,
     optimizer: Annotated[
-        str, typer.Option(help="Of the training step: sgd, momentum or adam; momentum by default.")
+        str, typer.Option(help="Optimizer of the training step: sgd, momentum or adam; momentum by default.")
     ] = "",
     inputs: Annotated[
         Path | None,
-        typer.Option(help="A .npy file of inputs to execute a .dcz file on: zeros among activations count."),
+        typer.Option(help="A .npy file of inputs. Runs a .dcz file on them to measure activation sparsity."),
     ] = None,
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
     changes: Annotated[
@@ -73,7 +74,7 @@ def run_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
+    """Simulate a network on a chip: weight location, cycles, energy, and the limiter."""
     from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.inert import inert_changes
@@ -129,11 +130,11 @@ def run_(
     for report in reports[:1]:
         print_line(fusion_sentence(report))
     if len(reports) == 1:
-        print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
+        print_table("Tile activity by power-management policy", TILES, _tile_rows(first))
         print_table("Layers", LAYERS, _layer_rows(first))
         print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
     if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
-        print_line(f"{LOW} prices of low confidence: {', '.join(low)}")
+        print_line(f"{LOW} energies of low confidence: {', '.join(low)}")
     print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *inert])
     if explain:
         for report in reports:
@@ -347,7 +348,7 @@ def _explain(report: Report, component: str) -> None:
                 "; ".join(dict.fromkeys(price.sources)),
             ]
         )
-    header = ["tensor", "action", "count/inf", "price", "energy/inf", "how the price follows", "source"]
+    header = ["tensor", "action", "count/inf", "energy/action", "energy/inf", "derivation", "source"]
     print_table(f"{report.workload.stage}: {component}", header, rows)
 
 

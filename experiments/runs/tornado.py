@@ -1,4 +1,4 @@
-"""What an answer hangs on: change one parameter of both runs at a time, and simulate again."""
+"""Sensitivity analysis: change one parameter of both runs at a time, and simulate again."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Best tiling and loop order of every matrix layer of a workload on a chip, and what it moves.
+"""Best tiling and loop order of every matrix layer of a workload on a chip, with its memory traffic.
 
-Each layer is looked at alone, with the whole batch and all on-chip memory but the streaming buffers
-to itself, its weights and activations coming from DRAM. So this is what tiling can do for a layer,
-not what a run does: a run keeps activations and weights on chip where they fit (`hwsim.mapping.residency`).
-A layer that a run cuts is cut by the same search.
+Each layer is analysed alone. Its weights and activations come from DRAM, and it has all on-chip memory
+except the streaming buffers. A real run is different, because it keeps activations and weights on chip
+where they fit (`hwsim.mapping.residency`). A layer that a run cuts is cut by
+the same search.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Published silicon and a published simulator against this one, in one table.
+"""Comparison with published chips and a published simulator, in one table.
 
 The machines are the shipped chips ``eie``, ``eyeriss`` and ``tpu_v1``, the same for every row:
 their files cite the papers, and `hwsim.arrays.eyeriss` names the parameters that are inferred.

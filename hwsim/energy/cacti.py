@@ -2,9 +2,9 @@
 
 The shipped table holds one bank with one read/write port, 1 KiB to 64 MiB, words of 32 to 512 bits,
 at 45 and 22 nm, of high-performance and low-standby-power cells, sized for energy x delay^2 or for
-least dynamic energy, at 350 K. Between its points figures are interpolated in the logarithms of
-capacity and width; outside it they do not exist. The two kinds of cell leak 200 to 7,000 times
-apart, and a write may cost eight reads: nothing here has a default that hides it.
+least dynamic energy, at 350 K. Values between its points are interpolated in the logarithms of capacity
+and width. There is no extrapolation. High-performance cells leak 200 to 7,000 times as much as
+low-standby-power cells, and a write can cost as much as eight reads. So cell and access have no default.
 """
 
 from __future__ import annotations

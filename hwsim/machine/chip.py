@@ -1,7 +1,7 @@
-"""Chip files: TOML in, a validated and frozen `Chip` out.
+"""Read chip files: TOML in, a validated and frozen `Chip` out.
 
-A chip file is data. Every numeric key has an entry in its ``[sources]`` table: a citation,
-``design choice: why`` or ``derived: how``. An error names the file, the key, what was found
+Every numeric key of a chip file has an entry in the ``[sources]`` table: a citation,
+``design choice: why`` or ``derived: how``. An error names the file, the key, the value that was found
 and what was expected.
 """
 
@@ -58,26 +58,26 @@ class Process(Section):
     clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
     die_mm2: Positive
     energy_table: str
-    """Table of the energy of arithmetic, registers and SRAM banks: a name, or a .csv file.
+    """Energy table for arithmetic, registers and SRAM banks: a name, or a .csv file.
 
-    A relative path in a chip file begins at the folder of that file.
+    A relative path in a chip file is relative to the folder of that file.
     """
 
 
 class Sram(Section):
-    """The on-chip memory all tiles share."""
+    """The on-chip memory that all tiles share."""
 
     capacity_B: Count
     bank_B: Count
-    """Size of the bank that one access reads: it sets the energy, not the whole capacity."""
+    """Size of one SRAM bank. The energy of an access depends on it, not on the whole capacity."""
     wire_mm: NonNegative
-    """Mean distance from a bank to a tile, paid on every bit read or written."""
+    """Mean wire length from a bank to a tile. Every bit read or written pays for it."""
     bandwidth_B_per_cycle: Count
     cell: Literal["", "itrs-hp", "itrs-lstp"] = ""
     """Cells of CACTI (fast and leaky, or slow and tight) that a change of capacity is taken to add or remove;
     empty where the chip file does not say: then the leakage does not follow."""
     holds_weights: bool = True
-    """Whether weights may stay here; a machine that feeds them through a FIFO of their own cannot."""
+    """Whether weights may stay here. False where weights come through a FIFO of their own."""
 
 
 class Scratchpad(Section):
@@ -111,7 +111,7 @@ class Dram(Section):
     burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
     turnaround_ns: Delay
     energy_pJ_per_bit: Positive
-    """Price of one bit moved, row activation and I/O included; standby apart."""
+    """Energy of one bit moved, including row activation and I/O. Standby power is separate."""
     standby_W: NonNegative
 
 
@@ -119,7 +119,7 @@ class Buffers(Section):
     """Slots through which weights stream to the arrays."""
 
     slot_B: Count
-    """Encoded bytes of one step, at most."""
+    """Largest number of encoded bytes per step."""
     fetch_depth: Count
     decode_depth: Count
     buffering: Literal["single", "streaming", "double"] = "streaming"
@@ -127,7 +127,7 @@ class Buffers(Section):
 
 
 class Power(Section):
-    """The cap and what is drawn when nothing happens."""
+    """The power cap and static power."""
 
     cap_W: Positive
     scope: Literal["board", "die"]
@@ -135,7 +135,7 @@ class Power(Section):
     window_us: Positive
     """Length of the aligned windows over which power is averaged."""
     clock_steps: Count
-    """Equal steps between zero and the nominal clock that the governor may choose."""
+    """Number of equal clock steps, up to the nominal clock, that a governor can choose from."""
     leakage_W: NonNegative
     board_W: NonNegative
     """Fans, regulators and host interface."""
@@ -148,7 +148,7 @@ class VectorUnit(Section):
 
 
 class Chip(Section):
-    """One accelerator: everything the simulator knows of the machine."""
+    """One accelerator: everything the simulator knows about the machine."""
 
     model_config = STRICT | ConfigDict(arbitrary_types_allowed=True)
 
@@ -200,7 +200,7 @@ class Chip(Section):
 
     @property
     def static_W(self) -> float:
-        """Power drawn at all times, and counted in energy: leakage, DRAM standby, board."""
+        """Static power of the whole board: leakage, DRAM standby and the board's own power."""
         return self.power.leakage_W + self.dram.standby_W + self.power.board_W
 
     @property
@@ -209,23 +209,25 @@ class Chip(Section):
         return 1e-9 / self.process.clock_GHz
 
     def array_with(self, capability: type[Capability]) -> Capability:
-        """Return the array, known to have a capability of `hwsim.arrays.base`.
+        """Return the array, checked to have a capability of `hwsim.arrays.base`.
 
         Raises
         ------
         InputError
-            If it has not.
+            If the array does not have it.
         """
         return capable(self.array, capability, f"chip {self.name}")
 
     @property
     def keys(self) -> set[str]:
-        """Dotted keys that `replace` can change: of every table, and all that the array could be told."""
+        """Dotted keys that `replace` can change, including every parameter of the array."""
         array = {"kind"} | {f.name for f in fields(self.array)}
         return _leaves(self.model_dump(exclude={"array"})).keys() | {f"array.{name}" for name in array}
 
     def replace(self, **changes: Any) -> Chip:
-        """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``.
+        """Return a copy with some keys changed, for example ``replace(**{"sram.capacity_B": 65536})``.
+
+        The new chip is validated like a chip file.
 
         Keys that rest on a changed one follow it (`hwsim.machine.derive`), unless they are changed, too;
         `notes` of the new chip says which.
@@ -233,7 +235,7 @@ class Chip(Section):
         Raises
         ------
         InputError
-            If there is no such key, or the chip cannot be so.
+            If a key is unknown, or the new chip is not valid.
         """
         tables = self.model_dump(exclude={"array"})
         tables["array"] = {"kind": self.array.kind} | {
@@ -267,12 +269,12 @@ def chip_names() -> list[str]:
 
 
 def chips() -> dict[str, str]:
-    """Names of the shipped chips, each with one line about it."""
+    """Names of the shipped chips, each with a one-line description."""
     return {name: load_chip(name).description for name in chip_names()}
 
 
 def load_chip(name_or_path: str | Path) -> Chip:
-    """Load a shipped chip by name, or any chip file by path.
+    """Load a shipped chip by name, or a chip file by path.
 
     Parameters
     ----------
@@ -320,8 +322,8 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
         )
     if chip.dram.standby_W and load_dram(chip.dram.type).model == "all-in":
         raise InputError(
-            f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the price of a bit of "
-            f"{chip.dram.type} has standby in it, expected 0"
+            f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the energy per bit of "
+            f"{chip.dram.type} includes standby power, expected 0"
         )
     unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())
     if unsourced:
@@ -351,7 +353,7 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
 
 @cache
 def _array_schema(model: type[Any]) -> type[BaseModel]:
-    """What pydantic checks of an array: the fields of its dataclass, strictly."""
+    """Pydantic model with the fields of an array's dataclass, checked strictly."""
     hints = {name: ArrayCount if hint is int else hint for name, hint in get_type_hints(model).items()}
     columns: dict[str, Any] = {
         f.name: (hints[f.name], Field(default_factory=f.default_factory))
@@ -397,7 +399,7 @@ def _numeric_keys(tables: dict[str, Any]) -> set[str]:
 
 
 def _leaves(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted key, sources apart."""
+    """Values by dotted key, without the sources."""
     leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = f"{prefix}{key}"

@@ -1,7 +1,7 @@
-"""Vector operators: one row each, and everything that is said of one is said here.
+"""Vector operators, one row each, with all their properties.
 
-An operator has one name in compressed files, in `Layer.op` and in code. A table of layers writes some of
-them in its own way, as `kind`; only ONNX translates names.
+An operator has one name in compressed files, in `Layer.op` and in code. A table of layers has its own
+spelling of some names, in `kind`. Only the ONNX modules translate names.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Tables of layers: one CSV row per layer in, a `Workload` out.
+"""Read a workload from a CSV table with one row per layer.
 
-Columns, of which only ``name`` and ``kind`` are required; an empty cell means the default:
+Only the columns ``name`` and ``kind`` are required. An empty cell means the default:
 
 ====================  =====================================================================
 ``name``              unique name of the layer
-``kind``              ``conv``, ``fc``, ``matmul`` or a vector operation: `layer_kinds.KINDS`
+``kind``              ``conv``, ``fc``, ``matmul`` or a vector operation: `kinds.KINDS`
 ``inputs``            names of earlier layers, ``input`` (of the network) or ``memory`` (state
                       and caches fetched at every inference), separated by blanks; default:
                       the row before
 ``channels``,         input shape as the layer sees it; default: what its inputs give. Checked
 ``height``,           against them: convolutions and pooling must match exactly, other kinds
-``width``             may regroup the elements. Needed where the inputs do not tell
+``width``             may regroup the elements. Required where the inputs do not give it
 ``filters``           output channels of ``conv``, ``fc`` and ``matmul``
 ``kernel``,           of ``conv`` and pooling: ``3`` or, height first, ``1x7``; of ``lrn`` the
 ``stride``,           number of neighbours; defaults 1 (pooling: none), 1 and 0
@@ -20,11 +20,11 @@ Columns, of which only ``name`` and ``kind`` are required; an empty cell means t
 ``weight_density``,   fractions that are not zero; default 1
 ``input_density``
 ``arithmetic``        ``fp32`` (default), ``fp16``, ``bf16``, ``int16``, ``int8``, ``int4``
-``bias``              ``yes`` (default) or ``no``: a stored bias a filter
+``bias``              ``yes`` (default) or ``no``: one stored bias per filter
 ``like``              name of an earlier layer of the same size whose weights it uses
 ``value_bits``        bits of a stored weight; default: as wide as the arithmetic
 ``index_bits``        width of the gap field if only non-zeros are stored; default: all are
-``times``             neighbouring rows with the same number are a block that comes so many times
+``times``             neighbouring rows with the same number form a block, repeated that many times
 ====================  =====================================================================
 
 Tokens of a sequence are rows of an image: a linear layer on 128 tokens of 768 features is a 1x1

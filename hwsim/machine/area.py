@@ -22,7 +22,7 @@ from hwsim.whole import ceil_div
 from hwsim.workload.layer import fc
 
 if TYPE_CHECKING:
-    from hwsim.machine.chip import Chip
+    from hwsim.machine.sections import Machine
     from hwsim.workload.layer import Arithmetic
 
 COLUMNS = ("action", "um2", "node_nm", "source", "confidence", "note")
@@ -45,12 +45,12 @@ class Part:
         return self.count * self.mm2_each
 
 
-def parts_of(chip: Chip, arithmetic: Arithmetic) -> tuple[Part, ...]:
+def parts_of(chip: Machine, arithmetic: Arithmetic) -> tuple[Part, ...]:
     """Components of a chip with their areas.
 
     Parameters
     ----------
-    chip : Chip
+    chip : Machine
     arithmetic : str
         What its MACs multiply: a chip file does not say.
 

@@ -16,7 +16,7 @@ from hwsim.machine.area import parts_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hwsim.machine.chip import Chip
+    from hwsim.machine.sections import Machine
     from hwsim.workload.layer import Arithmetic
 
 SET_TO = "design choice: set to"
@@ -31,17 +31,17 @@ PRICE_SPREAD = 2.0
 """Published prices of a bit of one type of DRAM differ by so much (notes of the table of types)."""
 
 
-def contradictions(chip: Chip) -> tuple[str, ...]:
+def contradictions(chip: Machine) -> tuple[str, ...]:
     """Sentences on what cannot be together, whatever runs on the chip."""
     return (*_bank(chip), *_die(chip), *_dram(chip), *_energies(chip))
 
 
-def over_the_die(chip: Chip, arithmetics: Iterable[Arithmetic]) -> tuple[str, ...]:
+def over_the_die(chip: Machine, arithmetics: Iterable[Arithmetic]) -> tuple[str, ...]:
     """Say it in a sentence if MACs and memories need more than the die.
 
     Parameters
     ----------
-    chip : Chip
+    chip : Machine
     arithmetics : iterable of str
         What the MACs multiply: those that need the most area count.
     """
@@ -55,7 +55,7 @@ def over_the_die(chip: Chip, arithmetics: Iterable[Arithmetic]) -> tuple[str, ..
     )
 
 
-def _area_mm2(chip: Chip, arithmetic: Arithmetic) -> Iterator[float]:
+def _area_mm2(chip: Machine, arithmetic: Arithmetic) -> Iterator[float]:
     """Area of MACs and memories; nothing where none is known."""
     try:
         yield sum(part.mm2 for part in parts_of(chip, arithmetic))
@@ -63,7 +63,7 @@ def _area_mm2(chip: Chip, arithmetic: Arithmetic) -> Iterator[float]:
         return
 
 
-def _bank(chip: Chip) -> Iterator[str]:
+def _bank(chip: Machine) -> Iterator[str]:
     sram = chip.sram
     if sram.bank_B > sram.capacity_B:
         yield (
@@ -71,7 +71,7 @@ def _bank(chip: Chip) -> Iterator[str]:
         )
 
 
-def _die(chip: Chip) -> Iterator[str]:
+def _die(chip: Machine) -> Iterator[str]:
     width_mm, height_mm = FIELD_MM
     if chip.process.die_mm2 > width_mm * height_mm:
         yield (
@@ -80,7 +80,7 @@ def _die(chip: Chip) -> Iterator[str]:
         )
 
 
-def _dram(chip: Chip) -> Iterator[str]:
+def _dram(chip: Machine) -> Iterator[str]:
     dram, kind = chip.dram, load_dram(chip.dram.type)
     ratio = dram.energy_pJ_per_bit / kind.pJ_per_bit
     if not 1 / PRICE_SPREAD <= ratio <= PRICE_SPREAD and _is_choice(chip, "dram.energy_pJ_per_bit"):
@@ -98,12 +98,12 @@ def _dram(chip: Chip) -> Iterator[str]:
         )
 
 
-def _is_choice(chip: Chip, *keys: str) -> bool:
+def _is_choice(chip: Machine, *keys: str) -> bool:
     """Whether a key is the chip file's own choice, or changed: no publication says it."""
     return any(chip.sources.get(key, "").startswith(CHOICE) for key in keys)
 
 
-def _energies(chip: Chip) -> Iterator[str]:
+def _energies(chip: Machine) -> Iterator[str]:
     process = chip.process
     said = chip.sources.get("process.energy_table", SET_TO)
     if not said.startswith(SET_TO):

@@ -12,160 +12,30 @@ from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, create_model
 
 from hwsim import display
 from hwsim.arrays import array_class, array_kinds
-from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
 from hwsim.errors import InputError, require_type
 from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
+from hwsim.machine.sections import STRICT, ArrayCount, Machine
 from hwsim.units import memory_size
 
-Capability = TypeVar("Capability", bound=ArrayModel)
-
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=1 << 48)]
-Rate = Annotated[float, Field(ge=1e-6, le=1e12, allow_inf_nan=False)]
-"""Per second, cycle or tick: slower or faster, and time could not be counted in whole ticks."""
-Delay = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-"""Nanoseconds: up to a second."""
-ArrayCount = Annotated[int, Field(le=1 << 31)]
-"""A whole number of an array, which says itself how small it may be."""
+if TYPE_CHECKING:
+    from hwsim.arrays.base import ArrayModel
 
 CHANGED_DEFAULT = "design choice: changed from the default of its table"
 """Source of a key that a chip file left out and `Chip.replace` has changed."""
 
 
-class Section(BaseModel):
-    """One table of a chip file."""
-
-    model_config = STRICT
-
-
-class Process(Section):
-    """Technology and clock of the die."""
-
-    node_nm: Count
-    voltage_V: Positive
-    clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
-    die_mm2: Positive
-    energy_table: str
-    """Energy table for arithmetic, registers and SRAM banks: a name, or a .csv file.
-
-    A relative path in a chip file is relative to the folder of that file.
-    """
-
-
-class Sram(Section):
-    """The on-chip memory that all tiles share."""
-
-    capacity_B: Count
-    bank_B: Count
-    """Size of one SRAM bank. The energy of an access depends on it, not on the whole capacity."""
-    wire_mm: NonNegative
-    """Mean wire length from a bank to a tile. Every bit read or written pays for it."""
-    bandwidth_B_per_cycle: Count
-    cell: Literal["", "itrs-hp", "itrs-lstp"] = ""
-    """Cells of CACTI (fast and leaky, or slow and tight) that a change of capacity is taken to add or remove;
-    empty where the chip file does not say: then the leakage does not follow."""
-    holds_weights: bool = True
-    """Whether weights may stay here. False where weights come through a FIFO of their own."""
-
-
-class Scratchpad(Section):
-    """Tile-local memory for activations and partial sums."""
-
-    bank_B: Count
-
-
-class Decoder(Section):
-    """Entropy decoders between stored weights and the arrays."""
-
-    count: Count
-    symbols_per_cycle: Rate
-    """Rate of one decoder."""
-    place: Literal["array", "dram"]
-    """Decode at every use (small footprint) or once at the DRAM boundary (large footprint)."""
-    table_B: Count
-    """Size of the small SRAM that holds one decoder's look-up table."""
-    symbol_bits: Count
-    """Bits of one table entry."""
-
-
-class Dram(Section):
-    """Off-chip memory, all channels together."""
-
-    type: str
-    """A type of `hwsim.energy.dram`, which gives rows and banks."""
-    channels: Count
-    bandwidth_GB_per_s: Rate
-    latency_ns: Delay
-    burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
-    turnaround_ns: Delay
-    energy_pJ_per_bit: Positive
-    """Energy of one bit moved, including row activation and I/O. Standby power is separate."""
-    standby_W: NonNegative
-
-
-class Buffers(Section):
-    """Slots through which weights stream to the arrays."""
-
-    slot_B: Count
-    """Largest number of encoded bytes per step."""
-    fetch_depth: Count
-    decode_depth: Count
-    buffering: Literal["single", "streaming", "double"] = "streaming"
-    """Which blocks of a layer that is cut have two buffers: none, those that stream, or all."""
-
-
-class Power(Section):
-    """The power cap and static power."""
-
-    cap_W: Positive
-    scope: Literal["board", "die"]
-    """Whether DRAM counts against the cap."""
-    window_us: Positive
-    """Length of the aligned windows over which power is averaged."""
-    clock_steps: Count
-    """Number of equal clock steps, up to the nominal clock, that a governor can choose from."""
-    leakage_W: NonNegative
-    board_W: NonNegative
-    """Fans, regulators and host interface."""
-
-
-class VectorUnit(Section):
-    """Scalar lanes for pooling, element-wise and softmax work, all tiles together."""
-
-    lanes: Count
-
-
-class Chip(Section):
+class Chip(Machine):
     """One accelerator: everything the simulator knows about the machine."""
 
-    model_config = STRICT | ConfigDict(arbitrary_types_allowed=True)
-
-    name: str
-    description: str
-    fusion: Literal["none", "elementwise", "depth-first"] = "depth-first"
-    """What runs together: see `hwsim.mapping.fusion`."""
-    process: Process
-    array: ArrayModel
-    vector: VectorUnit
-    sram: Sram
-    scratchpad: Scratchpad
-    decoder: Decoder
-    dram: Dram
-    buffers: Buffers
-    power: Power
-    sources: dict[str, str]
     _notes: tuple[str, ...] = PrivateAttr(())
 
     @property
@@ -197,26 +67,6 @@ class Chip(Section):
             "DRAM": f"{dram.type}, {dram.bandwidth_GB_per_s:g} GB/s",
             "power cap": f"{power.cap_W:g} W ({power.scope})",
         }
-
-    @property
-    def static_W(self) -> float:
-        """Static power of the whole board: leakage, DRAM standby and the board's own power."""
-        return self.power.leakage_W + self.dram.standby_W + self.power.board_W
-
-    @property
-    def tick_s(self) -> float:
-        """Seconds of one tick: a cycle of the nominal clock."""
-        return 1e-9 / self.process.clock_GHz
-
-    def array_with(self, capability: type[Capability]) -> Capability:
-        """Return the array, checked to have a capability of `hwsim.arrays.base`.
-
-        Raises
-        ------
-        InputError
-            If the array does not have it.
-        """
-        return capable(self.array, capability, f"chip {self.name}")
 
     @property
     def keys(self) -> set[str]:

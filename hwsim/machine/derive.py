@@ -38,7 +38,7 @@ from hwsim.machine.area import AREA_CELL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from hwsim.machine.chip import Chip
+    from hwsim.machine.sections import Machine
 
 RULE = "stillmaker-baas"
 NODE, VOLTAGE, TABLE, CLOCK, DIE = (
@@ -63,7 +63,7 @@ Cause = tuple[str, ...]
 class _Changed:
     """A chip, the changes that were made to it, and what has followed from them so far."""
 
-    chip: Chip
+    chip: Machine
     changes: Mapping[str, Any]
     followed: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
@@ -110,12 +110,12 @@ class Followed:
 NOTHING = Followed({}, {}, ())
 
 
-def followed(chip: Chip, changes: Mapping[str, Any]) -> Followed:
+def followed(chip: Machine, changes: Mapping[str, Any]) -> Followed:
     """Values that follow from changes of a chip.
 
     Parameters
     ----------
-    chip : Chip
+    chip : Machine
         As it was.
     changes : mapping of str to value
         Dotted keys, and what they become; they are not checked yet.

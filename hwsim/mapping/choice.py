@@ -20,7 +20,8 @@ from hwsim.mapping.fusion import kernels_of
 from hwsim.mapping.graph import Graph, graph_of
 from hwsim.mapping.problem import problem_of
 from hwsim.mapping.residency import Pass, Residency, Segment, buffer_bytes, stored_bits
-from hwsim.mapping.segments import STRIPES, WHOLE, Costs, Found, search, whole_need
+from hwsim.mapping.room import whole_need
+from hwsim.mapping.segments import STRIPES, WHOLE, Costs, Found, search
 from hwsim.mapping.stripes import array_cost, smallest_piece
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
 from hwsim.whole import ceil_div

@@ -8,7 +8,7 @@ from hwsim.engine.fast import run_fast
 from hwsim.machine.chip import load_chip
 from hwsim.mapping.fusion import kernels_of
 from hwsim.mapping.graph import graph_of, reads_of
-from hwsim.mapping.segments import stripes_need
+from hwsim.mapping.room import stripes_need
 from hwsim.run import simulate
 from hwsim.workload.layer import Workload, conv, dense_storage
 from hwsim.workload.networks import load_network

@@ -19,7 +19,7 @@ DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier fuzz faults mutants coverage portability trust reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier monotone fuzz faults mutants coverage portability trust reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ fuzz: $(DEV) ## ten minutes of processor for every parser: results/runs/trust/fu
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PIP) install --target "$$tools" --only-binary :all: $(ATHERIS); \
 	PYTHONPATH="tests:$$tools" $(BIN)/python -m trust.fuzz --seconds $(SECONDS_EACH) --at-once $(AT_ONCE)
+
+monotone: $(RUN) ## does more memory, bandwidth, power or batch ever cost more? results/runs/monotone/
+	$(BIN)/python -m experiments.bench.monotone
 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults

@@ -1,4 +1,4 @@
-"""Train, compress, store and execute neural networks: the real bits that `hwsim` simulates.
+"""Train, compress, store and execute neural networks. `hwsim` simulates the compressed files.
 
 The names in ``__all__`` are the public interface. Each is loaded when it is first used.
 """

@@ -1,4 +1,4 @@
-"""The error of a compressed network on a data set."""
+"""Test error of a compressed network on a data set."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 def evaluate(
     model: Artifact | str | Path, dataset: Dataset | str | Path = "mnist", *, stored: bool = False
 ) -> float:
-    """Execute a compressed network on test images and return the fraction it classifies wrongly.
+    """Execute a compressed network on the test images and return its test error, from 0 to 1.
 
-    Quantized layers run on integers.
+    Quantized layers are computed in integers.
 
     Parameters
     ----------
     model : Artifact, str or Path
         An artifact, or the path of a ``.dcz`` file.
     dataset : Dataset, str or Path
-        A data set, or what `load_dataset` takes.
+        A data set, or a name or path as for `load_dataset`.
     stored : bool
-        Compute from labels and codebooks, not from decoded weights.
+        Compute with codebook indices, not with decoded weights.
 
     Raises
     ------
     InputError
-        If the file cannot be read, the network cannot be executed or does not score the classes of the data
-        set, or there is no such data set.
+        If the file cannot be read, the network cannot be executed, its outputs are not one score per class,
+        or the data set does not exist.
     """
     network = executable(model, stored=stored)
     train.require_classifier(network, CLASSES)

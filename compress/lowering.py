@@ -1,9 +1,9 @@
-"""From a compressed file to what the machine sees: layers, stored bits, zeros.
+"""Convert a compressed file to a `hwsim` workload: layers, stored bits and densities.
 
-Convolutions, fully-connected layers and products with a constant become matrix layers, a product of
-activations a matrix layer without weights, everything else that computes a vector layer. Operators that
-only rename elements (flatten, reshape, concat...) vanish: their readers read what they read. The
-weights of a layer are its first parameter; the others, biases, are side information fetched with it.
+Convolutions, fully-connected layers and products with a constant become matrix layers. A product of two
+activations becomes a matrix layer without weights. Other computations become vector layers. Operators that
+only rename elements (flatten, reshape, concat...) are removed. The first parameter of a layer is its
+weights. The other parameters are biases; they count as side information.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Arithmetic
 
 VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split"})
-"""Operators that give the same elements other names: no work, no traffic."""
+"""Operators that only rename elements. They cost no work and no traffic."""
 
 WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}
 """Leading parameters of an operator that are matrices of weights."""
@@ -89,12 +89,12 @@ def workload_of(
     artifact : Artifact, str or Path
         An artifact, or the path of a ``.dcz`` file.
     layout : Layout, optional
-        Where the bits of its file go, as `compress.format.container.read` returns; counted anew by default.
+        Bits of the file by tensor, as `compress.format.container.read` returns; computed by default.
     input_density : dict of str to float, optional
-        Measured fraction of non-zero inputs by node name; 1 where it is missing.
+        Measured fraction of non-zero inputs by node name; 1 by default.
     arithmetic : str
-        What the machine multiplies where weights are not quantized; where they are, it multiplies
-        integers. Layers without a product of weights take the widest that occurs.
+        Arithmetic of layers whose weights are not quantized. Quantized layers use integers. Layers without
+        weights use the widest arithmetic of the network.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def workload_of(
 
 
 def container_bits(layout: Layout) -> int:
-    """Bits that belong to no layer: magic, topology, framing, CRCs and the tensors' headers."""
+    """Bits of the file that belong to no layer: magic number, topology, framing, CRCs and headers."""
     headers = sum(tensor.total_bits - tensor.payload_bits - tensor.side_bits for tensor in layout.tensors)
     return sum(layout.overhead.values()) + headers
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from rich.progress import TaskID
 
@@ -54,6 +54,14 @@ def print_line(text: str) -> None:
 def print_note(text: str) -> None:
     """Print one line on standard error, where it does not mix with results."""
     sys.stderr.write(text + "\n")
+
+
+def print_remarks(notes: Iterable[str], warnings: Iterable[str]) -> None:
+    """Print what followed from changes of a chip and what contradicts itself, a line and once each."""
+    for text in dict.fromkeys(notes):
+        print_line(f"follows: {text}")
+    for text in dict.fromkeys(warnings):
+        print_line(f"warning: {text}")
 
 
 @contextmanager

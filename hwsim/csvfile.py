@@ -1,4 +1,4 @@
-"""Strict CSV: every row knows its line, every error names file, line, column, found and expected."""
+"""Strict CSV reader. Errors name file, line and column, the value found and what was expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an object shows itself: a few lines of text, or a card in a notebook."""
+"""Display of objects: a few lines of text, or a card in a notebook."""
 
 from __future__ import annotations
 

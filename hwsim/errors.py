@@ -1,16 +1,13 @@
-"""The one exception that bad input raises anywhere in the project, and that of a simulator at fault."""
+"""The exceptions of the project: one for bad input, one for a fault of the simulator."""
 
 import reprlib
 
 
 class InputError(ValueError):
-    """Input that cannot be used: the message is one sentence a user can act on.
+    """Input that cannot be used. The message is one sentence.
 
-    It says what is wrong, where (file, key path, layer), and what was expected. Command lines
-    print the message alone and exit with code 2.
-
-    Names that come from a file may hold anything: characters that would break the line, or command
-    a terminal, are shown as escapes.
+    It says what is wrong, where (file, key, layer), and what was expected. The command lines print only
+    the message and exit with code 2. Control characters in the message are shown as escapes.
     """
 
     def __init__(self, message: str) -> None:
@@ -18,7 +15,7 @@ class InputError(ValueError):
 
 
 class AuditError(RuntimeError):
-    """A law of conservation is broken: the message says which, where, and by how much."""
+    """A conservation law is violated. The message says which law, where, and by how much."""
 
 
 def require_type(found: object, types: type | tuple[type, ...], what: str, expected: str) -> None:
@@ -29,7 +26,7 @@ def require_type(found: object, types: type | tuple[type, ...], what: str, expec
     found : object
     types : type or tuple of type
     what, expected : str
-        The argument, and what it may be, as the message says them.
+        Name of the argument, and description of the values it accepts, for the message.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One layer of a run: what it is, what it takes, and the clock it runs at."""
+"""One layer of a run: its work, its clock and its energy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth"}
-"""Names of limiters that are not called as their resource is."""
+"""Names of limiters that differ from the name of the resource."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class LayerRun:
     Parameters
     ----------
     index : int
-        Place of the layer in the workload.
+        Index of the layer in the workload.
     layer : Layer
     work : LayerWork
     clock : float
-        Fraction of the nominal clock that the cap leaves it.
-    pinned : bool
-        Whether its weights stay on chip.
+        Fraction of the nominal clock that the power cap allows the layer.
+    pinned_bits : int
+        Bits of its stored weights that stay on chip.
     prices : PriceList
     """
 
@@ -36,27 +36,33 @@ class LayerRun:
     layer: Layer
     work: LayerWork
     clock: float
-    pinned: bool
+    pinned_bits: int
     prices: PriceList
 
     @property
     def macs(self) -> int:
         """MACs of a batch that the array performs."""
-        return self.work.passes * self.work.cost.macs
+        return self.work.cost.macs
+
+    @property
+    def pinned(self) -> float:
+        """Fraction of its stored weights that stays on chip; 0 where there are none."""
+        weights = self.layer.weights
+        return self.pinned_bits / weights.total_bits if weights and weights.total_bits else 0.0
 
     @property
     def core_ticks(self) -> int:
         """Ticks of a batch that the busiest resource of the core takes at the nominal clock."""
-        return self.work.passes * self.work.core_ticks
+        return self.work.core_ticks
 
     @property
     def busy_ticks(self) -> float:
         """Ticks of a batch that the busiest resource takes under the cap: the layer alone needs no more."""
-        return self.work.passes * max(self.work.core_ticks / self.clock, self.work.ticks["dram"])
+        return max(self.work.core_ticks / self.clock, self.work.ticks["dram"])
 
     @property
     def bound_by(self) -> str:
-        """What sets the layer's pace: power if the cap slows it, else the resource it keeps busy longest."""
+        """What limits the layer: power if the cap slows it, else its busiest resource."""
         if self.clock < 1.0:
             return "power"
         ticks, cost = self.work.ticks, self.work.cost
@@ -66,5 +72,5 @@ class LayerRun:
         return BOUND_BY.get(resource, resource)
 
     def joules(self) -> dict[Action, float]:
-        """Dynamic joules of a batch by action, at the nominal voltage."""
+        """Dynamic joules per batch by action, at the nominal voltage."""
         return self.prices.joules(self.work.counts)

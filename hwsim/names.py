@@ -1,4 +1,4 @@
-"""What a call is given: an object, or the name or path that stands for it."""
+"""Accept a name or a path wherever an object is expected."""
 
 from __future__ import annotations
 

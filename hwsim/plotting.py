@@ -1,10 +1,10 @@
 """Energy per inference, stacked by component: to scale, and magnified.
 
-Stacked bars on a logarithmic axis mislead: the segment at the bottom always looks the largest. So
-the axis is linear and the bars are drawn twice. On the left they are to scale, which shows the
-memory wall; on the right the axis is broken, which shows what is left once it is gone.
+Stacked bars on a logarithmic axis are misleading, because the segment at the bottom always looks the
+largest. So the axis is linear and the bars are drawn twice. The left axis shows them to scale, which shows
+the memory wall. The right axis is cut, which shows the small bars.
 
-This is the only module of `hwsim` that imports matplotlib. It is imported when a plot is asked for.
+This is the only module of `hwsim` that imports matplotlib. It is imported when a plot is drawn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Price counts: what one action costs on one chip, with the derivation that explains it.
+"""Energy per action on a chip, with its derivation.
 
-Engines and schedules count; what an action costs is decided here and nowhere else. Prices come from the
-chip's energy table, the law for the SRAM bank that is read plus the wire to it, and the chip's DRAM.
+Engines and schedules count actions. Only this module multiplies counts by picojoules. The energy per action
+comes from the chip's energy table, the power law of its SRAM bank with the wire to it, and its DRAM type.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Price:
-    """Energy of one action, and where it comes from; tables and plots mark what is of low confidence."""
+    """Energy of one action, with its derivation and sources. Tables and plots mark low confidence."""
 
     pJ: float
     derivation: str
@@ -38,13 +38,13 @@ class Price:
 
 
 class PriceList:
-    """Prices of every action a chip can take, worked out on demand.
+    """Energy of every action of a chip, computed on demand.
 
     Parameters
     ----------
     chip : Chip
     table : EnergyTable, optional
-        Another table than the chip's own, to price the same counts at another node.
+        Energy table to use in place of the chip's own, for example of another node.
     """
 
     def __init__(self, chip: Chip, table: EnergyTable | None = None) -> None:
@@ -53,7 +53,7 @@ class PriceList:
         self._known: dict[tuple[str, str], Price] = {}
 
     def __getitem__(self, key: tuple[str, str]) -> Price:
-        """Price of ``(component, action)``.
+        """Energy of one ``(component, action)``.
 
         Raises
         ------
@@ -75,11 +75,11 @@ class PriceList:
         return count * self[component, action].pJ
 
     def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
-        """Price every count that is not zero: picojoules by action."""
+        """Picojoules by action, for every count that is not zero."""
         return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
 
     def joules(self, counts: Mapping[Action, int]) -> dict[Action, float]:
-        """Price every count that is not zero: joules by action."""
+        """Joules by action, for every count that is not zero."""
         return {
             action: 1e-12 * count * self[action[1], action[2]].pJ for action, count in counts.items() if count
         }
@@ -131,8 +131,12 @@ class PriceList:
         )
 
     def _register(self, action: str) -> Price:
+        if action == "latch_bit":
+            latch = self.table["latch_bit"]
+            note = f"a latch clocked = {latch.pJ:g} pJ/bit"
+            return Price(latch.pJ, note, (latch.source,), latch.low_confidence)
         if action != "access_bit":
-            raise InputError(f"a register has no action {action!r}, expected 'access_bit'")
+            raise InputError(f"a register has no action {action!r}, expected 'access_bit' or 'latch_bit'")
         constant = self.table["register_32b"]
         return Price(
             constant.pJ / 32,
@@ -203,7 +207,7 @@ class PriceList:
             pJ,
             f"clock network and control: {pJ:g} pJ a cycle",
             (self.chip.sources["array.clock_pJ_per_cycle"],),
-            low_confidence=True,  # whatever the other prices miss is in it
+            low_confidence=True,  # it includes everything that the other components leave out
         )
 
     def _dram(self, action: str) -> Price:

@@ -1,4 +1,4 @@
-"""What one run costs: numbers, tables and shares."""
+"""Results of one run: energy, time, power and limits, as numbers and tables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hwsim import display
 from hwsim.energy import bar
 from hwsim.layer_run import LayerRun
+from hwsim.machine.checks import over_the_die
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -25,24 +26,24 @@ if TYPE_CHECKING:
 
 
 ACTION_COLUMNS = ["layer", "tensor", "component", "action", "count", "energy_per_batch_J"]
-"""Columns of `Report.actions`; counts and energies are of one batch."""
+"""Columns of `Report.actions`; counts and energies are per batch."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one run costs. Numbers are per batch unless their name says per inference.
+    """Results of one run. Numbers are per batch; names with ``per_inference`` are per inference.
 
     Parameters
     ----------
     chip, workload, batch
-        What was run.
+        The chip, the workload and the batch size that were simulated.
     schedule : Schedule
     capped : Capped
         Clocks, stream and period under the cap.
     latency_ticks : int
-        First fetch to last write-back of one batch.
+        From the first fetch to the last write-back of one batch.
     cold_start_s : float
-        Seconds to load what stays on chip, once.
+        Seconds to load the weights that stay on chip. This happens once, before the first batch.
     prices : PriceList
     """
 
@@ -67,15 +68,15 @@ class Report:
 
     @cached_property
     def runs(self) -> tuple[LayerRun, ...]:
-        """What ran, layer by layer."""
+        """The layers of the run, in order, with their work and their clock."""
         return tuple(
-            LayerRun(index, layer, work, clock, pinned, self.prices)
-            for index, (layer, work, clock, pinned) in enumerate(
+            LayerRun(index, layer, work, clock, pinned_bits, self.prices)
+            for index, (layer, work, clock, pinned_bits) in enumerate(
                 zip(
                     self.workload.layers,
                     self.schedule.work,
                     self.capped.clocks.tolist(),
-                    self.schedule.residency.pinned,
+                    self.schedule.residency.pinned_bits,
                     strict=True,
                 )
             )
@@ -100,7 +101,7 @@ class Report:
 
     @cached_property
     def actions(self) -> pd.DataFrame:
-        """Tidy table of everything that happens in one batch: its columns are `ACTION_COLUMNS`.
+        """Tidy table of all actions of one batch; the columns are `ACTION_COLUMNS`.
 
         Static energy has the layer ``-`` and the component ``static``.
         """
@@ -110,14 +111,25 @@ class Report:
 
     @cached_property
     def energy_per_inference_J(self) -> float:
-        """Joules of one inference, static power over its share of the period included."""
+        """Joules per inference, including static energy."""
         return fsum(row[-1] for row in self._actions) / self.batch
 
     @cached_property
     def low_confidence(self) -> list[str]:
-        """Actions that are priced by constants of low confidence, as ``component action``."""
+        """Actions whose energy constants have low confidence, as ``component action``."""
         found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
         return [" ".join(key) for key in found if self.prices[key].low_confidence]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has followed from changes of the chip, a sentence for each cause."""
+        return self.chip.notes
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What contradicts itself in the chip, for this workload: a sentence each."""
+        multiplied = (layer.arithmetic for layer in self.workload.layers if layer.macs)
+        return (*self.chip.warnings, *over_the_die(self.chip, multiplied))
 
     @property
     def power_W(self) -> float:
@@ -126,11 +138,11 @@ class Report:
 
     @property
     def inferences_per_s(self) -> float:
-        """Sustained throughput."""
+        """Throughput in steady state."""
         return self.batch / self.period_s
 
     def joules_by(self, *keys: str) -> dict[tuple[str, ...], float]:
-        """Joules per inference by values of columns of `actions`, in the order they appear."""
+        """Joules per inference, grouped by the given columns of `actions`, in their order there."""
         columns = [ACTION_COLUMNS.index(key) for key in keys]
         joules: dict[tuple[str, ...], list[float]] = {}
         for row in self._actions:
@@ -138,7 +150,7 @@ class Report:
         return {values: fsum(found) / self.batch for values, found in joules.items()}
 
     def energy_by(self, *keys: str) -> pd.Series:
-        """`joules_by` as a series, whose index has the names of the columns."""
+        """Return `joules_by` as a series indexed by those columns."""
         import pandas as pd
 
         joules = self.joules_by(*keys)
@@ -151,12 +163,12 @@ class Report:
 
     @property
     def requested_weight_bits(self) -> int:
-        """DRAM bits of weights asked for per batch: stored bits times fetches."""
+        """DRAM bits of weights requested per batch: stored bits times fetches."""
         return sum(work.requested_weight_bits for work in self.schedule.work)
 
     @property
     def transferred_weight_bits(self) -> int:
-        """The same in whole bursts, as priced."""
+        """DRAM bits of weights transferred per batch, in whole bursts. Energy is charged for these."""
         return sum(work.transferred_weight_bits for work in self.schedule.work)
 
     @property
@@ -166,17 +178,19 @@ class Report:
 
     @property
     def weights_home(self) -> str:
-        """Where the weights live: ``on chip``, ``DRAM``, or how much of them is pinned."""
-        pinned = [run.pinned for run in self.runs if run.layer.weights]
-        if all(pinned):
+        """Where the weights are stored: ``on chip``, ``DRAM``, or the share of them that is pinned."""
+        pinned = sum(run.pinned_bits for run in self.runs if run.layer.like is None)
+        total = self.workload.weight_bits
+        if pinned == total:
             return "on chip"
-        if not any(pinned):
-            return "DRAM"
-        return f"{sum(pinned)} of {len(pinned)} layers on chip"
+        return f"{100 * pinned / total:.3g}% on chip" if pinned else "DRAM"
 
     @cached_property
     def limiter(self) -> str:
-        """What sets the rate for most of the time."""
+        """The resource that limits the run for most of the time.
+
+        It is ``dependencies`` if every resource is idle for more than half of the time.
+        """
         time: Counter[str] = Counter()
         for run in self.runs:
             time[run.bound_by] += round(run.busy_ticks)
@@ -189,7 +203,6 @@ class Report:
         """One row per layer: cycles, utilisation, DRAM bits, energy per inference, limiter."""
         import pandas as pd
 
-        energy = self.energy_by("layer")
         rows = []
         for run in self.runs:
             layer, work = run.layer, run.work
@@ -198,24 +211,24 @@ class Report:
                     "layer": layer.name,
                     "kind": layer.kind,
                     "macs": layer.macs,
-                    "useful_macs": work.passes * work.cost.useful_macs / self.batch,
+                    "useful_macs": work.cost.useful_macs / self.batch,
                     "weights_on_chip": run.pinned,
-                    "array_cycles": work.passes * work.cost.cycles,
-                    "dram_cycles": work.passes * work.ticks["dram"],
-                    "decoder_cycles": work.passes * work.ticks["decoder"],
+                    "array_cycles": work.cost.cycles,
+                    "dram_cycles": work.ticks["dram"],
+                    "decoder_cycles": work.ticks["decoder"],
                     "clock_fraction": run.clock,
                     "utilisation": work.cost.utilisation,
                     "requested_weight_bits": work.requested_weight_bits,
                     "activation_bits": work.activation_bits,
                     "dram_row_misses": work.row_misses,
-                    "energy_J": float(energy.get(layer.name, 0.0)),
+                    "energy_J": fsum(run.joules().values()) / self.batch,
                     "limiter": run.bound_by,
                 }
             )
         return pd.DataFrame(rows)
 
     def summary(self) -> dict[str, object]:
-        """One row of a table of runs: all numbers per inference."""
+        """Return the main results as one row of a table. Energy and traffic are per inference."""
         return {
             "chip": self.chip.name,
             "network": self.workload.name,
@@ -237,17 +250,17 @@ class Report:
     def to_frame(self) -> pd.DataFrame:
         """Return the table of layers, one row per layer, as a copy.
 
-        `actions` is the finer table: one row per layer, component and action.
+        `actions` has more detail: one row per layer, component and action.
         """
         return self.layers.copy()
 
     def plot(self) -> Figure:
-        """Draw the energy of one inference by component: to scale on the left, magnified on the right.
+        """Draw the energy per inference by component: to scale on the left, magnified on the right.
 
         Returns
         -------
         Figure
-            A notebook shows it; ``savefig`` writes it to a file.
+            A notebook displays it. ``savefig`` writes it to a file.
         """
         import pandas as pd
 

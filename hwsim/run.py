@@ -1,6 +1,6 @@
-"""One run: a workload on a chip at a batch size, from schedule to joules under the cap.
+"""Simulate one run: a workload on a chip at one batch size, under the power cap.
 
-Everything is in steady state: a long run of equal batches back to back.
+Results describe the steady state: equal batches that run back to back.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def simulate(
     *,
     stage: str | None = None,
 ) -> Report:
-    """Run a network on a chip.
+    """Simulate a network on a chip and return its energy, time and limits.
 
     Parameters
     ----------
@@ -53,9 +53,10 @@ def simulate(
     batch : int
         Items per batch.
     engine : {"fast", "event"}
-        Both give the same cycles; the event engine is the readable, slow one.
+        Both give the same cycles. ``event`` is slower; its code is written to be read.
     table : EnergyTable, str or Path, optional
-        Prices other than the chip's own: a table, the name of a shipped one, or a ``.csv`` file.
+        Energy per action: a table, the name of a shipped one, or a ``.csv`` file. The chip's own table by
+        default.
     stage : str, optional
         Stage of a shipped network, such as ``huffman``; ``dense`` by default.
 
@@ -66,8 +67,9 @@ def simulate(
     Raises
     ------
     InputError
-        If an argument is of the wrong type or names nothing, a layer cannot run on the chip's array, or
-        the cap is below what the chip draws at its lowest clock: the message says the least cap.
+        If an argument has the wrong type, a name is unknown, or a layer cannot run on the chip's array.
+        Also if the chip exceeds the power cap at its lowest clock; the message gives the lowest cap that
+        works.
 
     Examples
     --------
@@ -103,28 +105,25 @@ def _check(batch: int, engine: str) -> None:
 
 
 def _under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
-    """Steady state with the chip's own governor: a slower clock at the nominal voltage."""
+    """Steady state under the cap with a slower clock at the nominal voltage."""
     cap = Cap.of(chip)
     return settle(ClockScaling.of(chip), schedule.stream, needs_of(schedule.work, prices, cap), cap)
 
 
 def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:
-    """The first cap from `least_W` that the run keeps: another cap may cut the batch in another way."""
+    """First cap, from `least_W` up, that the run keeps. It is tried, because the plan depends on the cap."""
     while True:
         raised = chip.model_copy(update={"power": chip.power.model_copy(update={"cap_W": least_W})})
         try:
             _under_cap(raised, build(raised, workload, batch, prices), prices)
         except CapTooLow as refused:
-            # a static power that dwarfs the network hides what the network adds to it
+            # when static power is very large, adding the small power of the network changes no digit of it
             least_W = max(refused.least_W, rounded_up(least_W * (1 + 1e-6)))
         else:
             return least_W
 
 
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:
-    bits = sum(
-        layer.stored_bits
-        for layer, pinned in zip(workload.layers, schedule.residency.pinned, strict=True)
-        if pinned
-    )
+    pinned = zip(workload.layers, schedule.residency.pinned_bits, strict=True)
+    bits = sum(bits for layer, bits in pinned if layer.like is None)
     return bits / 8 / (chip.dram.bandwidth_GB_per_s * 1e9)

@@ -1,11 +1,11 @@
-"""Numbers as people read them: three digits and an SI prefix."""
+"""Format numbers with three significant digits and an SI prefix."""
 
 from __future__ import annotations
 
 import math
 
 LOW = "*"
-"""Marks what rests on a figure of low confidence."""
+"""Mark of values that depend on a constant of low confidence."""
 
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 
@@ -21,7 +21,7 @@ def engineering(value: float, unit: str) -> str:
 
 
 def memory_size(size_B: float) -> str:
-    """Write a size in bytes as memories are sold, for example ``128 KiB``."""
+    """Write a memory size with a binary prefix, for example ``128 KiB``."""
     for prefix in ("", "Ki", "Mi"):
         if size_B < 1024:
             return f"{size_B:.4g} {prefix}B"

@@ -1,4 +1,4 @@
-"""Arithmetic of whole numbers."""
+"""Integer arithmetic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ceil_div(a: int, b: NDArray[np.int64]) -> NDArray[np.int64]: ...
 @overload
 def ceil_div(a: NDArray[np.int64], b: int | NDArray[np.int64]) -> NDArray[np.int64]: ...
 def ceil_div(a: int | NDArray[np.int64], b: int | NDArray[np.int64]) -> int | NDArray[np.int64]:
-    """Quotient of whole numbers, rounded up.
+    """Quotient of two integers, rounded up.
 
     Compiled code calls it as ``numba.njit(ceil_div)``: this module imports neither numba nor numpy.
 

@@ -32,7 +32,7 @@ class Alphabet(NamedTuple):
 
 
 def alphabet_of(values: NDArray[Any]) -> Alphabet:
-    """Rank the values of labels 1, 2... from the smallest magnitude up, negative ones apart.
+    """Rank the values of labels 1, 2... by magnitude, in one ranking per sign.
 
     Parameters
     ----------

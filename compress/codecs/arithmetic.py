@@ -3,7 +3,7 @@
 The coder keeps an interval of 64 bits. A bit takes its share of the interval; when less than 32 bits
 are left, the upper 32 are written. Encoding adds to the lower end, and a carry runs back through the
 bytes that were written. The end is written in as many bytes as the size of the interval, which the
-decoder knows too, asks for: whatever follows, the bits before are decoded, and no length is stored.
+decoder knows too, needs. So bytes after the end do not matter, and no length is stored.
 
 A coder is three words: the lower end (the decoder's offset from it), the size of the interval, and
 the next byte. Probabilities have 16 bits.
@@ -113,7 +113,7 @@ def end_decoder(coder: Coder) -> Scalar:
 
 @lean
 def _last_bytes(size: np.uint64) -> Scalar:
-    """Fewest bytes of which some value leads into the interval, whatever follows them."""
+    """Fewest bytes that identify a value in the interval, for any bytes that follow."""
     count = 1
     while count < _MOST_LAST_BYTES and np.uint64(1) << np.uint64(65 - 8 * count) > size:
         count += 1

@@ -17,7 +17,7 @@ GUARD_BYTES = 16
 
 
 def width_for(symbols: int) -> int:
-    """Bits of a fixed-width field that tells `symbols` different symbols apart."""
+    """Bits of a fixed-width field that can hold `symbols` different symbols."""
     return max(symbols - 1, 0).bit_length()
 
 

@@ -32,7 +32,7 @@ __all__ = ["Neighbours", "decode", "encode"]
 
 
 def encode(labels: NDArray[np.uint16], alphabet: Alphabet, neighbours: Neighbours) -> bytes:
-    """Code a matrix of which at least one label is not zero.
+    """Encode a matrix with at least one label that is not zero.
 
     Parameters
     ----------

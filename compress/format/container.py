@@ -1,10 +1,10 @@
-"""The compressed network as a file, `model.dcz`: complete, checked, and every byte counted.
+"""The file of a compressed network, `model.dcz`.
 
 A file is ``b"DCZ"``, a version byte, then sections: a length, a body, and the CRC-32 of the
 section's number, length and body. The first section begins with the stage and the topology; the
-tensors follow in the order of their first use. A section is closed after the tensor that brings it
-to `SECTION_BYTES`, so that small layers share one and large ones have their own. What is decoded is
-checked against `MAX_ELEMENTS` and the size of the file before memory is taken.
+tensors follow in the order of their first use. A section ends after the tensor with which it reaches
+`SECTION_BYTES`, so small layers share a section and large layers have their own. Sizes are checked
+against `MAX_ELEMENTS` and the size of the file before memory is allocated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAGIC = b"DCZ"
 VERSION = 1
 SECTION_BYTES = 4096
 MAX_ELEMENTS = 1 << 28
-"""Most parameters a file may hold: 1 GiB when they are decoded."""
+"""Largest number of parameters of a file: 1 GiB when decoded."""
 
 _FREE_ELEMENTS = 1 << 24
 _ELEMENTS_PER_BYTE = 1 << 14
@@ -44,7 +44,7 @@ _CRC_BYTES = 4
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """A network at one stage of compression, as a file holds it.
+    """A network at one compression stage, as it is stored in a file.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Artifact:
 
     @classmethod
     def of(cls, network: Network, stage: str, tensors: Mapping[str, StoredTensor] | None = None) -> Artifact:
-        """Store `network` with `tensors` for some of its parameters, and the others as they are."""
+        """Store `network`, with `tensors` for some of its parameters and the others in full precision."""
         stored = {name: DenseTensor(value) for name, value in network.params.items()}
         return cls(Topology.of(network), {**stored, **(tensors or {})}, stage)
 
@@ -83,7 +83,7 @@ class Artifact:
         return {name: tensor.to_array() for name, tensor in self.tensors.items()}
 
     def to_network(self) -> Network:
-        """Return the network that the file stands for, bit for bit.
+        """Return the network with all weights decoded, bit for bit.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Artifact:
         return self.topology.network(self.arrays())
 
     def to_bytes(self) -> bytes:
-        """Return the file: the same bytes for the same artifact.
+        """Return the bytes of the file. The same artifact always gives the same bytes.
 
         Raises
         ------
@@ -134,22 +134,22 @@ class Artifact:
         return read(path)[0]
 
     def layout(self) -> Layout:
-        """Count where the bits of the file go."""
+        """Return the number of bits of the file by tensor and stream."""
         return parse(self.to_bytes())[1]
 
 
 def read(path: str | Path) -> tuple[Artifact, Layout]:
-    """Read a file and count where its bits go.
+    """Read a file. Return its artifact, and its number of bits by tensor and stream.
 
     Parameters
     ----------
     path : str or Path
-        Of a ``.dcz`` file.
+        A ``.dcz`` file.
 
     Raises
     ------
     InputError
-        If it cannot be read, is no such file, or is damaged.
+        If the file cannot be read, is not a ``.dcz`` file, or is damaged.
     """
     require_type(path, (str, Path), "model", "the path of a .dcz file")
     try:
@@ -177,12 +177,12 @@ def opened(model: Artifact | str | Path) -> Artifact:
 
 
 def parse(data: bytes) -> tuple[Artifact, Layout]:
-    """Decode the bytes of a file and count where they go.
+    """Decode the bytes of a file. Return what `read` returns.
 
     Raises
     ------
     InputError
-        If they are no such file, or are damaged.
+        If they are not a ``.dcz`` file, or are damaged.
     """
     sections = _unframed(data)
     reader = Reader(sections[0])

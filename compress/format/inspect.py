@@ -1,4 +1,4 @@
-"""Where the bytes of a compressed file go, and whether it is sound."""
+"""Bytes of a compressed file by tensor and stream, and a check of the file."""
 
 from __future__ import annotations
 

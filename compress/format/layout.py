@@ -1,4 +1,4 @@
-"""Where the bits of a file go: by tensor and by stream, exact and complete."""
+"""Bits of a file by tensor and by stream. Their sum is the size of the file."""
 
 from __future__ import annotations
 

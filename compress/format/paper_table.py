@@ -1,4 +1,4 @@
-"""The table of Deep Compression for a network of ours, with the published figures beside it."""
+"""The table of Deep Compression for a compressed file, next to the published values."""
 
 from __future__ import annotations
 

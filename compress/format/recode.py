@@ -1,4 +1,4 @@
-"""The same weights, coded anew."""
+"""Encode stored weights with another coding, without loss."""
 
 from __future__ import annotations
 

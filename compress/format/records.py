@@ -58,7 +58,7 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
     Raises
     ------
     InputError
-        If its streams cannot be coded as asked.
+        If its streams cannot be encoded with its coding.
     """
     if isinstance(tensor, (SharedTensor, QuantizedTensor)) and tensor.coding == SMALLEST:
         return _write_smallest(writer, tensor, known)

@@ -1,4 +1,4 @@
-"""Weights out again, for programs that know nothing of us: ONNX, safetensors, npz."""
+"""Export of compressed networks as ONNX, safetensors or npz."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ SAFETENSORS_TYPES = {
 
 
 def export(artifact: Artifact | str | Path, path: str | Path) -> int:
-    """Write a compressed network in the format that the suffix of `path` names; return its bytes.
+    """Write a compressed network in the format given by the suffix of `path`; return the size in bytes.
 
-    ``.onnx`` holds the whole network, shared and quantized weights in their small form;
-    ``.safetensors`` and ``.npz`` hold the decoded parameters by name, the latter deflated, so that
-    zeros take next to nothing.
+    ``.onnx`` holds the whole network; shared and quantized weights stay small. ``.safetensors`` and ``.npz``
+    hold the decoded parameters by name. ``.npz`` is deflated, so zeros take almost no space.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ def export(artifact: Artifact | str | Path, path: str | Path) -> int:
     Raises
     ------
     InputError
-        If the suffix is another, an operator has no ONNX counterpart, or the file cannot be written.
+        If the suffix is unknown, an operator does not exist in ONNX, or the file cannot be written.
     """
     require_type(path, (str, Path), "path", f"a file to write that ends in {' or '.join(FORMATS)}")
     suffix = Path(path).suffix.lower()

@@ -1,4 +1,4 @@
-"""Models of other programs in: one function for every format that is read."""
+"""Import of models of other programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Artifact:
-    """Import the model of another program.
+    """Import a model of another program as an artifact.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None
         An ``.onnx`` file, which becomes a dense artifact, or ``compressed_SqueezeNet.net`` as the authors of
         Deep Compression published it.
     shapes : dict of str to sequence of int, optional
-        Shape of one item, without the batch, for inputs whose dimensions an ONNX file leaves open.
+        Shape of one item, without the batch, for inputs with dynamic dimensions in an ONNX file.
 
     Raises
     ------
     InputError
-        If the suffix is another, the file cannot be read, or an operation is not supported.
+        If the suffix is unknown, the file cannot be read, or an operation is not supported.
     """
     require_type(path, (str, Path), "model", "the path of an .onnx or .net file")
     if shapes is not None:

@@ -1,4 +1,4 @@
-"""Mixed precision: the bits of each layer that lose least within a budget.
+"""Mixed precision: the bit width of each layer that loses least within a budget.
 
 What a layer's bits cost is up to the caller: bytes of the file, joules of an inference on some
 machine. Losses of layers are taken to add up, so the best choice walks along the lower convex hulls

@@ -1,7 +1,7 @@
-"""Quantization-aware fine-tuning: train the network that the integers will execute.
+"""Quantization-aware training (QAT).
 
-Forward, weights and what layers read are rounded as `compress.methods.quantize` rounds them; backward,
-gradients go straight to the weights as if they had not been (Jacob et al. 2018, section 3).
+The forward pass rounds weights and layer inputs like `compress.methods.quantize`. The backward pass ignores
+the rounding: gradients pass straight through (Jacob et al. 2018, section 3).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Clustering:
     Parameters
     ----------
     centroids : ndarray of float64, shape (clusters,)
-        Ascending, without empty clusters: there may be fewer than asked for.
+        Ascending. There are no empty clusters, so there can be fewer than requested.
     inertia : float
         Sum of (weighted) squared distances to the nearest centroid.
     """

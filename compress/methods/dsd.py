@@ -1,7 +1,7 @@
-"""Dense-sparse-dense training: prune, train what is left, then bring everything back.
+"""Dense-sparse-dense training: prune, train the remaining weights, then train all weights.
 
-Han et al. 2017, "DSD: Dense-Sparse-Dense training for deep neural networks", algorithm 1. It ends
-dense, so it buys accuracy and no bytes.
+Han et al. 2017, "DSD: Dense-Sparse-Dense training for deep neural networks", algorithm 1. The
+result is dense: accuracy improves, but the file does not become smaller.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ TINY = 1e-30
 
 
 class Problem(NamedTuple):
-    """What inputs and wanted outputs of a layer determine; groups of a convolution are apart.
+    """A least-squares problem: the statistics of inputs and target outputs of a layer, by group.
 
     Parameters
     ----------

@@ -304,7 +304,7 @@ class GradualPruning(Constraint):
 
 
 class SensitivityPoint(NamedTuple):
-    """Error of a network of which one layer alone was pruned."""
+    """Error of a network with only one layer pruned."""
 
     layer: str
     density: float

@@ -1,4 +1,4 @@
-"""Linear quantization after training, to be executed on integers.
+"""Post-training quantization (PTQ) to integers, by linear scales.
 
 Weights and activations become ``round(value / scale)`` in a few bits, symmetric around zero (Jacob
 et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only

@@ -44,7 +44,7 @@ def share(
     ----------
     values : ndarray of float32, any shape
     k : int
-        Most shared values, zero apart: ``2 ** bits - 1`` fill a label of `bits`.
+        Largest number of codebook values, without zero. A label of `bits` bits holds ``2 ** bits - 1``.
     init : {"optimal", "linear", "density", "random"}
         See `compress.methods.cluster.kmeans`, also for `iterations`.
     iterations : int

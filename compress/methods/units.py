@@ -97,7 +97,7 @@ def untouched(network: Network) -> Slim:
 
 
 def remove(network: Network) -> Slim:
-    """Remove the units that `silence` silences, save that every layer keeps one at least."""
+    """Remove the units that `silence` silences. Every layer keeps at least one."""
     silent = silence(network)
     places = dict(untouched(silent).places)
     for joint in _joints(silent):

@@ -1,4 +1,4 @@
-"""Augmentation: every image is moved a little, another way each time it is seen."""
+"""Augmentation: every image is shifted slightly, at random, each time it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to train: epochs, batch, rates, and what may change."""
+"""Settings of training: epochs, batch size and learning rates."""
 
 from __future__ import annotations
 

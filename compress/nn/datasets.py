@@ -1,4 +1,4 @@
-"""Labelled images: MNIST from the package, or any data set in MNIST's shape from a path."""
+"""Labelled images: MNIST from the package, or a data set of the same shape from a path."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images to train on, to choose on and to report on.
+    """Training, validation and test images.
 
     Parameters
     ----------
     name : str
     train, validation, test : Split
-        Hyper-parameters are chosen on `validation` (empty unless asked for); `test` is for the
-        final figure.
+        `validation` is for hyper-parameters and early stopping; it is empty by default. `test` is for the
+        final result only.
     sha256 : str
-        Digest of the source: of the npz file, or of the four IDX files one after another.
+        Digest of the npz file, or of the four IDX files one after another.
     """
 
     name: str
@@ -81,15 +81,15 @@ class Dataset:
 
 
 def load_dataset(source: str | Path = "mnist", *, validation: int = 0) -> Dataset:
-    """Load MNIST, or a data set in its shape.
+    """Load MNIST, or a data set of the same shape.
 
     Parameters
     ----------
     source : str or Path
-        ``"mnist"`` for the copy in the package; else an npz file with uint8 arrays `x_train`,
+        ``"mnist"`` for the copy in the package, an npz file with uint8 arrays `x_train`,
         `y_train`, `x_test`, `y_test`, or a folder with MNIST's four IDX files, gzipped or not.
     validation : int
-        How many of the last training images to set apart.
+        Number of training images, taken from the end, that become the validation set.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def dataset_of(dataset: Dataset | str | Path, *, validation: int = 0) -> Dataset
     ----------
     dataset : Dataset, str or Path
     validation : int
-        As for `load_dataset`, where it is loaded.
+        As for `load_dataset`; used only if the data set is loaded here.
 
     Raises
     ------

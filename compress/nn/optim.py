@@ -68,7 +68,7 @@ class SGD:
 
 @dataclass
 class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1) with weight decay apart (Loshchilov and Hutter 2019).
+    """Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter 2019).
 
     Parameters
     ----------

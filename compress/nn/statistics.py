@@ -1,4 +1,4 @@
-"""What activations are like: how many are not zero, how far they reach, measured on real inputs."""
+"""Density and range of activations, measured on real inputs."""
 
 from __future__ import annotations
 

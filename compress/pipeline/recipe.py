@@ -1,4 +1,4 @@
-"""Recipes: TOML files that chain the steps from an untrained network to a small file."""
+"""Recipes: TOML files that list the steps from an untrained network to a compressed file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GapBits = Annotated[int, Field(ge=1, le=MAX_GAP_BITS)]
 
 
 class Step(BaseModel):
-    """What all steps have in common: strict keys, and no change once read."""
+    """Base of all steps: keys are checked strictly, and a step is immutable."""
 
     model_config = STRICT
 
@@ -47,13 +47,13 @@ class Training(Step):
     Parameters
     ----------
     patience : int
-        Stop after so many epochs without a better validation error and go back to the best epoch;
-        0 trains to the end.
+        Early stopping: number of epochs without a better validation error before training stops. The best
+        epoch is kept. 0 disables early stopping.
     teacher_weight : float
-        Share of the loss that compares with the dense network's outputs instead of the labels
-        (Hinton et al. 2015, "Distilling the knowledge in a neural network").
+        Weight of knowledge distillation from the dense network in the loss, 0 to 1 (Hinton et al. 2015,
+        "Distilling the knowledge in a neural network"). The rest of the loss uses the labels.
     temperature : float
-        Divides the logits of both networks in that comparison.
+        Temperature of the distillation: it divides the logits of both networks.
     """
 
     epochs: int = Field(ge=0)
@@ -87,33 +87,33 @@ class Training(Step):
 
 
 class TrainStep(Training):
-    """Train all weights; ends in the stage ``dense``. Pruned weights come back to life."""
+    """Train all weights; produces the stage ``dense``. Pruned weights are trained again."""
 
     kind: Literal["train"]
 
 
 class PruneStep(Training):
-    """Prune gradually and retrain what is left; ends in the stage ``pruned``.
+    """Prune gradually and retrain the remaining weights; produces the stage ``pruned``.
 
-    Exactly one of `density`, `densities`, `n_of_m` and `units` says how far. Without epochs, all is
-    pruned at once.
+    Give exactly one of `density`, `densities`, `n_of_m` and `units`. With 0 epochs the network is pruned in
+    one step.
 
     Parameters
     ----------
     density : float
-        Fraction of all weights that stays, wherever they score highest.
+        Fraction of weights that remains over the whole network: those with the highest scores.
     densities : dict of str to float
-        Fraction that stays of each named layer; others stay whole.
+        Fraction of weights that remains in each named layer. Other layers are not pruned.
     n_of_m : (int, int)
-        So many of so many successive inputs stay, in every layer.
+        N:M sparsity: the first number of weights remains in each group of the second number of inputs.
     units : dict of str to int
-        So many neurons or channels stay of each named layer; see `compress.methods.units.unit_masks`.
+        Neurons or channels that remain in each named layer; see `compress.methods.units.unit_masks`.
     score : {"magnitude", "lamp", "rate"}
-        What `density` compares.
+        Score by which `density` ranks the weights.
     until : float
-        Fraction of the training after which pruning has reached its end.
+        Fraction of the training after which the target density is reached.
     updates : int
-        How often more is pruned on the way; every time costs a sort of all weights.
+        Number of pruning steps on the way. Each one sorts all weights.
     """
 
     kind: Literal["prune"]
@@ -139,23 +139,24 @@ class PruneStep(Training):
 
 
 class ShareStep(Training):
-    """Share weights within each layer, then train the shared values; ends in ``shared``.
+    """K-means weight sharing in each layer, then training of the codebooks; produces ``shared``.
 
     Parameters
     ----------
     values : dict of str to int
-        Shared values of each named layer, zero apart: ``2 ** bits - 1`` fill labels of `bits`.
-        Layers that are not named keep their weights.
+        Number of codebook values of each named layer, without zero. An index of `bits` bits holds up to
+        ``2 ** bits - 1`` of them. Other layers keep their weights.
     init : {"optimal", "linear", "density", "random"}
         See `compress.methods.cluster.kmeans`, also for `iterations`.
     iterations : int
     codebook : {"fp32", "fp16"}
-        How shared values are stored, and biases that are not shared.
+        Storage type of codebook values, and of biases that are not shared.
     bias_values : int
-        Shared values of every layer's biases; 0 stores each bias.
+        Number of codebook values for the biases of each layer; 0 stores every bias separately.
     reassign : bool
-        Let weights change between shared values while they train (`compress.methods.share.MovingLabels`)
-        instead of training the values alone; goes without `patience`.
+        Whether a weight may move to another codebook value during training
+        (`compress.methods.share.MovingLabels`). By default only the values are trained. Requires `patience`
+        to be 0.
     """
 
     kind: Literal["share"]
@@ -174,9 +175,9 @@ class ShareStep(Training):
 
 
 class EncodeStep(Step):
-    """Code the streams of the shared network; ends in the stage named by the coding.
+    """Entropy-code the weights of the shared network; produces a stage with the name of the coding.
 
-    Comes after a share step, without a train or prune step between.
+    It follows a share step, without a train or prune step in between.
 
     Parameters
     ----------
@@ -189,16 +190,17 @@ class EncodeStep(Step):
 
 
 class QuantizeStep(Training):
-    """Store the network so far in integers too, beside what follows; makes the stage ``int8``...
+    """Quantize a copy of the network to integers; produces the stage ``int8``, ``int4``...
 
-    With epochs, the copy is trained with its rounding in place; see `compress.methods.aware`.
+    Later steps continue with the network that is not quantized. With 0 epochs this is post-training
+    quantization (PTQ). With epochs it is quantization-aware training (QAT); see `compress.methods.aware`.
 
     Parameters
     ----------
     bits, per_channel, calibration
         See `compress.methods.quantize.quantize_network`.
     images : int
-        Training images that activations are calibrated on.
+        Number of training images for the calibration of activations.
     """
 
     kind: Literal["quantize"]
@@ -228,11 +230,11 @@ class Recipe(BaseModel):
     network : str
         Key of `compress.nn.lenets.MODELS`.
     validation : int
-        Training images to set apart, to choose and to stop on.
+        Number of training images that become the validation set, for choices and early stopping.
     gap_bits : dict of str to int
-        Index width of each named layer; elsewhere the one that gives the fewest bits.
+        Index width of each named layer. For other layers the width with the fewest bits is chosen.
     steps : tuple of Step
-        In order; ``[[step]]`` in the file.
+        The steps in order; each is a ``[[step]]`` table in the file.
     """
 
     model_config = STRICT
@@ -258,8 +260,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     Raises
     ------
     InputError
-        If there is none, or it is malformed; names the file, the key's path, what was found and
-        what was expected.
+        If the recipe does not exist or has an error. The message names the file, the key, the value found
+        and what was expected.
     """
     require_type(name_or_path, (str, Path), "recipe", "the name of a shipped recipe or a .toml file")
     shipped = _shipped() / f"{name_or_path}.toml"
@@ -309,7 +311,7 @@ def _recipe_of(tables: dict[str, Any], where: str) -> Recipe:
 
 
 def _sentence(found: dict[str, Any]) -> str:
-    """Put one finding of pydantic into words: the key's path, what was found, what was expected."""
+    """Sentence for one error of pydantic: the key, the value found, and what was expected."""
     path, kind = found["loc"], found["type"]
     key = ".".join(str(part) for part in path if part not in KINDS)
     if kind == "union_tag_invalid":

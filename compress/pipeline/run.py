@@ -1,9 +1,9 @@
-"""From a recipe and a data set to compressed files.
+"""Follow a recipe on a data set and produce compressed files.
 
-A step's random numbers depend on the seed and its place in the recipe alone, and its result is kept
-in a working folder: a run that was killed goes on with the step it was in, and ends in the same
-bytes. Results are kept by the recipe, data and seed they depend on, so that recipes with equal first steps
-share them; the versions of this code and its libraries are not part of that, so that a folder is for one.
+The random numbers of a step depend only on the seed and the position of the step. The result of each step is
+saved in a working folder. A run that was killed resumes at the step where it stopped and produces the same
+bytes. Recipes whose first steps are equal share their results. The versions of the code and of its libraries
+are not checked, so use one working folder per version.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: after `epoch` epochs of a step, counted from 0.
+    """Progress of a run: `epoch` epochs of a step are finished.
 
     Parameters
     ----------
     step, steps : int
-        The step, counted from 0, and how many there are.
+        Index of the step, from 0, and the number of steps.
     kind : str
         ``train``, ``prune``...
     epoch, epochs : int
     loss, validation_error : float or None
-        Of the latest epoch.
+        Loss and validation error of the latest epoch.
     """
 
     step: int
@@ -74,26 +74,26 @@ def compress(
     work: str | Path | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Iterator[Artifact]:
-    """Follow a recipe and yield the artifact of each stage as it is reached.
+    """Train and compress a network by a recipe. Yield one artifact per stage.
 
     Parameters
     ----------
     recipe : Recipe, str or Path
         A recipe, the name of a shipped one (`recipe_names`), or a ``.toml`` file.
     dataset : Dataset, str or Path
-        A data set loaded with the recipe's `validation`, or what `load_dataset` takes.
+        A data set loaded with the recipe's `validation`, or a name or path as for `load_dataset`.
     seed : int
         The same seed gives the same bytes on the same machine.
     work : str or Path, optional
-        Folder for the results of finished steps, which a later run takes up, of whatever version it is;
-        none are kept by default.
+        Folder for the results of finished steps. A later run resumes from them; their version is not checked.
+        Results are not kept by default.
     on_progress : callable
-        Gets a `Progress` at the beginning of each step and after each epoch.
+        Called with a `Progress` at the beginning of each step and after each epoch.
 
     Raises
     ------
     InputError
-        If an argument is of the wrong type or names nothing, or the recipe does not fit the network or the
+        If an argument has the wrong type, a name is unknown, or the recipe does not fit the network or the
         data set.
     """
     recipe = recipe_of(recipe)
@@ -164,7 +164,7 @@ def _check(recipe: Recipe, network: Network, dataset: Dataset) -> None:
 
 
 def _reporter(recipe: Recipe, index: int, on_progress: OnProgress) -> OnEpoch:
-    """Announce a step, and give what reports its epochs."""
+    """Report the beginning of a step, and return the callback for its epochs."""
     step = recipe.steps[index]
     begin = Progress(index, len(recipe.steps), step.kind, 0, getattr(step, "epochs", 0))
     on_progress(begin)
@@ -178,7 +178,7 @@ def _reporter(recipe: Recipe, index: int, on_progress: OnProgress) -> OnEpoch:
 
 
 def _file_name(recipe: Recipe, index: int, dataset: Dataset, seed: int) -> str:
-    """Name of a step's checkpoint: a digest of all that its result depends on beside the code."""
+    """Name of a step's checkpoint: a digest of everything its result depends on, except the code."""
     depends_on = {
         "network": recipe.network,
         "steps": [step.model_dump(mode="json") for step in recipe.steps[: index + 1]],

@@ -1,4 +1,4 @@
-"""What a recipe has made so far, and its copy on disk between two steps."""
+"""State of a network between two steps of a recipe, and its checkpoint on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class State:
     ----------
     network : Network
     masks : dict of str to ndarray of bool
-        Which weights are left, by pruned tensor.
+        Masks of pruned tensors: True where a weight remains.
     shared : dict of str to SharedTensor
         Tensors that have a codebook; the network holds the same values.
     teacher : dict of str to ndarray

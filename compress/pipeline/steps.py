@@ -1,4 +1,4 @@
-"""The steps of a recipe: each takes a state and gives the next; most end in a stage, a file."""
+"""The steps of a recipe. A step takes a state and returns the next; most steps also produce a file."""
 
 from __future__ import annotations
 

@@ -22,11 +22,13 @@ import simpy
 from experiments.bench.measuring import Measurement, cpu_s, run_child
 from experiments.bench.peers import scalesim_cycles
 from experiments.bench.sweeps import sweeps
+from hwsim.analysis.mappers import compared_layers
 from hwsim.arrays.systolic import SystolicArray
 from hwsim.csvfile import read_rows
 from hwsim.engine.event import Machine
 from hwsim.engine.fast import run_fast
 from hwsim.machine.chip import load_chip
+from hwsim.mapping.tiling import best_tiling
 from hwsim.run import simulate
 from hwsim.workload.layer import Layer
 from hwsim.workload.networks import load_network
@@ -332,9 +334,25 @@ print(marks[1] - marks[0], marks[2] - marks[1])
 {PRINT_PEAK}"""
 """Program that prints the CPU seconds of writing and of reading a file, and its peak memory in bytes."""
 
+
+def mapper() -> list[Measurement]:
+    """The search of blocks for the layers that other mappers were run on, once compiled."""
+    layers = [(problem, space) for problem, space, _ in compared_layers()]
+
+    def search_all() -> None:
+        best_tiling.cache_clear()
+        for problem, space in layers:
+            best_tiling(problem, space)
+
+    search_all()
+    each_ms = 1e3 * cpu_s(search_all) / len(layers)
+    return [Measurement("blocks of one layer", each_ms, "CPU ms", 1, "less")]
+
+
 OWN: dict[str, Callable[[], list[Measurement]]] = {
     "engines": engines,
     "reports": reports,
+    "mapper": mapper,
     "start": start,
     "light": light,
     "memory": memory,

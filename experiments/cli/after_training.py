@@ -29,7 +29,7 @@ Inputs = Annotated[
         show_default=False,
     ),
 ]
-ChipName = Annotated[str, typer.Option(help="Where both are simulated.")]
+ChipName = Annotated[str, typer.Option(help="Chip on which both networks are simulated.")]
 Batch = Annotated[int, typer.Option(help="Items per batch of the simulation.")]
 
 
@@ -37,7 +37,7 @@ def shrink(
     model: Model,
     output: Output,
     inputs: Inputs,
-    density: Annotated[float, typer.Option(help="Fraction of the weights that stays.")] = 0.5,
+    density: Annotated[float, typer.Option(help="Fraction of the weights that remains.")] = 0.5,
     bits: Annotated[int, typer.Option(help="Width of a shared weight.")] = 6,
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "huffman",
     chip: ChipName = "reference_250w",
@@ -61,7 +61,7 @@ def quantize(
     model: Model,
     output: Output,
     inputs: Inputs,
-    bits: Annotated[int, typer.Option(help="Of weights and of what layers read, 2 to 8.")] = 8,
+    bits: Annotated[int, typer.Option(help="Bits of weights and activations, 2 to 8.")] = 8,
     calibration: Annotated[
         str, typer.Option(help="How ranges are chosen: minmax, percentile or mse.")
     ] = "mse",

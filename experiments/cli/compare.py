@@ -1,4 +1,4 @@
-"""`hwsim compare`: two runs side by side, and what the answer hangs on."""
+"""`hwsim compare`: two runs side by side, and what the result is most sensitive to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     "weight_bytes": ("weights", "B"),
-    "weights_home": ("weights live", ""),
+    "weights_home": ("weight location", ""),
     "die_mm2": ("die area, mm2", ""),
     "node_nm": ("node, nm", ""),
     "inferences_per_s": ("inferences/s", "/s"),
@@ -37,7 +37,7 @@ def compare(
     a: Annotated[str, typer.Argument(help="CHIP:NETWORK[:STAGE][:BATCH][:KEY=VALUE], or a saved .json.")],
     b: Annotated[str, typer.Argument(help="The other run; see README.")],
     hold: Annotated[
-        str, typer.Option(help="What is held equal: throughput, power, area or accuracy.")
+        str, typer.Option(help="Quantity that is equal in both runs: throughput, power, area or accuracy.")
     ] = "nothing",
     spread: Annotated[
         float, typer.Option(min=1, max=99, help="Percent by which each parameter is changed.")
@@ -53,7 +53,7 @@ def compare(
     import pandas as pd
 
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line
+    from experiments.console import print_json, print_line, print_remarks
     from experiments.figures import tornado as figures
     from experiments.figures.style import save
     from experiments.runs.compare import HOLDS
@@ -83,6 +83,8 @@ def compare(
         return
     _print_columns(found)
     _print_tornado(hangs_on, found, spread)
+    for name, side in (("A", found.a), ("B", found.b)):
+        print_remarks(*([f"{name}: {text}" for text in texts] for texts in _remarks(side).values()))
     print_line(f"tables and figure: {run.target}")
 
 
@@ -125,6 +127,10 @@ def _column(side: Side) -> dict[str, Any]:
     return side.values() | energy
 
 
+def _remarks(side: Side) -> dict[str, list[str]]:
+    return {"notes": list(side.report.notes), "warnings": list(side.report.warnings)}
+
+
 def _plain(found: Comparison, hangs_on: pd.DataFrame) -> dict[str, Any]:
     rows = hangs_on.astype(object).where(hangs_on.notna(), None).to_dict("records")
     return {
@@ -132,8 +138,8 @@ def _plain(found: Comparison, hangs_on: pd.DataFrame) -> dict[str, Any]:
         "how": found.how,
         "merit": found.merit,
         "gain": found.gain,
-        "a": _column(found.a),
-        "b": _column(found.b),
+        "a": _column(found.a) | _remarks(found.a),
+        "b": _column(found.b) | _remarks(found.b),
         "tornado": rows,
     }
 
@@ -188,7 +194,7 @@ def _print_tornado(table: pd.DataFrame, found: Comparison, spread: float) -> Non
                 row["source"],
             ]
         )
-    print_table(f"B against A: {found.gain:.4g} {found.merit}. What the answer hangs on", header, rows)
+    print_table(f"B against A: {found.gain:.4g} {found.merit}. Most sensitive to", header, rows)
 
 
 def _times(gain: float) -> str:

@@ -69,7 +69,7 @@ HWSIM = application(
     {
         "Begin here": [demo, page, labs],
         "One run, and two": [run_, compare, tile],
-        "Chips, networks, prices": [chips, networks, energy],
+        "Chips, networks, energy tables": [chips, networks, energy],
         "Power": [relight, dark, roofline],
         "Many runs": [sweep, pareto],
         "Trust": [validate, bench, reference],

@@ -22,7 +22,7 @@ def compress(
     work: Annotated[
         Path | None,
         typer.Option(
-            help="Keep finished steps in this folder, and go on from those in it, whatever version made them."
+            help="Save finished steps in this folder, and resume from it. Versions are not checked."
         ),
     ] = None,
 ) -> None:

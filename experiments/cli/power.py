@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hwsim.analysis.roofline import Roofline
 
 RELIGHT = [
-    "network", "stage", "DRAM", "headroom", "full-clock tiles lit", "dim", "dark", "starved",
+    "network", "stage", "DRAM", "headroom", "full-clock tiles active", "throttled", "dark", "memory-bound",
     "inferences/s", "inferences/J", "inferences/Wh", "limiter",
 ]  # fmt: skip
 ROOFS = [
@@ -29,7 +29,7 @@ def relight(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Where 250 W go at each compression stage, and how many tiles that lights: tables and figures."""
+    """Power and active tiles under a 250 W cap at each compression stage: tables and figures."""
     import pandas as pd
 
     from experiments.cli.show import show_figures

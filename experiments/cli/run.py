@@ -21,11 +21,19 @@ SUMMARY = [
     "clock", "limiter",
 ]  # fmt: skip
 TILES = [
-    "strategy", "lit", "dim", "dark", "starved", "waiting", "full-clock tiles", "inferences/s", "energy/inf",
+    "strategy", "active", "throttled", "dark", "memory-bound", "stalled",
+    "full-clock tiles", "inferences/s", "energy/inf",
     "power",
 ]  # fmt: skip
 TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
 LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
+
+MAPPING = "mapping"
+"""What ``--explain`` takes beside the components."""
+MAPPED = [
+    "segment", "layers", "runs", "passes", "pinned", "output on chip", "weight fetches", "DRAM weights",
+    "DRAM activations", "x bound",
+]  # fmt: skip
 
 
 def run_(
@@ -41,11 +49,11 @@ def run_(
         bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
     ] = False,
     optimizer: Annotated[
-        str, typer.Option(help="Of the training step: sgd, momentum or adam; momentum by default.")
+        str, typer.Option(help="Optimizer of the training step: sgd, momentum or adam; momentum by default.")
     ] = "",
     inputs: Annotated[
         Path | None,
-        typer.Option(help="A .npy file of inputs to execute a .dcz file on: zeros among activations count."),
+        typer.Option(help="A .npy file of inputs. Runs a .dcz file on them to measure activation sparsity."),
     ] = None,
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
     changes: Annotated[
@@ -54,7 +62,8 @@ def run_(
     ] = None,
     engine: Annotated[str, typer.Option(help="fast or event: the same cycles.")] = "fast",
     explain: Annotated[
-        str, typer.Option(help="Derive the energy of this component (dram, mac, ...) step by step.")
+        str,
+        typer.Option(help="Derive the energy of this component (dram, mac, ...), or explain the mapping."),
     ] = "",
     trace: Annotated[
         Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
@@ -65,10 +74,12 @@ def run_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a network on a chip: where the weights live, cycles, joules, and what limits it."""
-    from experiments.console import print_json, print_line, print_table
+    """Simulate a network on a chip: weight location, cycles, energy, and the limiter."""
+    from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
-    from experiments.runs.workloads import is_built_in, open_workloads
+    from experiments.runs.inert import inert_changes
+    from experiments.runs.workloads import is_built_in, layers_named, open_workloads
+    from hwsim.analysis.mapping import fusion_sentence
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
     from hwsim.run import ENGINES
@@ -80,15 +91,17 @@ def run_(
         raise InputError(f"--optimizer {optimizer}: an inference has none, expected --training with it")
     optimizer = optimizer or "momentum"
     changed = parse_changes(changes or [])
-    machine = load_chip(chip).replace(**changed)
+    shipped = load_chip(chip)
+    machine = shipped.replace(**changed)
     workloads = open_workloads(
         workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
     )
     if layers:
-        workloads = [found.only(layers.split(",")) for found in workloads]
+        workloads = [found.only(layers_named(layers, found)) for found in workloads]
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
     reports = _simulated(machine, workloads, batch, engine)
+    inert = inert_changes(shipped, changed, reports)
     if explain:
         _check_component(reports, explain)
     if check:
@@ -103,7 +116,7 @@ def run_(
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
-                _values(report) | {"changes": changed, "asked": asked | {"stage": name}}
+                _values(report, inert) | {"changes": changed, "asked": asked | {"stage": name}}
                 for report, name in zip(reports, stages, strict=True)
             ]
         )
@@ -114,12 +127,15 @@ def run_(
     print_table(title, header, [_summary_row(report) for report in reports])
     if training:
         _print_footprint(first, batch)
+    for report in reports[:1]:
+        print_line(fusion_sentence(report))
     if len(reports) == 1:
-        print_table("Tiles, by the way the cap is kept", TILES, _tile_rows(first))
+        print_table("Tile activity by power-management policy", TILES, _tile_rows(first))
         print_table("Layers", LAYERS, _layer_rows(first))
         print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
     if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
-        print_line(f"{LOW} prices of low confidence: {', '.join(low)}")
+        print_line(f"{LOW} energies of low confidence: {', '.join(low)}")
+    print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *inert])
     if explain:
         for report in reports:
             _explain(report, explain)
@@ -166,7 +182,7 @@ def _audit(reports: list[Report]) -> None:
     print_note(f"audit: {len(laws)} laws hold in {len(reports)} runs: {'; '.join(laws)}")
 
 
-def _values(report: Report) -> dict[str, object]:
+def _values(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
     energy = report.energy_by("tensor", "component")
     rows = energy.rename("energy_J").reset_index().to_dict("records")
     return report.summary() | {
@@ -176,6 +192,8 @@ def _values(report: Report) -> dict[str, object]:
         "layers": report.layers.to_dict("records"),
         "low_confidence": report.low_confidence,
         "provenance": report.workload.provenance,
+        "notes": list(report.notes),
+        "warnings": [*report.warnings, *inert],
     }
 
 
@@ -259,18 +277,53 @@ def _energy_by_tensor(report: Report) -> tuple[list[str], list[list[str]]]:
 def _check_component(reports: list[Report], component: str) -> None:
     from hwsim.errors import InputError
 
-    for report in reports:
+    for report in reports if component != MAPPING else ():
         known = sorted(report.actions["component"].unique())
         if component not in known:
             raise InputError(
-                f"--explain {component!r}: no such component in this run, expected one of {', '.join(known)}"
+                f"--explain {component!r}: no such component in this run, expected {MAPPING} or one of "
+                f"{', '.join(known)}"
             )
 
 
+def _explain_mapping(report: Report) -> None:
+    """Say what runs together, what stays on chip, how often the rest moves, and what less fusion costs."""
+    from experiments.console import print_line, print_table
+    from hwsim.analysis.mapping import decisions, with_less_fusion
+    from hwsim.units import engineering
+
+    rows = [
+        [
+            str(found.segment),
+            " + ".join(found.layers),
+            found.mode if found.mode != "stripes" else f"{found.stripes} stripes",
+            str(found.passes),
+            f"{found.pinned:.0%}",
+            f"{found.kept:.0%}",
+            str(found.weight_fetches),
+            engineering(found.weight_B, "B"),
+            engineering(found.activation_B, "B"),
+            "" if found.above_bound is None else f"{found.above_bound:.3g}",
+        ]
+        for found in decisions(report)
+    ]
+    print_table(f"Mapping ({report.workload.stage})", MAPPED, rows)
+    for way, other in with_less_fusion(report).items():
+        print_line(
+            f"With fusion = {way}: {engineering(other.energy_per_inference_J, 'J')} and "
+            f"{engineering(other.period_s / other.batch, 's')} per inference "
+            f"({other.energy_per_inference_J / report.energy_per_inference_J:.3g} and "
+            f"{other.period_s / report.period_s:.3g} times this run)."
+        )
+
+
 def _explain(report: Report, component: str) -> None:
-    """Derive one component's joules: counts, price, source."""
+    """Derive one component's joules: counts, price, source; or say how layers are mapped."""
     from experiments.console import print_line, print_table
 
+    if component == MAPPING:
+        _explain_mapping(report)
+        return
     actions = report.actions
     chosen = actions[actions["component"] == component]
     if component == "static":
@@ -295,7 +348,7 @@ def _explain(report: Report, component: str) -> None:
                 "; ".join(dict.fromkeys(price.sources)),
             ]
         )
-    header = ["tensor", "action", "count/inf", "price", "energy/inf", "how the price follows", "source"]
+    header = ["tensor", "action", "count/inf", "energy/action", "energy/inf", "derivation", "source"]
     print_table(f"{report.workload.stage}: {component}", header, rows)
 
 

@@ -32,7 +32,7 @@ def sweep(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate every point of a sweep; killed and started again, it goes on where it was."""
+    """Simulate every point of a sweep; a killed sweep resumes when it is started again."""
     from experiments.console import print_json, print_line, print_note, require_choice
     from experiments.runs.parallel import BACKENDS
     from experiments.sweep.file import load_sweep
@@ -65,8 +65,8 @@ def sweep(
 
 def pareto(
     table: Annotated[Path, typer.Argument(help="A table.csv of `hwsim sweep`, or any CSV.")],
-    minimise: Annotated[str, typer.Option(help="Columns to have small, separated by commas.")] = "",
-    maximise: Annotated[str, typer.Option(help="Columns to have large, separated by commas.")] = "",
+    minimise: Annotated[str, typer.Option(help="Columns to minimise, separated by commas.")] = "",
+    maximise: Annotated[str, typer.Option(help="Columns to maximise, separated by commas.")] = "",
     plot: Annotated[bool, typer.Option("--plot", help="Draw the front over the first two columns.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of results; results/runs/pareto by default.")
@@ -74,7 +74,7 @@ def pareto(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the rows of a table that no other row beats."""
+    """Find the Pareto front of a table."""
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.figures.pareto import draw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,12 +10,22 @@ from experiments.cli.options import AsJson
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import pandas as pd
 
 LEVELS = ["layer", "loops", "block (m, n, k)", "DRAM", "SRAM", "scratchpads", "registers", "energy", "cycles"]
 TENSORS = [
     "layer", "weights", "inputs", "outputs", "partial sums", "MACs per weight", "per input", "per output",
     "traffic/bound", "goal/bound",
+]  # fmt: skip
+PLANS = [
+    "layer", "block (items, rows, columns)", "weights in", "inputs in", "outputs out", "memory",
+    "next best loops", "its DRAM", "its goal/best",
+]  # fmt: skip
+ORDERS = [
+    "layer", "loops", "block (m, n, k)", "weights in", "inputs in", "outputs out", "memory", "DRAM",
+    "traffic/bound", "energy", "cycles",
 ]  # fmt: skip
 
 
@@ -27,23 +37,34 @@ def tile(
     goal: Annotated[str, typer.Option(help="What to minimise: energy, cycles, edp or traffic.")] = "energy",
     stage: Annotated[str, typer.Option(help="Stage of a built-in network.", show_default="dense")] = "",
     batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    orders: Annotated[
+        bool, typer.Option("--orders", help="Also show the best blocks of every loop order.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the best tiling and loop order of each layer, alone on the chip: traffic, reuse, lower bound."""
     from experiments.console import print_json, print_table, require_choice
     from experiments.runs.workloads import open_workloads
-    from hwsim.analysis.layer_tilings import GOALS, best_tilings, tiling_table
+    from hwsim.analysis.layer_tilings import GOALS, best_tilings, orders_table, tiling_table
     from hwsim.machine.chip import load_chip
 
     require_choice("--goal", goal, GOALS)
     machine, workload = load_chip(chip), open_workloads(network, stage)[0]
-    table = tiling_table(best_tilings(machine, workload, batch, goal), goal)  # type: ignore[arg-type]
+    tilings = best_tilings(machine, workload, batch)
+    table = tiling_table(tilings, goal)  # type: ignore[arg-type]
+    every = orders_table(tilings)
     if as_json:
-        print_json(table.to_dict("records"))
+        shown = every if orders else table
+        print_json(shown.astype(object).where(shown.notna(), None).to_dict("records"))
         return
     what = f"{workload.name}, {workload.stage}, on {machine.name}, batch {batch}, least {goal}"
     print_table(f"{what}: loops outermost first, bytes moved at each level", LEVELS, _levels(table))
     print_table("DRAM bytes by tensor, reuse, and distance from the lower bound", TENSORS, _tensors(table))
+    print_table(
+        "Blocks, how often each tensor moves, memory, and the next best loop order", PLANS, _plans(table)
+    )
+    if orders:
+        print_table("Best blocks of every loop order", ORDERS, _orders(every))
 
 
 def _levels(table: pd.DataFrame) -> list[list[str]]:
@@ -79,3 +100,49 @@ def _tensors(table: pd.DataFrame) -> list[list[str]]:
     sums = [engineering(float(table[name].sum()) / 8, "B") for name in bits]
     ratio = table["dram_bits"].sum() / table["least_dram_bits"].sum()
     return [*rows, ["all", *sums, "", "", "", f"{ratio:.3f}", ""]]
+
+
+def _plans(table: pd.DataFrame) -> list[list[str]]:
+    return [
+        [
+            row["layer"],
+            f"{row['block_items']} x {row['block_rows']} x {row['block_columns']}",
+            *_times(row),
+            *(
+                [
+                    " ".join(row["next_order"]),
+                    engineering(row["next_dram_bits"] / 8, "B"),
+                    f"{row['next_above_best']:.3f}",
+                ]
+                if isinstance(row["next_order"], str)
+                else ["", "", ""]
+            ),
+        ]
+        for row in table.to_dict("records")
+    ]
+
+
+def _orders(table: pd.DataFrame) -> list[list[str]]:
+    return [
+        [
+            row["layer"],
+            " ".join(row["order"]),
+            f"{row['block_m']} x {row['block_n']} x {row['block_k']}",
+            *_times(row),
+            engineering(row["dram_bits"] / 8, "B"),
+            f"{row['above_bound']:.3f}",
+            engineering(row["energy_J"], "J"),
+            f"{row['cycles']:,.0f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+
+
+def _times(row: dict[Hashable, Any]) -> list[str]:
+    """How often weights and inputs come in and outputs leave, and the memory that blocks take."""
+    return [
+        f"{row['weight_fetches']}x",
+        f"{row['input_fetches']:.2f}x",
+        f"{row['psum_passes']}x",
+        engineering(row["needed_bits"] / 8, "B"),
+    ]

@@ -29,6 +29,7 @@ HEADER = [
 ]
 SUMMARY = ["machine", "figures", "judged", "met", "missed", "largest judged error", "median error"]
 CONSTANTS = ["kind", "machine", "constant", "value", "reason"]
+MAPPERS = ["layer", "SRAM", "buffers", "peer", "its DRAM traffic", "ours", "difference", "traffic/bound"]
 SIMULATOR = "SCALE-Sim"
 """Compared row by row in the files, and in sum on the terminal: its rows are equal or double counts."""
 
@@ -41,31 +42,36 @@ def validate(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare with published chips and SCALE-Sim: every figure, its error and its bound."""
+    """Compare with published chips, SCALE-Sim and other mappers: every figure, its error and its bound."""
     import pandas as pd
 
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.studies.registry import run_study
+    from hwsim.analysis.mappers import PRINTED_PCT
 
     folder = run_study("validate", output)
     if show:
         show_figures(folder)
     table = pd.read_csv(folder / "validate.csv")
     constants = pd.read_csv(folder / "constants.csv", dtype=str)
+    mappers = pd.read_csv(folder / "mappers.csv")
     if as_json:
-        print_json({"figures": _plain(table), "constants": _plain(constants)})
+        figures, peers = _plain(table), _plain(mappers)
+        print_json({"figures": figures, "constants": _plain(constants), "mappers": peers})
     else:
         measured = table[table["source"] != SIMULATOR]
         for (machine, network), rows in measured.groupby(["source", "network"], sort=False):
             print_table(f"{machine}, {network}", HEADER, [_cells(row) for row in rows.to_dict("records")])
         machines = table.groupby("source", sort=False)
         print_table("Bounds", SUMMARY, [_summary(str(machine), rows) for machine, rows in machines])
+        traffic = [_mapper_cells(row) for row in mappers.to_dict("records")]
+        print_table("DRAM traffic of single layers, beside other mappers", MAPPERS, traffic)
         inferred = int((constants["kind"] == "inferred").sum())
         title = f"Constants that no paper prints: {inferred} inferred, none of them fitted to a row"
         print_table(title, CONSTANTS, constants.to_numpy().tolist())
         print_line(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    if (table["verdict"] == "missed").any():
+    if (table["verdict"] == "missed").any() or (mappers["error_pct"] > PRINTED_PCT).any():
         raise typer.Exit(MISSED)
 
 
@@ -81,6 +87,19 @@ def _cells(row: dict[Any, Any]) -> list[str]:
         f"±{row['bound_pct']:g}%" if judged else "",
         row["verdict"] if judged else "",
         row["confidence"],
+    ]
+
+
+def _mapper_cells(row: dict[Any, Any]) -> list[str]:
+    return [
+        row["layer"],
+        f"{row['sram_KiB']} KiB",
+        row["buffering"],
+        row["peer"],
+        f"{row['dram_kB']:,.1f} kB",
+        f"{row['ours_kB']:,.1f} kB",
+        f"{row['error_pct']:+.1f}%",
+        f"{row['above_bound']:.3f}",
     ]
 
 

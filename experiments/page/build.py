@@ -154,8 +154,7 @@ def _described(network: Network) -> dict[str, Any]:
 
 
 def _chosen(network: Network, choice: Choice) -> dict[str, Any]:
-    changed = {key: value for key, value in choice.changes.items() if network.shipped(key) != value}
-    options = [shlex.quote(word) for word in options_of(changed)]
+    options = [shlex.quote(word) for word in options_of(network.set_by(choice))]
     return {"label": choice.label, "note": choice.note, "value": choice.value, "options": options}
 
 

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from experiments.page.settings import AXES
 from hwsim.analysis.strategies import dimmed
 from hwsim.errors import InputError
-from hwsim.mapping.residency import candidates
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from experiments.page.settings import Network
-    from hwsim.mapping.residency import Residency
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
@@ -65,7 +63,6 @@ class _Runs:
         self._grid = Grid()
         self._known: dict[tuple[object, ...], int] = {}
         self._unslowed: dict[tuple[object, ...], tuple[int, int]] = {}
-        self._plans: dict[tuple[int, int], tuple[Residency, ...]] = {}
 
     def grid(self) -> Grid:
         """Simulate in the order of the axes, caps rising."""
@@ -75,23 +72,16 @@ class _Runs:
         return self._grid
 
     def _run_of(self, at: dict[str, int]) -> int:
-        plans = self._plans_of(at["sram"], at["batch"])
-        key = (plans, at["dram"], at["node"], at["batch"])
+        """Index of a point's run; what a cap does not slow, no larger one changes."""
+        key = (at["sram"], at["dram"], at["node"], at["batch"])
         if (capped := (*key, at["cap"])) not in self._known:
             cap, run = self._unslowed.get(key, (at["cap"] + 1, 0))
             if at["cap"] < cap:
                 run, slowed = self._simulated(at)
-                if not slowed and len(plans) == 1:
+                if not slowed:
                     self._unslowed[key] = (at["cap"], run)
             self._known[capped] = run
         return self._known[capped]
-
-    def _plans_of(self, sram: int, batch: int) -> tuple[Residency, ...]:
-        if (sram, batch) not in self._plans:
-            chip = self._network.machine.chip.replace(**self._axes["sram"][sram].changes)
-            items = int(self._axes["batch"][batch].label)
-            self._plans[sram, batch] = tuple(candidates(chip, self._workload, items))
-        return self._plans[sram, batch]
 
     def _simulated(self, at: dict[str, int]) -> tuple[int, bool]:
         """Simulate a point: its index, and whether the cap slows it."""

@@ -117,7 +117,7 @@ class Network:
             "stage": [Choice(stage) for stage in STAGES],
             "sram": [_sram(machine.chip, size) for size in machine.sram_B],
             "dram": [_dram(machine.chip, *names) for names in machine.drams],
-            "node": nodes(),
+            "node": nodes(machine.chip),
             "cap": [Choice(f"{cap:g} W", {"power.cap_W": cap}, value=cap) for cap in machine.caps_W],
             "batch": [Choice(str(batch), value=batch) for batch in self.batches],
         }
@@ -156,11 +156,16 @@ class Network:
         return ",".join(layer.name for layer in self.scene.workload("dense").layers)
 
     def changes(self, point: Mapping[str, Choice]) -> dict[str, Any]:
-        """Keys of the shipped chip that a point changes."""
+        """Keys of the shipped chip that a point sets."""
         found: dict[str, Any] = {}
         for axis in AXES:
-            found |= point[axis].changes
-        return {key: value for key, value in found.items() if self.shipped(key) != value}
+            found |= self.set_by(point[axis])
+        return found
+
+    def set_by(self, choice: Choice) -> dict[str, Any]:
+        """Keys that a choice sets: all of them, lest one that it keeps follows another, or none."""
+        changed = any(self.shipped(key) != value for key, value in choice.changes.items())
+        return choice.changes if changed else {}
 
     def shipped(self, key: str) -> Any:
         """Value of a dotted key of the chip as it is shipped."""
@@ -180,14 +185,14 @@ NETWORKS = {
 }
 
 
-def nodes() -> list[Choice]:
-    """Where prices of logic and memory come from; clock, tiles and leakage stay as they are."""
-    ruled = nominal_voltage(7)
+def nodes(chip: Chip) -> list[Choice]:
+    """Where prices of logic and memory come from; wires and leakage follow, clock and tiles stay."""
+    ruled, clock = nominal_voltage(7), {"process.clock_GHz": chip.process.clock_GHz}
     return [
         Choice("45 nm", note="prices of the shipped chip (Horowitz 2014, EIE 2016)"),
         Choice(
             "7 nm measured",
-            {"process.node_nm": 7, "process.voltage_V": 0.7, "process.energy_table": "7nm"},
+            {"process.node_nm": 7, "process.voltage_V": 0.7, "process.energy_table": "7nm"} | clock,
             "prices measured at 7 nm (Jouppi et al. 2021)",
         ),
         Choice(
@@ -196,7 +201,8 @@ def nodes() -> list[Choice]:
                 "process.node_nm": 7,
                 "process.voltage_V": ruled,
                 "process.energy_table": "45nm to 7nm by stillmaker-baas",
-            },
+            }
+            | clock,
             "45 nm prices carried to 7 nm by a scaling rule, which is optimistic",
         ),
     ]
@@ -205,7 +211,7 @@ def nodes() -> list[Choice]:
 def _sram(chip: Chip, size_B: int) -> Choice:
     """Give the chip a memory, and say which part of the die the arithmetic and it would take."""
     changes = {"sram.capacity_B": size_B}
-    share = area_of(chip.replace(**changes), "fp32")["share"].sum()
+    share = area_of(chip.replace(**changes), "fp32")["mm2"].sum() / chip.process.die_mm2
     note = f"arithmetic and memories would fill {share:.0%} of the die"
     return Choice(memory_size(size_B), changes, note if share > 1 else "", size_B)
 

@@ -36,7 +36,7 @@ class Side:
     rate : float
         Inferences per second of all copies together; their highest if infinite.
     test_error : float
-        Fraction of test images; not a number if it was not asked for.
+        Fraction of test images; not a number if it was not measured.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""Pareto fronts: the rows of a table that no other row beats."""
+"""Pareto front of the rows of a table."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Point:
         return replace(self, chip=chip, network=network)
 
     def columns(self) -> dict[str, Any]:
-        """Return the first columns of the point's row: what was asked for."""
+        """Return the first columns of the point's row: its parameters."""
         own = {"chip": self.chip, "network": self.network, "stage": self.stage, "batch": self.batch}
         governor = {"governor": self.governor} if self.governor else {}
         assumed = {COMPRESSION + key: value for key, value in self.compression}

@@ -181,7 +181,7 @@ def _refusal(target: Path) -> str | None:
 
 
 def _files(folder: Path) -> list[str]:
-    """Relative names of the files of a folder in a fixed order, hidden ones apart."""
+    """Relative names of the files of a folder in a fixed order, without hidden files."""
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if not path.is_dir())
     return [name.as_posix() for name in found if not any(part.startswith(".") for part in name.parts)]
 

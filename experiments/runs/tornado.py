@@ -1,4 +1,4 @@
-"""What an answer hangs on: change one parameter of both runs at a time, and simulate again."""
+"""Sensitivity analysis: change one parameter of both runs at a time, and simulate again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PARAMETERS = (
     Parameter("SRAM price", actions=("sram_",), stated="sram"),
     Parameter("wire price", actions=("wire_bit_mm",), stated="wire"),
     Parameter("arithmetic price", actions=("multiply_", "add_")),
-    Parameter("register price", actions=("register_",)),
+    Parameter("register price", actions=("register_", "latch_")),
     Parameter("power at rest", keys=("power.leakage_W", "dram.standby_W", "power.board_W")),
     Parameter("DRAM bandwidth", keys=("dram.bandwidth_GB_per_s",)),
     Parameter("on-chip memory", keys=("sram.capacity_B",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,30 @@ def open_workloads(name: str, stage: str = "", inputs: Path | None = None) -> li
         assumed = name in ASSUMED and stage in STAGES
         return [load_stage(name, stage) if assumed else load_network(name, stage)]
     return [load_network(name, found) for found in network_stages(name)]
+
+
+def layers_named(text: str, workload: Workload) -> list[str]:
+    """Names of layers in a list that is separated by commas.
+
+    A name that has commas itself is in quotes, as in a CSV file, or found by what the network has.
+
+    Raises
+    ------
+    InputError
+        If quotes are not closed.
+    """
+    try:
+        (parts,) = csv.reader([text], strict=True)
+    except csv.Error as error:
+        raise InputError(f"--layers {text!r}: {error}, expected names separated by commas") from error
+    known = {layer.name for layer in workload.layers}
+    names = []
+    while parts:
+        joined = [",".join(parts[:count]) for count in range(1, len(parts) + 1)]
+        taken = next((count for count, name in enumerate(joined, 1) if name in known), 1)
+        names.append(joined[taken - 1])
+        parts = parts[taken:]
+    return names
 
 
 def is_built_in(name: str) -> bool:

@@ -1,20 +1,22 @@
 """Power cap sweep: what one chip does with 1 W to 1 kW, stage by stage.
 
-Question. The fully-connected layers of AlexNet run on the 250 W reference chip, whose cap is moved
-from 1 W to 1 kW. From which cap on does more power buy nothing, and how does that change with the
-stage of compression and the batch size?
+Question. The fully-connected layers of AlexNet run on the 250 W reference chip. Its power cap goes
+from 1 W to 1 kW. From which cap on does more power gain nothing? How does that depend on the stage
+of compression and on the batch size?
 
-Look for. The watt at which each line goes flat: there something else than power has become the
-limit. The left end, where the chip can just keep the cap at its lowest clock. The energy per
-inference, which falls with the cap: what the chip draws at rest is shared by more inferences.
+Look for. The cap at which each line goes flat: from there on, something other than power is the
+limit. The left end is the least cap that the chip can keep at its lowest clock. The energy per
+inference falls as the cap rises, because more inferences share leakage and standby.
 
-Answer. At batch 1 the dense network needs about 240 W to reach the 4,365 inferences per second its
-DRAM can feed, the shared one less than 50 W for six times as many. At batch 64 more power helps up
-to 365 W dense, where DRAM becomes the limit with a third of the tiles lit, and up to 422 W shared,
-with nearly all of them lit. So compression moves the power that a network can use down at batch 1
-and up at batch 64. Running slower does not save energy while the voltage stays: at 100 W a dense
-inference at batch 64 costs 14% more than without a cap, a shared one 13%. Caps below the 15 W drawn
-at rest, and those a few watts above it, are refused; `refused` in the table says why.
+Answer. At batch 1 the dense network needs 205 to 237 W for 4,499 inferences per second, where it is
+memory-bound. The shared one needs less than 50 W for 5.8 times as many. At batch 64 the dense network
+gains up to 422 W, but hardly from 316 W on. It is then memory-bound, at 34% of full-clock activity. The
+shared one gains up to 365 W, with all tiles active, and the Huffman-coded one up to 316 W. So compression
+lowers the power that a network can use at batch 1. At batch 64 it no longer raises it: from the pruned to
+the Huffman-coded network the flat point falls from 487 W to 316 W. Running slower at the same voltage
+does not save energy: at 100 W and batch 64 a dense inference costs 13% more than without a cap, a shared
+one 12%. Caps below the 15 W of leakage and standby are refused, and so are those a few watts above;
+`refused` in the table gives the reason.
 """
 
 from __future__ import annotations

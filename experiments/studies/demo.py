@@ -61,7 +61,7 @@ class Row:
             {"run": self.label, "network": summary.pop("network"), "stage": summary.pop("stage")}
             | {"file_bytes": self.file_bytes, "ratio": self.ratio, "test_error_pct": self.test_error_pct}
             | summary
-            | {"micro_batch": self.report.schedule.residency.micro_batch}
+            | {"passes": self.report.schedule.work[0].passes}
             | energy
             | {"provenance": self.report.workload.provenance}
         )

@@ -1,23 +1,23 @@
 """Distance: weights in a register, in SRAM, in DRAM, on another chip, in another rack, in the cloud.
 
-Question. What does one inference cost if its weights lie ever farther away? When is it cheaper to
-send the input to a data centre than to compute on the phone? And what does it take to bring a new
+Question. What does one inference cost if its weights are ever farther away? When is it cheaper to
+send the input to a data centre than to compute on the phone? What does it take to bring a new
 model to a million phones?
 
-Look for. In `distance`, where the lines leave the dotted level of everything else: compression moves
-that point from DRAM to another rack. In `offload`, the two sides that change places: an image is large
-and its network small, a token is small and its network huge. Every link and radio is of low
-confidence and marked; the radio's base power and tail are left out, which flatters off-loading.
+Look for. In `distance`, where each line leaves the dotted level of everything else. Compression moves
+that point from SRAM to DRAM. In `offload`, the two sides change places: an image is large and
+its network small, a token is small and its network huge. Every link and radio is of low
+confidence and marked. The radio's base power and tail are left out, which favours off-loading.
 
-Answer. AlexNet's dense weights cost six times everything else of an inference from DRAM, and its
-compressed ones a fifth; those cost as much as everything else only from another rack over
-optics, and even so the inference takes 3.3 times less energy than the dense one beside its own DRAM.
-SRAM of the next chip in the package is ten times nearer than own DRAM. Streaming weights by radio is hopeless
-at any stage. On the battery, a phone computes any image network for less than its radio needs to
-send the raw pixels: SqueezeNet for a seven-hundredth, VGG-16 for an eleventh. Language is the
-opposite: BERT's tokens take 15 times less to send than to compute on, and a token of a 7B model
-40,000 times less, though the data centre then spends 85 mJ. A new AlexNet for a million phones
-takes 1.8 MWh dense and 55 kWh compressed, nearly all of it on the way through the internet.
+Answer. From DRAM, AlexNet's dense weights cost 7.6 times everything else of an inference. The
+compressed ones cost 0.23 times. They cost more than everything else only from another rack over
+optics (1.4 times). Even then the inference takes 3.6 times less energy than the dense one with its own
+DRAM. SRAM of the next chip in the package is ten times cheaper than the chip's own DRAM. Streaming weights
+by radio is hopeless at any stage. A phone computes any image network with less battery energy than
+its Wi-Fi radio needs to send the raw pixels: SqueezeNet takes 1/1,200, VGG-16 1/17. Language is the
+opposite: BERT's tokens take 11 times less to send than to compute on, and a token of a 7B model takes
+40,000 times less. The data centre then spends 83 mJ on that token. A new AlexNet for a million phones
+takes 1.8 MWh dense and 55 kWh compressed, nearly all of it in the internet.
 """
 
 from __future__ import annotations

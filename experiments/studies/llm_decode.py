@@ -1,22 +1,23 @@
 """A language model writes: joules per token when every weight comes from HBM.
 
-Question. A decoder of 6.6 billion weights (Llama-2 7B without its embedding) writes token after token
-on a chip like an A100 PCIe: 1,555 GB/s of HBM2, 250 W. What do fp16, bf16 with Huffman-coded
-exponents (lossless), 2:4 sparsity, INT8 and INT4 weights give in joules per token, tokens per
-second and lit tiles, alone and in batches? Keys and values of 2,048 tokens stay fp16, and so does
+Question. A decoder of 6.6 billion weights (Llama-2 7B without its embedding) generates token by token
+on a chip like an A100 PCIe: 1,555 GB/s of HBM2, 250 W. How do fp16, bf16 with Huffman-coded
+exponents (lossless), 2:4 sparsity, INT8 and INT4 weights compare in joules per token, tokens per
+second and active tiles, alone and in batches? Keys and values of 2,048 tokens stay fp16, and so does
 the arithmetic: only the stored weights change.
 
-Look for. In `llm_decode`, tokens per second at batch 1 that follow the bytes of the weights, tiles
-that are starved and not dark, and the batch from which keys and values are what is fetched.
+Look for. In `llm_decode`, tokens per second at batch 1 follow the bytes of the weights. The tiles
+are stalled and not dark. From some batch on, keys and values are most of what is fetched.
 `exponents` shows why bf16 can be coded: eight bits hold less than three.
 
-Answer. One sequence alone gets what the bytes allow: 108 tokens per second and 1.15 J per token in
-fp16, 155 and 0.83 J with coded exponents, bit for bit the same weights at 10.7 instead of 16 bits;
-181 and 0.70 J at 2:4, 200 and 0.64 J in INT8, 348 and 0.38 J in INT4. The cap never binds: the card
-draws 125 to 131 of 250 W, and 92% (fp16) to 73% (INT4) of tile-time is starved, none of it dark.
-864 decoders keep up with DRAM and take 1% of the energy. With 24 sequences a token needs 1.07 GB of
-keys and values and only 0.55 GB of fp16 weights: INT4 is then worth 1.3 times the tokens, not 3.2.
-The exponents are those of a small encoder's trained weights; a large decoder's may differ.
+Answer. One sequence is memory-bound: 107 tokens per second and 1.16 J per token in fp16. Coded
+exponents give 153 and 0.83 J, with bit for bit the same weights at 10.7 instead of 16 bits. 2:4 sparsity
+gives 178 and 0.71 J, INT8 197 and 0.64 J, INT4 338 and 0.38 J. The cap never binds one sequence: the
+card draws 124 to 130 of 250 W. Tiles are stalled for 92% (fp16) to 74% (INT4) of their time, and none
+is dark. 864 decoders keep up with DRAM and take 1% of the energy. With 24 sequences a token needs
+1.08 GB of keys, values and activations and only 0.55 GB of fp16 weights. INT4 then gives 1.3 times the
+tokens per second of fp16, not 3.2 times. The exponents are those of a small encoder's trained weights; a
+large decoder's may differ.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ an inference fall, and where is the size at which everything lives on chip?
 Look for. The knee of each line, marked by a dot: the least memory with which no weight is fetched any
 more. Compression moves it to the left, by as much as it shrinks the file. Left of it the line
 falls layer by layer, as one after the other moves on chip; right of it more memory
-costs more, for the wires to its banks get longer.
+costs more, because the wires to its banks get longer and it leaks.
 
 Answer. AlexNet lives on chip from 235 MiB dense, 37 MiB pruned, 11.2 MiB shared and 9.2 MiB Huffman-coded:
 within the 10 MiB of the 250 W chip only as the last of them, though shared lacks only the 1.2 MiB of its
@@ -20,7 +20,7 @@ int8 is the lowest line right of its knee: it computes in 8 bits, and the other 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log2, sqrt
+from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -53,7 +53,7 @@ class Case:
     high_MiB: float
 
 
-CASES = (Case("edge", "lenet300", 1 / 64, 4), Case("reference_250w", "alexnet", 1, 512))
+CASES = (Case("edge", "lenet300", 1 / 64, 4), Case("reference_250w", "alexnet", 1, 215))
 
 
 def produce(run: Run) -> None:
@@ -66,9 +66,8 @@ def produce(run: Run) -> None:
 
 
 def with_memory(chip: Chip, capacity_B: int) -> Chip:
-    """Change the memory of a chip, and with it the way to its banks: as long as its side."""
-    wire_mm = chip.sram.wire_mm * sqrt(capacity_B / chip.sram.capacity_B)
-    return chip.replace(**{"sram.capacity_B": capacity_B, "sram.wire_mm": wire_mm})
+    """Change the memory of a chip: the way to its banks, its leakage and the die follow."""
+    return chip.replace(**{"sram.capacity_B": capacity_B})
 
 
 def line(case: Case, stage: str) -> Iterator[dict[str, Any]]:
@@ -83,20 +82,22 @@ def line(case: Case, stage: str) -> Iterator[dict[str, Any]]:
 def knee(case: Case, stage: str) -> dict[str, Any]:
     """Find the least memory, to the byte, with which all weights live on chip."""
     chip, workload = load_chip(case.chip), load_network(case.network, stage)
-    high = 1
-    while not _all_fits(chip, workload, high):
-        high *= 2
-    low = high // 2
+    low = _buffers_B(chip) + ceil(workload.weight_bits / 8)
+    beside = 1
+    while not _all_fits(chip, workload, low + beside):
+        beside *= 2
+    high = low + beside
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _all_fits(chip, workload, middle) else (middle, high)
     return _row(case, stage, simulate(with_memory(chip, high), workload))
 
 
+def _buffers_B(chip: Chip) -> int:
+    return chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
+
+
 def _all_fits(chip: Chip, workload: Workload, capacity_B: int) -> bool:
-    buffers = chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
-    if capacity_B < buffers + ceil(workload.weight_bits / 8):
-        return False
     return simulate(with_memory(chip, capacity_B), workload).weights_home == "on chip"
 
 

@@ -33,13 +33,13 @@ from scipy.integrate import solve_ivp
 from experiments.figures import specialised as figures
 from experiments.figures import style
 from experiments.runs.scenes import CHIP
-from hwsim.analysis.area import unit_mm2
 from hwsim.analysis.strategies import dimmed
 from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.simd import SimdArray
 from hwsim.energy.cacti import cacti_bank
 from hwsim.energy.table import EnergyTable
+from hwsim.machine.area import unit_mm2
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.layer import vector

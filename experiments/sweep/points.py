@@ -96,14 +96,17 @@ def _run(key: str, point: Point, folder: Path) -> Outcome:
 
 
 def values_of(point: Point) -> dict[str, object]:
-    """Simulate a point: the values of `Report.summary`, or those of its governor in their place."""
+    """Simulate a point: the values of `Report.summary`, or those of its governor in their place.
+
+    The last two columns hold the sentences of `Report.notes` and `Report.warnings`.
+    """
     workload = _workload(point.network, version_of(point.network), point.stage, point.compression)
     report = simulate(point.machine(), workload, point.batch)
     values = {name: value for name, value in report.summary().items() if name not in ASKED}
-    if not point.governor:
-        return values
-    kept = {name: value for name, value in values.items() if name not in UNGOVERNED}
-    return kept | GOVERNORS[point.governor](report)
+    if point.governor:
+        kept = {name: value for name, value in values.items() if name not in UNGOVERNED}
+        values = kept | GOVERNORS[point.governor](report)
+    return values | {"notes": "; ".join(report.notes), "warnings": "; ".join(report.warnings)}
 
 
 def reason_of(error: Exception) -> str:

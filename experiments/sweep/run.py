@@ -40,9 +40,9 @@ class Swept:
     folder : Path
         Holds ``table.csv``, ``failed.csv`` and, if pyarrow is installed, ``table.parquet``.
     table : DataFrame
-        A row per finished point: what was asked for, then the figures of `Report.summary`.
+        A row per finished point: its parameters, then the figures of `Report.summary`.
     failed : DataFrame
-        A row per failed point: what was asked for, and `reason`.
+        A row per failed point: its parameters, and `reason`.
     reused : int
         Points that an earlier run had finished.
     """
@@ -154,6 +154,6 @@ def _told(show: Callable[[int, int, int], None], reused: int, total: int, done: 
 
 
 def _sorted(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Sort by what was asked for, column by column; numbers and text of one column apart."""
+    """Sort by the parameters, column by column; numbers and text are sorted separately."""
     ordered = sorted(rows, key=lambda row: [(isinstance(row[name], str), row[name]) for name in columns])
     return pd.DataFrame(ordered, columns=None if rows else columns)

@@ -1,4 +1,4 @@
-"""Finished points of a sweep on disk, so that a killed sweep goes on where it was."""
+"""Finished points of a sweep on disk, so that a killed sweep resumes."""
 
 from __future__ import annotations
 

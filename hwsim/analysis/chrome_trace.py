@@ -1,4 +1,4 @@
-"""A run as Chrome trace events, to be opened in Perfetto or ``chrome://tracing``.
+"""Write a run as Chrome trace events, for Perfetto or ``chrome://tracing``.
 
 Format: "Trace Event Format" (Chromium project): complete events ``X``, counters ``C`` and
 metadata ``M``, times in microseconds.

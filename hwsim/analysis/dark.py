@@ -1,12 +1,12 @@
-"""Dark silicon: how much of a die a power cap lights, by node.
+"""Dark silicon: the fraction of a die that a power cap can keep active, by technology node.
 
-A die of fixed area holds more tiles at every node, each can run faster, and an operation takes less
-energy. Where energy falls more slowly than tiles times clock rise, a cap lights ever less of the
-die. What does not fit under the cap is *dark*, or all of it runs *dim*: slower, and at the lower
-voltage that the lower clock allows.
+At each smaller node a die of fixed area holds more tiles, each tile can run faster, and an operation takes
+less energy. If energy falls more slowly than tiles times clock rise, the cap allows an ever smaller
+fraction of the die to run at full clock. The other tiles are power-gated (*dark*). Alternatively all tiles
+are throttled (*dim*): they run at a lower clock and the lower voltage which that clock allows.
 
-Nodes follow the rule of Stillmaker and Baas (`hwsim.energy.scaling`); the measured table at 7 nm is set
-beside it. DRAM and what a board draws at rest do not scale.
+Nodes are scaled by the rule of Stillmaker and Baas (`hwsim.energy.scaling`) and compared with the measured
+table at 7 nm. DRAM energy and the static power of the board do not scale.
 """
 
 from __future__ import annotations
@@ -79,13 +79,13 @@ class Lights(NamedTuple):
     Parameters
     ----------
     lit : float
-        Fraction of the tiles that may run at the nominal clock; the others are dark.
+        Fraction of the tiles that can run at the nominal clock; the others are dark.
     dim_speed, dim_voltage_V : float
         Clock of all tiles together, as a fraction of the nominal one, and its voltage.
     fed : float
-        Fraction of the tiles that DRAM keeps busy at the nominal clock, power apart.
+        Fraction of the tiles that DRAM can keep busy at the nominal clock, without a power cap.
     lit_MAC_per_s, dim_MAC_per_s : float
-        What either way computes, no faster than DRAM feeds it.
+        Throughput in either case, limited by DRAM bandwidth.
     """
 
     lit: float

@@ -1,9 +1,9 @@
-"""What is published about dark silicon, beside what our tables and rules give.
+"""Published results about dark silicon, compared with the results of our tables and rules.
 
-Three publications, three questions. *Conservation cores* (Venkatesh 2010): of a die filled with
-operators, which part may switch at full clock within 80 W? *Is dark silicon useful?* (Taylor 2012):
-what does a generation add, and how much of that may be used? *The end of multicore scaling*
-(Esmaeilzadeh 2011): which part of a die stays dark if its designs are chosen for speed?
+*Conservation cores* (Venkatesh 2010): which fraction of a die full of operators can switch at full clock
+within 80 W? *Is dark silicon useful?* (Taylor 2012): what does one technology generation add, and how much
+of it can be used? *The end of multicore scaling* (Esmaeilzadeh 2011): which fraction of a die stays dark if
+designs are chosen for speed?
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from hwsim.analysis.area import unit_mm2
 from hwsim.csvfile import read_rows
 from hwsim.energy.scaling import area_factor, delay_factor, energy_factor, nominal_voltage
 from hwsim.energy.table import LOW_CONFIDENCE, EnergyTable
+from hwsim.machine.area import unit_mm2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

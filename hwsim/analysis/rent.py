@@ -1,10 +1,9 @@
-"""The rent of residency: what weights that stay on chip cost while nobody asks for them.
+"""Leakage cost of weights that stay on chip, compared with fetching them from DRAM.
 
-Weights in SRAM leak all the time, used or not; weights in DRAM cost a fetch at every inference, and
-the memory that would have held them can be switched off. Which is cheaper depends on how often they
-are used. Where each weight is fetched once per inference, the *break-even interval* is the joules
-of fetching a bit over the watts of keeping it: it depends on cell and DRAM alone, neither on the
-network nor on its compression.
+SRAM that holds weights leaks all the time. Weights in DRAM are fetched at every inference, but the SRAM can
+be switched off. The cheaper choice depends on the inference rate. If each weight is fetched once per
+inference, the *break-even interval* is the energy of fetching a bit divided by the leakage power of keeping
+it. It depends on the SRAM cell and the DRAM only, not on the network or its compression.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Rooflines with a third roof: the rate at which MACs can run for compute, bandwidth and power.
+"""Rooflines with three roofs: compute, memory bandwidth and power.
 
-Over arithmetic intensity I (MACs per byte of DRAM traffic), a chip runs at most at
+At arithmetic intensity I (MACs per byte of DRAM traffic), the MAC rate of a chip is at most
 
 - its peak,
 - bandwidth times I (Williams, Waterman and Patterson, CACM 52(4), 2009),
-- dynamic power over the energy of a MAC, which is that on the core plus that of its share of a
-  byte: ``(cap - static) / (core + dram / I)`` (after Choi, Bedard, Fowler and Vuduc, IPDPS 2013).
+- dynamic power divided by the energy per MAC, ``(cap - static) / (core + dram / I)``: the energy on the
+  core plus DRAM energy per MAC (after Choi, Bedard, Fowler and Vuduc, IPDPS 2013).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Roofline:
         return self.bandwidth_B_per_s * intensity
 
     def power_roof(self, intensity: float) -> float:
-        """MACs per second that the cap pays for."""
+        """MACs per second that the power cap allows."""
         return 1e12 * self.dynamic_W / (self.core_pJ_per_MAC + self.dram_pJ_per_B / intensity)
 
     def attainable(self, intensity: float) -> float:
@@ -128,7 +128,7 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
     rows = []
     for run in report.runs:
         work = run.work
-        per_tick = work.passes * chip.tick_s / report.batch
+        per_tick = chip.tick_s / report.batch
         on_array = run.layer.kind != "vector"
         dynamic_J = report.prices.dynamic_J(work.counts, cap.counts)
         rows.append(
@@ -149,5 +149,5 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
 
 
 def _core_pJ(run: LayerRun) -> float:
-    """Energy of one MAC, all that happens on the die included."""
+    """Energy per MAC, including everything on the die."""
     return run.prices.on_die_pJ(run.work.counts) / run.macs

@@ -1,8 +1,8 @@
-"""Strategies that keep a power cap: one run under each of them.
+"""Power-management strategies: one run under each of them.
 
-*Dimming* slows the clock of all tiles, each layer's as far as it must. *DVFS* dims and lowers the
-voltage with the clock, so that each action on the core costs less. *Gating* keeps the clock and
-lights fewer tiles. All of them are solved by `hwsim.power.steady.settle`.
+*Dimming* lowers the clock of all tiles, layer by layer, as far as necessary. *DVFS* also lowers the voltage,
+so that each action on the core takes less energy. *Gating* keeps the clock and power-gates some tiles. All
+of them are solved by `hwsim.power.steady.settle`.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def _fewer(lit: dict[str, int], found: Report) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class GatedTiles:
-    """An array of which each layer lights some tiles only: see `ArrayModel`.
+    """An array in which each layer uses only some of the tiles; see `ArrayModel`.
 
     Parameters
     ----------
     array : Tiled
     lit : tuple of (str, int)
-        Tiles by name of the layer.
+        Number of active tiles by layer name.
     """
 
     array: Tiled

@@ -1,4 +1,4 @@
-"""Published silicon and a published simulator against this one, in one table.
+"""Comparison with published chips and a published simulator, in one table.
 
 The machines are the shipped chips ``eie``, ``eyeriss`` and ``tpu_v1``, the same for every row:
 their files cite the papers, and `hwsim.arrays.eyeriss` names the parameters that are inferred.
@@ -76,6 +76,7 @@ TPU_SHARES = ("active", "weight_stall", "weight_shift", "non_matrix")
 TPU_FIGURES = ("tera_ops", *(f"{share}_pct" for share in TPU_SHARES))
 TPU_LAYER_COLUMNS = ("application", "kind", "count", "inputs", "outputs", "size", "kernel")
 TPU_BOUNDS = {"MLP0": 15.0, "CNN0": 15.0, "LSTM0": 20.0}
+TPU_POWER_BOUNDS = {"MLP0": 25.0, "CNN0": 25.0}
 OPS_PER_CELL_OUTPUT = 6
 """Element-wise operations of an LSTM cell: three products, a sum, two squashings."""
 
@@ -187,15 +188,17 @@ def _eyeriss_totals(layers: list[dict[str, float]]) -> dict[str, float]:
 
 
 def validate_tpu() -> pd.DataFrame:
-    """Throughput and stall shares of the TPU's applications, on assumed layer shapes.
+    """Throughput, stall shares and power of the TPU's applications, on assumed layer shapes.
 
-    Those of the array's own account of every cycle, and the throughput of a run as `simulate` has it,
-    which overlaps layers where their data allow it and knows no queue of tiles.
+    Throughput and shares are those of the array's own account of every cycle. Throughput and power of a
+    run are as `simulate` has them, which overlaps layers where their data allow it and knows no queue of
+    tiles. The paper prints one power of a busy TPU, not one per application; the 28 W it draws when idle
+    are in the chip file.
     """
     chip, lines = load_chip("tpu_v1"), list[Line]()
     assert isinstance(chip.array, TpuArray)
     weights_per_cycle = chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz
-    for row in _published("tpu_v1", "application", "batch", *TPU_FIGURES):
+    for row in _published("tpu_v1", "application", "batch", *TPU_FIGURES, "busy_W"):
         application = row.text("application")
         spent = chip.array.cycle_breakdown(tpu_layers(application), row.integer("batch"), weights_per_cycle)
         line = partial(_line, row, "TPU v1", application, "all")
@@ -204,6 +207,8 @@ def validate_tpu() -> pd.DataFrame:
         report = simulate(chip, tpu_network(application), row.integer("batch"))
         run_ops = 2e-12 * report.workload.macs * report.inferences_per_s
         lines.append(line("throughput of a run", "TOPS", published, run_ops, np.nan))
+        bound = TPU_POWER_BOUNDS.get(application, np.nan)
+        lines.append(line("power of a run", "W", row.number("busy_W"), report.power_W, bound))
         for share in TPU_SHARES:
             simulated = 100.0 * getattr(spent, share) / spent.cycles
             lines.append(line(share, "% of cycles", row.number(f"{share}_pct"), simulated, np.nan))

@@ -8,7 +8,8 @@ component       action                        counted
 ==============  ============================  =======================================================
 ``mac``         ``multiply_fp32``, ...        multiplies executed, named by operand type
 ``mac``         ``add_fp32``, ``add_int32``   adds, named by accumulator type
-``register``    ``access_bit``                bits read or written in registers inside the array
+``register``    ``access_bit``                bits read or written in register files inside the array
+``register``    ``latch_bit``                 bits clocked into pipeline latches between MACs
 ``spad_...``    ``read_bit``, ``write_bit``   bits of a memory inside each PE, in whole words;
                                               `OwnMemories.memories` gives its size and width
 ``scratchpad``  ``read_bit``, ``write_bit``   bits of the memory of one tile
@@ -26,7 +27,8 @@ component       action                        counted
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from hwsim.errors import InputError
@@ -77,11 +79,31 @@ class ArrayCost:
     counts: dict[Action, int] = field(default_factory=dict)
     uncounted_cycles: int = 0
 
+    def times(self, number: int) -> ArrayCost:
+        """Cost of doing the same `number` times."""
+        if number == 1:
+            return self
+        return replace(
+            self,
+            counts={action: number * count for action, count in self.counts.items()},
+            **{name: number * getattr(self, name) for name in _AMOUNTS},
+        )
+
+    def __add__(self, other: ArrayCost) -> ArrayCost:
+        """Cost of doing one after the other."""
+        counts = Counter(self.counts)
+        counts.update(other.counts)
+        amounts = {name: getattr(self, name) + getattr(other, name) for name in _AMOUNTS}
+        return replace(self, counts=dict(counts), **amounts)
+
     @property
     def utilisation(self) -> float:
         """Fraction of the peak MAC rate in use, never above 1."""
         capacity = (self.cycles + self.uncounted_cycles) * self.peak_macs_per_cycle
         return self.macs / capacity if capacity else 0.0
+
+
+_AMOUNTS = ("cycles", "compute_cycles", "load_cycles", "macs", "useful_macs", "uncounted_cycles")
 
 
 @runtime_checkable

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ PSUM_BITS = 32
 """Width of every accumulator in `ACCUMULATOR`."""
 
 MATRIX_KINDS = ("conv", "fc", "matmul")
+
+Held = Literal["weights", "inputs", "sums"]
+"""What a dataflow keeps in its place: the stationary operand, the streamed one, or the outputs."""
 
 
 class Gemm(NamedTuple):
@@ -92,27 +96,50 @@ def useful_macs(layer: Layer, macs: int) -> int:
     return round(macs * layer.weight_density * layer.input_density)
 
 
-def mac_counts(layer: Layer, macs: int, gate_zeros: bool) -> dict[Action, int]:
-    """Arithmetic and operand moves of `macs` MACs in an array that passes operands along.
+def mac_counts(
+    layer: Layer, gemm: Gemm, gate_zeros: bool, held: Held = "weights", dot_length: int = 1
+) -> dict[Action, int]:
+    """Arithmetic and operand moves of a GEMM in an array that passes operands along.
 
-    Each MAC accesses three registers: its weight, its activation and its partial sum. Gating saves
-    the multiply, the add and the weight read of a MAC with a zero operand, and the move of a zero
-    activation; the partial sum moves on in any case.
+    What moves is clocked into a pipeline latch at every MAC. What is held is clocked only when it is
+    loaded, and an accumulator at every sum. Gating saves the multiply and the add of a MAC with a zero
+    operand, the moves of a zero operand, and the update of a sum that is held; a sum that moves goes on
+    in any case.
+
+    Parameters
+    ----------
+    layer : Layer
+    gemm : Gemm
+        The layer at its batch.
+    gate_zeros : bool
+        Whether a MAC with a zero operand saves its energy.
+    held : {"weights", "inputs", "sums"}
+        Which of the three stays in its place.
+    dot_length : int
+        Products added in a tree before the sum goes to a register. Above 1 the sum is read from, and
+        written to, a register file, as in a tensor core.
     """
-    executed, moved = macs, macs
-    if gate_zeros:
-        executed = useful_macs(layer, macs)
-        moved = round(macs * layer.input_density)
+    macs = gemm.macs
+    executed = useful_macs(layer, macs) if gate_zeros else macs
+    inputs = round(macs * layer.input_density) if gate_zeros else macs
+    weights = round(macs * layer.weight_density) if gate_zeros else macs
+    bits = layer.operand_bits
     counts: dict[Action, int] = {
         ("mac", "mac", f"multiply_{layer.arithmetic}"): executed,
         ("mac", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): executed,
-        ("activations", "register", "access_bit"): moved * layer.operand_bits,
-        ("psums", "register", "access_bit"): macs * PSUM_BITS,
     }
-    stationary: dict[Action, int] = {
-        (stationary_tensor(layer), "register", "access_bit"): executed * layer.operand_bits
+    if dot_length > 1:
+        visits = gemm.m * gemm.n * gemm.groups * ceil_div(gemm.k, dot_length)
+        counts["psums", "register", "access_bit"] = 2 * visits * PSUM_BITS
+    else:
+        counts["psums", "register", "latch_bit"] = (executed if held == "sums" else macs) * PSUM_BITS
+    moved_inputs: dict[Action, int] = {
+        ("activations", "register", "latch_bit"): 0 if held == "inputs" else inputs * bits
     }
-    return add_counts(counts, stationary)
+    moved_weights: dict[Action, int] = {
+        (stationary_tensor(layer), "register", "latch_bit"): 0 if held == "weights" else weights * bits
+    }
+    return add_counts(add_counts(counts, moved_inputs), moved_weights)
 
 
 def stationary_tensor(layer: Layer) -> str:

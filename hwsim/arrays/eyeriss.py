@@ -155,7 +155,7 @@ class EyerissArray:
         """How often the mapping brings each weight and each input on chip, halos apart."""
         mapping = self.mapping(layer, batch)
         weights = layer.weight_count // layer.groups
-        return mapping.dram_filter_words // weights, layer.filters // mapping.m
+        return mapping.dram_filter_words // weights, ceil_div(layer.filters, mapping.m)
 
     def buffer_words(self, layer: Layer, batch: int) -> int:
         """Accesses of the global buffer as the paper counts them, in words."""

@@ -3,7 +3,8 @@
 A *fold* is a block of rows (K) x cols (N) weights held in one tile while M activation rows stream
 through it. The next fold's weights come in through the tile's own port meanwhile, so a fold takes
 the longer of the two. The tile adds partial sums of successive K folds in its scratchpad; rows
-that do not fit there go in chunks, and each chunk needs the weights again.
+that do not fit there go in chunks, and each chunk needs the weights again. Where the scratchpad has room for
+activations, windows of a convolution are made there (`hwsim.arrays.windows`).
 
 Folds spread over the tiles in a grid: blocks of output columns (and groups), blocks of K, whose
 partial sums are then reduced through the shared memory, and blocks of M, which load the same
@@ -13,7 +14,7 @@ loaded, then to the least reduction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import lcm
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -34,6 +35,7 @@ from hwsim.arrays.counting import (
     stationary_tensor,
     useful_macs,
 )
+from hwsim.arrays.windows import Pieces, staged
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 
@@ -83,6 +85,12 @@ class GemmArray:
         Whether a MAC with a zero operand saves its energy; its cycles stay.
     operand_bits : int
         Width of the multipliers: layers of wider operands are refused.
+    dot_length : int
+        Products added in a tree before the sum goes to the register file, as in a tensor core; 1 for a
+        systolic tile, whose sums move through latches.
+    activation_B : int
+        Bytes of one tile's scratchpad that hold activations, for windows that overlap; 0: all windows are
+        read from the shared memory.
     """
 
     kind: ClassVar[str] = "gemm"
@@ -94,16 +102,27 @@ class GemmArray:
     accumulator_rows: int
     gate_zeros: bool = True
     operand_bits: int = 32
+    dot_length: int = 1
+    activation_B: int = 0
 
     def __post_init__(self) -> None:
-        for key in ("tiles", "rows", "cols", "load_words_per_cycle", "accumulator_rows", "operand_bits"):
-            if getattr(self, key) < 1:
-                raise InputError(f"gemm array: {key} is {getattr(self, key)}, expected at least 1")
+        for key in (f.name for f in fields(self) if f.name != "gate_zeros"):
+            least = 0 if key == "activation_B" else 1
+            if getattr(self, key) < least:
+                raise InputError(f"gemm array: {key} is {getattr(self, key)}, expected at least {least}")
 
     @property
     def load_cycles_per_fold(self) -> int:
         """Cycles the port of a tile needs for one fold; edge folds shift through whole arrays."""
         return ceil_div(self.rows * self.cols, self.load_words_per_cycle)
+
+    def load_latches(self, words: int) -> int:
+        """Latches that `words` weights are clocked into on the way to their places.
+
+        Weights of a systolic tile move one step a cycle, so the mean weight passes half as many latches as
+        a fold takes cycles to load; a tensor core has them delivered.
+        """
+        return words * (self.load_cycles_per_fold + 1) // 2 if self.dot_length == 1 else words
 
     @property
     def peak_macs_per_cycle(self) -> int:
@@ -155,7 +174,7 @@ class GemmArray:
         reduced = outputs * (grid.depth_split - 1)
         counts: dict[Action, int] = {
             (stationary, "array_port", "word"): loaded,
-            ("activations", "sram", "read_bit"): self._streamed_words(gemm, grid) * bits,
+            **self._streamed(layer, gemm, grid),
             ("activations", "sram", "write_bit"): outputs * bits,
             ("psums", "scratchpad", "read_bit"): accumulated * PSUM_BITS,
             ("psums", "scratchpad", "write_bit"): accumulated * PSUM_BITS,
@@ -163,22 +182,30 @@ class GemmArray:
             ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
             ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): reduced,
         }
-        loads: dict[Action, int] = {(stationary, "register", "access_bit"): loaded * bits}
-        moves = add_counts(mac_counts(layer, gemm.macs, self.gate_zeros), loads)
+        loads: dict[Action, int] = {(stationary, "register", "latch_bit"): self.load_latches(loaded) * bits}
+        moves = add_counts(mac_counts(layer, gemm, self.gate_zeros, dot_length=self.dot_length), loads)
         return add_counts(counts, moves)
 
-    def _streamed_words(self, gemm: Gemm, grid: Grid) -> int:
-        """Activation words read from the shared memory.
+    def _streamed(self, layer: Layer, gemm: Gemm, grid: Grid) -> dict[Action, int]:
+        """Activations on their way into the tiles: from the shared memory, or through the scratchpads.
 
-        Tiles side by side along the output columns of one group share a multicast read. The
-        number of (group, round of columns) pairs follows from laying groups of `blocks` columns
-        over rounds of `column_split`.
+        Tiles side by side along the output columns of one group share a multicast read, and each writes its
+        own copy. The number of (group, round of columns) pairs follows from laying groups of `blocks`
+        columns over rounds of `column_split`.
         """
         blocks = ceil_div(gemm.n, self.cols)
         columns = blocks * gemm.groups
         rounds = ceil_div(columns, grid.column_split)
         together = ceil_div(columns, lcm(blocks, grid.column_split))
-        return gemm.m * gemm.k * (gemm.groups + rounds - together)
+        multicasts = gemm.groups + rounds - together
+        pieces = Pieces(gemm.m, ceil_div(gemm.m, grid.row_split), grid.chunk)
+        fetched, windows = staged(layer, pieces, self.rows, self.activation_B)
+        bits = layer.operand_bits
+        return {
+            ("activations", "sram", "read_bit"): (gemm.m * gemm.k - windows + fetched) * multicasts * bits,
+            ("activations", "scratchpad", "write_bit"): fetched * columns * bits,
+            ("activations", "scratchpad", "read_bit"): windows * columns * bits,
+        }
 
 
 @lru_cache(maxsize=65536)

@@ -96,8 +96,8 @@ class StructuredArray:
         changed: dict[Action, int] = {
             # every input still arrives: the index of a kept weight selects its own
             ("activations", "sram", "read_bit"): dense_reads,
-            ("weights", "register", "access_bit"): cost.counts["weights", "register", "access_bit"]
-            + moved * (self.group - 1).bit_length(),
+            ("weights", "register", "latch_bit"): cost.counts["weights", "register", "latch_bit"]
+            + self._dense.load_latches(moved) * (self.group - 1).bit_length(),
         }
         return replace(cost, useful_macs=useful_macs(layer, gemm.macs), counts=cost.counts | changed)
 

@@ -18,6 +18,10 @@ paper's Table III. The search keeps mappings with at least 90% of the most PEs a
 then those within 5% of the least DRAM reads, and takes the least (buffer accesses x cycles):
 DRAM first and the buffer second, as their energies per access (200 and 6 times a MAC, ISCA 2016
 Table IV). Outputs are written once whatever the mapping, so they are no part of the choice.
+
+Filter counts of the paper are multiples of 32, and divide well. Any other count runs on the mapping of the
+count, up to the next multiple of 32, that takes the fewest cycles; ties go to the fewest DRAM reads. Its last
+places stay empty.
 """
 
 from __future__ import annotations
@@ -34,6 +38,10 @@ KEEP_ACTIVE = 0.9
 
 DRAM_SLACK = 1.05
 """How many more than the least DRAM reads are acceptable."""
+
+
+FILTER_BLOCK = 32
+"""Filter counts that are a multiple of it keep the mapping of their own divisors."""
 
 
 class Fabric(NamedTuple):
@@ -114,6 +122,11 @@ class Mapping(NamedTuple):
     filter_cycles: int
 
     @property
+    def dram_reads(self) -> int:
+        """Words that come from DRAM."""
+        return self.dram_input_words + self.dram_filter_words
+
+    @property
     def cycles(self) -> int:
         """Cycles of one group: filters load before a pass, everything else overlaps."""
         return max(self.mac_cycles, self.psum_cycles, self.input_cycles) + self.filter_cycles
@@ -121,7 +134,26 @@ class Mapping(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def best_mapping(fabric: Fabric, shape: Shape) -> Mapping | None:
-    """Choose the mapping of `shape` on `fabric`; None if not even one set fits."""
+    """Choose the mapping of `shape` on `fabric`; None if not even one set fits.
+
+    Words of empty places are not moved: only their cycles are paid.
+    """
+    block_end = ceil_div(shape.filters, FILTER_BLOCK) * FILTER_BLOCK
+    counts = [shape.filters] if shape.filters == block_end else range(shape.filters, block_end + 1)
+    found = [
+        mapping._replace(
+            psum_words=mapping.psum_words // count * shape.filters,
+            dram_filter_words=mapping.dram_filter_words // count * shape.filters,
+        )
+        for count in counts
+        if (mapping := _own_mapping(fabric, shape._replace(filters=count)))
+    ]
+    return min(found, key=lambda mapping: (mapping.cycles, mapping.dram_reads), default=None)
+
+
+@lru_cache(maxsize=65536)
+def _own_mapping(fabric: Fabric, shape: Shape) -> Mapping | None:
+    """Choose among the mappings whose parameters divide the filters."""
     most, least, _ = _search(fabric, shape, 0.0, 1e300)
     if most == 0:
         return None

@@ -11,7 +11,8 @@ weight-stationary   K           N           T = M        R (load) + T + R + C - 
 input-stationary    K           M           T = N        R (load) + T + R + C - 2
 ==================  ==========  ==========  ===========  ==============================
 
-SCALE-Sim reports the index of the last cycle, so `cycles` is one less than the cycles occupied.
+SCALE-Sim reports the index of the last cycle, so `cycles` is one less than the cycles occupied; a single
+multiply-accumulate on a 1 x 1 array still takes one.
 
 On-chip accesses equal SCALE-Sim's with three differences. It counts R + C writes too many for
 every output-stationary fold; it counts each partial sum it spills but not its way back; and it
@@ -28,6 +29,7 @@ from hwsim.arrays.counting import (
     MATRIX_KINDS,
     PSUM_BITS,
     Gemm,
+    Held,
     add_counts,
     gemm_of,
     mac_counts,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 Dataflow = Literal["os", "ws", "is"]
+HELD: dict[Dataflow, Held] = {"os": "sums", "ws": "weights", "is": "inputs"}
 
 
 class Folds(NamedTuple):
@@ -125,15 +128,17 @@ class SystolicArray:
         count = over_rows * over_cols * gemm.groups
         load = 0 if self.dataflow == "os" else self.rows
         per_fold = load + streamed + self.rows + self.cols - 2
+        occupied = count * per_fold
+        cycles = max(occupied - 1, 1)
         return ArrayCost(
-            cycles=count * per_fold - 1,
+            cycles=cycles,
             compute_cycles=count * streamed,
             load_cycles=count * load,
             macs=gemm.macs,
             useful_macs=useful_macs(layer, gemm.macs),
             peak_macs_per_cycle=self.peak_macs_per_cycle,
             counts=self._counts(layer, gemm),
-            uncounted_cycles=1,
+            uncounted_cycles=occupied - cycles,
         )
 
     def _counts(self, layer: Layer, gemm: Gemm) -> dict[Action, int]:
@@ -146,4 +151,15 @@ class SystolicArray:
             ("psums", "sram", "write_bit"): words.psums * PSUM_BITS,
             ("psums", "sram", "read_bit"): words.psums * PSUM_BITS,
         }
-        return add_counts(counts, mac_counts(layer, gemm.macs, self.gate_zeros))
+        held = HELD[self.dataflow]
+        loads: dict[Action, int] = {}
+        if held != "sums":
+            tensor, loaded = (
+                (stationary_tensor(layer), words.filters)
+                if held == "weights"
+                else ("activations", words.inputs)
+            )
+            # row r of a fold is reached through r latches
+            loads[tensor, "register", "latch_bit"] = loaded * (self.rows + 1) // 2 * bits
+        moves = add_counts(mac_counts(layer, gemm, self.gate_zeros, held), loads)
+        return add_counts(counts, moves)

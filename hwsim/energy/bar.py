@@ -1,4 +1,4 @@
-"""The bar of an energy by component: labels, colours, order, and how a notebook shows it."""
+"""Energy bar by component: labels, colours, order, and its display in a notebook."""
 
 from __future__ import annotations
 

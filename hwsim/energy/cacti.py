@@ -2,9 +2,9 @@
 
 The shipped table holds one bank with one read/write port, 1 KiB to 64 MiB, words of 32 to 512 bits,
 at 45 and 22 nm, of high-performance and low-standby-power cells, sized for energy x delay^2 or for
-least dynamic energy, at 350 K. Between its points figures are interpolated in the logarithms of
-capacity and width; outside it they do not exist. The two kinds of cell leak 200 to 7,000 times
-apart, and a write may cost eight reads: nothing here has a default that hides it.
+least dynamic energy, at 350 K. Values between its points are interpolated in the logarithms of capacity
+and width. There is no extrapolation. High-performance cells leak 200 to 7,000 times as much as
+low-standby-power cells, and a write can cost as much as eight reads. So cell and access have no default.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.csvfile import read_rows
+from hwsim.energy.scaling import area_factor
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,15 @@ SOURCE = "CACTI 7.0 (Balasubramonian et al., ACM TACO 14(2), 2017)"
 KEYS = ("node_nm", "cell_type", "objective")
 FIGURES = ("access_ns", "cycle_ns", "read_pJ", "write_pJ", "leakage_mW", "area_mm2")
 COLUMNS = ("capacity_bytes", "width_bits", *KEYS, "temp_K", *FIGURES, "height_mm", "width_mm")
+
+CELL_TYPES = ("itrs-hp", "itrs-lstp")
+"""High-performance and low-standby-power cells."""
+
+SMALLEST_BANK_B = 1024
+"""Smaller memories are taken as parts of such a bank: CACTI has none."""
+
+WORD_BITS, OBJECTIVE = 64, "ED^2"
+"""Word and goal of the banks that memories of a chip are taken to be made of: chip files name none."""
 
 Point = tuple[int, int]
 """Capacity in bytes, width in bits."""
@@ -98,6 +109,50 @@ def cacti_bank(capacity_B: int, width_bits: int, node_nm: int, cell_type: str, o
     ]
     access, cycle, read, write, leakage_mW, area = figures
     return CactiBank(capacity_B, width_bits, *key, access, cycle, read, write, leakage_mW * 1e-3, area)
+
+
+class Memory(NamedTuple):
+    """A memory of equal banks.
+
+    Parameters
+    ----------
+    leakage_W : float
+        At 350 K and at the CACTI node that is nearest: leakage has no rule that carries it further.
+    area_mm2 : float
+        Carried to the node of the chip by the area table of the scaling rule.
+    """
+
+    leakage_W: float
+    area_mm2: float
+
+
+@cache
+def memory_of(capacity_B: int, bank_B: int, node_nm: int, cell_type: str) -> Memory:
+    """Leakage and area of a memory by CACTI, in whole banks, wires between them apart.
+
+    Parameters
+    ----------
+    capacity_B, bank_B : int
+        Of the memory, and of one of its banks.
+    node_nm : int
+        Of the chip: 45 nm banks stand for 32 nm and above, 22 nm banks for everything below.
+    cell_type : str
+        One of `CELL_TYPES`.
+
+    Raises
+    ------
+    InputError
+        If a bank lies outside the CACTI table, or the node outside the scaling rule.
+    """
+    node = cacti_node(node_nm)
+    bank = cacti_bank(max(bank_B, SMALLEST_BANK_B), WORD_BITS, node, cell_type, OBJECTIVE)
+    banks = ceil_div(capacity_B, bank_B) * min(bank_B / SMALLEST_BANK_B, 1.0)
+    return Memory(banks * bank.leakage_W, banks * bank.area_mm2 * area_factor(node, node_nm))
+
+
+def cacti_node(node_nm: float) -> int:
+    """Node of the CACTI table that stands for the node of a chip."""
+    return 45 if node_nm >= 32 else 22
 
 
 def leakage_by_cell(capacity_B: int, width_bits: int, objective: str) -> pd.DataFrame:

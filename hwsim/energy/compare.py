@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
-    """How far the rule is from a measured table, for every action both tables price.
+    """Compare the scaling rule with a measured table, for every action in both tables.
 
-    Estimates, on either side, are no measurements and are left out.
+    Actions whose energy is an estimate in either table are left out.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""The components of a machine: one row each, and everything that is said of a component is said here.
+"""The components of a machine, one row each, with all their properties.
 
-A new component is one row here plus its price in `hwsim.pricing`.
+A new component needs one row here and its energy in `hwsim.pricing`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""DRAM types as data: prices and timings, with their sources. `hwsim.mapping.steps` moves bursts by them.
+"""DRAM types: energy and timing, with sources.
 
-Energy follows one of two models, never both. In the ``dynamic`` model a bit pays for its row
-activation, the array and the I/O, and standby power is drawn apart for as long as time passes. In
-the ``all-in`` model a bit pays its share of background power too, and nothing is drawn apart.
+A type uses one of two energy models. In the ``dynamic`` model the energy per bit includes row activation,
+the array and the I/O; standby power is added separately, over time. In the ``all-in`` model the energy
+per bit also includes standby power, so standby is zero. `hwsim.mapping.steps` uses the timings.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class DramType:
     row_cycle_ns : float
         Least time between two rows of one bank.
     turnaround_ns : float
-        Lost when the bus changes direction.
+        Time lost when the bus changes direction.
     standby_W : float
-        Drawn apart from transfers; zero in the ``all-in`` model.
+        Power drawn at all times; zero in the ``all-in`` model.
     source, confidence, timing_source, timing_confidence, note : str
-        Of the energy, and of all the rest.
+        Source and confidence of the energy, then of the timings.
     """
 
     type: str

@@ -1,10 +1,10 @@
-"""Carry energy, delay and area from one technology node to another by a named rule.
+"""Scale energy, delay and area from one technology node to another by a named rule.
 
 The rule is that of Stillmaker and Baas (Integration 58, 2017, 74-81): polynomials fitted to
 circuit simulations of a fanout-of-4 inverter, ``energy = b2 V^2 + b1 V + b0`` and
 ``delay = a3 V^3 + a2 V^2 + a1 V + a0``, and a table of relative areas. It describes logic. Measured
-tables scale far less: `rule_vs_measured` shows by how much. Nothing in this package scales unless
-a table's name asks for it.
+energies improve far less from node to node; `hwsim.energy.compare` shows the difference. Only tables
+whose name contains the rule are scaled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Price of the memories inside PEs: CACTI's bank of their own size and width."""
+"""Energy of the scratchpads inside PEs: a CACTI bank of the same size and width."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""SRAM banks priced by the law that the energy tables imply (banks of CACTI: `hwsim.energy.cacti`).
+"""Energy of an SRAM bank by a power law of its capacity (for banks of CACTI see `hwsim.energy.cacti`).
 
-The published price of one bank, times a power of its capacity. At 45 nm this is
-5 pJ x sqrt(bank / 32 KiB) per 32 bits. A write costs as much as a read. A memory so small that the
-law falls below a register file is one, and is priced so.
+The law goes through one published bank. At 45 nm it is 5 pJ x sqrt(bank / 32 KiB) per 32 bits. A write
+costs as much as a read. The energy is never below that of a register file.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ LAW_COLUMNS = (
     "note",
 )
 DEFAULT_LAW = "45nm"
-"""Law of a table that has none of its own: it needs a constant for the same anchor."""
+"""Law used for a table without its own law. That table needs a constant for the same anchor."""
 
 REGISTER = "register_32b"
 
 
 class BankLaw(NamedTuple):
-    """Energy of a bank as a power of its capacity, through one published price."""
+    """Energy of a bank as a power of its capacity, fixed by one published bank."""
 
     anchor: str
     anchor_bank_B: int
@@ -46,7 +45,9 @@ class BankLaw(NamedTuple):
 
 
 def bank_access(bank_B: int, table: EnergyTable) -> EnergyConstant:
-    """Energy of one bit read from, or written to, a bank, wires to it apart, with its derivation as the note.
+    """Energy of one bit read from or written to a bank, without the wires to it.
+
+    The note of the constant says how it was derived.
 
     Parameters
     ----------

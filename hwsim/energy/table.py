@@ -1,10 +1,10 @@
-"""Energy tables: what one action costs, at which node, and who says so.
+"""Energy tables: energy per action, with technology node and source.
 
 A table is a CSV file of `EnergyConstant` rows. The default, ``45nm``, holds the constants of Horowitz
-(ISSCC 2014) as printed in EIE (ISCA 2016, Table I). Two published prices of a 32 KB SRAM disagree:
-5 pJ per 32 bits (EIE) and 20 pJ per 64 bits (Horowitz). ``45nm`` holds the first, ``45nm_horowitz``
-the second; no table holds both, so every run uses one of them by name. ``7nm`` is the measured
-table of Jouppi et al. (ISCA 2021), ``links`` prices wires, links, networks and radios per bit.
+(ISSCC 2014) as printed in EIE (ISCA 2016, Table I). Two published energies of a 32 KB SRAM disagree:
+5 pJ per 32 bits (EIE) and 20 pJ per 64 bits (Horowitz). ``45nm`` holds the first and ``45nm_horowitz``
+the second. ``7nm`` is the measured table of Jouppi et al. (ISCA 2021). ``links`` has the energy per bit
+of wires, links, networks and radios.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ CONFIDENCE = {
     "unverified": "recalled, not checked against the cited work",
     "estimate": "no constant is published: an estimate made as the source column says",
 }
-"""Levels of confidence, the best first; the last two are low."""
+"""Levels of confidence, from high to low. The last two count as low."""
 
 LOW_CONFIDENCE = ("unverified", "estimate")
 
 KINDS = ("arithmetic", "memory", "instruction", "wire", "dram", "link", "network", "radio")
 SCALING_KINDS = ("arithmetic", "memory", "instruction")
-"""What a logic scaling rule applies to: wires, DRAM and links do not follow transistors."""
+"""Kinds that a logic scaling rule applies to. Wires, DRAM and links do not scale like transistors."""
 
 COLUMNS = ("action", "value_pJ", "kind", "bits", "node_nm", "voltage_V", "source", "confidence", "note")
 NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
@@ -51,21 +51,21 @@ SCALED_NAME = re.compile(
 
 @dataclass(frozen=True)
 class EnergyConstant:
-    """Energy of one action, and where the constant comes from.
+    """Energy of one action, and its source.
 
     Parameters
     ----------
     action : str
-        What happens once: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit, one mm).
+        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit over one mm).
     pJ : float
     kind : str
         One of `KINDS`.
     bits : int
         Width of the operands or of the access.
     node_nm, voltage_V : float or None
-        None where the source does not say.
+        None if the source does not give it.
     source, confidence, note : str
-        Citation, a key of `CONFIDENCE`, and what a reader should know.
+        Citation, a key of `CONFIDENCE`, and a remark.
     """
 
     action: str
@@ -85,20 +85,20 @@ class EnergyConstant:
 
     @property
     def pJ_per_bit(self) -> float:
-        """Energy of one of the `bits`."""
+        """Energy per bit."""
         return self.pJ / self.bits
 
 
 @dataclass(frozen=True)
 class EnergyTable:
-    """Figures by action.
+    """Energy constants by action.
 
     Parameters
     ----------
     name : str
-        As given to `load`.
+        The name given to `load`.
     base : str
-        Name of the file the constants come from, before any scaling.
+        Name of the table before scaling.
     constants : dict of str to EnergyConstant
     """
 
@@ -113,15 +113,15 @@ class EnergyTable:
 
     @classmethod
     def load(cls, name: str | Path) -> EnergyTable:
-        """Load a shipped table by name, a CSV file by path, or either carried to another node.
+        """Load a shipped table by name, a CSV file by path, or either one scaled to another node.
 
-        Scaling is asked for in the name, so that it is never silent:
-        ``45nm to 28nm by stillmaker-baas`` or ``45nm to 65nm at 1.0V by stillmaker-baas``.
+        Scaling is part of the name: ``45nm to 28nm by stillmaker-baas`` or
+        ``45nm to 65nm at 1.0V by stillmaker-baas``. Nothing is scaled by default.
 
         Raises
         ------
         InputError
-            If there is no such table or rule, or a row of the file is not a sound constant.
+            If the table or the rule is unknown, or a row of the file is not valid.
         """
         scaled = SCALED_NAME.fullmatch(str(name))
         if scaled:
@@ -143,12 +143,12 @@ class EnergyTable:
         )
 
     def __getitem__(self, action: str) -> EnergyConstant:
-        """Constant of `action`.
+        """Return the constant of `action`.
 
         Raises
         ------
         InputError
-            If the table has none: no value is ever made up.
+            If the table has none. There is no default value.
         """
         if action not in self.constants:
             raise InputError(
@@ -161,7 +161,7 @@ class EnergyTable:
         return iter(self.constants.values())
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per constant, the columns of `EnergyConstant` and ``low_confidence``."""
+        """Return one row per constant: the fields of `EnergyConstant` and ``low_confidence``."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -169,7 +169,7 @@ class EnergyTable:
         )
 
     def scaled(self, node_nm: float, voltage_V: float | None, rule: str) -> EnergyTable:
-        """Carry logic and SRAM constants to another node by a named rule; the rest stays as it is.
+        """Scale logic and SRAM constants to another node by a named rule. Other constants do not change.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class EnergyTable:
         voltage_V : float or None
             None for the nominal voltage of the node.
         rule : {"stillmaker-baas"}
-            See `hwsim.energy.scaling`; its `rule_vs_measured` shows the error at 7 nm.
+            See `hwsim.energy.scaling`. `hwsim.energy.compare.rule_vs_measured` shows its error at 7 nm.
         """
         if rule != "stillmaker-baas":
             raise InputError(f"no scaling rule {rule!r}, expected stillmaker-baas")
@@ -187,12 +187,12 @@ class EnergyTable:
 
 
 def located(name: str, folder: Path) -> str:
-    """Name of a table as a file in `folder` means it: a path that is not absolute begins there.
+    """Name of a table, with a relative path taken relative to `folder`.
 
     Parameters
     ----------
     name : str
-        As `EnergyTable.load` takes it; names of shipped tables, scaled or not, stay as they are.
+        Name or path as for `EnergyTable.load`. Names of shipped tables, scaled or not, do not change.
     folder : Path
     """
     scaled = SCALED_NAME.fullmatch(name)

@@ -1,8 +1,8 @@
 """The event engine: the machine as SimPy processes, the readable oracle of the fast engine.
 
-One process each for the DRAM channel, the decoder, the MAC array and the vector unit. They meet
-only in finite buffers: a step's data sit in a fetch slot until they are decoded, then in a
-decoded slot until they are used.
+There is one process each for the DRAM channel, the decoder, the MAC array and the vector unit. They
+exchange data only through finite buffers. The data of a step are in a fetch slot until they are decoded,
+then in a decoded slot until they are used.
 """
 
 from __future__ import annotations

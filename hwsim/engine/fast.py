@@ -3,7 +3,7 @@
 Every start is the maximum of a few earlier ends, because the service order on each resource is
 fixed (see `hwsim.engine.stream`). One pass over the steps therefore gives the whole timeline.
 
-Compiled code loops over elements: an expression of whole arrays takes seconds longer to compile.
+Compiled code loops over elements, because array expressions take seconds longer to compile.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ def _steps(stream: TileStream) -> _Steps:
 
 @njit(cache=True)
 def _advance(drain: bool, resources: _Resources, end, steps: _Steps):  # type: ignore[no-untyped-def]
-    """Run all steps, and then all pending write-backs if told to `drain`.
+    """Run all steps, and then all pending write-backs if `drain` is true.
 
     Column k + slots of `end` is step k; the columns before it are the last steps of an earlier
-    repetition, of which write-backs may be pending (`served` is negative, and wraps in `write`).
+    repetition. Their write-backs may be pending; `served` is then negative, and indexes `write` from its end.
     """
     n, turnaround = len(steps.read), steps.turnaround
     slots = steps.fetch_depth + steps.decode_depth

@@ -1,4 +1,4 @@
-"""When every operation of a tile stream took place, whichever engine found out."""
+"""Start and end of every operation of a tile stream, the same for both engines."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The power cap: how many watts, what counts against them, and over which window.
+"""The power cap: its watts, its scope and its averaging window.
 
-A cap on the *board* counts everything. A cap on the *die* leaves out what is drawn beside the die:
-DRAM, its standby power, and the board's own power.
+A cap on the *board* counts all power. A cap on the *die* does not count DRAM, DRAM standby power and
+the board's own power.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Cap:
         Name of the chip, for messages.
     limit_W : float
     static_W : float
-        Drawn at all times and counted against the cap: leakage, and on a board standby and fans.
+        Power that is always drawn and counts against the cap. On a die this is leakage; on a board it
+        also includes DRAM standby and fans.
     scope : {"board", "die"}
     window_ticks : int
     tick_s : float
@@ -47,7 +48,7 @@ class Cap:
 
     @classmethod
     def of(cls, chip: Chip) -> Cap:
-        """Cap of a chip file, with its window in whole ticks."""
+        """Return the cap of a chip, with its window in whole ticks."""
         power = chip.power
         return cls(
             chip=chip.name,
@@ -68,7 +69,7 @@ class Cap:
 
     @property
     def budget_W(self) -> float:
-        """What the cap leaves for work; not positive if static power alone exceeds the cap."""
+        """Dynamic power that the cap allows; zero or negative if static power reaches the cap."""
         return self.limit_W - self.static_W
 
     @property
@@ -82,16 +83,16 @@ class Cap:
         return self.budget_W * self.window_s * 1e12
 
     def drawn_W(self, dynamic_J: float, period_s: float) -> float:
-        """Average power that counts, if `dynamic_J` joules that count are spent every `period_s` seconds."""
+        """Average power against the cap when `dynamic_J` joules are spent every `period_s` seconds."""
         return self.static_W + dynamic_J / period_s
 
     def require_budget(self) -> None:
-        """Check that the cap leaves power for work.
+        """Check that the cap is above static power.
 
         Raises
         ------
         InputError
-            If it does not.
+            If it is not.
         """
         if not self.budget_W > 0:
             raise InputError(

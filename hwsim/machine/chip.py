@@ -1,7 +1,7 @@
-"""Chip files: TOML in, a validated and frozen `Chip` out.
+"""Read chip files: TOML in, a validated and frozen `Chip` out.
 
-A chip file is data. Every numeric key has an entry in its ``[sources]`` table: a citation,
-``design choice: why`` or ``derived: how``. An error names the file, the key, what was found
+Every numeric key of a chip file has an entry in the ``[sources]`` table: a citation,
+``design choice: why`` or ``derived: how``. An error names the file, the key, the value that was found
 and what was expected.
 """
 
@@ -12,151 +12,41 @@ from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, create_model
 
 from hwsim import display
 from hwsim.arrays import array_class, array_kinds
-from hwsim.arrays.base import ArrayModel, capable
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
 from hwsim.errors import InputError, require_type
+from hwsim.machine.checks import SET_TO, contradictions
+from hwsim.machine.derive import followed
+from hwsim.machine.sections import STRICT, ArrayCount, Machine
 from hwsim.units import memory_size
 
-Capability = TypeVar("Capability", bound=ArrayModel)
-
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=1 << 48)]
-Rate = Annotated[float, Field(ge=1e-6, le=1e12, allow_inf_nan=False)]
-"""Per second, cycle or tick: slower or faster, and time could not be counted in whole ticks."""
-Delay = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-"""Nanoseconds: up to a second."""
-ArrayCount = Annotated[int, Field(le=1 << 31)]
-"""A whole number of an array, which says itself how small it may be."""
+if TYPE_CHECKING:
+    from hwsim.arrays.base import ArrayModel
 
 CHANGED_DEFAULT = "design choice: changed from the default of its table"
 """Source of a key that a chip file left out and `Chip.replace` has changed."""
 
 
-class Section(BaseModel):
-    """One table of a chip file."""
+class Chip(Machine):
+    """One accelerator: everything the simulator knows about the machine."""
 
-    model_config = STRICT
+    _notes: tuple[str, ...] = PrivateAttr(())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has followed from changes of the chip file, a sentence for each cause."""
+        return self._notes
 
-class Process(Section):
-    """Technology and clock of the die."""
-
-    node_nm: Count
-    voltage_V: Positive
-    clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
-    die_mm2: Positive
-    energy_table: str
-    """Table of the energy of arithmetic, registers and SRAM banks: a name, or a .csv file.
-
-    A relative path in a chip file begins at the folder of that file.
-    """
-
-
-class Sram(Section):
-    """The on-chip memory all tiles share."""
-
-    capacity_B: Count
-    bank_B: Count
-    """Size of the bank that one access reads: it sets the energy, not the whole capacity."""
-    wire_mm: NonNegative
-    """Mean distance from a bank to a tile, paid on every bit read or written."""
-    bandwidth_B_per_cycle: Count
-    holds_weights: bool = True
-    """Whether weights may stay here; a machine that feeds them through a FIFO of their own cannot."""
-
-
-class Scratchpad(Section):
-    """Tile-local memory for activations and partial sums."""
-
-    bank_B: Count
-
-
-class Decoder(Section):
-    """Entropy decoders between stored weights and the arrays."""
-
-    count: Count
-    symbols_per_cycle: Rate
-    """Rate of one decoder."""
-    place: Literal["array", "dram"]
-    """Decode at every use (small footprint) or once at the DRAM boundary (large footprint)."""
-    table_B: Count
-    """Size of the small SRAM that holds one decoder's look-up table."""
-    symbol_bits: Count
-    """Bits of one table entry."""
-
-
-class Dram(Section):
-    """Off-chip memory, all channels together."""
-
-    type: str
-    """A type of `hwsim.energy.dram`, which gives rows and banks."""
-    channels: Count
-    bandwidth_GB_per_s: Rate
-    latency_ns: Delay
-    burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
-    turnaround_ns: Delay
-    energy_pJ_per_bit: Positive
-    """Price of one bit moved, row activation and I/O included; standby apart."""
-    standby_W: NonNegative
-
-
-class Buffers(Section):
-    """Slots through which weights stream to the arrays."""
-
-    slot_B: Count
-    """Encoded bytes of one step, at most."""
-    fetch_depth: Count
-    decode_depth: Count
-
-
-class Power(Section):
-    """The cap and what is drawn when nothing happens."""
-
-    cap_W: Positive
-    scope: Literal["board", "die"]
-    """Whether DRAM counts against the cap."""
-    window_us: Positive
-    """Length of the aligned windows over which power is averaged."""
-    clock_steps: Count
-    """Equal steps between zero and the nominal clock that the governor may choose."""
-    leakage_W: NonNegative
-    board_W: NonNegative
-    """Fans, regulators and host interface."""
-
-
-class VectorUnit(Section):
-    """Scalar lanes for pooling, element-wise and softmax work, all tiles together."""
-
-    lanes: Count
-
-
-class Chip(Section):
-    """One accelerator: everything the simulator knows of the machine."""
-
-    model_config = STRICT | ConfigDict(arbitrary_types_allowed=True)
-
-    name: str
-    description: str
-    process: Process
-    array: ArrayModel
-    vector: VectorUnit
-    sram: Sram
-    scratchpad: Scratchpad
-    decoder: Decoder
-    dram: Dram
-    buffers: Buffers
-    power: Power
-    sources: dict[str, str]
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What contradicts itself in the chip, a sentence each."""
+        return contradictions(self)
 
     def __repr__(self) -> str:
         return display.text(f"Chip: {self.name}", self._facts)
@@ -179,38 +69,23 @@ class Chip(Section):
         }
 
     @property
-    def static_W(self) -> float:
-        """Power drawn at all times, and counted in energy: leakage, DRAM standby, board."""
-        return self.power.leakage_W + self.dram.standby_W + self.power.board_W
-
-    @property
-    def tick_s(self) -> float:
-        """Seconds of one tick: a cycle of the nominal clock."""
-        return 1e-9 / self.process.clock_GHz
-
-    def array_with(self, capability: type[Capability]) -> Capability:
-        """Return the array, known to have a capability of `hwsim.arrays.base`.
-
-        Raises
-        ------
-        InputError
-            If it has not.
-        """
-        return capable(self.array, capability, f"chip {self.name}")
-
-    @property
     def keys(self) -> set[str]:
-        """Dotted keys that `replace` can change: of every table, and all that the array could be told."""
+        """Dotted keys that `replace` can change, including every parameter of the array."""
         array = {"kind"} | {f.name for f in fields(self.array)}
         return _leaves(self.model_dump(exclude={"array"})).keys() | {f"array.{name}" for name in array}
 
     def replace(self, **changes: Any) -> Chip:
-        """Return a chip with dotted keys changed, validated anew: ``replace(**{"sram.capacity_B": 1})``.
+        """Return a copy with some keys changed, for example ``replace(**{"sram.capacity_B": 65536})``.
+
+        The new chip is validated like a chip file.
+
+        Keys that rest on a changed one follow it (`hwsim.machine.derive`), unless they are changed, too;
+        `notes` of the new chip says which.
 
         Raises
         ------
         InputError
-            If there is no such key, or the chip cannot be so.
+            If a key is unknown, or the new chip is not valid.
         """
         tables = self.model_dump(exclude={"array"})
         tables["array"] = {"kind": self.array.kind} | {
@@ -219,14 +94,23 @@ class Chip(Section):
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
         }
         keys = self.keys
-        for path, value in changes.items():
+        for path in changes:
             if path not in keys:
                 raise InputError(f"chip {self.name}: no key {path!r} to change")
+        follow = followed(self, changes)
+        sources = tables["sources"]
+        for path, value in {**changes, **follow.values}.items():
             table, _, key = path.rpartition(".")
-            (tables[table] if table else tables)[key] = value
-        for path in changes.keys() & _numeric_keys(tables) - self.sources.keys():
-            tables["sources"][path] = CHANGED_DEFAULT
-        return _chip_of(tables, f"chip {self.name} with {changes}")
+            within = tables[table] if table else tables
+            if within.get(key) != value and (path in sources or isinstance(value, str)):
+                sources[path] = f"{SET_TO} {value}"
+            within[key] = value
+        sources.update(follow.sources)
+        for path in changes.keys() & _numeric_keys(tables) - sources.keys():
+            sources[path] = CHANGED_DEFAULT
+        changed = _chip_of(tables, f"chip {self.name} with {changes}")
+        changed._notes = self._notes + follow.notes
+        return changed
 
 
 def chip_names() -> list[str]:
@@ -235,12 +119,12 @@ def chip_names() -> list[str]:
 
 
 def chips() -> dict[str, str]:
-    """Names of the shipped chips, each with one line about it."""
+    """Names of the shipped chips, each with a one-line description."""
     return {name: load_chip(name).description for name in chip_names()}
 
 
 def load_chip(name_or_path: str | Path) -> Chip:
-    """Load a shipped chip by name, or any chip file by path.
+    """Load a shipped chip by name, or a chip file by path.
 
     Parameters
     ----------
@@ -288,8 +172,8 @@ def _chip_of(tables: dict[str, Any], where: str) -> Chip:
         )
     if chip.dram.standby_W and load_dram(chip.dram.type).model == "all-in":
         raise InputError(
-            f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the price of a bit of "
-            f"{chip.dram.type} has standby in it, expected 0"
+            f"{where}: key dram.standby_W: found {chip.dram.standby_W!r}, but the energy per bit of "
+            f"{chip.dram.type} includes standby power, expected 0"
         )
     unsourced = sorted(_numeric_keys(tables) - chip.sources.keys())
     if unsourced:
@@ -319,7 +203,7 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
 
 @cache
 def _array_schema(model: type[Any]) -> type[BaseModel]:
-    """What pydantic checks of an array: the fields of its dataclass, strictly."""
+    """Pydantic model with the fields of an array's dataclass, checked strictly."""
     hints = {name: ArrayCount if hint is int else hint for name, hint in get_type_hints(model).items()}
     columns: dict[str, Any] = {
         f.name: (hints[f.name], Field(default_factory=f.default_factory))
@@ -365,7 +249,7 @@ def _numeric_keys(tables: dict[str, Any]) -> set[str]:
 
 
 def _leaves(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted key, sources apart."""
+    """Values by dotted key, without the sources."""
     leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = f"{prefix}{key}"

@@ -15,16 +15,27 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
+from hwsim.mapping.stripes import array_cost
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hwsim.arrays.base import ArrayCost
     from hwsim.machine.chip import Chip
     from hwsim.workload.layer import Layer
 
 MAX_STEPS = 4096
-"""Steps of one pass over one layer, at most: beyond, only the memory of the simulation would grow."""
+"""Parts of the weights of one layer, at most: beyond, only the memory of the simulation would grow."""
+
+MAX_PASS_STEPS = 64 * MAX_STEPS
+"""Steps of one pass over one layer, at most: a layer that is cut fetches its weights many times."""
+
+MAX_STREAM_STEPS = 1 << 22
+"""Steps of all passes over all layers: beyond, every pass gets an equal share of them, one at least."""
+
+MOST_ROUNDS = 8
+"""Passes of weights that are on chip already have no steps of their own beyond so many."""
 
 MAX_TICKS = 1 << 46
 """Ticks of one pass over one layer, at most: sums over passes and layers are counted in 64 bits."""
@@ -86,22 +97,26 @@ _busy_ticks = njit(cache=True)(busy_ticks)
 
 
 class Demand(NamedTuple):
-    """What one pass over a layer moves and computes.
+    """What one pass over a kernel moves and computes.
 
     Parameters
     ----------
-    fetches : int
+    passes : int
         Times the weights are taken to the array.
-    pinned, tiled : bool
-        Weights come from the chip, not from DRAM; activations come in along with the weights, not
-        before them.
+    fetches : int
+        How many of those, from the first on, take from DRAM what is not pinned.
+    pinned_bits : int
+        Bits of the stored weights, from the first on, that are on chip.
+    tiled : bool
+        Activations come in along with the weights, not before them.
     bursts_in, bursts_out : int
         DRAM bursts of activations and partial sums.
     core_ticks : int
     """
 
+    passes: int
     fetches: int
-    pinned: bool
+    pinned_bits: int
     tiled: bool
     bursts_in: int
     bursts_out: int
@@ -128,22 +143,51 @@ class Cut:
 
     def __init__(self, layer: Layer, chip: Chip) -> None:
         self.layer, self.chip = layer, chip
+        self._costs: dict[int, ArrayCost] = {}
+        self._coded = layer.weights is not None and layer.weights.symbols > 0
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
         self.side_bits = layer.weights.side_bits if layer.weights else 0
         slot_bits = 8 * chip.buffers.slot_B
         self.step_bits = slot_bits * max(1, ceil_div(self.payload_bits, slot_bits * MAX_STEPS))
         self.parts = max(1, ceil_div(self.payload_bits, self.step_bits))
 
-    def symbols(self, pinned: bool) -> int:
-        """Symbols that one fetch decodes."""
-        return int(self._symbols.sum()) if self._decodes(pinned) else 0
+    def decoded(self, demand: Demand) -> int:
+        """Symbols that a pass decodes.
 
-    def decode_ticks(self, pinned: bool) -> int:
-        """Ticks that one fetch keeps the decoders busy."""
-        return int(self._decode.sum()) if self._decodes(pinned) else 0
+        Weights that are decoded where they come on chip are decoded there, and not again.
+        """
+        if not self._coded:
+            return 0
+        if self.chip.decoder.place == "array":
+            return demand.passes * int(self._symbols(0).sum())
+        return demand.fetches * int(self._symbols(demand.pinned_bits).sum())
 
-    def steps(self, demand: Demand, channel: Channel) -> Steps:
-        """Ticks of every step of one pass.
+    def decode_ticks(self, demand: Demand) -> int:
+        """Ticks that a pass keeps the decoders busy."""
+        if not self._coded:
+            return 0
+        first, others = self._decodings(demand)
+        return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
+
+    @cached_property
+    def decode_ticks_at_array(self) -> int:
+        """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
+        if not self._coded:
+            return 0
+        return int(self._ticks(self._symbols(0)).sum())
+
+    def cost(self, items: int) -> ArrayCost:
+        """Cost of some items of the layer on the unit that runs it, worked out once."""
+        if items not in self._costs:
+            self._costs[items] = array_cost(self.chip, self.layer, items)
+        return self._costs[items]
+
+    def count(self, demand: Demand, channel: Channel) -> int:
+        """Steps of one pass, unless they are limited."""
+        return self.parts * self._rounds(demand, channel)
+
+    def steps(self, demand: Demand, channel: Channel, most: int = MAX_PASS_STEPS) -> Steps:
+        """Ticks of every step of one pass, `most` steps at most.
 
         Raises
         ------
@@ -151,23 +195,44 @@ class Cut:
             If they are more than can be counted.
         """
         self._require_countable(demand, channel)
-        count = self.parts * demand.fetches
-        read, compute, write = np.empty((3, count), np.int64)
-        _fill(read, compute, write, self.payload_bits, self.side_bits, self.step_bits, demand, channel)
-        if self._decodes(demand.pinned):
-            return Steps(read, np.tile(self._decode, demand.fetches), compute, write)
-        return Steps(read, np.zeros(count, np.int64), compute, write)
+        rounds = self._rounds(demand, channel)
+        group = ceil_div(self.parts * rounds, most)
+        read, compute, write = np.empty((3, ceil_div(self.parts * rounds, group)), np.int64)
+        sizes = (self.payload_bits, self.side_bits, self.step_bits, self.parts, rounds, group)
+        _fill(read, compute, write, sizes, demand, channel)
+        decode = self._decode(demand, rounds)
+        return Steps(read, np.add.reduceat(decode, np.arange(0, len(decode), group)), compute, write)
+
+    def _decode(self, demand: Demand, rounds: int) -> NDArray[np.int64]:
+        """Ticks of the decoders for every part of every round, shape (rounds * parts,)."""
+        first, others = self._decodings(demand)
+        if not self._coded:
+            return np.zeros(rounds * self.parts, np.int64)
+        ends = np.arange(rounds + 1) * demand.passes // rounds
+        within = np.minimum(ends, demand.fetches)
+        times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
+        return (np.outer(fetched, first) + np.outer(times - fetched, others)).ravel()
+
+    def _rounds(self, demand: Demand, channel: Channel) -> int:
+        """Times the parts of a pass are gone through.
+
+        Each fetch has a round of its own while steps are few; activations that stream in alone come slot
+        by slot.
+        """
+        if demand.tiled and not self.payload_bits:
+            slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
+            return min(max(1, slots), MOST_ROUNDS * MOST_ROUNDS)
+        most = max(1, MAX_PASS_STEPS // self.parts)
+        return min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
-        fetches = 0 if demand.pinned else demand.fetches
-        bursts = demand.bursts_in + channel.bursts(fetches * (self.payload_bits + self.side_bits))
+        weights = demand.fetches * (self.payload_bits + self.side_bits - demand.pinned_bits)
+        bursts = demand.bursts_in + channel.bursts(weights)
         ticks = {
             "dram.bandwidth_GB_per_s": busy_ticks(max(bursts, demand.bursts_out), channel),
             "array": demand.core_ticks,
+            "decoder.symbols_per_cycle": self.decode_ticks(demand),
         }
-        if self._decodes(demand.pinned):
-            symbols = demand.fetches * self.symbols(demand.pinned)
-            ticks["decoder.symbols_per_cycle"] = math.ceil(symbols / self._symbols_per_tick)
         for key, count in ticks.items():
             if count > MAX_TICKS:
                 raise InputError(
@@ -175,34 +240,44 @@ class Cut:
                     f"{count:.3g} ticks, expected at most {MAX_TICKS}"
                 )
 
-    def _decodes(self, pinned: bool) -> bool:
-        """Whether there are symbols, and what stays on chip is not decoded already."""
+    def _decodings(self, demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ticks of each part in a pass that fetches, and in one that does not (see `decoded`)."""
+        if not self._coded:
+            return self._nothing, self._nothing
+        if self.chip.decoder.place == "array":
+            ticks = self._ticks(self._symbols(0))
+            return ticks, ticks
+        return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
+
+    @cached_property
+    def _nothing(self) -> NDArray[np.int64]:
+        return np.zeros(self.parts, np.int64)
+
+    def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
+        """Symbols of each part beyond the first bits."""
+        bits, symbols = self._segments
+        ends = np.minimum(np.arange(self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
+        ends = np.maximum(ends, pinned_bits - self.side_bits)
+        counted = np.floor(np.interp(ends, bits, symbols)).astype(np.int64)
+        found: NDArray[np.int64] = counted[1:] - counted[:-1]
+        return found
+
+    @cached_property
+    def _segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bits and symbols up to the end of each segment."""
         weights = self.layer.weights
+        if weights is None or not len(weights.segment_bits):
+            return np.zeros(1, np.int64), np.zeros(1, np.int64)
         return (
-            weights is not None and weights.symbols > 0 and not (pinned and self.chip.decoder.place == "dram")
+            np.concatenate([[0], np.cumsum(weights.segment_bits)]),
+            np.concatenate([[0], np.cumsum(weights.segment_symbols)]),
         )
 
-    @cached_property
-    def _symbols(self) -> NDArray[np.int64]:
-        """Symbols of each part."""
-        weights = self.layer.weights
-        assert weights is not None
-        ends = np.minimum(np.arange(1, self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
-        bits = np.concatenate([[0], np.cumsum(weights.segment_bits)])
-        symbols = np.concatenate([[0], np.cumsum(weights.segment_symbols)])
-        return np.diff(np.floor(np.interp(ends, bits, symbols)).astype(np.int64), prepend=0)
-
-    @property
-    def _symbols_per_tick(self) -> float:
-        """Rate of the decoders: a segment is one decoder's work, so no more help than there are segments."""
-        weights, decoder = self.layer.weights, self.chip.decoder
-        assert weights is not None
-        return min(decoder.count, len(weights.segment_bits)) * decoder.symbols_per_cycle
-
-    @cached_property
-    def _decode(self) -> NDArray[np.int64]:
-        """Ticks of each part."""
-        return np.ceil(self._symbols / self._symbols_per_tick).astype(np.int64)
+    def _ticks(self, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ticks of the decoders: a segment is one decoder's work, so no more help than there are segments."""
+        decoder = self.chip.decoder
+        helping = max(1, min(decoder.count, len(self._segments[0]) - 1))
+        return np.ceil(symbols / (helping * decoder.symbols_per_cycle)).astype(np.int64)
 
 
 @njit(cache=True)
@@ -216,27 +291,35 @@ _ceil_div = njit(cache=True)(ceil_div)
 
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
-    read, compute, write, payload_bits: int, side_bits: int, step_bits: int, demand: Demand, channel: Channel
+    read, compute, write, sizes: tuple[int, int, int, int, int, int], demand: Demand, channel: Channel
 ) -> None:
-    """Fill in the ticks of every step of a pass but its decoding."""
-    steps = len(read)
-    parts = steps // demand.fetches
+    """Fill in the ticks of every step of a pass but its decoding.
+
+    `sizes` are bits of payload, of side information and of a part, parts of a round, rounds, and parts of
+    a step. Bits of weights come in the order in which they are stored, side information first.
+    """
+    payload_bits, side_bits, part_bits, parts, rounds, group = sizes
+    total = parts * rounds
     burst_bits = 8 * channel.burst_B
+    fetched = payload_bits + side_bits - demand.pinned_bits
     read_before, write_before, compute_before = 0, 0, 0
-    for k in range(steps):
-        fetch, part = k // parts, k % parts
+    for step in range(len(read)):
+        done = min((step + 1) * group, total)
+        turn, part = (done - 1) // parts, (done - 1) % parts
         bursts = demand.bursts_in
         if demand.tiled:
-            bursts = _up_to(k + 1, steps, demand.bursts_in)
-        if not demand.pinned:
-            end = min((part + 1) * step_bits, payload_bits) + side_bits
-            bursts += _ceil_div(fetch * (payload_bits + side_bits) + end, burst_bits)
+            bursts = _up_to(done, total, demand.bursts_in)
+        before = min(turn * demand.passes // rounds, demand.fetches)
+        here = min((turn + 1) * demand.passes // rounds, demand.fetches) - before
+        end = min((part + 1) * part_bits, payload_bits) + side_bits
+        bits = before * fetched + here * max(0, end - demand.pinned_bits)
+        bursts += _ceil_div(bits, burst_bits)
         busy = _busy_ticks(bursts, channel)
-        read[k] = busy - read_before
+        read[step] = busy - read_before
         read_before = busy
-        busy = _busy_ticks(_up_to(k + 1, steps, demand.bursts_out), channel)
-        write[k] = busy - write_before
+        busy = _busy_ticks(_up_to(done, total, demand.bursts_out), channel)
+        write[step] = busy - write_before
         write_before = busy
-        busy = _up_to(k + 1, steps, demand.core_ticks)
-        compute[k] = busy - compute_before
+        busy = _up_to(done, total, demand.core_ticks)
+        compute[step] = busy - compute_before
         compute_before = busy

@@ -1,60 +1,62 @@
 """Tiling: blocks of a matrix layer that fit on chip, and the DRAM traffic of each loop order.
 
-A layer is a GEMM of M rows (pixels times items), N filters and K depth. Blocks of m x n x k are
-brought on chip by three nested loops. A tensor's block is fetched anew in every iteration of the
-loops down to the innermost one that indexes it, so the order decides what is reused: with M
-innermost, weights stay; with N innermost, inputs stay; with K innermost, partial sums stay. Partial
-sums that leave before K is done are written and read back, and both are counted.
+A layer is a product of M rows (output positions times items), N filters and K depth, for each group.
+Blocks of m x n x k are brought on chip by three nested loops, group by group. A tensor's block is
+fetched anew in every iteration of the loops down to the innermost one that indexes it, so the order
+decides what is reused: with M innermost, weights stay; with N innermost, inputs stay; with K innermost,
+partial sums stay. Partial sums that leave before K is done are written and read back, and both are
+counted.
 
-Inputs of a convolution count once per element, not once per window: windows overlap on chip, and
-the halo between blocks is left out.
+Blocks of a convolution are sets of whole maps, stripes of full rows, or rectangles, and whole windows
+of some channels. Inputs that two blocks share, the halo, are fetched for each of them, unless they
+stay on chip from one block to the next: for free where the same channels follow, or with room for the
+shared rows of all channels.
+
+A block that stays during the innermost loop has one buffer. What streams past it has two, so that the
+next block comes in meanwhile.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import permutations
-from math import isqrt
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from hwsim.arrays.counting import PSUM_BITS, gemm_of
+from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
+from hwsim.mapping.block_search import Sizes, follows, needed, search, times
+from hwsim.mapping.problem import lower_bound_bits
+from hwsim.mapping.windows import block_sizes, cuts_of
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hwsim.workload.layer import Layer
+    from hwsim.mapping.block_search import Found
+    from hwsim.mapping.problem import Problem
 
-ORDERS = tuple(permutations("mnk"))
-"""Loop orders, outermost first."""
+ORDERS = ("mnk", "nmk", "mkn", "nkm", "kmn", "knm")
+"""Loop orders, outermost first; those that finish a partial sum before they leave it come first."""
 
-INDEXED_BY = {"weights": "nk", "inputs": "mk", "outputs": "mn"}
+Buffering = Literal["single", "streaming", "double"]
+"""What has two buffers: nothing, what the innermost loop streams, or everything."""
 
-FEW_PARTS = 16
-"""Parts up to which every number of them is tried."""
+BUFFERINGS: tuple[str, ...] = get_args(Buffering)
 
+FILTER_PARTS = (16, 1.2)
+"""Parts of the filters tried where partial sums leave: every number up to so many, then by a factor."""
 
-class Problem(NamedTuple):
-    """One layer for the search: GEMM sizes of one group, and bits per element of each tensor."""
-
-    m: int
-    n: int
-    k: int
-    groups: int
-    weight_bits: float
-    input_bits: float
-    output_bits: int
+_PLACES = np.array([[order.index(loop) for loop in "mnk"] for order in ORDERS])
 
 
 class Fetches(NamedTuple):
     """How often a layer that is cut moves each weight, input and output: see `Tiling`."""
 
     weight_fetches: int
-    input_fetches: int
+    input_fetches: float
     psum_passes: int = 1
 
 
@@ -66,189 +68,180 @@ class Tiling:
     ----------
     order : str
         Loops, outermost first.
-    m, n, k : int
-        Block sizes.
-    weight_fetches, input_fetches : int
-        How often each weight and each input comes in.
+    groups, items, rows, columns, filters, channels : int
+        Sizes of a block.
+    k : int
+        Depth of a block: weights of a filter.
+    keeps_halo : bool
+        Inputs that a block shares with the one before stay on chip.
+    weight_fetches : int
+        How often each weight comes in.
+    input_fetches : float
+        Inputs that come in over inputs of the layer: halos make it a fraction, and so does a stride
+        that skips rows.
     psum_passes : int
         How often each output leaves; all but the last time it comes back.
-    traffic_bits : float
-        All three tensors together, one pass over the layer.
+    weight_bits, input_bits, output_bits, psum_bits : float
+        Moved in one pass over the layer; outputs leave once, and partial sums count both ways.
+    needed_bits : float
+        Memory that the blocks take.
     least_bits : float
-        Lower bound for any blocks and order (see `lower_bound_bits`).
+        Lower bound of the traffic for any blocks and order (see `lower_bound_bits`).
     """
 
     order: str
-    m: int
-    n: int
+    groups: int
+    items: int
+    rows: int
+    columns: int
+    filters: int
+    channels: int
     k: int
+    keeps_halo: bool
     weight_fetches: int
-    input_fetches: int
+    input_fetches: float
     psum_passes: int
-    traffic_bits: float
+    weight_bits: float
+    input_bits: float
+    output_bits: float
+    psum_bits: float
+    needed_bits: float
     least_bits: float
+
+    @property
+    def m(self) -> int:
+        """Output positions of a block."""
+        return self.items * self.rows * self.columns
+
+    @property
+    def n(self) -> int:
+        """Filters of a block."""
+        return self.filters
+
+    @property
+    def traffic_bits(self) -> float:
+        """All tensors together, one pass over the layer."""
+        return self.weight_bits + self.input_bits + self.output_bits + self.psum_bits
 
     @property
     def above_bound(self) -> float:
         """Traffic over its lower bound: 1 is optimal."""
-        return self.traffic_bits / self.least_bits
+        return self.traffic_bits / self.least_bits if self.least_bits else 1.0
 
 
-def problem_of(layer: Layer, items: int) -> Problem:
-    """View `items` of a matrix layer as a tiling problem.
-
-    The second operand of a product of activations takes the place of the weights.
-    """
-    gemm = gemm_of(layer, items)
-    second = gemm.n * gemm.k * gemm.groups
-    stored = layer.weights.total_bits if layer.weights else second * layer.operand_bits
-    first = layer.input_elements * items - second * (layer.kind == "matmul")
-    return Problem(
-        gemm.m,
-        gemm.n,
-        gemm.k,
-        gemm.groups,
-        stored / second,
-        max(first, 1) * layer.operand_bits / (gemm.m * gemm.k * gemm.groups),
-        layer.operand_bits,
-    )
-
-
-def lower_bound_bits(problem: Problem, space_bits: int) -> float:
-    """Least traffic of any blocks and order: every tensor once, or what a small memory forces if more.
-
-    While ``2 S`` bits are read, a memory of S bits sees weights, inputs and partial sums of at most
-    ``3 S`` bits, which multiply at most ``S**1.5 / sqrt(w a p)`` times, where an element of them has
-    w, a and p bits (Loomis and Whitney, 1949). So all reads are at least ``2 M N K sqrt(w a p / S) - 2 S``
-    (Smith et al., "A tight I/O lower bound for matrix multiplication", arXiv 1702.02017). They count
-    a first read of every partial sum, which here starts at zero: ``M N p`` come off, and the
-    outputs that leave are added. The argument holds for any p up to the width of a partial sum; the
-    one with the largest bound is taken, which is narrower where K is small.
-    """
-    p = problem
-    once = p.groups * (
-        p.n * p.k * p.weight_bits + p.m * p.k * p.input_bits + p.m * p.n * float(p.output_bits)
-    )
-    reads = p.k * (p.weight_bits * p.input_bits / space_bits) ** 0.5
-    psum_bits = min(float(PSUM_BITS), reads**2)
-    forced = p.groups * p.m * p.n * (2 * reads * psum_bits**0.5 - psum_bits + p.output_bits)
-    return max(once, forced - 2 * space_bits)
-
-
-Goal = Literal["traffic", "energy", "cycles", "edp"]
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What a goal needs besides traffic.
-
-    Parameters
-    ----------
-    dram_pJ_per_bit, dram_bits_per_cycle : float
-    array_cycles, array_pJ : float
-        What the layer costs on the array in any case.
-    """
-
-    dram_pJ_per_bit: float = 1.0
-    dram_bits_per_cycle: float = 1.0
-    array_cycles: float = 0.0
-    array_pJ: float = 0.0
-
-    def objective(self, goal: Goal, traffic_bits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Value to minimise for each candidate, shape (candidates,)."""
-        energy = self.array_pJ + traffic_bits * self.dram_pJ_per_bit
-        cycles = np.maximum(self.array_cycles, traffic_bits / self.dram_bits_per_cycle)
-        return {"traffic": traffic_bits, "energy": energy, "cycles": cycles, "edp": energy * cycles}[goal]
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 16)
 def best_tiling(
-    problem: Problem, space_bits: int, goal: Goal = "traffic", prices: Prices | None = None
+    problem: Problem, space_bits: int, buffering: Buffering = "streaming", order: str = ""
 ) -> Tiling:
-    """Search blocks and orders for the least `goal`; ties go to less traffic, then to larger blocks.
+    """Search blocks and orders for the least traffic; ties go to larger blocks.
+
+    The blocks that are tried depend on the problem alone, so more space never costs more traffic.
 
     Parameters
     ----------
     space_bits : int
-        On-chip memory for one block of each tensor, twice each, so that the next ones come in
-        meanwhile.
+        On-chip memory for the blocks and their second buffers.
+    buffering : {"single", "streaming", "double"}
+        What has two buffers, so that the next block comes in while one is used.
+    order : str
+        One of `ORDERS`; the best of them where it is empty.
 
     Raises
     ------
     InputError
-        If not even single elements fit.
+        If not even the smallest blocks fit.
     """
-    sizes = [_block_sizes(length) for length in (problem.m, problem.n, problem.k)]
-    m, n, k = (grid.ravel() for grid in np.meshgrid(*sizes, indexing="ij"))
-    held = 2 * (n * k * problem.weight_bits + m * k * problem.input_bits + m * n * PSUM_BITS)
-    fits = held <= space_bits
-    if not fits.any():
+    p = problem
+    cuts = cuts_of(p.items, p.rows, p.columns)
+    orders = (order,) if order else ORDERS
+    places = _PLACES[[ORDERS.index(each) for each in orders]]
+    sizes = np.array(block_sizes(p.filters, *FILTER_PARTS), float)
+    layer = _sizes(p, buffering)
+    found = search(cuts.figures, sizes, places, layer, float(space_bits))
+    if not found.channels:
         raise InputError(f"tiling: {space_bits} bits on chip hold no block of the layer")
-    m, n, k = m[fits], n[fits], k[fits]
-    trips = {
-        "m": ceil_div(problem.m, m),
-        "n": ceil_div(problem.n, n),
-        "k": ceil_div(problem.k, k),
-    }
-    smallness = -m * n * k
-    best: tuple[tuple[float, float, int], Tiling] | None = None
-    least = lower_bound_bits(problem, space_bits)
-    for order in ORDERS:
-        weights, inputs, outputs = (_refetches(order, trips, INDEXED_BY[t]) for t in INDEXED_BY)
-        traffic = problem.groups * (
-            problem.n * problem.k * problem.weight_bits * weights
-            + problem.m * problem.k * problem.input_bits * inputs
-            + problem.m * problem.n * (problem.output_bits + 2.0 * PSUM_BITS * (outputs - 1))
-        )
-        value = (prices or Prices()).objective(goal, traffic)
-        choice = _first_least(value, traffic, smallness)
-        key = (float(value[choice]), float(traffic[choice]), int(smallness[choice]))
-        if best is None or key < best[0]:
-            best = (
-                key,
-                Tiling(
-                    "".join(order),
-                    int(m[choice]),
-                    int(n[choice]),
-                    int(k[choice]),
-                    int(weights[choice]),
-                    int(inputs[choice]),
-                    int(outputs[choice]),
-                    float(traffic[choice]),
-                    least,
-                ),
-            )
-    assert best is not None
-    return best[1]
+    shape = tuple(int(size) for size in cuts.shape[found.cut])
+    return _described(p, space_bits, layer, orders[found.order], shape, cuts.figures[found.cut], found)
 
 
-def _block_sizes(length: int) -> NDArray[np.int64]:
-    """The length cut into 1, 2, 3, ... equal parts, finely while parts are few, then by halves."""
-    few = {ceil_div(length, parts) for parts in range(1, min(length, 2 * isqrt(length), FEW_PARTS) + 1)}
-    halves = {max(1, length >> shift) for shift in range(length.bit_length())}
-    return np.array(sorted(few | halves | {1}), np.int64)
+def best_of_each_order(problem: Problem, space_bits: int, buffering: Buffering = "streaming") -> list[Tiling]:
+    """Best blocks of every loop order for which some fit, least traffic first.
 
-
-def _first_least(*keys: NDArray[Any]) -> int:
-    """Where the first key is least; among equals the second, and so on; then the first place."""
-    places = np.arange(len(keys[0]))
-    for key in keys:
-        found = key[places]
-        places = places[found == found.min()]
-    return int(places[0])
-
-
-def _refetches(
-    order: tuple[str, ...], trips: dict[str, NDArray[np.int64]], indexed_by: str
-) -> NDArray[np.int64]:
-    """Times each element of a tensor moves: trips of the loops outside its innermost index.
-
-    A loop that runs once does not evict anything, so it does not count as an index.
+    Raises
+    ------
+    InputError
+        As `best_tiling` does.
     """
-    times = np.ones_like(trips["m"])
-    pending = np.ones_like(times)
-    for loop in order:
-        pending = pending * (1 if loop in indexed_by else trips[loop])
-        if loop in indexed_by:
-            times = np.where(trips[loop] > 1, pending, times)
-    return times
+    best = best_tiling(problem, space_bits, buffering)
+    others = []
+    for order in ORDERS:
+        if order != best.order:
+            with suppress(InputError):
+                others.append(best_tiling(problem, space_bits, buffering, order))
+    return [best, *sorted(others, key=lambda tiling: tiling.traffic_bits)]
+
+
+def _sizes(p: Problem, buffering: Buffering) -> Sizes:
+    numbers = (
+        p.filters,
+        p.channels,
+        p.area,
+        p.m,
+        p.groups,
+        p.weight_bits,
+        p.input_bits,
+        p.output_bits,
+        BUFFERINGS.index(buffering),
+    )
+    return Sizes(*(float(number) for number in numbers))
+
+
+def _described(
+    p: Problem,
+    space_bits: int,
+    layer: Sizes,
+    order: str,
+    shape: tuple[int, ...],
+    cut: NDArray[np.float64],
+    found: Found,
+) -> Tiling:
+    places = _PLACES[ORDERS.index(order)]
+    filters, channels = int(found.filters), int(found.channels)
+    trips = (float(cut[1]), float(ceil_div(p.filters, filters)), float(ceil_div(p.channels, channels)))
+    weights, inputs, psums = times(places, *trips)
+    kept = bool(found.keep or follows(places, trips[2]))
+    maps = inputs * float(cut[5 if kept else 4])
+    bits = needed(cut, places, found.filters, found.channels, found.keep, layer)
+    groups = 1
+    if trips == (1.0, 1.0, 1.0) and p.groups > 1:
+        alone = needed(cut, places, found.filters, found.channels, found.keep, layer._replace(groups=1.0))
+        groups, bits = _groups_at_once(p.groups, space_bits, bits, alone)
+    items, rows, columns = shape
+    return Tiling(
+        order=order,
+        groups=groups,
+        items=items,
+        rows=rows,
+        columns=columns,
+        filters=filters,
+        channels=channels,
+        k=channels * p.area,
+        keeps_halo=kept,
+        weight_fetches=int(weights),
+        input_fetches=maps / (p.items * p.rows.inputs * p.columns.inputs),
+        psum_passes=int(psums),
+        weight_bits=p.weight_tensor_bits * weights,
+        input_bits=p.groups * maps * p.channels * p.input_bits,
+        output_bits=p.output_tensor_bits,
+        psum_bits=p.groups * p.m * p.n * 2.0 * PSUM_BITS * (psums - 1),
+        needed_bits=bits,
+        least_bits=lower_bound_bits(p, space_bits),
+    )
+
+
+def _groups_at_once(groups: int, space_bits: int, streaming: float, alone: float) -> tuple[int, float]:
+    """Groups in a block and their bits: `streaming` for each, or `alone` if no others follow."""
+    if groups * alone <= space_bits:
+        return groups, groups * alone
+    together = ceil_div(groups, ceil_div(groups, min(groups - 1, int(space_bits // streaming))))
+    return together, together * streaming

@@ -1,21 +1,29 @@
-"""One pass over a layer in totals: demands on each resource, and counts of every action."""
+"""One batch of every layer in totals: demands on each resource, and counts of every action."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.arrays.vector import VectorUnit
-from hwsim.mapping.residency import Moved, Residency, stored_bits
+from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
+from hwsim.mapping.stripes import array_cost, pieces_of
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
-    from hwsim.workload.layer import Layer
+    from hwsim.mapping.fusion import Kernel
+    from hwsim.mapping.residency import Pass, Residency
+    from hwsim.workload.layer import Layer, Workload
+
+
+NO_TICKS = {"dram": 0, "decoder": 0, "sram": 0}
+"""Of a layer in another's output path, whose steps are the other's."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +34,28 @@ class LayerWork:
     ----------
     passes : int
         Times the layer runs for one batch.
+    root : int
+        Index of the layer it runs with: its own, or the one in whose output path it is. All that has
+        ticks of the steps (DRAM, decoder, on-chip memory) is counted there.
     requested_weight_bits, transferred_weight_bits : int
-        DRAM bits per batch: stored bits times fetches, and the same in whole bursts.
+        DRAM bits per batch: stored bits that are not pinned times fetches, and the same in whole bursts.
     activation_bits : int
         DRAM bits of activations and partial sums per batch, in whole bursts.
     row_misses : int
         DRAM rows opened per batch, each transfer being contiguous; all other bursts hit.
     cost : ArrayCost
-        Of one pass.
+        Of the batch.
     counts : Counter of Action
-        Of the whole batch, DRAM, SRAM and decoder included.
+        Of the batch, DRAM, SRAM and decoder included.
     ticks : dict of str to int
-        Busy ticks of one pass on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
-        layers at once share its bandwidth), and ``array`` or ``vector``.
+        Busy ticks of the batch on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
+        layers at once share its bandwidth), ``array`` and ``vector``.
+    unit_ticks : int
+        Ticks of the batch that its steps hold the array or the vector unit.
     """
 
     passes: int
+    root: int
     requested_weight_bits: int
     transferred_weight_bits: int
     activation_bits: int
@@ -49,11 +63,12 @@ class LayerWork:
     cost: ArrayCost
     counts: Counter[Action]
     ticks: dict[str, int]
+    unit_ticks: int
 
     @property
     def core_ticks(self) -> int:
-        """Busy ticks of one pass on the busiest resource of the core: any but DRAM."""
-        return max(ticks for resource, ticks in self.ticks.items() if resource != "dram")
+        """Busy ticks of the batch on the busiest resource that the core's clock drives: all but DRAM."""
+        return max(self.unit_ticks, self.ticks["decoder"])
 
 
 @dataclass(frozen=True)
@@ -65,29 +80,157 @@ class Schedule:
     work: tuple[LayerWork, ...]
 
 
-def pass_over(
-    chip: Chip, cut: Cut, channel: Channel, residency: Residency, index: int, moved: Moved
-) -> tuple[Demand, LayerWork]:
-    layer = cut.layer
-    passes, pinned = residency.passes(index), residency.pinned[index]
-    fetches = residency.weight_fetches(index)
-    fetched_bits = 0 if pinned else fetches * (cut.payload_bits + cut.side_bits)
-    weights = channel.bursts(fetched_bits)
-    inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
+class LayerPass(NamedTuple):
+    """One pass over one layer.
 
-    cost = _cost(chip, layer, residency.items(index))
+    Parameters
+    ----------
+    weights, inputs, outputs, psums : int
+        DRAM bursts; partial sums go out and come back.
+    requested_bits : int
+        DRAM bits of weights.
+    cost : ArrayCost
+    counts : Counter of Action
+    """
+
+    weights: int
+    inputs: int
+    outputs: int
+    psums: int
+    requested_bits: int
+    cost: ArrayCost
+    counts: Counter[Action]
+
+    @property
+    def bursts_in(self) -> int:
+        """Bursts of activations that come in."""
+        return self.inputs + self.psums
+
+    @property
+    def bursts_out(self) -> int:
+        """Bursts of activations that go out."""
+        return self.outputs + self.psums
+
+
+class KernelPass(NamedTuple):
+    """One pass over one kernel: the demand of its steps, and what each of its layers does."""
+
+    demand: Demand
+    ticks: dict[str, int]
+    layers: tuple[LayerPass, ...]
+
+
+def kernel_pass(
+    chip: Chip,
+    workload: Workload,
+    residency: Residency,
+    cuts: Sequence[Cut],
+    channel: Channel,
+    kernel: Kernel,
+    part: Pass,
+) -> KernelPass:
+    """Count one pass over a kernel."""
+    segment = residency.segments[residency.segment_of[kernel.root]]
+    tiling = residency.tilings[kernel.root]
+    fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
+    passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
+    found = []
+    for index in kernel.layers:
+        cost = _cost(chip, cuts[index], segment.stripes, part.items)
+        moved = activation_traffic(workload, residency, index, part.items)
+        pinned = residency.pinned_bits[index]
+        own = Demand(passes, fetches, pinned, False, 0, 0, 0)
+        found.append(_layer_pass(chip, cuts[index], channel, cost, moved, own))
+    layers = _in_output_path(workload, kernel, part.items, found)
+    side = sum(one.weights for one in layers[1:])
+    bursts_in = sum(one.bursts_in for one in layers) + side
+    bursts_out = sum(one.bursts_out for one in layers)
+    sram_bits = sum(
+        bits for one in layers for (_, component, _), bits in one.counts.items() if component == "sram"
+    )
+    units: Counter[str] = Counter()
+    for index, one in zip(kernel.layers, layers, strict=True):
+        units["vector" if workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
+    ticks = {
+        "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
+        "sram": ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle),
+        **units,
+    }
+    core = max(ticks["sram"], *units.values())
+    tiled = tiling is not None or segment.mode == "stripes"
+    demand = Demand(passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core)
+    ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
+    return KernelPass(demand, ticks, layers)
+
+
+def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:
+    """Add up the passes over every layer, in the order of layers."""
+    works: dict[int, LayerWork] = {}
+    burst_bits = 8 * channel.burst_B
+    by_kernel: dict[Kernel, list[tuple[Pass, KernelPass]]] = {}
+    for kernel, part, done in found:
+        by_kernel.setdefault(kernel, []).append((part, done))
+    for kernel, parts in by_kernel.items():
+        ticks: Counter[str] = Counter()
+        for part, done in parts:
+            for name, amount in done.ticks.items():
+                ticks[name] += part.times * amount
+        for position, index in enumerate(kernel.layers):
+            ones = [(part.times, done.layers[position]) for part, done in parts]
+            cost = _sum(one.cost.times(times) for times, one in ones)
+            own = dict(ticks) if index == kernel.root else {**NO_TICKS, "vector": cost.cycles}
+            counts = _counts(ones)
+            works[index] = LayerWork(
+                sum(times for times, _ in ones),
+                kernel.root,
+                sum(times * one.requested_bits for times, one in ones),
+                sum(times * one.weights for times, one in ones) * burst_bits,
+                sum(times * (one.bursts_in + one.bursts_out) for times, one in ones) * burst_bits,
+                sum(times * _rows(one, channel) for times, one in ones),
+                cost,
+                counts,
+                own,
+                sum(part.times * done.demand.core_ticks for part, done in parts) * (index == kernel.root),
+            )
+    return tuple(works[index] for index in sorted(works))
+
+
+def _counts(ones: Sequence[tuple[int, LayerPass]]) -> Counter[Action]:
+    if len(ones) == 1 and ones[0][0] == 1:
+        return ones[0][1].counts
+    counts: Counter[Action] = Counter()
+    for times, one in ones:
+        for action, count in one.counts.items():
+            counts[action] += times * count
+    return counts
+
+
+def _rows(one: LayerPass, channel: Channel) -> int:
+    return sum(
+        channel.rows(bursts) for bursts in (one.weights, one.inputs, one.outputs, one.psums, one.psums)
+    )
+
+
+def _layer_pass(
+    chip: Chip, cut: Cut, channel: Channel, cost: ArrayCost, moved: Moved, demand: Demand
+) -> LayerPass:
+    layer = cut.layer
+    total = layer.weights.total_bits if layer.weights else 0
+    fetched = demand.fetches * (total - demand.pinned_bits)
+    weights = channel.bursts(fetched)
+    inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
     burst_bits = 8 * channel.burst_B
     counts = Counter(cost.counts)
-    through_port = ("weights", "array_port", "word") in counts
+    # an array without a port computes beside its own memory of weights; a vector unit reads parameters
+    reads = ("weights", "array_port", "word") in counts or layer.kind == "vector"
     _count_port(counts, layer)
     if layer.weights:
-        _count_weights(
-            counts,
-            through_port * fetches * (stored_bits(layer, chip) if pinned else layer.weights.total_bits),
-            fetched_bits,
-            weights * burst_bits,
-            fetches * cut.symbols(pinned),
-        )
+        pinned = demand.pinned_bits / total if total else 0.0
+        on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
+        counts["weights", "dram", "read_bit"] += weights * burst_bits
+        counts["weights", "sram", "write_bit"] += fetched
+        counts["weights", "sram", "read_bit"] += reads * demand.passes * on_chip
+        counts["weights", "decoder", "symbol"] += cut.decoded(demand)
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
         ("psums", psums, psums, moved.psums, moved.psums),
@@ -96,45 +239,38 @@ def pass_over(
         counts[tensor, "sram", "write_bit"] += bits_in
         counts[tensor, "sram", "read_bit"] += bits_out
         counts[tensor, "dram", "write_bit"] += went * burst_bits
-
-    sram_bits = sum(bits for (_, component, _), bits in counts.items() if component == "sram")
-    sram_ticks = ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle)
-    bursts_in, bursts_out = inputs + psums, outputs + psums
-    work = LayerWork(
-        passes,
-        passes * fetched_bits,
-        passes * weights * burst_bits,
-        passes * (bursts_in + bursts_out) * burst_bits,
-        passes * sum(channel.rows(bursts) for bursts in (weights, inputs, outputs, psums, psums)),
-        cost,
-        Counter({action: passes * count for action, count in counts.items()}),
-        {
-            "dram": busy_ticks(weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
-            "decoder": fetches * cut.decode_ticks(pinned),
-            "sram": sram_ticks,
-            "vector" if layer.kind == "vector" else "array": cost.cycles,
-        },
-    )
-    tiled = residency.tilings[index] is not None
-    return Demand(fetches, pinned, tiled, bursts_in, bursts_out, max(cost.cycles, sram_ticks)), work
+    return LayerPass(weights, inputs, outputs, psums, fetched, cost, counts)
 
 
-def _cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
-    model = VectorUnit(chip.vector.lanes) if layer.kind == "vector" else chip.array
-    return model.cost(*layer.joined(items))
+def _in_output_path(
+    workload: Workload, kernel: Kernel, items: int, found: Sequence[LayerPass]
+) -> tuple[LayerPass, ...]:
+    """Take off what does not pass through the on-chip memory: the tensors between the layers of a kernel.
 
-
-def _count_weights(
-    counts: Counter[Action], used_bits: int, fetched_bits: int, moved_bits: int, symbols: int
-) -> None:
-    """Weights on their way from DRAM through SRAM and decoder to the array's port.
-
-    An array without a port for weights computes beside its own memory of them, and counts that itself.
+    Only what the units themselves count is taken off, never what comes from DRAM or goes there.
     """
-    counts["weights", "dram", "read_bit"] += moved_bits
-    counts["weights", "sram", "write_bit"] += fetched_bits
-    counts["weights", "sram", "read_bit"] += used_bits
-    counts["weights", "decoder", "symbol"] += symbols
+    for (index, one), other in zip(zip(kernel.layers, found, strict=True), found[1:], strict=False):
+        layer = workload.layers[index]
+        bits = layer.outputs_of(items) * layer.operand_bits
+        for done, action in ((one, "write_bit"), (other, "read_bit")):
+            key = "activations", "sram", action
+            done.counts[key] -= min(bits, done.cost.counts.get(key, 0))
+    return tuple(found)
+
+
+def _cost(chip: Chip, cut: Cut, stripes: int, items: int) -> ArrayCost:
+    """Cost of one pass over a layer, whole or in stripes."""
+    if stripes == 1:
+        return cut.cost(items)
+    pieces = pieces_of(cut.layer, stripes, items)
+    return _sum(array_cost(chip, piece, count).times(times) for piece, count, times in pieces)
+
+
+def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:
+    total, *others = costs
+    for cost in others:
+        total = total + cost
+    return total
 
 
 def _count_port(counts: Counter[Action], layer: Layer) -> None:
@@ -143,3 +279,5 @@ def _count_port(counts: Counter[Action], layer: Layer) -> None:
         bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits
         counts[tensor, "scratchpad", "write_bit"] += bits
         counts[tensor, "scratchpad", "read_bit"] += bits
+        if tensor == "activations":  # the second operand of a product of activations has no stored form
+            counts[tensor, "sram", "read_bit"] += bits

@@ -1,13 +1,12 @@
-"""The event engine under a power cap: a budget per window, and a governor that sets the pace.
+"""The event engine under a power cap, with an energy budget per window and a governor.
 
 Before an operation starts, its energy is reserved in every window it will span. If one of them
 has not enough left, the operation waits for the next window. The governor is one more process: at
 every window it sees what the last one cost and chooses a level for operations yet to start.
 
-A single operation may draw more than a whole window may spend. It then starts when nothing is
-reserved in any window it spans, draws what it draws, and what it took too much is paid back by
-the windows after it. So no window exceeds the cap, except by what one such operation draws
-above the budget all alone: the run's `allowance_W`; and the long-run average never does.
+A single operation may need more energy than the budget of a whole window. It then starts when nothing is
+reserved in any window that it spans. The later windows pay back the excess. A window exceeds the cap only
+by the excess of one such operation, the run's `allowance_W`. The long-run average never exceeds the cap.
 """
 
 from __future__ import annotations

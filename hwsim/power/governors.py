@@ -1,10 +1,9 @@
-"""Strategies that keep a chip under its power cap.
+"""Governors: strategies that keep a chip under its power cap.
 
-A governor has `levels` operating points; the last is nominal, and level x is slower by
-``x / levels``. At every window it sees what the past window cost and chooses the next level; what
-a window's energy budget does not cover is not started, whatever the level
-(`hwsim.power.governed`). So the cap always holds, and a good level is one that wastes no time.
-The steady state that each must reach is `hwsim.power.steady`'s.
+A governor has `levels` operating points. The last one is nominal; level x runs at ``x / levels`` of the
+nominal rate. At every window the governor sees the energy of the past window and chooses the next level.
+An operation that exceeds the energy budget of its window is not started at any level
+(`hwsim.power.governed`), so the cap always holds. `hwsim.power.steady` solves the steady state.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ class VoltageCurve:
             return self.least_V
         if speed >= 1.0:
             return self.nominal_V
-        from scipy.optimize import brentq  # takes longer to import than most runs, which ask for no voltage
+        from scipy.optimize import brentq  # here, because the import is slow and only DVFS needs it
 
         root = brentq(lambda volts: self.speed(volts) - speed, self.least_V, self.nominal_V, xtol=1e-15)
         return float(root)
@@ -88,7 +87,7 @@ class VoltageCurve:
 
 @dataclass(frozen=True)
 class Window:
-    """What a governor learns of the window that has just ended.
+    """Measurements of the window that has just ended.
 
     Parameters
     ----------
@@ -108,7 +107,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Waiting:
-    """An operation the budget holds back: its price and its nominal duration."""
+    """An operation that the budget delays: its energy and its nominal duration."""
 
     phase: int
     ticks: int

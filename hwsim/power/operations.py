@@ -1,7 +1,8 @@
-"""Where a batch's energy goes in its tile stream: each layer's joules on the operations that spend them.
+"""Energy of every operation of a tile stream.
 
-The table of components says in which phase each of them spends its energy. A layer's energy in a
-phase is shared among its steps by how long they take there.
+The table of components says in which phase a component spends its energy. The energy of a layer in a phase
+is divided among its steps in proportion to their duration in that phase. A layer in the output path of
+another spends its energy in the steps of that layer.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def operation_energy(schedule: Schedule, prices: PriceList) -> OperationEnergy:
-    """Dynamic energy of every operation of one batch; it sums to the priced counts."""
+    """Dynamic energy of every operation of one batch. The sum equals the energy of all counts."""
     components = sorted({action[1] for work in schedule.work for action in work.counts})
     column = {name: index for index, name in enumerate(components)}
     stream = schedule.stream
     layer_pJ = np.zeros((len(PHASES), len(schedule.work), len(components)))
-    for index, work in enumerate(schedule.work):
+    for work in schedule.work:
         for (_, component, action), pJ in prices.energy_pJ(work.counts).items():
             phase = PHASES.index(phase_of(component, action))
-            layer_pJ[phase, index, column[component]] += pJ
+            layer_pJ[phase, work.root, column[component]] += pJ
     placed = [
         _shares(ticks, stream.layer, len(schedule.work))[:, None] * layer_pJ[phase][stream.layer]
         for phase, ticks in enumerate((stream.read, stream.decode, stream.compute, stream.write))

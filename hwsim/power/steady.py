@@ -20,8 +20,7 @@ from hwsim.energy.components import component_of
 from hwsim.engine.fast import steady_period
 from hwsim.engine.timeline import COMPUTE, DECODE
 from hwsim.errors import InputError
-from hwsim.machine.cap import Cap
-from hwsim.power.governors import ClockScaling, highest
+from hwsim.power.governors import highest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,13 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwsim.engine.stream import TileStream
-    from hwsim.machine.chip import Chip
-    from hwsim.mapping.work import LayerWork, Schedule
+    from hwsim.machine.cap import Cap
+    from hwsim.mapping.work import LayerWork
     from hwsim.power.governors import Governor
     from hwsim.pricing import PriceList
-
-LEAST_W = 1e-9
-"""Budget that plans are compared by where the cap leaves none: they are refused once the best is known."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +62,18 @@ class LayerNeed:
 
     Parameters
     ----------
+    root : int
+        Layer it runs with: what a layer in another's output path needs is counted there.
     core_J, other_J : float
         Joules of the whole batch that count against the cap: on the core's supply at its nominal
         voltage, and elsewhere.
-    passes : int
-        Times the layer runs for one batch.
     dram_ticks, decode_ticks, compute_ticks : int
-        Busy ticks of one pass, at the nominal level.
+        Busy ticks of the batch, at the nominal level.
     """
 
+    root: int
     core_J: float
     other_J: float
-    passes: int
     dram_ticks: int
     decode_ticks: int
     compute_ticks: int
@@ -92,13 +88,17 @@ class LayerNeed:
             elif cap.counts(component):
                 other_pJ += pJ
         return cls(
+            work.root,
             1e-12 * core_pJ,
             1e-12 * other_pJ,
-            work.passes,
             work.ticks["dram"],
             work.ticks["decoder"],
-            max(ticks for name, ticks in work.ticks.items() if name not in ("dram", "decoder")),
+            work.unit_ticks,
         )
+
+    def joined(self, other: LayerNeed) -> LayerNeed:
+        """Need of both layers, the other one in the output path of this one."""
+        return replace(self, core_J=self.core_J + other.core_J, other_J=self.other_J + other.other_J)
 
     def energy_per_batch_J(self, core_scale: float) -> float:
         """Joules of the whole batch, an action on the core costing `core_scale` of its nominal energy."""
@@ -113,7 +113,7 @@ class LayerNeed:
             return governor.levels
 
         def fits(level: int) -> bool:
-            needed = self.energy_per_batch_J(governor.core_scale(level)) / self.passes / budget_J_per_tick
+            needed = self.energy_per_batch_J(governor.core_scale(level)) / budget_J_per_tick
             return kept >= needed or slowed * governor.levels / needed >= level
 
         return max(highest(fits, governor.levels), 1)
@@ -138,8 +138,13 @@ class CapTooLow(InputError):
 
 
 def needs_of(work: Iterable[LayerWork], prices: PriceList, cap: Cap) -> tuple[LayerNeed, ...]:
-    """Needs of all layers of a batch."""
-    return tuple(LayerNeed.of(layer, prices, cap) for layer in work)
+    """Needs of all layers of a batch; a layer in the output path of another needs nothing of its own."""
+    needs = [LayerNeed.of(layer, prices, cap) for layer in work]
+    for index, need in enumerate(needs):
+        if need.root != index:
+            needs[need.root] = needs[need.root].joined(need)
+            needs[index] = LayerNeed(need.root, 0.0, 0.0, 0, 0, 0)
+    return tuple(needs)
 
 
 def settle(governor: Governor, stream: TileStream, needs: Sequence[LayerNeed], cap: Cap) -> Capped:
@@ -196,14 +201,6 @@ def rounded_up(watts: float) -> float:
     return math.ceil(watts / unit) * unit
 
 
-def period_alone(chip: Chip, schedule: Schedule, prices: PriceList) -> float:
-    """Ticks between two batches in steady state if each layer, alone, keeps the cap."""
-    cap, governor = Cap.of(chip), ClockScaling.of(chip)
-    needs = needs_of(schedule.work, prices, cap)
-    levels = _alone(governor, needs, max(cap.budget_W, LEAST_W) * cap.tick_s)
-    return float(steady_period(slowed(schedule.stream, governor, levels)))
-
-
 def slowed(stream: TileStream, governor: Governor, levels: NDArray[np.int64]) -> TileStream:
     """The stream with each layer at a level of its own; DRAM keeps its pace.
 
@@ -231,4 +228,5 @@ def _at(governor: Governor, stream: TileStream, levels: NDArray[np.int64]) -> Ca
 
 def _alone(governor: Governor, needs: Sequence[LayerNeed], budget_J_per_tick: float) -> NDArray[np.int64]:
     """Highest levels at which every layer, alone, stays within the budget."""
-    return np.array([need.level(governor, budget_J_per_tick) for need in needs])
+    levels = np.array([need.level(governor, budget_J_per_tick) for need in needs])
+    return levels[[need.root for need in needs]]

@@ -1,12 +1,12 @@
-"""Temperature: a lumped ladder of heat capacities and resistances from die to air.
+"""Die temperature by a lumped RC ladder from die to air.
 
 Node i stores ``capacity[i]`` and passes heat to node i + 1 (the last one to the air) through
 ``resistance[i]``. For power that is constant over an interval the temperatures at its end are exact:
 ``T' = Tss + exp(A t) (T - Tss)`` (Skadron et al., HotSpot, ISCA 2003, with one node per layer).
 
-Leakage grows exponentially with the temperature of the die; it is held at its value at the start
-of an interval. The clock is cut when the die reaches the slowdown temperature, until it is back
-at the operating limit; at the shutdown temperature the run ends.
+Leakage grows exponentially with the temperature of the die. It is constant over an interval, at its
+value at the start. At the slowdown temperature the clock is reduced, until the die is back at the
+operating limit. At the shutdown temperature the run ends.
 """
 
 from __future__ import annotations
@@ -129,13 +129,13 @@ def equilibrium_C(board: Board, die_W: float, leakage: Leakage) -> float | None:
 
 
 def die_heat_W(trace: PowerTrace, share: Mapping[str, float]) -> NDArray[np.float64]:
-    """Power that heats the die in each window, shape (windows,), leakage apart.
+    """Power that heats the die in each window, shape (windows,), without leakage.
 
     Parameters
     ----------
     share : mapping of str to float
-        Part of a component's power spent on the die where it is not all of it: the PHY's share
-        of DRAM, and 0 for DRAM standby, the board and the leakage of the trace (added by `heat`).
+        Fraction of a component's power that is spent on the die; 1 by default. DRAM has the share of its
+        PHY. DRAM standby and the board have 0. So has the leakage of the trace, because `heat` adds it.
     """
     return trace.W @ np.array([share.get(name, 1.0) for name in trace.components])
 

@@ -1,9 +1,9 @@
-"""Power over time: the energy of every operation placed where it happened.
+"""Power over time, from the energy and the time of every operation.
 
-An operation's energy is spread evenly over its duration; one of zero ticks is an impulse in the
-window in which it ends. Static power is drawn from the first tick to the last. Windows are
-aligned and of equal length; the last one is averaged over its whole length, with nothing drawn
-after the end, so that power times window length is exactly the energy.
+The energy of an operation is spread evenly over its duration. An operation of zero ticks adds its energy
+to the window in which it ends. Static power is drawn from the first tick to the last. Windows are aligned
+and of equal length. The last window is averaged over its whole length, so that power times window length
+is exactly the energy.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.errors import InputError
 from hwsim.workload.layer import (
@@ -63,7 +63,23 @@ SAME_SHAPE = frozenset({"conv", "maxpool", "avgpool", "globalpool", "lrn", "chan
 """Kinds that must see their input exactly as it was made; others may regroup its elements."""
 
 
-def build_layer(row: Row, name: str, kind: str, sources: Sequence[Shape | None]) -> tuple[Layer, Shape]:
+def is_sequence(row: Row, inherited: bool) -> bool:
+    """Whether a layer sees a sequence, as a 1-D layer does: its width is empty where its height is given.
+
+    Parameters
+    ----------
+    row : Row
+    inherited : bool
+        Whether its inputs are sequences: so is then what a row sees that gives no shape.
+    """
+    if row.cells.get("channels"):
+        return bool(row.cells.get("height")) and not row.cells.get("width")
+    return inherited
+
+
+def build_layer(
+    row: Row, name: str, kind: str, sources: Sequence[Shape | None], sequence: bool = False
+) -> tuple[Layer, Shape]:
     """Layer of one row and the shape of its output.
 
     Parameters
@@ -72,6 +88,8 @@ def build_layer(row: Row, name: str, kind: str, sources: Sequence[Shape | None])
     name, kind : str
     sources : sequence of Shape or None
         Output shapes of its inputs, None for those from outside the table.
+    sequence : bool
+        Its height is a length: one number for kernel, stride or padding is along it.
 
     Raises
     ------
@@ -86,11 +104,13 @@ def build_layer(row: Row, name: str, kind: str, sources: Sequence[Shape | None])
     }
     try:
         if kind == "conv":
-            return _conv(row, name, shape, extra)
+            return _conv(row, name, shape, _window(row, sequence, kernel=1), extra)
         if kind == "fc":
             return _fc(row, name, shape, extra)
         if kind == "matmul":
             return _matmul(row, name, shape, sources, extra)
+        if kind in ("maxpool", "avgpool"):
+            return _pool(row, name, shape, _window(row, sequence), extra | {"op": BY_KIND[kind].name})
         return _vector(row, name, kind, shape, sources, extra)
     except InputError as error:
         if str(error).startswith(row.where):
@@ -101,17 +121,20 @@ def build_layer(row: Row, name: str, kind: str, sources: Sequence[Shape | None])
 def _input_shape(row: Row, kind: str, sources: Sequence[Shape | None]) -> Shape:
     """Shape the layer sees: what its cells say, checked against what its inputs give."""
     given = tuple(row.integer(c, low=1, default=0) for c in ("channels", "height", "width"))
-    made = _made(kind, sources)
+    shape = (given[0], given[1] or 1, given[2] or 1)
+    if kind == "concat" and len(sources) > 1:
+        made = _joined(row, shape if given[0] else None, sources)
+    else:
+        made = _made(kind, sources)
     if made is None:
         if not given[0]:
             raise row.error("channels", "the input's size, which its inputs do not tell")
-        return given[0], given[1] or 1, given[2] or 1
+        return shape
     if not given[0]:
         filled = next((c for c, size in zip(("height", "width"), given[1:], strict=True) if size), None)
         if filled:
             raise row.error(filled, "nothing where channels is empty")
         return made
-    shape = (given[0], given[1] or 1, given[2] or 1)
     if shape != made if kind in SAME_SHAPE else prod(shape) != prod(made):
         raise InputError(
             f"{row.where}: {kind} expects an input of {_text(shape)}, but its inputs give {_text(made)}"
@@ -121,22 +144,69 @@ def _input_shape(row: Row, kind: str, sources: Sequence[Shape | None]) -> Shape:
 
 def _made(kind: str, sources: Sequence[Shape | None]) -> Shape | None:
     """What the inputs give together; None where they do not tell."""
-    first = sources[0]
-    if kind in ("matmul", "lstm_cell", *ELEMENTWISE_PAIRS) or len(sources) == 1:
-        return first
+    if kind in ELEMENTWISE_PAIRS:
+        return next((shape for shape in sources if shape is not None), None)
+    if kind in ("matmul", "lstm_cell") or len(sources) == 1:
+        return sources[0]
     known = [shape for shape in sources if shape is not None]
-    if first is None or len(known) < len(sources):
+    return (sum(prod(shape) for shape in known), 1, 1) if len(known) == len(sources) else None
+
+
+def _joined(row: Row, given: Shape | None, sources: Sequence[Shape | None]) -> Shape | None:
+    """Inputs of a concat joined by channels, or by height or width where its row says so.
+
+    None where not all of them are known.
+    """
+    known = [shape for shape in sources if shape is not None]
+    if not known:
         return None
-    if kind == "fc":
-        return sum(prod(shape) for shape in known), 1, 1
-    return sum(shape[0] for shape in known), *first[1:]
+    complete = len(known) == len(sources)
+    if not (complete or given):
+        return None
+    whole = known[0] if complete or given is None else given
+    for axis in (0, 1, 2) if given else (0,):
+        if any(_resized(shape, axis, whole[axis]) != whole for shape in known):
+            continue
+        total = sum(shape[axis] for shape in known)
+        if complete and (axis == 0 or (given and given[axis] == total)):
+            return _resized(whole, axis, total)
+        if not complete and total < whole[axis]:
+            return None
+    other = next((shape for shape in known if shape[1:] != whole[1:]), known[-1])
+    raise InputError(
+        f"{row.where}: concat cannot join {_text(whole)} and {_text(other)}, "
+        "expected equal heights and widths"
+    )
 
 
-def _conv(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:
+def _resized(shape: Shape, axis: int, size: int) -> Shape:
+    """Shape with another size along one axis."""
+    channels, height, width = (size if i == axis else old for i, old in enumerate(shape))
+    return channels, height, width
+
+
+class _Window(NamedTuple):
+    """Kernel, stride and padding, height first."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+
+
+def _window(row: Row, sequence: bool, kernel: int | None = None) -> _Window:
+    """Window of a row; in a sequence, one number is along its length and leaves the width alone."""
+
+    def pair(column: str, low: int, default: int | None) -> tuple[int, int]:
+        along, across = row.pair(column, low, default)
+        return (along, low) if sequence and "x" not in row.cells.get(column, "") else (along, across)
+
+    return _Window(pair("kernel", 1, kernel), pair("stride", 1, 1), pair("pad", 0, 0))
+
+
+def _conv(row: Row, name: str, shape: Shape, window: _Window, extra: dict[str, Any]) -> tuple[Layer, Shape]:
     filters, groups = row.integer("filters", low=1), row.integer("groups", low=1, default=1)
-    kernel = row.pair("kernel", low=1, default=1)
+    kernel, stride, pad = window
     _require_size(row, "filters", filters, shape[0], *kernel)
-    pad = row.pair("pad", low=0, default=0)
     _require_size(row, "filters", filters, *(size + 2 * p for size, p in zip(shape[1:], pad, strict=True)))
     layer = conv(
         name,
@@ -144,7 +214,7 @@ def _conv(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Lay
         shape[1:],
         filters,
         kernel,
-        row.pair("stride", low=1, default=1),
+        stride,
         pad,
         groups,
         **extra,
@@ -210,8 +280,6 @@ def _vector(
 ) -> tuple[Layer, Shape]:
     elements = prod(shape)
     extra["op"] = BY_KIND[kind].name
-    if kind in ("maxpool", "avgpool"):
-        return _pool(row, name, shape, extra)
     if kind == "globalpool":
         return vector(name, elements, shape[0], elements, **extra), (shape[0], 1, 1)
     if kind == "lrn":
@@ -222,7 +290,7 @@ def _vector(
     if kind == "channelpad":
         return _channelpad(row, name, shape, extra)
     if kind in ELEMENTWISE_PAIRS:
-        _require_equal(row, kind, shape, sources)
+        _require_equal(row, kind, sources)
     if kind in NORM_PARAMETERS:
         parameters = NORM_PARAMETERS[kind] * shape[0]
         extra["weights"] = dense_storage(0, side_bits=FLOAT_BITS * parameters)
@@ -231,9 +299,8 @@ def _vector(
     return vector(name, read, elements, ops, **extra), shape
 
 
-def _pool(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer, Shape]:
-    kernel, stride = row.pair("kernel", low=1), row.pair("stride", low=1, default=1)
-    pad = row.pair("pad", low=0, default=0)
+def _pool(row: Row, name: str, shape: Shape, window: _Window, extra: dict[str, Any]) -> tuple[Layer, Shape]:
+    kernel, stride, pad = window
     _require_size(row, "pad", shape[0], *pad)
     height, width = (
         (size + 2 * p - k) // s + 1 for size, p, k, s in zip(shape[1:], pad, kernel, stride, strict=True)
@@ -241,7 +308,8 @@ def _pool(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Lay
     if height < 1 or width < 1:
         raise row.error("kernel", f"a window that fits {_text(shape)}")
     out = shape[0] * height * width
-    layer = vector(name, prod(shape), out, out * prod(kernel), **extra)
+    geometry = {"in_hw": shape[1:], "out_hw": (height, width), **window._asdict()}
+    layer = vector(name, prod(shape), out, out * prod(kernel), **geometry, **extra)
     return layer, (shape[0], height, width)
 
 
@@ -261,14 +329,14 @@ def _lstm_cell(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tupl
     return vector(name, 5 * units, 2 * units, units * LSTM_CELL_OPS, **extra), hidden
 
 
-def _require_equal(row: Row, kind: str, shape: Shape, sources: Sequence[Shape | None]) -> None:
+def _require_equal(row: Row, kind: str, sources: Sequence[Shape | None]) -> None:
     if len(sources) < 2:
         raise row.error("inputs", f"at least two inputs of {kind}")
-    for source in sources:
-        if source is not None and prod(source) != prod(shape):
-            raise InputError(
-                f"{row.where}: {kind} expects inputs of equal size, found {_text(shape)} and {_text(source)}"
-            )
+    known = list(dict.fromkeys(shape for shape in sources if shape is not None))
+    if len(known) > 1:
+        raise InputError(
+            f"{row.where}: {kind} expects inputs of equal size, found {_text(known[0])} and {_text(known[1])}"
+        )
 
 
 def _require_size(row: Row, column: str, *factors: int) -> None:

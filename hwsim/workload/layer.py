@@ -1,8 +1,7 @@
-"""The bridge between a network and the machine: layers, shapes, stored bits and zeros.
+"""A network as the simulator sees it: layers, shapes, stored bits and densities.
 
-Everything that `hwsim` knows of a network is here. A `Workload` comes from a compressed file
-(its real streams), from published statistics, or from a table of layer shapes; the simulator
-cannot tell which, except by `provenance`.
+A `Workload` comes from a compressed file, from published statistics, or from a table of layer shapes.
+The simulator treats all three alike. `Workload.provenance` says which it is.
 """
 
 from __future__ import annotations
@@ -37,18 +36,17 @@ class StoredWeights:
     Parameters
     ----------
     format : str
-        Name of the stage, for tables: ``dense``, ``pruned``, ``shared``, ``huffman``, ``int8``.
+        Name of the compression stage: ``dense``, ``pruned``, ``shared``, ``huffman``, ``int8``.
     nonzeros : int
         Weights that are not zero.
     entries : int
-        Stored entries: non-zeros plus the fillers that bridge gaps wider than the index field.
+        Stored entries: the non-zeros, plus filler zeros where a gap is too wide for the index field.
     segment_bits : ndarray of int64, shape (segments,)
-        Stored payload bits of each seekable segment, in scan order. A segment is what one
-        decoder can enter on its own.
+        Payload bits of each segment, in scan order. A decoder can start at the beginning of any segment.
     segment_symbols : ndarray of int64, shape (segments,)
-        Variable-length symbols the decoder must resolve in each segment (0: no decoder needed).
+        Variable-length symbols to decode in each segment; 0 if no decoder is needed.
     side_bits : int
-        Bits fetched with the payload once per layer: codebook, code tables, entry points, biases.
+        Bits fetched once per layer in addition to the payload: codebook, code tables, entry points, biases.
     """
 
     format: str
@@ -71,7 +69,7 @@ class StoredWeights:
 
     @cached_property
     def payload_bits(self) -> int:
-        """Stored bits of the weight streams, side information apart."""
+        """Stored bits of the weight streams, without side information."""
         return int(self.segment_bits.sum())
 
     @cached_property
@@ -81,25 +79,25 @@ class StoredWeights:
 
     @property
     def total_bits(self) -> int:
-        """All bits the layer occupies where it is resident."""
+        """All stored bits: payload and side information."""
         return self.payload_bits + self.side_bits
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer, seen as the machine sees it, for one item of the batch.
+    """One layer of a network. Sizes are per item of the batch.
 
-    Matrix layers are a GEMM of ``(pixels, depth) x (depth, filters)`` repeated over ``groups``.
-    ``fc`` layers have one pixel, so the batch is what gives their weights reuse. A ``matmul``
-    multiplies two activations (attention scores): it has no stored weights. A ``vector`` layer
-    (pooling, element-wise, softmax) does ``vector_ops`` scalar operations and no MACs.
+    A matrix layer is a GEMM of ``(pixels, depth) x (depth, filters)``, repeated over ``groups``. An
+    ``fc`` layer has one pixel, so its weights are reused only across the batch. A ``matmul`` multiplies
+    two activations, for example attention scores; it has no stored weights. A ``vector`` layer (pooling,
+    element-wise, softmax) performs ``vector_ops`` scalar operations and no MACs.
 
     Parameters
     ----------
     pixels, filters, depth : int
         GEMM dimensions M, N, K of one group (1, 1, 1 for ``vector``).
     input_elements, output_elements : int
-        Activation elements read from and written to memory, whole layer, one item.
+        Activation elements that the whole layer reads from and writes to memory, per item.
     in_hw, kernel, stride, pad : (int, int)
         Convolution geometry, height first; 1 x 1 for other kinds.
     weight_density, input_density : float
@@ -107,18 +105,19 @@ class Layer:
     inputs : tuple of int
         Indices of the layers that produce this layer's input; -1 is the network's input.
     weights : StoredWeights or None
-        None where the layer has none.
+        None if the layer has no weights.
     like : int or None
-        Index of the earlier layer whose stored weights these are; None where they are its own.
+        Index of an earlier layer whose stored weights this layer uses; None if it has its own.
     op : str
-        What a ``vector`` layer does (``relu``, ``add``...), where that is known.
+        Operator of a ``vector`` layer (``relu``, ``add``...); empty if unknown.
     over_batch : {"each", "sum", "once"}
-        How a batch multiplies the layer: everything for each item; work and inputs for each item but
-        one output, their sum (the gradient of weights); or nothing (an update of weights).
+        How work grows with the batch. ``each``: everything is done per item. ``sum``: work and inputs are
+        per item, and the outputs are summed into one (the gradient of weights). ``once``: everything is
+        done once per batch (the update of weights).
     writes_back : bool
-        The output replaces the weights the layer reads: it stays on chip where those do.
+        Whether the output replaces the weights that the layer reads. It then stays where they are.
     pattern : ndarray of bool, shape (groups * filters, depth), or None
-        Where the weights are not zero, when the real matrix is known.
+        Positions of the non-zero weights; None if the real matrix is not known.
     """
 
     name: str
@@ -155,7 +154,7 @@ class Layer:
                 raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected 0 to 1")
 
     def joined(self, items: int) -> tuple[Layer, int]:
-        """Return an equal layer that works item by item, and for how many items."""
+        """Return an equivalent layer with work per item, and the number of items it runs for."""
         if self.over_batch == "each" or items == 1:
             return self, items
         if self.over_batch == "once":
@@ -165,27 +164,27 @@ class Layer:
         return replace(self, over_batch="once", depth=depth, **scaled), 1
 
     def outputs_of(self, items: int) -> int:
-        """Output elements of `items` of a batch."""
+        """Output elements of a batch of `items`."""
         return self.output_elements * (items if self.over_batch == "each" else 1)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one item, zeros included."""
+        """Multiply-accumulates (MACs) per item, including those with zeros."""
         return 0 if self.kind == "vector" else self.pixels * self.filters * self.depth * self.groups
 
     @property
     def weight_count(self) -> int:
-        """Weights of the layer, zeros included, biases apart."""
+        """Number of weights, including zeros, without biases."""
         return self.filters * self.depth * self.groups if self.kind in ("conv", "fc") else 0
 
     @property
     def stored_bits(self) -> int:
-        """Bits that the layer adds to what is stored: none for the weights of another layer."""
+        """Stored bits of the layer's own weights; 0 if it uses the weights of another layer."""
         return self.weights.total_bits if self.weights and self.like is None else 0
 
     @property
     def operand_bits(self) -> int:
-        """Width of one operand at the multiplier."""
+        """Bits of one operand of the multiplier."""
         return OPERAND_BITS[self.arithmetic]
 
 
@@ -199,7 +198,7 @@ class Workload:
     layers : tuple of Layer
         In execution order.
     provenance : str
-        Where shapes, bits and zeros come from, printed with every table.
+        Source of shapes, bits and densities. It is printed with every table.
     """
 
     name: str
@@ -247,16 +246,16 @@ class Workload:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference."""
+        """Multiply-accumulates (MACs) per inference."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def weight_bits(self) -> int:
-        """Stored bits of all weights, side information included; what layers share is stored once."""
+        """Stored bits of all weights, including side information. Shared weights are counted once."""
         return sum(layer.stored_bits for layer in self.layers)
 
     def only(self, names: Iterable[str]) -> Workload:
-        """Return the sub-network of the named layers as a chain (for example the fc part)."""
+        """Return a workload of the named layers only, one after another, for example the ``fc`` layers."""
         chosen = set(names)
         unknown = chosen - {layer.name for layer in self.layers}
         if unknown:
@@ -273,14 +272,14 @@ class Workload:
 
 
 def dense_storage(count: int, bits: int = 32, side_bits: int = 0, segments: int = 1) -> StoredWeights:
-    """Store `count` weights at `bits` each, in `segments` equal parts."""
+    """Describe the storage of `count` weights of `bits` bits each, in `segments` equal segments."""
     ends = np.arange(1, segments + 1, dtype=np.int64) * count // segments
     per_segment = np.diff(ends, prepend=0) * bits
     return StoredWeights("dense", count, count, per_segment, np.zeros(segments, np.int64), side_bits)
 
 
 def fc(name: str, in_features: int, out_features: int, **extra: object) -> Layer:
-    """Fully-connected layer of `out_features` x `in_features` weights, stored dense unless told."""
+    """Fully-connected layer of `out_features` x `in_features` weights, stored dense by default."""
     extra.setdefault("weights", dense_storage(in_features * out_features, side_bits=32 * out_features))
     return Layer(name, "fc", 1, out_features, in_features, in_features, out_features, **extra)  # type: ignore[arg-type]
 
@@ -296,7 +295,7 @@ def conv(
     groups: int = 1,
     **extra: object,
 ) -> Layer:
-    """Convolution with `filters` output channels in all, stored dense unless told.
+    """Convolution with `filters` output channels over all groups, stored dense by default.
 
     Raises
     ------
@@ -335,7 +334,7 @@ def conv(
 
 
 def vector(name: str, input_elements: int, output_elements: int, ops: int, **extra: object) -> Layer:
-    """Layer of `ops` scalar operations without MACs: pooling, element-wise, softmax."""
+    """Layer of `ops` scalar operations and no MACs: pooling, element-wise, softmax."""
     return Layer(
         name,
         "vector",

@@ -1,10 +1,10 @@
-"""The shipped networks: shapes of every layer, and the stages published statistics allow.
+"""The shipped networks: layer shapes, and the compression stages with published statistics.
 
-Every network comes ``dense`` (fp32) and, stored dense too, at the `PRECISIONS`; ``int8`` and
-``int4`` have a scale a filter. Those of Deep Compression also come ``pruned`` (fp32 values and
-gaps), ``shared`` (codebook indices and gaps) and ``huffman`` (both coded), from the densities and
-bit widths its tables print; the arithmetic of these stays fp32. There are no weights:
-`Workload.provenance` says so.
+Every network has the stage ``dense`` (fp32) and one dense stage per precision in `PRECISIONS`. ``int8``
+and ``int4`` store one scale per filter. The networks of Deep Compression also have ``pruned`` (fp32
+values and gaps), ``shared`` (codebook indices and gaps) and ``huffman`` (both Huffman-coded). These
+follow from the densities and bit widths that the paper prints. Their arithmetic stays fp32. Shipped
+networks contain no trained weights; `Workload.provenance` says so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
 PRECISIONS = ("fp16", "bf16", "int16", "int8", "int4")
 SCALED = ("int8", "int4")
-"""Precisions so low that every filter has a scale of its own."""
+"""Precisions that store one scale per filter."""
 
 INDEX_COLUMNS = ("name", "table", "repeats", "published", "description")
 STATISTICS = (
@@ -56,7 +56,7 @@ STATISTICS = (
 
 
 class LayerStatistics(NamedTuple):
-    """What Deep Compression prints about one layer, and the density of its input."""
+    """Statistics of one layer printed in Deep Compression, and the density of its input."""
 
     weight_density: float
     value_bits: int
@@ -72,12 +72,14 @@ def network_names() -> list[str]:
 
 
 def networks() -> dict[str, str]:
-    """Names of the shipped networks, each with one line about it."""
+    """Names of the shipped networks, each with a one-line description."""
     return {name: row.text("description") for name, row in _index().items()}
 
 
 def network_stages(name: str) -> tuple[str, ...]:
-    """Stages a shipped network can be loaded at: all if statistics of it are published.
+    """Compression stages of a shipped network.
+
+    A network without published statistics has ``dense`` and ``int8``.
 
     Raises
     ------
@@ -91,22 +93,22 @@ def network_stages(name: str) -> tuple[str, ...]:
 def load_network(name_or_path: str | Path, stage: str | None = None) -> Workload:
     """Load a shipped network at one stage, or a table of layers.
 
-    Stages of `lstm_2x1500` and `llama_layer_decode` that are assumed rather than published are not known
-    here; ``hwsim run`` has them.
+    `lstm_2x1500` and `llama_layer_decode` also have stages with assumed statistics. Only ``hwsim run``
+    knows these.
 
     Parameters
     ----------
     name_or_path : str or Path
         One of `networks`, or a ``.csv`` table of layers as `hwsim.workload.table` describes it.
     stage : str, optional
-        Of a shipped network: one of `network_stages`, or of `PRECISIONS`; ``dense`` by default. A table
-        has a stage of its own.
+        Stage of a shipped network: one of `network_stages` or `PRECISIONS`. ``dense`` by default. Not
+        allowed with a table of layers.
 
     Raises
     ------
     InputError
-        If there is no such network or file, no statistics are published for the stage, or a table is
-        not sound.
+        If the network or file does not exist, no statistics are published for the stage, or a table has
+        an error.
     """
     expected = "the name of a shipped network or a .csv table of layers"
     require_type(name_or_path, (str, Path), "network", expected)

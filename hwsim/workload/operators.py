@@ -1,7 +1,7 @@
-"""Vector operators: one row each, and everything that is said of one is said here.
+"""Vector operators, one row each, with all their properties.
 
-An operator has one name in compressed files, in `Layer.op` and in code. A table of layers writes some of
-them in its own way, as `kind`; only ONNX translates names.
+An operator has one name in compressed files, in `Layer.op` and in code. A table of layers has its own
+spelling of some names, in `kind`. Only the ONNX modules translate names.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ class Operator(NamedTuple):
         is moved or scaled.
     joins : bool
         Whether it joins several operands of one shape element by element.
+    reads : {"element", "row", "more"}
+        What of its inputs an output element depends on: the element of the same place, the same row (the
+        pixel's or token's channels included), or more.
     """
 
     name: str
@@ -35,7 +38,13 @@ class Operator(NamedTuple):
     ops: int | None
     gradient: Literal["input", "output", "nothing", "passed"] = "input"
     joins: bool = False
+    reads: Literal["element", "row", "more"] = "more"
 
+
+OTHER_ELEMENTWISE = (
+    "affine", "hard_sigmoid", "hard_swish", "erf", "exp", "log", "pow", "reciprocal", "sqrt", "div",
+)  # fmt: skip
+"""Operators of which only this is to say: an output element reads the input elements of its place."""
 
 OPERATORS: dict[str, Operator] = {
     row.name: row
@@ -44,31 +53,33 @@ OPERATORS: dict[str, Operator] = {
         Operator("avg_pool", "avgpool", None, "nothing"),
         Operator("global_avg_pool", "globalpool", None, "nothing"),
         Operator("reduce_mean", None, None, "nothing"),
-        Operator("lrn", "lrn", None),
+        Operator("lrn", "lrn", None, reads="row"),
         Operator("lstm_cell", "lstm_cell", None),
-        Operator("relu", "relu", 1, "output"),
-        Operator("clip", "relu6", 2, "output"),
-        Operator("leaky_relu", None, None, "output"),
-        Operator("sigmoid", "sigmoid", FUNCTION_OPS, "output"),
-        Operator("tanh", "tanh", FUNCTION_OPS, "output"),
-        Operator("silu", "silu", 5),  # sigmoid, multiply
-        Operator("gelu", "gelu", 9),  # tanh of a cubic
-        Operator("softmax", "softmax", 8, "output"),  # maximum, subtract, exp, sum, scale
-        Operator("layer_norm", "layernorm", 7),  # sum, centre, square, sum, scale, gain, offset
+        Operator("relu", "relu", 1, "output", reads="element"),
+        Operator("clip", "relu6", 2, "output", reads="element"),
+        Operator("leaky_relu", None, None, "output", reads="element"),
+        Operator("sigmoid", "sigmoid", FUNCTION_OPS, "output", reads="element"),
+        Operator("tanh", "tanh", FUNCTION_OPS, "output", reads="element"),
+        Operator("silu", "silu", 5, reads="element"),  # sigmoid, multiply
+        Operator("gelu", "gelu", 9, reads="element"),  # tanh of a cubic
+        Operator("softmax", "softmax", 8, "output", reads="row"),  # maximum, subtract, exp, sum, scale
+        Operator("layer_norm", "layernorm", 7, reads="row"),  # sum, centre, square, sum, scale, gain, offset
         Operator("group_norm", "groupnorm", 7),  # as layer_norm
-        Operator("rms_norm", "rmsnorm", 4),  # square, sum, scale, gain
-        Operator("rope", "rope", 3),  # two multiplications, one addition
-        Operator("add", "add", 1, "passed", joins=True),
-        Operator("sub", None, None, "passed"),
-        Operator("mul", "multiply", 1, joins=True),
-        Operator("axpy", "axpy", 2, "passed", joins=True),  # one input times a number, added to the other
-        Operator("linear", None, None, "passed"),
-        Operator("neg", None, None, "passed"),
-        Operator("concat", "concat", 1, "passed"),  # a move
-        Operator("pad", "channelpad", None, "passed"),
+        Operator("rms_norm", "rmsnorm", 4, reads="row"),  # square, sum, scale, gain
+        Operator("rope", "rope", 3, reads="element"),  # two multiplications, one addition
+        Operator("add", "add", 1, "passed", joins=True, reads="element"),
+        Operator("sub", None, None, "passed", reads="element"),
+        Operator("mul", "multiply", 1, joins=True, reads="element"),
+        # one input times a number, added to the other
+        Operator("axpy", "axpy", 2, "passed", joins=True, reads="element"),
+        Operator("linear", None, None, "passed", reads="element"),
+        Operator("neg", None, None, "passed", reads="element"),
+        Operator("concat", "concat", 1, "passed", reads="row"),  # a move
+        Operator("pad", "channelpad", None, "passed", reads="row"),
         Operator("transpose", None, None, "passed"),
         Operator("slice", None, None, "passed"),
         Operator("gather", None, None, "passed"),
+        *(Operator(name, None, None, reads="element") for name in OTHER_ELEMENTWISE),
     )
 }
 """Operators by name. One without a row needs its input for its gradient.

@@ -1,4 +1,4 @@
-"""How many bits weights take at each stage, from density and field widths alone.
+"""Stored bits of weights at each stage, computed from density and field widths.
 
 Used where only statistics are known. The entries of a pruned layer are its non-zeros and the
 fillers that bridge runs of zeros longer than the gap field counts.

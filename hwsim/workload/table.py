@@ -1,29 +1,30 @@
-"""Tables of layers: one CSV row per layer in, a `Workload` out.
+"""Read a workload from a CSV table with one row per layer.
 
-Columns, of which only ``name`` and ``kind`` are required; an empty cell means the default:
+Only the columns ``name`` and ``kind`` are required. An empty cell means the default:
 
 ====================  =====================================================================
 ``name``              unique name of the layer
-``kind``              ``conv``, ``fc``, ``matmul`` or a vector operation: `layer_kinds.KINDS`
+``kind``              ``conv``, ``fc``, ``matmul`` or a vector operation: `kinds.KINDS`
 ``inputs``            names of earlier layers, ``input`` (of the network) or ``memory`` (state
                       and caches fetched at every inference), separated by blanks; default:
                       the row before
 ``channels``,         input shape as the layer sees it; default: what its inputs give. Checked
 ``height``,           against them: convolutions and pooling must match exactly, other kinds
-``width``             may regroup the elements. Needed where the inputs do not tell
+``width``             may regroup the elements. Required where the inputs do not give it
 ``filters``           output channels of ``conv``, ``fc`` and ``matmul``
 ``kernel``,           of ``conv`` and pooling: ``3`` or, height first, ``1x7``; of ``lrn`` the
 ``stride``,           number of neighbours; defaults 1 (pooling: none), 1 and 0
-``pad``
+``pad``                 where the width is empty and the height is not, the layer is 1-D: ``3`` is along
+                      the length, and so in the layers that read it
 ``groups``            groups of ``conv``, heads of ``matmul``; default 1
 ``weight_density``,   fractions that are not zero; default 1
 ``input_density``
 ``arithmetic``        ``fp32`` (default), ``fp16``, ``bf16``, ``int16``, ``int8``, ``int4``
-``bias``              ``yes`` (default) or ``no``: a stored bias a filter
+``bias``              ``yes`` (default) or ``no``: one stored bias per filter
 ``like``              name of an earlier layer of the same size whose weights it uses
 ``value_bits``        bits of a stored weight; default: as wide as the arithmetic
 ``index_bits``        width of the gap field if only non-zeros are stored; default: all are
-``times``             neighbouring rows with the same number are a block that comes so many times
+``times``             neighbouring rows with the same number form a block, repeated that many times
 ====================  =====================================================================
 
 Tokens of a sequence are rows of an image: a linear layer on 128 tokens of 768 features is a 1x1
@@ -44,7 +45,16 @@ from typing import TYPE_CHECKING
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
-from hwsim.workload.kinds import GEOMETRY, KINDS, SEVERAL_INPUTS, STORAGE, WITH_WEIGHTS, Shape, build_layer
+from hwsim.workload.kinds import (
+    GEOMETRY,
+    KINDS,
+    SEVERAL_INPUTS,
+    STORAGE,
+    WITH_WEIGHTS,
+    Shape,
+    build_layer,
+    is_sequence,
+)
 from hwsim.workload.layer import Workload
 
 if TYPE_CHECKING:
@@ -175,13 +185,17 @@ def workload_of(rows: Sequence[LayerRow], name: str, stage: str, provenance: str
         If shapes do not match, a dimension is zero or missing, a density lies outside 0..1, or there
         is more to do or to store than can be counted.
     """
-    index = {item.name: i for i, item in enumerate(rows)}
+    index = _by_name(rows)
+    sequences = set[str]()
     shapes: dict[str, Shape] = {}
     layers: list[Layer] = []
     operations = stored_bits = 0
     for item in rows:
+        sequence = is_sequence(item.row, not sequences.isdisjoint(item.inputs))
+        if sequence:
+            sequences.add(item.name)
         layer, shapes[item.name] = build_layer(
-            item.row, item.name, item.kind, [shapes.get(source) for source in item.inputs]
+            item.row, item.name, item.kind, [shapes.get(source) for source in item.inputs], sequence
         )
         inputs = tuple(index.get(source, -1) for source in item.inputs)
         owner = _owner(item, layer, layers, index)
@@ -191,6 +205,20 @@ def workload_of(rows: Sequence[LayerRow], name: str, stage: str, provenance: str
         _require_countable(item, "operations an item", operations, MAX_OPERATIONS)
         _require_countable(item, "stored bits", stored_bits, MAX_STORED_BITS)
     return Workload(name, stage, tuple(layers), provenance)
+
+
+def _by_name(rows: Sequence[LayerRow]) -> dict[str, int]:
+    """Index of every layer; a copy of a block may not have the name of another row."""
+    index: dict[str, int] = {}
+    for i, item in enumerate(rows):
+        if item.name in index:
+            first, second = (found.row for found in (rows[index[item.name]], item))
+            raise InputError(
+                f"{second.where}: layers {first.cells['name']} and {second.cells['name']} would both be "
+                f"called {item.name}, as copies of a block are numbered, expected another name"
+            )
+        index[item.name] = i
+    return index
 
 
 def _require_countable(item: LayerRow, what: str, count: int, most: int) -> None:

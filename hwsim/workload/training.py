@@ -10,9 +10,9 @@ Each layer of the forward pass is followed, in reverse order, by
 
 Activations that a backward layer reads stay live from the forward pass until then, on chip or in
 DRAM. Gradients of several readers of one tensor are added. The first layers need no gradient of
-their input. A vector layer's gradient costs as many operations as the layer (normalisations twice
-as many, for their parameters too); sums, copies and moves pass their gradient on. Whoever reads a
-part of a concatenation's gradient from DRAM is charged for all of it. Gradients of biases are free.
+their input. A vector layer's gradient costs as many operations as the layer. Normalisations cost twice
+as many, because they have parameters. Sums, copies and moves pass their gradient on. A layer that reads
+a part of a concatenation's gradient from DRAM is charged for all of it. Gradients of biases are free.
 A recurrent layer is trained for the one step that it is given.
 """
 

@@ -12,7 +12,7 @@ from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
-from hwsim.workload.layer import StoredWeights, Workload, conv, dense_storage, fc, vector
+from hwsim.workload.layer import Layer, StoredWeights, Workload, conv, dense_storage, fc, vector
 from hwsim.workload.networks import load_network
 
 TINY = load_chip("edge").replace(
@@ -66,9 +66,9 @@ def test_a_small_dense_layer_worked_by_hand():
         ("weights", "scratchpad", "read_bit"): 256,
         ("psums", "scratchpad", "write_bit"): 64,
         ("psums", "scratchpad", "read_bit"): 64,
-        ("weights", "register", "access_bit"): 512,
-        ("activations", "register", "access_bit"): 256,
-        ("psums", "register", "access_bit"): 256,
+        ("weights", "register", "latch_bit"): 384,  # shifted through 1 or 2 rows
+        ("activations", "register", "latch_bit"): 256,
+        ("psums", "register", "latch_bit"): 256,
         ("mac", "mac", "multiply_fp32"): 8,
         ("mac", "mac", "add_fp32"): 8,
     }
@@ -77,9 +77,22 @@ def test_a_small_dense_layer_worked_by_hand():
     assert energy_pJ["dram"] == pytest.approx(20 * (320 + 128 + 64), rel=1e-12)
     assert energy_pJ["sram"] == pytest.approx(5 / 32 * 1024, rel=1e-12)
     assert energy_pJ["scratchpad"] == pytest.approx(5 * 0.5 / 32 * (512 + 128), rel=1e-12)
-    assert energy_pJ["register"] == pytest.approx(1024 / 32, rel=1e-12)
+    assert energy_pJ["register"] == pytest.approx(0.009 * 896, rel=1e-12)
     assert energy_pJ["mac"] == pytest.approx(8 * (3.7 + 0.9), rel=1e-12)
-    assert report.energy_per_inference_J * 1e12 == pytest.approx(10_518.8, rel=1e-12)
+    assert report.energy_per_inference_J * 1e12 == pytest.approx(10_494.864, rel=1e-12)
+
+
+def test_both_operands_of_a_product_of_activations_are_read_from_sram():
+    """Four rows of 8 times 8 columns of 4, three items: keys and values have no weight port's memory."""
+    product = Layer("scores", "matmul", 4, 4, 8, 4 * 8 + 8 * 4, 4 * 4)
+    chip = load_chip("edge")
+    counts = (
+        simulate(chip, Workload("attention", "dense", (product,), "by hand"), batch=3).schedule.work[0].counts
+    )
+    first, second, out = 4 * 8, 8 * 4, 4 * 4
+    assert counts["activations", "scratchpad", "write_bit"] == 3 * 32 * second
+    # what goes to DRAM is read as well
+    assert counts["activations", "sram", "read_bit"] == 3 * 32 * (first + second + out)
 
 
 def test_what_spills_is_read_in_the_width_it_was_written_in():
@@ -87,27 +100,31 @@ def test_what_spills_is_read_in_the_width_it_was_written_in():
     first = conv("narrow", 64, (64, 64), 64, (1, 1), arithmetic="int8")
     second = conv("wide", 64, (64, 64), 16, (1, 1), inputs=(0,))
     workload = Workload("two", "dense", (first, second), "by hand")
-    chip = load_chip("edge").replace(**{"sram.capacity_B": 65536})
+    chip = load_chip("edge").replace(fusion="none", **{"sram.capacity_B": 65536})
     report = simulate(chip, workload, 1)
-    assert report.schedule.residency.spilled[0]
+    residency = report.schedule.residency
+    assert residency.spills(0)
     narrow, wide = (work.counts for work in report.schedule.work)
-    tiling = report.schedule.residency.tilings[1]
-    assert narrow["activations", "dram", "write_bit"] == 8 * 64**3
-    assert wide["activations", "dram", "read_bit"] == 8 * 64**3 * (tiling.input_fetches if tiling else 1)
+    tiling, through = residency.tilings[1], 1.0 - residency.kept[0]
+    assert narrow["activations", "dram", "write_bit"] == pytest.approx(8 * 64**3 * through, abs=512)
+    came = 8 * 64**3 * through * (tiling.input_fetches if tiling else 1)
+    assert wide["activations", "dram", "read_bit"] == pytest.approx(came, abs=512)  # whole bursts
 
 
 def test_the_operands_of_a_product_are_fetched_as_often_as_its_tiling_says():
-    """Queries and keys of BERT do not fit the small chip with what else lives."""
-    report = simulate(load_chip("edge"), load_network("bert_layer"), 1)
+    """Queries and keys of BERT do not fit the small chip with what else lives, where nothing is fused."""
+    report = simulate(load_chip("edge").replace(fusion="none"), load_network("bert_layer"), 1)
     layers, residency = report.workload.layers, report.schedule.residency
     products = [i for i, layer in enumerate(layers) if layer.kind == "matmul" and residency.tilings[i]]
     assert products
     for i in products:
         layer, tiling = layers[i], residency.tilings[i]
         first, second = layer.pixels * layer.depth * 12, layer.filters * layer.depth * 12
-        assert all(residency.spilled[source] for source in layer.inputs)
-        words = first * tiling.input_fetches + second * tiling.weight_fetches
-        assert report.schedule.work[i].counts["activations", "dram", "read_bit"] == 32 * words
+        through = [1.0 - residency.kept[source] for source in layer.inputs]
+        assert max(through) > 0
+        words = first * through[0] * tiling.input_fetches + second * through[1] * tiling.weight_fetches
+        read = report.schedule.work[i].counts["activations", "dram", "read_bit"]
+        assert read == pytest.approx(32 * words, abs=512)  # whole bursts
 
 
 def test_rows_are_opened_once_for_every_contiguous_transfer():
@@ -196,10 +213,10 @@ def test_a_batch_that_would_spill_goes_through_in_parts():
     chip, network = load_chip("reference_250w"), load_network("alexnet", "huffman")
     small, large = simulate(chip, network, 128), simulate(chip, network, 1024)
     residency = large.schedule.residency
-    assert residency.sub_batch < 1024
-    assert not any(residency.spilled)
-    assert large.energy_per_inference_J <= small.energy_per_inference_J * (1 + 1e-9)
-    assert large.inferences_per_s >= small.inferences_per_s * (1 - 1e-9)
+    assert any(len(part.passes) > 1 or part.passes[0].times > 1 for part in residency.segments)
+    # the search weighs joules against time: either may give way a little
+    assert large.energy_per_inference_J <= small.energy_per_inference_J * 1.002
+    assert large.inferences_per_s >= small.inferences_per_s * 0.998
     begin = large.schedule.stream.first(3000)
     assert (run_event(begin).end == run_fast(begin).end).all()
 
@@ -207,7 +224,7 @@ def test_a_batch_that_would_spill_goes_through_in_parts():
 def test_a_layer_waits_for_its_inputs_on_both_units():
     """A convolution takes long on the array, while the vector unit is done with two short layers."""
     layers = (
-        conv("slow", 16, (32, 32), 64, (3, 3), pad=(1, 1)),
+        conv("slow", 16, (32, 32), 128, (3, 3), pad=(1, 1)),
         vector("quick1", 65536, 65536, 64, inputs=(-1,)),
         vector("quick2", 65536, 65536, 64, inputs=(1,)),
         vector("sum", 131072, 65536, 64, inputs=(0, 2)),

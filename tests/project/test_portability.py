@@ -43,7 +43,8 @@ def test_another_folder_hash_seed_and_locale_give_the_same_bytes(tmp_path):
 
 
 def test_a_terminal_without_the_character_shows_a_question_mark(tmp_path):
-    assert b"324 ?J" in run(tmp_path / "a", "run", "edge", "lenet5", "--stage", "dense", **ASCII)
+    said = run(tmp_path / "a", "run", "edge", "lenet5", "--stage", "dense", **ASCII)
+    assert re.search(rb"\d \?J", said)
 
 
 @cache

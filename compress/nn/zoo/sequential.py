@@ -34,7 +34,7 @@ def lstm(rng: np.random.Generator | None = None) -> Network:
 def neural_ode(rng: np.random.Generator | None = None) -> Network:
     """ODE-Net for MNIST (Chen et al. 2018, section 3), solved by four fixed Runge-Kutta steps.
 
-    208,266 parameters, of which the 75,392 of the derivative are used sixteen times.
+    208,266 parameters. The 75,392 parameters of the derivative are used sixteen times.
     """
     sketch = Sketch("neural_ode", (1, 28, 28))
     x = sketch.conv("conv1", INPUT, FILTERS, 3)

@@ -118,7 +118,7 @@ def _attention(sketch: Sketch, name: str, q: str, k: str, v: str, mask: str | No
 
 
 def _rotated(sketch: Sketch, name: str, x: str) -> str:
-    """Turn pairs of elements half a head apart by the token's angle."""
+    """Rotate pairs of elements, at a distance of half a head, by the token's angle."""
     half = sketch.shape(x)[3] // 2
     first = sketch.add(f"{name}_halves", "split", x, axis=3, sizes=(half, half))
     crossed = sketch.add(f"{name}_minus", "neg", f"{first}:1")

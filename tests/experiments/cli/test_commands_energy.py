@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments.cli import main as cli
-from hwsim.analysis.layer_tilings import best_tilings, tiling_table
+from hwsim.analysis.layer_tilings import best_tilings, orders_table, tiling_table
 from hwsim.energy.table import EnergyTable
 from hwsim.machine.chip import load_chip
 from hwsim.workload.networks import load_network
@@ -47,12 +47,22 @@ def test_json_is_the_whole_table(capsys):
 
 def test_tilings_are_printed_with_their_sums(capsys):
     workload = load_network("lenet5")
-    table = tiling_table(best_tilings(load_chip("edge"), workload, 2, "edp"), "edp")
+    tilings = best_tilings(load_chip("edge"), workload, 2)
+    table = tiling_table(tilings, "edp")
     rows = json.loads(printed(capsys, "tile", "edge", "lenet5", "--goal", "edp", "--batch", "2", "--json"))
     assert [row["dram_bits"] for row in rows] == table["dram_bits"].tolist()
     text = printed(capsys, "tile", "edge", "lenet5")
-    assert all(text.count(f" {row['layer']} ") == 2 for row in rows)
+    assert all(text.count(f" {row['layer']} ") == 3 for row in rows)
     assert text.count(" all ") == 2
+
+
+def test_every_loop_order_is_printed_where_it_is_wanted(capsys):
+    rows = json.loads(printed(capsys, "tile", "edge", "alexnet", "--orders", "--json"))
+    found = orders_table(best_tilings(load_chip("edge"), load_network("alexnet")))
+    assert [row["dram_bits"] for row in rows] == found["dram_bits"].tolist()
+    text = printed(capsys, "tile", "edge", "alexnet", "--orders")
+    assert text.count(" conv1 ") == 3 + 6
+    assert "next best loops" in text
 
 
 @pytest.mark.parametrize("arguments", [["energy", "--op", "x"], ["tile", "edge", "lenet5", "--goal", "x"]])

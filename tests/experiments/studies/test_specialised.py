@@ -3,8 +3,8 @@
 import pytest
 
 from experiments.studies import specialised as study
-from hwsim.analysis.area import unit_mm2
 from hwsim.energy.cacti import cacti_bank
+from hwsim.machine.area import unit_mm2
 from hwsim.workload.networks import load_network
 
 

@@ -65,6 +65,7 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
     def recorded(name, output):
         ERRORS.assign(verdict=verdict).to_csv(tmp_path / "validate.csv", index=False)
         validate.constants().to_csv(tmp_path / "constants.csv", index=False)
+        validate.against_mappers().to_csv(tmp_path / "mappers.csv", index=False)
         return tmp_path
 
     monkeypatch.setattr("experiments.studies.registry.run_study", recorded)
@@ -72,7 +73,21 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
     printed = capsys.readouterr().out
     assert "array.buffer_B" in printed
     assert "±9.9%" in printed
+    assert "AccelForge" in printed
     assert cli.run(cli.HWSIM, ["validate", "--json"]) == code
-    figures = json.loads(capsys.readouterr().out)["figures"]
+    answer = json.loads(capsys.readouterr().out)
+    assert len(answer["mappers"]) == len(validate.against_mappers())
+    figures = answer["figures"]
     assert figures[2]["bound_pct"] is None
     assert figures[0]["simulated"] == 11.0
+
+
+def test_a_mapper_that_moves_less_is_a_miss(tmp_path, monkeypatch, capsys):
+    def recorded(name, output):
+        ERRORS.assign(verdict="met").to_csv(tmp_path / "validate.csv", index=False)
+        validate.constants().to_csv(tmp_path / "constants.csv", index=False)
+        validate.against_mappers().assign(error_pct=1.0).to_csv(tmp_path / "mappers.csv", index=False)
+        return tmp_path
+
+    monkeypatch.setattr("experiments.studies.registry.run_study", recorded)
+    assert cli.run(cli.HWSIM, ["validate"]) == commands_validate.MISSED

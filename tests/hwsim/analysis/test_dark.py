@@ -191,6 +191,6 @@ def test_low_confidence_is_marked(capsys):
     assert set(table[table["low_confidence"]]["energies"]) == {"measured"}
     assert table[table["energies"] == "measured"]["low_confidence"].all()
     assert cli.run(cli.HWSIM, ["run", "p40", "lenet300", "--stage", "int8"]) == 0
-    assert "* prices of low confidence: sram read_bit" in capsys.readouterr().out
+    assert "* energies of low confidence: sram read_bit" in capsys.readouterr().out
     assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "int8"]) == 0
     assert "low confidence" not in capsys.readouterr().out

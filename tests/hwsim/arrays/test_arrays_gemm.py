@@ -65,9 +65,9 @@ def test_counts_of_one_tile_by_hand():
     macs, loaded, outputs = 320, 32, 40
     assert counts == {
         ("weights", "array_port", "word"): loaded,
-        ("weights", "register", "access_bit"): 32 * (macs + loaded),
-        ("activations", "register", "access_bit"): 32 * macs,
-        ("psums", "register", "access_bit"): 32 * macs,
+        ("weights", "register", "latch_bit"): 32 * loaded * 5 // 2,  # a fold shifts in for 4 cycles
+        ("activations", "register", "latch_bit"): 32 * macs,
+        ("psums", "register", "latch_bit"): 32 * macs,
         ("activations", "sram", "read_bit"): 32 * 10 * 8,
         ("activations", "sram", "write_bit"): 32 * outputs,
         ("psums", "scratchpad", "read_bit"): 32 * outputs,
@@ -104,8 +104,17 @@ def test_splitting_rows_loads_the_same_weights_in_several_tiles():
 def test_int8_adds_into_32_bits():
     counts = ONE_TILE.cost(fc("f", 8, 4, arithmetic="int8"), batch=1).counts
     assert counts["mac", "mac", "add_int32"] == counts["mac", "mac", "multiply_int8"] == 32
-    assert counts["psums", "register", "access_bit"] == 32 * 32
-    assert counts["activations", "register", "access_bit"] == 8 * 32
+    assert counts["psums", "register", "latch_bit"] == 32 * 32
+    assert counts["activations", "register", "latch_bit"] == 8 * 32
+
+
+def test_a_tensor_core_adds_several_products_before_it_touches_the_register_file():
+    # depth 10 is three dot products of 4, each with a read and a write of 4 sums of 32 bits
+    core = GemmArray(1, 4, 4, 4, accumulator_rows=100, gate_zeros=False, dot_length=4)
+    counts = core.cost(fc("f", 10, 4, arithmetic="int8"), batch=1).counts
+    assert counts["psums", "register", "access_bit"] == 2 * 3 * 4 * 32
+    assert ("psums", "register", "latch_bit") not in counts
+    assert counts["weights", "register", "latch_bit"] == 40 * 8  # delivered, not shifted in
 
 
 def test_gating_saves_actions_but_no_cycles():

@@ -7,7 +7,20 @@ from hypothesis import strategies as st
 
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
-from hwsim.mapping.steps import MAX_STEPS, MAX_TICKS, Channel, Cut, Demand, busy_ticks
+from hwsim.mapping.fusion import Kernel
+from hwsim.mapping.residency import Pass
+from hwsim.mapping.steps import (
+    MAX_PASS_STEPS,
+    MAX_STEPS,
+    MAX_STREAM_STEPS,
+    MAX_TICKS,
+    Channel,
+    Cut,
+    Demand,
+    busy_ticks,
+)
+from hwsim.mapping.work import KernelPass
+from hwsim.planning import _most_steps
 from hwsim.workload.layer import StoredWeights, fc, vector
 
 EDGE = load_chip("edge")
@@ -34,7 +47,7 @@ def test_transfers_by_hand():
 def test_a_layer_of_two_and_a_half_slots_has_three_parts():
     slot_bits = 8 * EDGE.buffers.slot_B
     cut = Cut(layer_of(coded([5 * slot_bits // 2], [0], 7)), EDGE)
-    steps = cut.steps(Demand(1, False, False, 0, 3, 10), CHANNEL)
+    steps = cut.steps(Demand(1, 1, 0, False, 0, 3, 10), CHANNEL)
     assert steps.compute.tolist() == [3, 3, 4]
     assert (steps.decode == 0).all()
     assert steps.read.sum() == busy_ticks(CHANNEL.bursts(5 * slot_bits // 2 + 7), CHANNEL)
@@ -42,7 +55,7 @@ def test_a_layer_of_two_and_a_half_slots_has_three_parts():
 
 
 def test_what_has_no_weights_is_one_step():
-    steps = Cut(vector("pool", 64, 16, 64), EDGE).steps(Demand(1, False, False, 2, 1, 5), CHANNEL)
+    steps = Cut(vector("pool", 64, 16, 64), EDGE).steps(Demand(1, 1, 0, False, 2, 1, 5), CHANNEL)
     assert [array.tolist() for array in steps] == [
         [busy_ticks(2, CHANNEL)],
         [0],
@@ -51,36 +64,76 @@ def test_what_has_no_weights_is_one_step():
     ]
 
 
+def once(pinned_bits: int, fetches: int = 1) -> Demand:
+    return Demand(fetches, fetches, pinned_bits, False, 0, 0, 1)
+
+
 def test_weights_decoded_at_the_boundary_are_not_decoded_again():
+    """500 symbols in the first 4000 bits, 700 in the next 6000: what is pinned there has been decoded."""
     boundary = EDGE.replace(**{"decoder.place": "dram"})
     weights = coded([4000, 6000], [500, 700])
-    assert Cut(layer_of(weights), EDGE).symbols(True) == 1200
-    assert Cut(layer_of(weights), boundary).symbols(True) == 0
-    assert Cut(layer_of(weights), boundary).symbols(False) == 1200
+    for pinned_bits in (0, 4000, 10_000):
+        assert Cut(layer_of(weights), EDGE).decoded(once(pinned_bits)) == 1200
+    assert Cut(layer_of(weights), boundary).decoded(once(10_000)) == 0
+    assert Cut(layer_of(weights), boundary).decoded(once(4000)) == 700
+    assert Cut(layer_of(weights), boundary).decoded(once(4000 + 3000)) == 350
+    assert Cut(layer_of(weights), boundary).decoded(once(0, fetches=3)) == 3600
+
+
+def test_side_information_is_pinned_first():
+    """99 bits of tables and 4000 of payload: 99 pinned bits hold no symbol yet, 2099 hold half of them."""
+    cut = Cut(layer_of(coded([4000], [500], 99)), EDGE.replace(**{"decoder.place": "dram"}))
+    assert [cut.decoded(once(bits)) for bits in (99, 2099, 4099)] == [500, 250, 0]
+
+
+def test_the_bits_that_are_pinned_do_not_come_in():
+    """Two slots, one and a half of them pinned: the first part takes nothing, the second half a slot."""
+    slot_bits = 8 * EDGE.buffers.slot_B
+    cut = Cut(layer_of(coded([2 * slot_bits], [0])), EDGE)
+    steps = cut.steps(once(3 * slot_bits // 2), CHANNEL)
+    assert steps.read.tolist() == [0, busy_ticks(CHANNEL.bursts(slot_bits // 2), CHANNEL)]
+
+
+def test_passes_after_the_last_fetch_read_nothing():
+    """Four passes of a slot of weights, the first two from DRAM: a round for each."""
+    slot_bits = 8 * EDGE.buffers.slot_B
+    steps = Cut(layer_of(coded([slot_bits], [10])), EDGE).steps(Demand(4, 2, 0, True, 0, 0, 40), CHANNEL)
+    slot_ticks = busy_ticks(CHANNEL.bursts(slot_bits), CHANNEL)
+    assert steps.read.tolist() == [slot_ticks, slot_ticks, 0, 0]
+    assert steps.decode.tolist() == [10, 10, 10, 10]  # one segment is one decoder's work
+    assert steps.compute.tolist() == [10, 10, 10, 10]
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 1 << 12)), min_size=1, max_size=40),
-    st.integers(0, 1 << 12),
-    st.integers(1, 3),
-    st.booleans(),
-    st.booleans(),
-    st.integers(0, 1000),
-    st.integers(0, 1000),
-    st.integers(0, 1 << 30),
+    segments=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 1 << 12)), min_size=1, max_size=40),
+    side_bits=st.integers(0, 1 << 12),
+    fetches=st.integers(1, 3),
+    again=st.integers(0, 20),
+    pinned=st.floats(0.0, 1.0),
+    tiled=st.booleans(),
+    came=st.integers(0, 1000),
+    went=st.integers(0, 1000),
+    core=st.integers(0, 1 << 30),
+    place=st.sampled_from(["array", "dram"]),
 )
-def test_steps_sum_to_the_totals(segments, side_bits, fetches, pinned, tiled, came, went, core):
-    bits, symbols = zip(*segments, strict=True)
-    cut = Cut(layer_of(coded(list(bits), list(symbols), side_bits)), EDGE)
-    steps = cut.steps(Demand(fetches, pinned, tiled, came, went, core), CHANNEL)
-    assert all(len(array) == cut.parts * fetches and array.min() >= 0 for array in steps)
-    weights = 0 if pinned else CHANNEL.bursts(fetches * (sum(bits) + side_bits))
+def test_steps_sum_to_the_totals(segments, side_bits, fetches, again, pinned, tiled, came, went, core, place):
+    bits = [size for size, _ in segments]
+    symbols = [min(count, size) for size, count in segments]  # a symbol takes a bit or more
+    total = sum(bits) + side_bits
+    chip = EDGE.replace(**{"decoder.place": place})
+    cut = Cut(layer_of(coded(list(bits), list(symbols), side_bits)), chip)
+    demand = Demand(fetches + again, fetches, int(pinned * total), tiled, came, went, core)
+    steps = cut.steps(demand, CHANNEL)
+    assert all(len(array) == cut.count(demand, CHANNEL) and array.min() >= 0 for array in steps)
+    weights = CHANNEL.bursts(fetches * (total - demand.pinned_bits))
     assert steps.read.sum() == busy_ticks(weights + came, CHANNEL)
     assert steps.write.sum() == busy_ticks(went, CHANNEL)
     assert steps.compute.sum() == core
-    assert steps.decode.sum() == fetches * cut.decode_ticks(pinned)
-    if sum(bits):
-        assert cut.symbols(pinned) == sum(symbols)
+    assert steps.decode.sum() == cut.decode_ticks(demand)
+    if sum(bits) and place == "array":
+        assert cut.decoded(demand) == demand.passes * sum(symbols)
+    if sum(bits) and place == "dram" and not demand.pinned_bits:
+        assert cut.decoded(demand) == fetches * sum(symbols)
 
 
 def test_a_long_layer_takes_several_slots_a_step():
@@ -91,9 +144,48 @@ def test_a_long_layer_takes_several_slots_a_step():
 
 def test_shares_of_many_ticks_do_not_overflow():
     cut = Cut(layer_of(coded([8 * EDGE.buffers.slot_B * MAX_STEPS], [0])), EDGE)
-    steps = cut.steps(Demand(64, True, False, 0, 0, MAX_TICKS), CHANNEL)
+    pinned = cut.payload_bits + cut.side_bits
+    steps = cut.steps(Demand(64, 64, pinned, False, 0, 0, MAX_TICKS), CHANNEL)
     assert len(steps.compute) == 64 * MAX_STEPS
     assert set(steps.compute.tolist()) == {MAX_TICKS // (64 * MAX_STEPS)}
+
+
+@given(
+    bits=st.lists(st.integers(1, 20_000), min_size=1, max_size=8),
+    fetches=st.integers(1, 40),
+    most=st.integers(1, 200),
+    tiled=st.booleans(),
+    pinned_bits=st.integers(0, 99),
+)
+def test_fewer_steps_move_and_compute_as_much(bits, fetches, most, tiled, pinned_bits):
+    """A step of several parts takes what they take together: sums are cut elsewhere, and stay whole."""
+    cut = Cut(layer_of(coded(bits, [size // 7 for size in bits], 99)), EDGE)
+    demand = Demand(fetches, fetches, pinned_bits, tiled, 1000, 300, 12_345)
+    fine, coarse = cut.steps(demand, CHANNEL), cut.steps(demand, CHANNEL, most)
+    assert len(coarse.read) <= most
+    group = -(-len(fine.read) // most)
+    for one, other in zip(fine, coarse, strict=True):
+        ends = np.minimum(np.arange(1, len(other) + 1) * group, len(one))
+        assert other.cumsum().tolist() == one.cumsum()[ends - 1].tolist()
+
+
+@pytest.mark.parametrize("fetches", [5000, 1 << 20])
+def test_a_layer_that_is_fetched_for_ever_has_no_more_steps(fetches):
+    cut = Cut(layer_of(coded([1 << 30], [0])), EDGE)
+    demand = Demand(fetches, fetches, 0, True, 1 << 20, 0, MAX_TICKS)
+    steps = cut.steps(demand, CHANNEL)
+    assert len(steps.read) <= MAX_PASS_STEPS
+    assert steps.compute.sum() == MAX_TICKS
+    assert steps.read.sum() == busy_ticks(CHANNEL.bursts(fetches << 30) + (1 << 20), CHANNEL)
+
+
+def test_many_passes_share_the_steps_of_a_stream():
+    """Two layers of 4096 parts: 512 passes fit the longest stream, of 4096 each has an equal share."""
+    cuts = [Cut(layer_of(coded([1 << 30], [0])), EDGE)] * 2
+    done = KernelPass(Demand(1, 1, 0, False, 0, 0, 10), {}, ())
+    for times, expected in ((512, MAX_PASS_STEPS), (4096, MAX_STREAM_STEPS // 8192)):
+        found = [(Kernel((k,)), Pass(1, times), done) for k in range(2)]
+        assert _most_steps(cuts, CHANNEL, found) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,11 +193,15 @@ def test_shares_of_many_ticks_do_not_overflow():
     [
         (
             {"dram.bandwidth_GB_per_s": 1e-6},
-            Demand(1, False, False, 1 << 40, 0, 1),
+            Demand(1, 1, 0, False, 1 << 40, 0, 1),
             "dram.bandwidth_GB_per_s",
         ),
-        ({"decoder.symbols_per_cycle": 1e-6}, Demand(1, True, False, 0, 0, 1), "decoder.symbols_per_cycle"),
-        ({}, Demand(1, True, False, 0, 0, MAX_TICKS + 1), "array"),
+        (
+            {"decoder.symbols_per_cycle": 1e-6},
+            Demand(1, 1, 1 << 40, False, 0, 0, 1),
+            "decoder.symbols_per_cycle",
+        ),
+        ({}, Demand(1, 1, 1 << 40, False, 0, 0, MAX_TICKS + 1), "array"),
     ],
 )
 def test_a_pass_too_long_to_count_is_refused_by_its_key(changes, demand, key):

@@ -231,7 +231,7 @@ def test_governors_reach_the_closed_form(name, governor):
     run = run_governed(stream, energy, governor, cap)
 
     core_J, other_J = (energy.pJ[:, 0, mask].sum() * 1e-12 for mask in (energy.core, ~energy.core))
-    need = LayerNeed(core_J, other_J, 1, ticks["read"] + ticks["write"], ticks["decode"], ticks["compute"])
+    need = LayerNeed(0, core_J, other_J, ticks["read"] + ticks["write"], ticks["decode"], ticks["compute"])
     state = settle(governor, step, [need], cap)
     level = round(state.clocks.item() * governor.levels)
     above = slowed(step, governor, np.array([min(level + 1, governor.levels)]))

@@ -1,0 +1,201 @@
+"""A workload's kernels as flat arrays, for the search of a plan in compiled code.
+
+A kernel's *rows* are what depth-first execution cuts: rows of a feature map, or tokens of a sequence.
+Bits of a tensor are those of one item of the batch, or of the whole batch where a layer works on the
+batch at once (the gradient of weights in training).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hwsim.whole import ceil_div
+from hwsim.workload.operators import OPERATORS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwsim.mapping.fusion import Kernel
+    from hwsim.workload.layer import Layer, Workload
+
+ROW_BY_ROW = frozenset(row.name for row in OPERATORS.values() if row.reads != "more")
+"""Vector operators of which a row of the output needs the same row of the inputs alone."""
+
+
+class Graph(NamedTuple):
+    """Kernels of a workload, all arrays of shape (kernels,) except those of edges.
+
+    Parameters
+    ----------
+    each : ndarray of bool
+        The kernel works item by item.
+    out_bits, out_each : ndarray
+        Bits of the output, and whether they are for each item.
+    last_use : ndarray of int64
+        Last kernel that reads the output; the number of kernels where it leaves the network.
+    outside_bits, outside_each : ndarray
+        Bits read that no kernel made.
+    in_place : ndarray of bool
+        The output may take the place of the first input, where that is not read later.
+    rows, window, stride, pad : ndarray of int64
+        Rows of the output (0 where they cannot be made one by one), and the rows of the input that
+        one of them needs.
+    groups : ndarray of int64
+        Matrix products that a kernel consists of; 0 for a vector kernel, -1 for one of stored weights.
+    edge_ends : ndarray of int64
+        Where the edges of each kernel end.
+    edge_source, edge_bits, edge_second : ndarray, shape (edges,)
+        Kernel whose output is read, bits read of it, and whether it is the second operand of a product
+        of activations.
+    """
+
+    each: NDArray[np.bool_]
+    out_bits: NDArray[np.int64]
+    out_each: NDArray[np.bool_]
+    last_use: NDArray[np.int64]
+    outside_bits: NDArray[np.int64]
+    outside_each: NDArray[np.bool_]
+    in_place: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+    window: NDArray[np.int64]
+    stride: NDArray[np.int64]
+    pad: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    edge_ends: NDArray[np.int64]
+    edge_source: NDArray[np.int64]
+    edge_bits: NDArray[np.int64]
+    edge_second: NDArray[np.bool_]
+
+
+class Reads(NamedTuple):
+    """What a layer reads, in elements of one item (of the batch, where it works on all at once).
+
+    Parameters
+    ----------
+    outside : int
+        From outside the network.
+    made : dict of int to int
+        By the layer that made them: those that are used.
+    """
+
+    outside: int
+    made: dict[int, int]
+
+
+def reads_of(workload: Workload, index: int) -> Reads:
+    """Say what a layer reads of each of its inputs.
+
+    A convolution whose stride exceeds its kernel uses some rows of its input only, and fetches those.
+    What no layer made comes from outside. Where layers made more than the layer reads, it uses a part of
+    each, and all inputs are taken to be of one size.
+    """
+    layers, layer = workload.layers, workload.layers[index]
+    made = {source: layers[source].output_elements for source in layer.inputs if source >= 0}
+    total = sum(made.values())
+    whole = layer.input_elements
+    outside = sum(source < 0 for source in layer.inputs)
+    if outside:
+        outside = whole - total if whole > total else whole * outside // len(layer.inputs)
+    used = min(total, whole)
+    return Reads(
+        _in_used_rows(layer, outside),
+        {source: _in_used_rows(layer, elements * used // total) for source, elements in made.items()},
+    )
+
+
+def _in_used_rows(layer: Layer, elements: int) -> int:
+    """How many of some input elements lie in rows that the layer uses."""
+    rows, used = layer.in_hw[0], layer.out_hw[0] * layer.kernel[0]
+    return elements if layer.kind != "conv" or used >= rows else ceil_div(elements * used, rows)
+
+
+def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
+    """Flatten the kernels of a workload."""
+    layers = workload.layers
+    kernel_of = {index: k for k, kernel in enumerate(kernels) for index in kernel.layers}
+    count = len(kernels)
+    last_use = np.full(count, count, np.int64)
+    ends, sources, bits, second = [], [], [], []
+    outside = np.zeros(count, np.int64)
+    for k, kernel in enumerate(kernels):
+        found: dict[int, list[int]] = {}
+        for index in kernel.layers:
+            layer, reads = layers[index], reads_of(workload, index)
+            outside[k] += reads.outside * layer.operand_bits
+            for source, elements in reads.made.items():
+                if kernel_of[source] != k:
+                    edge = found.setdefault(kernel_of[source], [0, 0])
+                    edge[0] = max(edge[0], elements * layers[source].operand_bits)
+                    edge[1] |= is_second_operand(layer, source)
+        for source, (amount, is_second) in found.items():
+            last_use[source] = k if last_use[source] == count else max(last_use[source], k)
+            sources.append(source)
+            bits.append(amount)
+            second.append(bool(is_second))
+        ends.append(len(sources))
+    roots = [layers[kernel.root] for kernel in kernels]
+    lasts = [layers[kernel.last] for kernel in kernels]
+    rows, window, stride, pad = (
+        np.array(values, np.int64) for values in zip(*_rows(workload, kernels, kernel_of), strict=True)
+    )
+    return Graph(
+        each=np.array([layer.over_batch == "each" for layer in roots]),
+        out_bits=np.array([layer.output_elements * layer.operand_bits for layer in lasts], np.int64),
+        out_each=np.array([layer.over_batch == "each" for layer in lasts]),
+        last_use=last_use,
+        outside_bits=outside,
+        outside_each=np.array([layer.over_batch != "once" for layer in roots]),
+        in_place=np.array([_may_be_in_place(layer) for layer in roots]),
+        rows=rows,
+        window=window,
+        stride=stride,
+        pad=pad,
+        groups=np.array([_groups(layer) for layer in roots], np.int64),
+        edge_ends=np.array(ends, np.int64),
+        edge_source=np.array(sources, np.int64),
+        edge_bits=np.array(bits, np.int64),
+        edge_second=np.array(second, np.bool_),
+    )
+
+
+def is_second_operand(layer: Layer, source: int) -> bool:
+    """Whether `source` makes the second operand of a product of activations."""
+    return layer.kind == "matmul" and len(layer.inputs) > 1 and source == layer.inputs[-1]
+
+
+def _may_be_in_place(layer: Layer) -> bool:
+    one_input = layer.kind == "vector" and len(layer.inputs) == 1
+    return one_input and layer.input_elements == layer.output_elements
+
+
+def _groups(layer: Layer) -> int:
+    if layer.kind == "vector":
+        return 0
+    return layer.groups if layer.kind == "matmul" else -1
+
+
+def _rows(
+    workload: Workload, kernels: tuple[Kernel, ...], kernel_of: dict[int, int]
+) -> list[tuple[int, int, int, int]]:
+    """Rows, window, stride and padding of each kernel; no rows where they cannot be made one by one."""
+    layers = workload.layers
+    found: list[tuple[int, int, int, int]] = []
+    for kernel in kernels:
+        layer = layers[kernel.root]
+        before = [found[kernel_of[source]][0] for source in layer.inputs if source >= 0]
+        found.append(_rows_of(layer, before))
+    return found
+
+
+def _rows_of(layer: Layer, before: list[int]) -> tuple[int, int, int, int]:
+    if layer.over_batch != "each":
+        return 0, 1, 1, 0
+    if layer.in_hw != (1, 1) or layer.out_hw != (1, 1):
+        return layer.out_hw[0], layer.kernel[0], layer.stride[0], layer.pad[0]
+    if layer.kind == "matmul" or (layer.kind == "fc" and layer.pixels > 1):
+        return layer.pixels, 1, 1, 0
+    if layer.kind == "vector" and layer.op in ROW_BY_ROW and before and min(before) == max(before):
+        return before[0], 1, 1, 0
+    return 0, 1, 1, 0

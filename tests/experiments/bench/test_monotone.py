@@ -1,0 +1,46 @@
+"""More of something never costs more: a sample of the sweeps of `make monotone`, and their book-keeping."""
+
+import pytest
+
+from experiments.bench import monotone
+from hwsim.machine.chip import load_chip
+
+SLACK_PCT = 0.5
+CEILINGS_PCT = 2.0
+"""A larger batch may need one more whole pass or fold."""
+
+MEMORIES = [int(131_072 * 1.1**step) for step in range(-8, 9)]
+
+
+def test_worst_steps_by_hand():
+    points = [
+        monotone.Point(1.0, 2.0, 10.0, 0.0),
+        monotone.Point(2.0, 1.0, 11.0, 0.0),
+        monotone.Point(3.0, 1.5, 9.0, 0.0),
+    ]
+    found = monotone.worst_steps(points)
+    assert (found["time_s_worst_pct"], found["time_s_at"]) == (50.0, 3.0)
+    assert (found["energy_J_worst_pct"], found["energy_J_at"]) == (pytest.approx(10.0), 2.0)
+    assert (found["dram_bits_worst_pct"], found["dram_bits_at"]) == (0.0, 3.0)
+
+
+def test_values_go_from_a_fourth_to_four_times_in_steps_of_two_percent():
+    values = monotone.values_of(load_chip("edge"), "bandwidth")
+    assert values[0] == pytest.approx(0.4)
+    assert values[-1] == pytest.approx(6.4, rel=0.02)
+    assert values[1] / values[0] == pytest.approx(1.02)
+
+
+@pytest.mark.parametrize("network", ["lenet300", "lenet5"])
+def test_more_memory_moves_no_more_and_costs_no_more(network):
+    found = monotone.worst_steps(monotone.sweep("edge", network, "memory", MEMORIES))
+    assert found["dram_bits_worst_pct"] <= 0
+    assert found["energy_J_worst_pct"] <= SLACK_PCT
+
+
+def test_a_prime_batch_costs_no_more_than_its_neighbours():
+    points = monotone.sweep("edge", "lenet300", "batch", [11, 12, 13, 16, 17, 28, 29])
+    found = monotone.worst_steps(points)
+    assert len(points) == 7
+    assert found["time_s_worst_pct"] <= CEILINGS_PCT
+    assert found["energy_J_worst_pct"] <= CEILINGS_PCT

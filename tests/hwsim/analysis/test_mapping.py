@@ -1,0 +1,34 @@
+"""What a run says of its mapping."""
+
+import pytest
+
+from hwsim.analysis.mapping import decisions, fusion_sentence, with_less_fusion
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+from hwsim.workload.networks import load_network
+
+REPORT = simulate(load_chip("edge"), load_network("squeezenet1_1", "int8"))
+
+
+def test_decisions_name_every_layer_once_and_add_up_to_the_traffic():
+    found = decisions(REPORT)
+    named = [name for decision in found for name in decision.layers]
+    assert sorted(named) == sorted(layer.name for layer in REPORT.workload.layers)
+    moved = sum(decision.weight_B + decision.activation_B for decision in found)
+    assert 8 * moved == pytest.approx(REPORT.transferred_weight_bits + REPORT.activation_bits)
+    assert [decision.segment for decision in found] == sorted(decision.segment for decision in found)
+
+
+def test_less_fusion_costs_no_fewer_joules():
+    less = with_less_fusion(REPORT)
+    assert list(less) == ["elementwise", "none"]
+    energies = [REPORT.energy_per_inference_J, *(other.energy_per_inference_J for other in less.values())]
+    assert energies == sorted(energies)
+
+
+def test_the_sentence_counts_what_is_fused():
+    residency = REPORT.schedule.residency
+    joined = len(REPORT.workload.layers) - len(residency.kernels)
+    assert fusion_sentence(REPORT).startswith(f"Fused: {joined} element-wise layers")
+    unfused = with_less_fusion(REPORT)["none"]
+    assert fusion_sentence(unfused) == "No layers were fused."

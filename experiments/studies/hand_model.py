@@ -70,7 +70,7 @@ class Claim(NamedTuple):
 
 RATE, PER_JOULE = "inferences_per_s", "inferences_per_J"
 STEPS = "whole steps of 1% of the clock, and a few percent of energy in wires, vector unit and fillers"
-LATCHES = "registers take a tenth of the power or less, so the clock under the cap is higher than on paper"
+LATCHES = "registers take about a tenth of the power, so the clock under the cap is higher than on paper"
 INPUTS = "inputs and outputs of the batch cross the DRAM bus too"
 
 CLAIMS = (
@@ -123,7 +123,7 @@ CLAIMS = (
         "×",
         1.1,
         lambda runs: runs.gain(RATE, 1024),
-        "at every stage activations of 1,024 items go through DRAM, once more with dense weights",
+        "at every stage activations of 1,024 items go through DRAM, and more of them with dense weights",
     ),
     Claim(
         "gain in inferences/s, whole AlexNet, batch 64",

@@ -110,7 +110,7 @@ def build_layer(
         if kind == "matmul":
             return _matmul(row, name, shape, sources, extra)
         if kind in ("maxpool", "avgpool"):
-            return _pool(row, name, shape, _window(row, sequence), extra | {"op": kind})
+            return _pool(row, name, shape, _window(row, sequence), extra | {"op": BY_KIND[kind].name})
         return _vector(row, name, kind, shape, sources, extra)
     except InputError as error:
         if str(error).startswith(row.where):

@@ -17,6 +17,7 @@ from compress.nn.ops import OPS
 from experiments.runs.workloads import open_workloads
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
+from hwsim.mapping.residency import Moved, activation_traffic
 from hwsim.run import simulate
 from hwsim.workload.networks import load_csv, load_network
 from hwsim.workload.operators import OPERATORS
@@ -275,7 +276,9 @@ def test_a_further_input_comes_from_dram_beside_what_a_layer_made():
     workload = workload_of(Artifact.of(network, "dense"))
     assert [layer.inputs for layer in workload.layers] == [(-1,), (0, -1)]
     report = simulate(load_chip("reference_250w"), workload)
-    assert report.schedule.residency.activation_bits == 3 * 4 * 32
+    residency = report.schedule.residency
+    moved = [activation_traffic(workload, residency, index, 1) for index in range(2)]
+    assert moved == [Moved(4 * 32, 0, 0), Moved(4 * 32, 4 * 32, 0)]
 
 
 def test_macs_are_those_counted_from_the_shapes():

@@ -7,7 +7,7 @@ import pytest
 from experiments.cli import main as cli
 from experiments.runs.inert import inert_changes
 from experiments.runs.point import Point
-from experiments.sweep.points import figures_of
+from experiments.sweep.points import values_of
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
@@ -40,10 +40,10 @@ def test_decoders_matter_to_what_is_coded(stage, matters):
 
 
 def test_a_row_of_a_sweep_says_so_too():
-    changed = figures_of(Point("edge", "lenet300", "dense", 1, (("sram.bank_B", 1 << 20),)))
+    changed = values_of(Point("edge", "lenet300", "dense", 1, (("sram.bank_B", 1 << 20),)))
     assert "power.leakage_W" in changed["notes"]
     assert "larger than the memory" in changed["warnings"]
-    shipped = figures_of(Point("edge", "lenet300", "dense", 1))
+    shipped = values_of(Point("edge", "lenet300", "dense", 1))
     assert (shipped["notes"], shipped["warnings"]) == ("", "")
 
 

@@ -53,7 +53,7 @@ class Case:
     high_MiB: float
 
 
-CASES = (Case("edge", "lenet300", 1 / 64, 4), Case("reference_250w", "alexnet", 1, 512))
+CASES = (Case("edge", "lenet300", 1 / 64, 4), Case("reference_250w", "alexnet", 1, 215))
 
 
 def produce(run: Run) -> None:
@@ -82,20 +82,22 @@ def line(case: Case, stage: str) -> Iterator[dict[str, Any]]:
 def knee(case: Case, stage: str) -> dict[str, Any]:
     """Find the least memory, to the byte, with which all weights live on chip."""
     chip, workload = load_chip(case.chip), load_network(case.network, stage)
-    high = 1
-    while not _all_fits(chip, workload, high):
-        high *= 2
-    low = high // 2
+    low = _buffers_B(chip) + ceil(workload.weight_bits / 8)
+    beside = 1
+    while not _all_fits(chip, workload, low + beside):
+        beside *= 2
+    high = low + beside
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _all_fits(chip, workload, middle) else (middle, high)
     return _row(case, stage, simulate(with_memory(chip, high), workload))
 
 
+def _buffers_B(chip: Chip) -> int:
+    return chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
+
+
 def _all_fits(chip: Chip, workload: Workload, capacity_B: int) -> bool:
-    buffers = chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
-    if capacity_B < buffers + ceil(workload.weight_bits / 8):
-        return False
     return simulate(with_memory(chip, capacity_B), workload).weights_home == "on chip"
 
 

@@ -1,4 +1,4 @@
-"""Joules against on-chip memory: a line a stage, a dot where everything lives on chip."""
+"""Energy against on-chip memory: one line per stage, a dot at its knee."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ GAP = 0.075
 
 
 def draw(lines: pd.DataFrame, knees: pd.DataFrame) -> Figure:
-    """Draw a panel per network of columns ``stage``, ``sram_B``, ``energy_J``; `knees` are its dots."""
+    """Draw a panel per network of columns ``stage``, ``sram_B``, ``energy_J``; `knees` are its dots.
+
+    A knee beyond the largest memory of the lines is named, and its dot is left out.
+    """
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 3.6))
         for place, ((chip, network), title) in enumerate(TITLES.items()):
@@ -55,7 +58,7 @@ def _panel(axes: Axes, lines: pd.DataFrame, knees: pd.DataFrame) -> None:
     for stage in stages:
         colour = style.STAGES[stage][1]
         line = pd.concat([lines[lines["stage"] == stage], knees[knees["stage"] == stage]])
-        line = line.sort_values("sram_B")
+        line = line[line["sram_B"] <= lines["sram_B"].max()].sort_values("sram_B")
         dashes = (0, (3, 2)) if stage == "huffman" else "-"
         axes.plot(line["sram_B"], line["energy_J"], color=colour, linestyle=dashes, linewidth=1.5)
         knee = knees[knees["stage"] == stage].iloc[0]

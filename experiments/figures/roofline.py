@@ -30,9 +30,9 @@ POWER, BLUE = style.COMPONENTS["dram"][1], style.SERIES[0]
 TOP_IN, ROW_IN = 0.42, 1.62
 BESIDE = {
     "dense": ((6, -8, "left"), (2, -10, "left")),
-    "pruned": ((6, -8, "left"), (4, -10, "center")),
+    "pruned": ((6, -8, "left"), (0, -10, "center")),
     "shared": ((-7, 4, "right"), (10, 9, "center")),
-    "huffman": ((-7, -6, "right"), (4, -10, "center")),
+    "huffman": ((-7, -6, "right"), (12, -11, "center")),
 }
 """Where the first and the last batch size of each stage are written: points right, up, and alignment."""
 SHAPES = {"conv": "o", "fc": "s", "matmul": "^"}
@@ -113,7 +113,7 @@ def journey(roof: Roofline, points: pd.DataFrame, title: str) -> Figure:
         axes.set_ylabel("MACs per second", labelpad=0)
         axes.set_title(title, pad=4)
         axes.text(high / 1.2, 1.15 * roof.peak_MAC_per_s, "peak", ha="right", size=7.5)
-        axes.text(roof.ridge, 0.76 * roof.peak_MAC_per_s, "dark by the cap", va="center", size=7.5)
+        axes.text(roof.ridge, 0.87 * roof.peak_MAC_per_s, "dark by the cap", va="center", size=7.5)
         for at, height, name, ink in (
             (8 * low, roof.power_roof(8 * low), "power cap", POWER),
             (0.5 * roof.ridge, 0.5 * roof.peak_MAC_per_s, "bandwidth", style.INK),

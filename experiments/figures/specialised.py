@@ -133,7 +133,7 @@ def _against_gemm(axes: Axes, table: pd.DataFrame, key: str, *, named: bool) -> 
     axes.set_xticks([0.5, 1, 2], ["½", "1", "2"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="x")
-    axes.set_xlim(0.42, 2.5)
+    axes.set_xlim(0.42, 3.4)
     axes.set_xlabel("times GEMM's; rows: batch size", labelpad=2)
 
 

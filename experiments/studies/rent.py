@@ -73,9 +73,11 @@ def produce(run: Run) -> None:
 def rents(stage: str) -> dict[tuple[int, str], Rent]:
     """Rent of the weights at one stage, by node and cell; energies are those of the 45 nm chip."""
     workload, chip = SCENES[SCENE].workload(stage), chip_of()
-    resident, streamed = (
-        _dynamic_J(simulate(chip.replace(**{"sram.holds_weights": here}), workload)) for here in (True, False)
+    kept, fetched = (
+        simulate(chip.replace(**{"sram.holds_weights": here}), workload) for here in (True, False)
     )
+    streamed = _dynamic_J(fetched)
+    resident = _dynamic_J(kept) if kept.weights_home == "on chip" else streamed
     size_B = workload.weight_bits / 8
     return {
         (node, cell): Rent(

@@ -1,19 +1,20 @@
 """Rooflines: what compute, bandwidth and the power cap allow each chip, and where layers lie.
 
-Question. Every chip runs AlexNet and an LSTM at the precision it was made for, at batch 1 and 64.
-Which of three roofs is each layer under: the peak of the arrays, DRAM bandwidth, or the power cap?
+Question. Every chip runs AlexNet and an LSTM at the precision it was made for, at batch 1 and 64. Which
+of three roofs is each layer under: the peak of the arrays, DRAM bandwidth, or the power cap?
 
-Look for. In `roofline`, the shaded wedge between what a chip could do and what its cap pays for: it
-is widest at the ridge, where arrays and DRAM would both be busy. In `stages`, how compression moves
-the same layers to the right, away from the bandwidth roof and up to the power roof, and how it
-leaves them far below both at batch 1, where loading weights into the arrays is the limit.
+Look for. In `roofline`, the shaded wedge between what a chip could do and what its cap pays for: it is
+widest at the ridge, where arrays and DRAM would both be busy. In `stages`, how compression moves the
+same layers to the right, away from the bandwidth roof and up to the power roof. At batch 1 it leaves
+them far below both, where loading weights into the arrays is the limit.
 
-Answer. The 45 nm reference chip can light at most 58% of its MACs, however little DRAM traffic there
-is, and 41% at its ridge; the measured chips were built to their caps: P40 and TPU v2 light all, T4
-89% and 68%, A100 72% and 61%, TPU v1 91% and the phone 64% at the ridge. fp32 takes 8.3 pJ on the die
-per MAC here, so a DRAM byte at 160 pJ costs as much as 19 MACs: below 19 MACs per byte most of the
-energy is DRAM's. Fully-connected layers at batch 1 lie at 0.25 MACs per byte dense, at 2.4 pruned, and
-at over 1,000 shared, where nothing but activations crosses DRAM.
+Answer. The 45 nm reference chip can power at most 84% of its MACs at full clock, however little DRAM
+traffic there is, and 53% at its ridge. All other chips power all of their MACs where DRAM is idle. At
+the ridge P40, TPU v1 and TPU v2 power all, T4 99.8%, the edge chip 87%, A100 85% and the phone 79%. A
+fp32 MAC takes 5.7 pJ on the die here, so a DRAM byte at 160 pJ costs as much as 28 MACs: below 28 MACs
+per byte most of the energy is DRAM's. Fully-connected layers at batch 1 lie at 0.26 MACs per byte dense,
+at 2.5 pruned, and at over 1,400 shared, where nothing but activations crosses DRAM. Large batches bring
+the shared network back to 560 MACs per byte, because activations take the place of pinned weights.
 """
 
 from __future__ import annotations

@@ -3,16 +3,18 @@
 Question. A cap limits the power of a board, but chips fail by temperature. Is 250 W cool enough, what
 happens at 300 W, and does compression, which turns DRAM's watts into those of MACs, heat the die?
 
-Look for. In `temperature`, the lines that hit the slowdown limit and turn into saws. On the right, the
-two ways a die can fail: more power than the board carries off, and leakage that feeds on its own
-heat. All parameters of the board are estimates of low confidence.
+Look for. In `temperature`, the lines that reach the slowdown limit. On the right, the two ways a die can
+fail: more power than the board carries off, and leakage that feeds on its own heat. All parameters of
+the board are estimates of low confidence.
 
-Answer. Compression heats the die: under 250 W, dense weights leave 134 W of dynamic power on it (61 degC)
-and compressed ones 228 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The default
-board sustains both. At 300 W the compressed network reaches 89 degC and runs at half clock for 3% of
-the time; at 350 W for 34%, and does less than at 300 W: the heat sink is the limit, not the cap. Dense
-weights never throttle, even at 350 W. Runaway is far off: above 1.3 kW with the 7 W of leakage of this
-chip, and above 290 W for a die that leaks 120 W.
+Answer. Compression heats the die: under 250 W, dense weights leave 123 W of dynamic power on it (59
+degC) and compressed ones 230 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The
+default board sustains both. At 300 W the compressed network reaches 88.8 degC, just below the limit of
+89, and does not throttle. At 350 W it throttles for 0.5% of the time, and is 0.5% faster than at 300 W:
+the chip at its full clock draws no more than 278 W on the die. So the heat sink no longer makes a higher
+cap slower. Dense weights never throttle: the die draws 150 W from a cap of 300 W on, where DRAM
+bandwidth is the limit. Runaway is far off: above 1.3 kW with the 7 W of leakage of this chip, and above
+290 W for a die that leaks 120 W.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
 """Training and inference per watt: what a step costs beside an inference, on three chips under 250 W.
 
-Question. A training step runs forward, computes gradients of activations and of weights, and updates
-the weights. How many times the joules of an inference does an item cost, where do they go, and how
-many items per joule do an fp32 card at 45 nm, and bf16 chips at 16 and 7 nm, train and infer?
+Question. A training step runs forward, computes gradients of activations and of weights, and updates the
+weights. How many times the joules of an inference does an item cost, where do they go, and how many
+items per joule do an fp32 card at 45 nm, and bf16 chips at 16 and 7 nm, train and infer?
 
 Look for. In `training_watts`, the factor of three of the textbook: it holds where a batch shares the
-update and activations stay near. At batch 1 the update of weights and optimizer state (momentum)
-costs more than everything else in networks of fully-connected layers. Right, the distance between
-training and inference of each chip.
+update and activations stay near. At batch 1 the update of weights and optimizer state (momentum) costs
+more than everything else in networks of fully-connected layers. Right, the distance between training and
+inference of each chip.
 
-Answer. At batch 32 on the fp32 card an item of training costs 3.1 (VGG-16, a Llama layer) to 4.8
-(AlexNet) inferences where activations are small beside the arithmetic, and 9.1 (SqueezeNet) or 10.5
-(MobileNet v2) where they are not: all they keep goes through DRAM and back. At batch 1 the update
-alone takes 58% of AlexNet's step, whose factor is 8.5, and 20 on the A100-like chip, whose
-arithmetic is cheap. ResNet-50 trains 4.3 images per joule in fp32 at 45 nm, 11 in bf16 on the chip
-like TPU v2 and 19 on the one like A100, which infer 17, 48 and 95. Training leaves tiles darker on the
-fp32 card: full-clock share falls from 36% to 22%. These are upper bounds where activations do not fit:
-once the stored ones overflow, the simulator moves every activation through DRAM, not just them.
+Answer. At batch 32 on the fp32 card an item of training costs 3.0 (a Llama layer) to 4.9 (AlexNet)
+inferences where activations are small beside the arithmetic, and 7.4 (SqueezeNet) or 12.2 (MobileNet v2)
+where they are not. There an inference runs depth-first and its activations hardly leave the chip, while a
+training step has to keep them for the gradients, through DRAM and back. At batch 1 the update alone
+takes 58% of AlexNet's step, whose factor is 8.5, and 20 on the A100-like chip, whose arithmetic is
+cheap. ResNet-50 trains 6.7 images per joule in fp32 at 45 nm, 17 in bf16 on the chip like TPU v2 and 34
+on the one like A100, which infer 32, 62 and 162. Training ResNet-50 throttles more of the fp32 card: its
+full-clock share is 41%, and 67% in inference.
 """
 
 from __future__ import annotations

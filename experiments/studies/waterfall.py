@@ -1,18 +1,18 @@
 """The waterfall of Deep Compression: bytes, joules and error after each of its steps.
 
-Question. Deep Compression prunes a network, shares the weights that are left and codes them. What does each
-step take off the bytes and off the joules of an inference, and what does it do to the error?
+Question. Deep Compression prunes a network, shares the weights that are left and codes them. What does
+each step take off the bytes and off the joules of an inference, and what does it do to the error?
 
 Look for. Bytes fall at every step. Joules fall with them only until the weights live on chip; from there
-on, arithmetic is what is left to pay. The error does not move: the papers print it for pruning and
-for the whole, and Huffman coding loses nothing.
+on, arithmetic is what is left to pay. The error does not move: the papers print it for pruning and for
+the whole, and Huffman coding loses nothing.
 
-Answer. Bytes fall 32 to 49 times, joules 26 times for LeNet-300-100, 12 for LeNet-5, 6.8 for AlexNet and 1.6
-for VGG-16, whose convolutions are arithmetic. Pruning takes the most: of the 46 mJ that AlexNet saves,
-41 go with the first step and 5 with sharing. Huffman coding takes another fifth off AlexNet's bytes
-and 3% off its joules; on the edge chip, where weights are in place already and the arrays wait for
-the decoder, it costs LeNet-300-100 11%. Sizes are within 10% of the printed ones but for LeNet-5, 18%
-above: entry points, code tables and biases are counted here.
+Answer. Bytes fall 32 to 49 times, energy 28 times for LeNet-300-100, 14 for LeNet-5, 8.5 for AlexNet and
+2.0 for VGG-16, whose convolutions are arithmetic. Pruning takes the most: of the 46 mJ that AlexNet
+saves, 41 go with the first step and 5 with sharing. Huffman coding takes another fifth off AlexNet's
+bytes and 3% off its energy. On the edge chip, where weights are in place already and the arrays wait for
+the decoder, it costs LeNet-300-100 10% and LeNet-5 4%. Sizes are within 10% of the printed ones except
+for LeNet-5, 18% above: entry points, code tables and biases are counted here.
 """
 
 from __future__ import annotations

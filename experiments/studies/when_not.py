@@ -1,21 +1,20 @@
 """When compression does not help: batch, convolutions, small memories, slow decoders.
 
-Question. Compression gives most where weights come from DRAM, each for one use. Which of these can one take
-away, and what is left of the gain?
+Question. Compression gives most where weights come from DRAM, each for one use. Which of these can one
+take away, and what is left of the gain?
 
 Look for. Four ways to the line at 1x. Batch and convolution use a weight many times, so that fetching it
-hardly counts. A network that lives on chip anyway saves only what a small memory charges. And a
-decoder that is slower than the array makes the coded network slower than the same network without
-the code.
+hardly counts. A network that lives on chip anyway saves only what a small memory charges. And a decoder
+that is slower than the array makes the coded network slower than the same network without the code.
 
-Answer. The fully-connected layers of AlexNet cost 29 times fewer joules at batch 1, 2.4 times at batch
-64 and 1.2 times at batch 1,024; all of VGG-16 1.6 times at batch 1 and 1.1 times from batch 16 on,
-where batches run in parts, for their activations would spill. By layer the gain is 13 to 43 times where
-each weight is used once, and 1.0 to 1.4 times in convolutions, which use one 169 to 50,176 times.
-LeNet-300-100 in a memory that holds it dense gains 6% from sharing if banks of 1 KiB are read, and 63%
-if of 256 KiB; Huffman coding makes it 5% worse than dense at 1 KiB, for decoding costs five times what
-there was to fetch. With 256 decoders AlexNet's layers run at 0.67 of the rate of the uncoded ones, with
-512 at 0.97; a Llama layer, half of whose weights stay, needs more than 1,024.
+Answer. The fully-connected layers of AlexNet cost 27 times less energy at batch 1, 2.9 times at batch 64
+and 1.15 times at batch 1,024. All of VGG-16 costs 2.0 times less at batch 1, 1.1 times at batch 16 and
+1.03 times at batch 1,024. By layer the gain is 13 to 40 times where each weight is used once. It is 1.6
+to 1.7 times in convolutions that use one 169 or 196 times, and 1.0 to 1.2 times in those that use one
+more often. LeNet-300-100 in a memory that holds it dense gains 6% from sharing if banks of 1 KiB are
+read, and 66% if of 256 KiB. Huffman coding makes it 4% worse than dense at 1 KiB, because decoding costs
+five times what there was to fetch. With 256 decoders AlexNet's layers run at 0.67 of the rate of the
+uncoded ones, with 512 at 0.98. A Llama layer runs at 0.71 with 1,024 and needs 2,048.
 """
 
 from __future__ import annotations

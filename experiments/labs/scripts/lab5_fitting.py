@@ -62,8 +62,9 @@ for size, report in zip(sizes, found["dense"], strict=True):
 # %% [markdown]
 # ## The surprise
 #
-# It is a cliff, not a slope: weights that stay on chip are fetched once and never again, those that do not
-# are fetched at every inference.
+# It is a ramp with a knee. Weights that stay on chip are fetched once and never again; the others are
+# fetched at every inference. Each byte of memory saves one byte of DRAM traffic, until all weights are on
+# chip. On a logarithmic axis that looks like a cliff.
 #
 # **Exercise 5.1.** From how many KiB on (a power of two) does the dense network live on chip?
 
@@ -95,7 +96,7 @@ coded_KiB = (
 check("5.2", coded_KiB)
 
 # %% [markdown]
-# Beyond the cliff, smaller is hardly cheaper: the compressed lines run together, and even the dense network
+# Beyond the knee, smaller is hardly cheaper: the compressed lines run together, and even the dense network
 # takes only two to three times as much. Now a large network on a large chip, AlexNet on 250 W.
 
 # %%

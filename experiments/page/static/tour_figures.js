@@ -207,8 +207,8 @@
       hwsim.cliff(box(part, "a"), grid, name, place, null);
       const rows = axes.stage.map(({ label: stage }, number) => [stage, grid.at({ ...place, stage: number })]);
       const cells = rows.map(([stage, point]) => make("tr", { "data-stage": stage }, make("th", { scope: "row" }, hwsim.site.stages[stage].label), make("td", {}, engineering(bytes[stage], "B")),
-        make("td", {}, { "on chip": "all", DRAM: "none" }[point.weights_home] ?? point.weights_home.replace(" layers on chip", "")), make("td", {}, engineering(point.weight_bits / 8, "B")), make("td", {}, engineering(point.total, "J"))));
-      box(part, "stages").replaceChildren(make("thead", {}, make("tr", {}, ...["stage", "weights", "layers kept", "from DRAM", "energy"].map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...cells));
+        ...(point.refused ? ["not possible", "", ""] : [{ "on chip": "all", DRAM: "none" }[point.weights_home] ?? point.weights_home.replace(" on chip", ""), engineering(point.weight_bits / 8, "B"), engineering(point.total, "J")]).map((text) => make("td", {}, text))));
+      box(part, "stages").replaceChildren(make("thead", {}, make("tr", {}, ...["stage", "weights", "on chip", "from DRAM", "energy"].map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...cells));
       const home = rows.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].label);
       return [strong(`${label}, ${memory} on chip: `), home.length === 0 ? "at no stage do all weights fit." : home.length === rows.length ? "the weights of every stage fit." : `all weights fit at: ${home.join(", ")}.`];
     },

@@ -117,8 +117,9 @@ def test_sliders_by_keyboard_and_axes_that_stay(reader):
     reader.tab.wait_for_function(f"+document.querySelector('#explorer').dataset.joules < {energy}")
     assert reader.watts()["dram"] <= dram
     reader.tab.keyboard.press("Home")
-    reader.tab.wait_for_function(f"+document.querySelector('#explorer').dataset.joules >= {energy}")
-    assert "5 MiB" in reader.tab.inner_text("[data-control='sram'] output")
+    shown = "document.querySelector(\"[data-control='sram'] output\").textContent"
+    reader.tab.wait_for_function(f"{shown}.includes('5 MiB')")
+    assert reader.watts()["dram"] >= dram  # less memory moves more; it also leaks less
     assert reader.ranges() == axes
 
 

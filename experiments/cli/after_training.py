@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from experiments.runs.after_training import Version
 
 HEADER = [
-    "network", "bytes", "times smaller", "top-1 agreement", "SNR of outputs", "largest error", "weights live",
+    "network", "bytes", "times smaller", "top-1 agreement", "SNR of outputs", "largest error", "location",
     "energy/inf", "inferences/s",
 ]  # fmt: skip
 
@@ -70,7 +70,8 @@ def quantize(
         typer.Option(help="Of the file: layers that lose least get fewer bits.", show_default=False),
     ] = None,
     max_joules: Annotated[
-        float | None, typer.Option(help="The same, of an inference on the chip.", show_default=False)
+        float | None,
+        typer.Option(help="The same limit for the joules per inference on the chip.", show_default=False),
     ] = None,
     chip: ChipName = "reference_250w",
     batch: Batch = 1,

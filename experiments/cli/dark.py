@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NODES = [
-    "node", "energies", "stage", "tiles", "clock", "per MAC", "of it DRAM", "lit", "dark", "MAC/s",
-    f"or all dim at {LOW}", f"MAC/s, dim {LOW}", "fed by DRAM",
+    "node", "energies", "stage", "tiles", "clock", "per MAC", "DRAM share", "active", "dark", "MAC/s",
+    f"or all throttled at {LOW}", f"MAC/s, throttled {LOW}", "fed by DRAM",
 ]  # fmt: skip
 PUBLISHED = [
     "published by",
@@ -38,7 +38,7 @@ def dark(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Carry the 250 W reference chip from 45 to 7 nm: tiles lit, dim or dark, and published estimates."""
+    """Scale the 250 W reference chip from 45 to 7 nm: active, throttled and dark tiles."""
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.studies.dark_silicon import BATCH, CHIP, NETWORK, by_node

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from experiments.studies.demo import Row
 
 HEADER = [
-    "stage", "file", "ratio", "test error", "weights live", "requested", "transferred", "energy/inf",
+    "stage", "file", "ratio", "test error", "location", "requested", "transferred", "energy/inf",
     "latency", "inferences/s", "power", "limiter",
 ]  # fmt: skip
 

@@ -134,7 +134,7 @@ def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:
 
 
 def _related(other: EnergyConstant, constant: EnergyConstant) -> bool:
-    """Whether to compare: the same action, or another memory or link where tables name them apart."""
+    """Whether to compare two rows: the same action, or memories or links with names of their own."""
     return other.action == constant.action or (other.kind == constant.kind != "arithmetic")
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Workload
 
 SUMMARY = [
-    "stage", "weights", "live", "DRAM/inf", "energy/inf", "latency", "cold start", "inferences/s", "power",
-    "clock", "limiter",
+    "stage", "weights", "location", "DRAM/inf", "energy/inf", "latency", "cold start", "inferences/s",
+    "power", "clock", "limiter",
 ]  # fmt: skip
 TILES = [
     "strategy", "active", "throttled", "dark", "memory-bound", "stalled",

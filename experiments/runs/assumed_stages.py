@@ -84,7 +84,7 @@ USUAL = Assumed(
     4,
     "as fc6 and fc7 of AlexNet in Deep Compression, Han et al., ICLR 2016, Table 4: 9%, 5 + 4 bits",
 )
-"""What a network is taken for of which only some figures are given."""
+"""Assumed compression of a network for which only some values are published."""
 
 
 def stages_of(network: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ SOURCE_SUFFIXES = {".py", ".csv", ".json", ".toml"}
 
 
 ASKED = ("chip", "network", "stage", "batch")
-"""Figures of a summary that a row has already, as they were asked for."""
+"""Values of a summary that a row already holds as input."""
 
 _as_json = json.JSONEncoder(default=lambda value: value.item()).encode
 

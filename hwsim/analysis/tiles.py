@@ -1,18 +1,18 @@
-"""How much of a chip a power cap lets shine: tiles lit, dim, dark and starved, and where the watts go.
+"""Tile activity under a power cap, and power by component.
 
-At every moment a tile is in one of five states, and a run spends a fraction of its tile-time in each:
+A tile is in one of five states at any time. A run spends a fraction of its tile-time in each state:
 
 =========  =====================================================================================
 state      a tile
 =========  =====================================================================================
-lit        works at the nominal clock
-dim        works at a lower clock, because of the cap
-dark       is switched off, because of the cap
-starved    could work but has no bits: they are late from DRAM, a decoder or the on-chip memory
-waiting    has the bits but not its turn: an earlier layer or the vector unit is not done
+lit        active at the nominal clock
+dim        throttled: active at a lower clock, because of the cap
+dark       power-gated, because of the cap
+starved    memory-bound: its data are late from DRAM, a decoder or the on-chip memory
+waiting    stalled on another unit: an earlier layer or the vector unit has not finished
 =========  =====================================================================================
 
-The strategies that keep the cap, and so decide what is dim or dark, are `hwsim.analysis.strategies`.
+The strategies that keep the cap, and so decide what is throttled or gated, are `hwsim.analysis.strategies`.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class EyerissArray:
         )
 
     def dram_fetches(self, layer: Layer, batch: int) -> tuple[int, int]:
-        """How often the mapping brings each weight and each input on chip, halos apart."""
+        """How often the mapping brings each weight and each input on chip, without halos."""
         mapping = self.mapping(layer, batch)
         weights = layer.weight_count // layer.groups
         return mapping.dram_filter_words // weights, ceil_div(layer.filters, mapping.m)

@@ -92,7 +92,7 @@ class Mapping(NamedTuple):
     channel_passes : int
         Times each partial sum visits the buffer.
     filter_passes : int
-        Times each input word is read from the buffer, halos apart.
+        Times each input word is read from the buffer, without halos.
     input_words, psum_words : int
         Input words into the array, and partial sums out of it (as many come in).
     dram_input_words, dram_filter_words : int

@@ -128,7 +128,7 @@ class Memory(NamedTuple):
 
 @cache
 def memory_of(capacity_B: int, bank_B: int, node_nm: int, cell_type: str) -> Memory:
-    """Leakage and area of a memory by CACTI, in whole banks, wires between them apart.
+    """Leakage and area of a memory by CACTI, in whole banks, without the wires between them.
 
     Parameters
     ----------

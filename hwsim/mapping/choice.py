@@ -113,7 +113,7 @@ class _Choice:
 
     @cached_property
     def capacity(self) -> int:
-        """Bits on chip, streaming buffers apart."""
+        """Bits on chip, without the streaming buffers."""
         return 8 * (self.chip.sram.capacity_B - buffer_bytes(self.chip))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A workload's kernels as flat arrays, for the search of a plan in compiled code.
+"""A workload's kernels as flat arrays, so that compiled code can search for a plan.
 
 A kernel's *rows* are what depth-first execution cuts: rows of a feature map, or tokens of a sequence.
 Bits of a tensor are those of one item of the batch, or of the whole batch where a layer works on the
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer, Workload
 
 ROW_BY_ROW = frozenset(row.name for row in OPERATORS.values() if row.reads != "more")
-"""Vector operators of which a row of the output needs the same row of the inputs alone."""
+"""Vector operators that need only the same row of the inputs for a row of the output."""
 
 
 class Graph(NamedTuple):

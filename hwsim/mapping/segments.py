@@ -89,7 +89,7 @@ class Found(NamedTuple):
         First kernel of each segment, how it runs, and the passes of a batch (`WHOLE`), the stripes of an
         item (`STRIPES`) or the index of the working memory (`CUT`).
     held : ndarray of float64, shape (segments,)
-        Bits on chip while it runs, those that are pinned apart.
+        Bits on chip while it runs, except pinned ones.
     pinned, kept : ndarray of float64, shape (kernels,)
         Fraction of the weights, and of the output, that stays on chip.
     cost : float
@@ -414,7 +414,7 @@ def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin
     g : Graph
     c : Costs
     capacity : float
-        Bits on chip, streaming buffers apart.
+        Bits on chip, without the streaming buffers.
     spaces : ndarray of float64
         Working memories to try, in bits.
     batch, limit : int

@@ -44,7 +44,7 @@ class Operator(NamedTuple):
 OTHER_ELEMENTWISE = (
     "affine", "hard_sigmoid", "hard_swish", "erf", "exp", "log", "pow", "reciprocal", "sqrt", "div",
 )  # fmt: skip
-"""Operators of which only this is to say: an output element reads the input elements of its place."""
+"""Operators without a row of their own; they work element by element."""
 
 OPERATORS: dict[str, Operator] = {
     row.name: row

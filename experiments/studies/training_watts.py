@@ -11,9 +11,9 @@ inference of each chip.
 
 Answer. At batch 32 on the fp32 card an item of training costs 3.0 (a Llama layer) to 4.9 (AlexNet)
 inferences where activations are small beside the arithmetic, and 7.4 (SqueezeNet) or 12.2 (MobileNet v2)
-where they are not. There an inference runs depth-first and its activations hardly leave the chip, while a
-training step has to keep them for the gradients, through DRAM and back. At batch 1 the update alone
-takes 58% of AlexNet's step, whose factor is 8.5, and 20 on the A100-like chip, whose arithmetic is
+where they are not. There an inference runs depth-first and its activations hardly leave the chip, while
+a training step has to keep them for the gradients, through DRAM and back. At batch 1 the update alone
+takes 59% of AlexNet's step, whose factor is 8.6, and 21 on the A100-like chip, whose arithmetic is
 cheap. ResNet-50 trains 6.7 images per joule in fp32 at 45 nm, 17 in bf16 on the chip like TPU v2 and 34
 on the one like A100, which infer 32, 62 and 162. Training ResNet-50 throttles more of the fp32 card: its
 full-clock share is 41%, and 67% in inference.

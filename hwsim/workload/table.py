@@ -13,9 +13,9 @@ Only the columns ``name`` and ``kind`` are required. An empty cell means the def
 ``width``             may regroup the elements. Required where the inputs do not give it
 ``filters``           output channels of ``conv``, ``fc`` and ``matmul``
 ``kernel``,           of ``conv`` and pooling: ``3`` or, height first, ``1x7``; of ``lrn`` the
-``stride``,           number of neighbours; defaults 1 (pooling: none), 1 and 0
-``pad``                 where the width is empty and the height is not, the layer is 1-D: ``3`` is along
-                      the length, and so in the layers that read it
+``stride``,           number of neighbours; defaults 1 (pooling: none), 1 and 0. Where the width
+``pad``               is empty and the height is not, the layer is 1-D: ``3`` is along the length,
+                      also in the layers that read it
 ``groups``            groups of ``conv``, heads of ``matmul``; default 1
 ``weight_density``,   fractions that are not zero; default 1
 ``input_density``

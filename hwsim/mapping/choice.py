@@ -136,12 +136,11 @@ class _Choice:
             if root.kind == "vector" or self.own:
                 continue
             whole = whole_need(self.graph, k, k + 1, self.batch)
+            problem = problem_of(*root.joined(self.batch))
             for at, space in enumerate(self.capacity * SPACES):
                 if whole > space:
                     try:
-                        found[at, k] = best_tiling(
-                            problem_of(*root.joined(self.batch)), int(space), self.chip.buffers.buffering
-                        )
+                        found[at, k] = best_tiling(problem, int(space), self.chip.buffers.buffering)
                     except InputError:  # not even single elements fit, nor do they in less memory
                         break
         return found
@@ -201,7 +200,7 @@ class _Choice:
         It depends neither on the cap nor on the memories, so that more of them never makes a plan worse.
         """
         costs = [self.cuts[kernel.root].cost(self.batch) for kernel in self.kernels]
-        dynamic_pJ = sum(sum(self.prices.energy_pJ(_on_die(cost)).values()) for cost in costs)
+        dynamic_pJ = sum(sum(self.prices.energy_pJ(_without_port(cost)).values()) for cost in costs)
         ticks = sum(cost.cycles for cost in costs)
         return self.chip.static_W * self.chip.tick_s + 1e-12 * dynamic_pJ / max(ticks, 1)
 
@@ -324,7 +323,7 @@ class _Choice:
         return tuple(kept)
 
 
-def _on_die(cost: ArrayCost) -> Counter[Action]:
+def _without_port(cost: ArrayCost) -> Counter[Action]:
     """Counts of a layer, the port of an array left out: what comes through it is priced with memories."""
     return Counter({action: count for action, count in cost.counts.items() if action[1] != "array_port"})
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compress.format.fields import Reader, Writer, word_number
+from compress.nn.interface import Interface
 from compress.nn.network import INPUT, Network, Node
 from hwsim.errors import InputError
 
@@ -51,6 +52,8 @@ class Topology:
     outputs : tuple of str
     extra_inputs : dict of str to tuple of int
         Further inputs: shape of one item by name.
+    interface : Interface
+        Names of inputs and outputs, and what their first dimension counts.
     """
 
     name: str
@@ -58,12 +61,18 @@ class Topology:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     extra_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    interface: Interface = field(default_factory=Interface)
 
     @classmethod
     def of(cls, network: Network) -> Topology:
         """Return the topology of `network`."""
         return cls(
-            network.name, network.input_shape, network.nodes, network.outputs, dict(network.extra_inputs)
+            network.name,
+            network.input_shape,
+            network.nodes,
+            network.outputs,
+            dict(network.extra_inputs),
+            network.interface,
         )
 
     def network(self, params: Mapping[str, NDArray[Any]]) -> Network:
@@ -74,7 +83,15 @@ class Topology:
         InputError
             If the network cannot be executed.
         """
-        return Network(self.name, self.input_shape, self.nodes, dict(params), self.outputs, self.extra_inputs)
+        return Network(
+            self.name,
+            self.input_shape,
+            self.nodes,
+            dict(params),
+            self.outputs,
+            self.extra_inputs,
+            self.interface,
+        )
 
     def param_names(self) -> tuple[str, ...]:
         """Names of all parameters, in the order of first use."""
@@ -117,32 +134,72 @@ def read_topology(reader: Reader) -> Topology:
         If the fields make no graph.
     """
     name = reader.word()
-    shape, extra_inputs = _shapes(name, _read_value(reader, reader.varint()))
+    shape, extra_inputs, interface = _shapes(name, _read_value(reader, reader.varint()))
     names = _Names()
     nodes = tuple(_read_node(reader, names) for _ in range(reader.count(2)))
     if not nodes:
         raise InputError(f"network {name}: no nodes, expected at least one")
     outputs = tuple(_read_source(reader, names) for _ in range(reader.count()))
-    return Topology(name, shape, nodes, outputs or (nodes[-1].name,), extra_inputs)
+    return Topology(name, shape, nodes, outputs or (nodes[-1].name,), extra_inputs, interface)
 
 
 def _shapes_value(topology: Topology) -> tuple[Any, ...]:
-    """Shape of the input; with further inputs, a list of it and of their names and shapes in turn."""
+    """Shape of the input; or a list of it, further inputs with their shapes, and facts."""
     shape = tuple(topology.input_shape)
     further = [part for name, size in topology.extra_inputs.items() for part in (name, tuple(size))]
+    facts = _facts(topology.interface)
+    if facts:
+        further.append(facts)
     return (shape, *further) if further else shape
 
 
-def _shapes(network: str, value: Any) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+def _facts(interface: Interface) -> tuple[Any, ...]:
+    """What an interface says that is not usual: keys and values in turn."""
+    usual = Interface()
+    facts: list[Any] = []
+    for each in fields(Interface):
+        value = getattr(interface, each.name)
+        if value != getattr(usual, each.name):
+            pairs = (
+                tuple(part for item in value.items() for part in item) if isinstance(value, dict) else value
+            )
+            facts += [each.name, pairs]
+    return tuple(facts)
+
+
+def _interface(network: str, facts: tuple[Any, ...]) -> Interface:
+    """Read what `_facts` made."""
+    usual = Interface()
+    found = dict(zip(facts[::2], facts[1::2], strict=False))
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        default = getattr(usual, key, None) if isinstance(key, str) else None
+        if isinstance(default, dict) and isinstance(value, tuple) and not len(value) % 2:
+            pairs = dict(zip(value[::2], value[1::2], strict=True))
+            kind = int if key == "lead" else str
+            if all(isinstance(name, str) and isinstance(each, kind) for name, each in pairs.items()):
+                values[key] = pairs
+        elif isinstance(default, str) and isinstance(value, str):
+            values[key] = value
+        elif isinstance(default, int) and isinstance(value, int) and value > 0:
+            values[key] = type(default)(value)
+    wrong = [size for size in values.get("lead", {}).values() if size < 0]
+    if len(values) != len(facts) / 2 or wrong:
+        raise InputError(f"network {network}: facts of its inputs are {facts!r}, expected keys and values")
+    return Interface(**values)
+
+
+def _shapes(network: str, value: Any) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]], Interface]:
     """Read what `_shapes_value` made."""
     first, *rest = value if isinstance(value, tuple) and value and isinstance(value[0], tuple) else (value,)
+    facts = rest.pop() if len(rest) % 2 and isinstance(rest[-1], tuple) else ()
     names, shapes = rest[::2], [first, *rest[1::2]]
     for shape in shapes:
         if not isinstance(shape, tuple) or not all(isinstance(size, int) and size > 0 for size in shape):
             raise InputError(f"network {network}: input shape is {shape!r}, expected whole numbers above 0")
     if len(shapes) != len(names) + 1 or not all(isinstance(name, str) for name in names):
         raise InputError(f"network {network}: further inputs are {rest!r}, expected names and shapes in turn")
-    return first, dict(zip(names, shapes[1:], strict=True))
+    return first, dict(zip(names, shapes[1:], strict=True)), _interface(network, facts)
 
 
 class _Names:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from compress.nn.interface import Interface, join
 from compress.nn.ops import OPS
 from compress.nn.ops.base import Array, Context, Shape
 from hwsim.errors import InputError
@@ -66,6 +67,8 @@ class Network:
         Tensors to return; the last node's by default.
     extra_inputs : dict of str to tuple of int
         Further inputs beside ``"input"`` (a cache, a mask): shape of one item by name.
+    interface : Interface
+        Names of inputs and outputs, and what their first dimension counts.
 
     Raises
     ------
@@ -79,9 +82,10 @@ class Network:
     params: dict[str, Array]
     outputs: tuple[str, ...] = ()
     extra_inputs: Mapping[str, Shape] = field(default_factory=dict)
+    interface: Interface = field(default_factory=Interface)
     _contexts: dict[str, Context] = field(default_factory=dict, init=False, repr=False, compare=False)
     _values: dict[str, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _batches: set[int] = field(default_factory=lambda: {1}, init=False, repr=False, compare=False)
+    _checked: set[tuple[int, ...]] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -113,9 +117,20 @@ class Network:
         if unused:
             raise InputError(f"network {self.name}: parameter {unused[0]!r} is used by no node")
 
-    def shapes(self, batch: int = 1) -> dict[str, Shape]:
-        """Shapes of the inputs and of every node's outputs, batch included."""
-        shapes: dict[str, Shape] = {name: (batch, *shape) for name, shape in self._inputs().items()}
+    def shapes(self, batch: int = 1, steps: int | None = None) -> dict[str, Shape]:
+        """Shapes of the inputs and of every node's outputs, first dimension included.
+
+        Parameters
+        ----------
+        batch : int
+            Items; one where a first dimension counts none.
+        steps : int, optional
+            Length of an open first dimension; that of the interface by default.
+        """
+        length = steps or self.interface.steps
+        shapes: dict[str, Shape] = {
+            name: self.interface.shape(name, shape, batch, length) for name, shape in self.inputs.items()
+        }
         for node in self.nodes:
             inferred = self._infer(node, shapes)
             for name, shape in zip(output_names(node.name, len(inferred)), inferred, strict=True):
@@ -156,9 +171,19 @@ class Network:
             raise InputError(f"{where}: output {inferred[0]} has more than {MAX_ELEMENTS} elements")
         return inferred
 
-    def _inputs(self) -> dict[str, Shape]:
-        """Shape of one item of every input."""
-        return {**self.extra_inputs, INPUT: self.input_shape}
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """Shape of one item of every input, without the first dimension."""
+        return {INPUT: self.input_shape, **self.extra_inputs}
+
+    def item_axis(self, tensor: str) -> int | None:
+        """Axis along which a tensor counts items; None where it counts none."""
+        if self.interface.lead:
+            return 0 if self.shapes(steps=2)[tensor][0] == 1 else None
+        if self.shapes()[tensor][:1] == (1,):
+            return 0
+        two, three = self.shapes(2)[tensor], self.shapes(3)[tensor]
+        return next((axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None)
 
     def with_params(self, params: Mapping[str, Array]) -> Network:
         """Return the same network with other values for all or some parameters."""
@@ -190,6 +215,7 @@ class Network:
         Parameters
         ----------
         x : ndarray, shape (batch, \\*input_shape)
+            Items run one at a time where the interface says so; see `Interface.pieces`.
         extra : dict of str to ndarray, optional
             Values of the extra inputs, batch first.
         training : bool
@@ -205,44 +231,64 @@ class Network:
         InputError
             If an input is missing, unknown or has another shape, or a node cannot take the batch.
         """
-        values: dict[str, Array] = {**(extra or {}), INPUT: x}
-        self._check_inputs(values)
+        pieces = self.pieces({**(extra or {}), INPUT: x})
+        if training and len(pieces) > 1:
+            raise InputError(f"network {self.name}: {self.interface.sentence()}, which cannot be trained")
         last_use = {} if training else self._last_uses()
         for index, node in enumerate(self.nodes):
-            result = OPS[node.op].forward(
-                tuple(self._tensor(name, values) for name in node.inputs),
-                tuple(self.params[name] for name in node.params),
-                node.attrs,
-                self._context(node, training, rng),
-            )
-            outputs = result if isinstance(result, tuple) else (result,)
-            values.update(zip(output_names(node.name, len(outputs)), outputs, strict=True))
+            for values in pieces:
+                self._execute(node, values, training, rng)
             if observe is not None:
-                observe(node, outputs[0])
+                observe(node, join([values[node.name] for values in pieces], 0))
             for name in last_use.get(index, ()):
-                values.pop(name, None)
+                for values in pieces:
+                    values.pop(name, None)
         if training:
             self._values.clear()
-            self._values.update(values)
-        return {name: values[name] for name in self.outputs}
+            self._values.update(pieces[0])
+        return {name: self.joined(name, [values[name] for values in pieces]) for name in self.outputs}
 
-    def _check_inputs(self, values: Mapping[str, Array]) -> None:
-        expected = self._inputs()
-        if values.keys() != expected.keys():
+    def pieces(self, values: Mapping[str, Array]) -> list[dict[str, Array]]:
+        """Cut inputs into what may run together, as `Interface.pieces` does.
+
+        Raises
+        ------
+        InputError
+            If an input is missing, unknown or has another shape, or a node cannot take the batch.
+        """
+        name = self.interface.name
+        if values.keys() != self.inputs.keys():
             raise InputError(
-                f"network {self.name}: inputs are {', '.join(sorted(values))}, "
-                f"expected {', '.join(sorted(expected))}"
+                f"network {self.name}: inputs are {', '.join(sorted(map(name, values)))}, "
+                f"expected {', '.join(sorted(map(name, self.inputs)))}"
             )
-        for name, shape in expected.items():
-            if values[name].shape[1:] != shape or not 0 < len(values[name]) == len(values[INPUT]):
-                raise InputError(
-                    f"network {self.name}: {name} has shape {values[name].shape}, expected (batch, "
-                    f"{', '.join(map(str, shape))})"
-                )
-        batch = len(values[INPUT])
-        if batch not in self._batches:
-            self.shapes(batch)
-            self._batches.add(batch)
+        try:
+            pieces = self.interface.pieces(values, self.inputs)
+        except InputError as error:
+            raise InputError(f"network {self.name}: {error}") from None
+        for piece in pieces:
+            sizes = tuple(len(piece[name]) for name in self.inputs)
+            if sizes not in self._checked:
+                self.shapes(sizes[0], max(sizes))
+                self._checked.add(sizes)
+        return pieces
+
+    def joined(self, output: str, arrays: list[Array]) -> Array:
+        """Put what pieces gave for an output together."""
+        return arrays[0] if len(arrays) == 1 else join(arrays, self.item_axis(output))
+
+    def _execute(
+        self, node: Node, values: dict[str, Array], training: bool, rng: np.random.Generator | None
+    ) -> None:
+        """Add a node's outputs to `values`."""
+        result = OPS[node.op].forward(
+            tuple(self._tensor(name, values) for name in node.inputs),
+            tuple(self.params[name] for name in node.params),
+            node.attrs,
+            self._context(node, training, rng),
+        )
+        outputs = result if isinstance(result, tuple) else (result,)
+        values.update(zip(output_names(node.name, len(outputs)), outputs, strict=True))
 
     def backward(self, grad: Array) -> dict[str, Array]:
         """Gradients of all parameters, given that of the (first) output of the last training pass.

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from compress.nn.ops.base import Array, Shape
     from hwsim.workload.layer import Arithmetic
 
-VIEWS = frozenset({"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split"})
+VIEWS = frozenset(
+    {"flatten", "reshape", "squeeze", "unsqueeze", "dropout", "concat", "slice", "split", "per_item"}
+)
 """Operators that only rename elements. They cost no work and no traffic."""
 
 WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}

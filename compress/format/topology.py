@@ -181,6 +181,9 @@ def _interface(network: str, facts: tuple[Any, ...]) -> Interface:
                 values[key] = pairs
         elif isinstance(default, str) and isinstance(value, str):
             values[key] = value
+        elif isinstance(default, tuple) and isinstance(value, tuple):
+            if all(isinstance(each, str) for each in value):
+                values[key] = value
         elif isinstance(default, int) and isinstance(value, int) and value > 0:
             values[key] = type(default)(value)
     wrong = [size for size in values.get("lead", {}).values() if size < 0]

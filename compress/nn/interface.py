@@ -30,7 +30,9 @@ class Interface:
     Parameters
     ----------
     names : dict of str to str
-        Names that inputs and outputs have for users, by tensor; a tensor's own name by default.
+        Names that inputs have for users, by tensor; a tensor's own name by default.
+    outputs : tuple of str
+        Names that outputs have for users, in order; empty for the tensors' own names.
     types : dict of str to str
         Element types of inputs as numpy calls them; ``float32`` by default.
     lead : dict of str to int
@@ -45,6 +47,7 @@ class Interface:
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     lead: Mapping[str, int] = field(default_factory=dict)
     apart: bool = False
@@ -62,7 +65,7 @@ class Interface:
         return OPEN in self.lead.values()
 
     def name(self, tensor: str) -> str:
-        """Name of an input or output for users."""
+        """Name of an input for users."""
         return self.names.get(tensor, tensor)
 
     def type_of(self, tensor: str) -> str:
@@ -130,10 +133,12 @@ class Interface:
     def _items(self, name: str, value: Array, shape: Shape) -> int | None:
         """Items of an input; None where it is one for all."""
         whole = name in self.lead
+        count: int | None
         if whole and value.ndim == len(shape) + 2:
             inner, count = value.shape[1:], len(value)
         else:
-            inner, count = value.shape, None if whole else len(value) if value.ndim else 0
+            inner = value.shape
+            count = None if whole else (*inner, 0)[0]
         wanted = self.lead.get(name, OPEN)
         if (
             value.ndim == 0

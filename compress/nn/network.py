@@ -112,6 +112,11 @@ class Network:
         missing = [name for name in self.outputs if name not in shapes]
         if missing:
             raise InputError(f"network {self.name}: output {missing[0]!r} is no node's output")
+        names = self.interface.outputs
+        if names and len(set(names)) != len(self.outputs):
+            raise InputError(
+                f"network {self.name}: outputs are named {names}, expected {len(self.outputs)} names"
+            )
         used = {name for node in self.nodes for name in (*node.params, *node.inputs)}
         unused = sorted(self.params.keys() - used)
         if unused:
@@ -175,6 +180,11 @@ class Network:
     def inputs(self) -> dict[str, Shape]:
         """Shape of one item of every input, without the first dimension."""
         return {INPUT: self.input_shape, **self.extra_inputs}
+
+    @property
+    def named_outputs(self) -> dict[str, str]:
+        """Outputs by the names that they have for users: the tensor of each."""
+        return dict(zip(self.interface.outputs or self.outputs, self.outputs, strict=True))
 
     def item_axis(self, tensor: str) -> int | None:
         """Axis along which a tensor counts items; None where it counts none."""

@@ -82,6 +82,8 @@ def _tie(groups: _Groups, node: Node, outputs: list[str]) -> None:
     elif node.op == "where":
         groups.declare(inputs[0], "bool")
         groups.join([*inputs[1:], *outputs])
+    elif node.op == "per_item":
+        groups.join([inputs[0], *outputs])
     elif node.op == "gather":
         groups.join([inputs[0], *outputs])
         if groups.type_of(inputs[1]) == "float32":

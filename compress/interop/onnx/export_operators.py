@@ -202,6 +202,13 @@ def _slice(graph: OnnxGraph, node: Node) -> None:
     graph.add("Slice", *node.inputs, starts, ends, axes, steps, target=node.name)
 
 
+def _per_item(graph: OnnxGraph, node: Node) -> None:
+    row, items = node.inputs
+    count = graph.add("Shape", items, start=0, end=1)
+    shape = graph.add("Concat", count, graph.integers("row", graph.shapes[row][1:]), axis=0)
+    graph.add("Expand", row, shape, target=node.name)
+
+
 def _pad(graph: OnnxGraph, node: Node) -> None:
     pads = graph.integers("pads", node.attrs["pads"])
     mode = node.attrs.get("mode", "constant")
@@ -258,6 +265,7 @@ EXPORTERS: dict[str, Callable[[OnnxGraph, Node], None]] = {
     "transpose": partial(_with_attrs, "Transpose", {"order": "perm"}),
     "gather": partial(_with_attrs, "Gather", {"axis": "axis"}),
     "concat": _concat,
+    "per_item": _per_item,
     "slice": _slice,
     "pad": _pad,
     "reduce_sum": _reduce_sum,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compress.interop.onnx import layers, moving, pointwise
+from compress.interop.onnx.batching import any_batch
 from compress.interop.onnx.builder import Builder, Call, Constant, Tensor, Value
+from compress.interop.onnx.entry import Entry, entry_of, fixed_values
 from compress.interop.onnx.reading import Graph, Operation, parse_graph, read_graph
 from compress.nn.folding import fold
+from compress.nn.interface import Interface
 from compress.nn.network import INPUT, Network
 from hwsim.errors import InputError
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from compress.nn.ops.base import Array, Shape
+    from compress.nn.ops.base import Array
 
 CONVERTERS: dict[str, Callable[[Call], Any]] = {
     **layers.CONVERTERS,
@@ -34,15 +38,17 @@ def import_onnx(
 ) -> Network:
     """Import an ONNX file as a network.
 
-    The first dimension of every input is the batch. Constants are folded, batch normalisation goes
+    The first dimension of every input counts items, unless its name or a recurrence says that it is time.
+    Two random items are executed together and apart: where they differ, items run one at a time, as the
+    interface of the network says. Constants are folded, batch normalisation goes
     into the layer before it (a file that this project wrote comes back as it was), and floats of any
-    width become float32. What the graph computes from the size of its batch is computed for one item.
+    width become float32.
 
     Parameters
     ----------
     path : Path
     shapes : dict of str to sequence of int, optional
-        Shape of one item, without the batch, for inputs whose dimensions the file leaves open.
+        Shape of one item, or with the first dimension, for inputs whose dimensions the file leaves open.
     fixed : dict of str to ndarray, optional
         Values of inputs that are to become constants (a sampling rate, say).
 
@@ -73,42 +79,28 @@ def network_of(
 ) -> Network:
     """Make the network of a checked graph; parameters as in `import_onnx`."""
     try:
-        fixed = fixed or {}
-        inputs = _input_shapes(graph, shapes or {}, fixed)
-        build = Builder(graph.opset, next(iter(inputs.values()))[0])
-        names = {name: INPUT if index == 0 else build.reserve(name) for index, name in enumerate(inputs)}
-        build.reserve(INPUT)
-        values: dict[str, Value] = {name: Tensor(names[name], shape) for name, shape in inputs.items()}
-        values |= {name: Constant(array) for name, array in (*graph.constants.items(), *fixed.items())}
-        for operation in graph.operations:
-            _convert(build, operation, values)
-        network = _finish(graph, build, values, {names[name]: shape[1:] for name, shape in inputs.items()})
+        values = fixed_values(graph, fixed or {})
+        entry = entry_of(graph, shapes or {}, values)
+        network = any_batch(lambda batch: _trace(graph, entry, values, batch), entry)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return network if graph.ours else fold(network)
 
 
-def _input_shapes(
-    graph: Graph, given: Mapping[str, Sequence[int]], fixed: Mapping[str, Array]
-) -> dict[str, Shape]:
-    """Shapes of the inputs, batch included: as given, else as declared, 1 for an open batch."""
-    unknown = (given.keys() | fixed.keys()) - graph.inputs.keys()
-    if unknown:
-        raise InputError(f"no input is named {min(unknown)!r}, expected one of {', '.join(graph.inputs)}")
-    found: dict[str, Shape] = {}
-    for name, declared in graph.inputs.items():
-        if name in fixed:
-            continue
-        if not declared:
-            raise InputError(f"input {name!r} has no batch dimension, expected a fixed value for it")
-        item = tuple(size or 0 for size in given.get(name, declared[1:]))
-        if min(item, default=1) < 1:
-            raise InputError(f"input {name!r} has open dimensions {declared}, expected the shape of one item")
-        found[name] = (declared[0] or 1, *item)
-    batches = {shape[0] for shape in found.values()}
-    if len(batches) != 1:
-        raise InputError(f"inputs have batches {sorted(batches)}, expected one and the same")
-    return found
+def _trace(graph: Graph, entry: Entry, fixed: Mapping[str, Array], batch: int | None) -> Network:
+    """Convert the graph with so many items in its first dimension; see `any_batch`."""
+    inputs = entry.shapes(batch or entry.batch)
+    build = Builder(graph.opset, next(iter(inputs.values()))[0])
+    names = {name: INPUT if index == 0 else build.reserve(name) for index, name in enumerate(inputs)}
+    build.reserve(INPUT)
+    values: dict[str, Value] = {name: Tensor(names[name], shape) for name, shape in inputs.items()}
+    values |= {name: Constant(array) for name, array in (*graph.constants.items(), *fixed.items())}
+    for operation in graph.operations:
+        _convert(build, operation, values)
+    lead = entry.lead if batch is None else {name: shape[0] for name, shape in inputs.items()}
+    return _finish(
+        graph, build, values, {tensor: name for name, tensor in names.items()}, replace(entry, lead=lead)
+    )
 
 
 def _convert(build: Builder, operation: Operation, values: dict[str, Value]) -> None:
@@ -130,8 +122,10 @@ def _convert(build: Builder, operation: Operation, values: dict[str, Value]) -> 
     values.update(zip(operation.outputs, outputs, strict=False))
 
 
-def _finish(graph: Graph, build: Builder, values: Mapping[str, Value], inputs: dict[str, Shape]) -> Network:
-    """Keep what the outputs depend on."""
+def _finish(
+    graph: Graph, build: Builder, values: Mapping[str, Value], names: dict[str, str], entry: Entry
+) -> Network:
+    """Keep what the outputs depend on; `names` are those of the inputs in the file, by tensor."""
     outputs = []
     for name in graph.outputs:
         value = values.get(name)
@@ -146,13 +140,23 @@ def _finish(graph: Graph, build: Builder, values: Mapping[str, Value], inputs: d
             needed.update(node.inputs, node.params)
     nodes = tuple(reversed(kept))
     params = {name: _storable(array) for name, array in build.params.items() if name in needed}
+    items = {tensor: entry.items[name] for tensor, name in names.items()}
+    interface = Interface(
+        names={tensor: name for tensor, name in names.items() if name != tensor},
+        outputs=graph.outputs if graph.outputs != tuple(outputs) else (),
+        types={tensor: graph.kinds[name] for tensor, name in names.items() if graph.kinds[name] != "float32"},
+        lead={tensor: entry.lead[name] for tensor, name in names.items() if name in entry.lead},
+        dimension=entry.dimension,
+        steps=entry.steps,
+    )
     return Network(
         graph.name,
-        inputs.pop(INPUT),
+        items.pop(INPUT),
         nodes,
         params,
         tuple(outputs),
-        extra_inputs=inputs,
+        extra_inputs=items,
+        interface=interface,
     )
 
 

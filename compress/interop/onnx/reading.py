@@ -57,6 +57,10 @@ class Graph:
     ----------
     inputs : dict of str to tuple of (int or None)
         Declared shapes; None where the file leaves a dimension open.
+    dimensions : dict of str to tuple of str
+        Names of the inputs' dimensions; empty where the file gives none.
+    kinds : dict of str to str
+        Element types of the inputs, as numpy calls them; floats of any width are float32.
     constants : dict of str to ndarray
         Initializers: float32, integers as they are, bool.
     operations : tuple of Operation
@@ -71,6 +75,8 @@ class Graph:
     outputs: tuple[str, ...]
     constants: dict[str, Array]
     operations: tuple[Operation, ...]
+    dimensions: dict[str, tuple[str, ...]]
+    kinds: dict[str, str]
     ours: bool = False
 
 
@@ -131,7 +137,8 @@ def _checked(model: Any) -> Graph:
     if graph.sparse_initializer:
         raise InputError("sparse initializers are not supported")
     constants = {tensor.name: tensor_array(tensor, tensor.name) for tensor in graph.initializer}
-    inputs = {value.name: _shape(value) for value in graph.input if value.name not in constants}
+    open_inputs = [value for value in graph.input if value.name not in constants]
+    inputs = {value.name: _shape(value) for value in open_inputs}
     operations = tuple(_operation(node, index) for index, node in enumerate(graph.node))
     return Graph(
         graph.name or "onnx",
@@ -140,6 +147,8 @@ def _checked(model: Any) -> Graph:
         tuple(value.name for value in graph.output),
         constants,
         _sorted(operations, {*constants, *inputs}),
+        {value.name: _dimension_names(value) for value in open_inputs},
+        {value.name: _kind(value) for value in open_inputs},
         model.producer_name == PRODUCER,
     )
 
@@ -156,6 +165,19 @@ def _shape(value: Any) -> tuple[int | None, ...]:
         raise InputError(f"input {value.name!r} is no tensor")
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.dim_value > 0 else None for dim in dims)
+
+
+def _dimension_names(value: Any) -> tuple[str, ...]:
+    names = (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    return tuple(name if isinstance(name, str) else name.decode("utf-8", "replace") for name in names)
+
+
+def _kind(value: Any) -> str:
+    number = value.type.tensor_type.elem_type
+    kind = next((name for name, known in onnx.TensorProto.DataType.items() if known == number), "?")
+    if kind not in FLOATS + INTEGERS:
+        raise InputError(f"input {value.name!r} holds {kind}, expected one of {', '.join(FLOATS + INTEGERS)}")
+    return "float32" if kind in FLOATS else kind.lower()
 
 
 def _operation(node: Any, index: int) -> Operation:

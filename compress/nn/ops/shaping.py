@@ -154,6 +154,17 @@ def _expand(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Arr
     return np.broadcast_to(inputs[0], shape)
 
 
+def _infer_per_item(shapes: Shapes, _params: Shapes, _attrs: Attrs) -> Shapes:
+    if shapes[0][:1] != (1,) or not shapes[1]:
+        raise InputError(f"shapes are {shapes}, expected one row and a tensor of items")
+    return ((shapes[1][0], *shapes[0][1:]),)
+
+
+def _per_item(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Array:
+    """Repeat one row for each item of the second input."""
+    return np.broadcast_to(inputs[0], (len(inputs[1]), *inputs[0].shape[1:]))
+
+
 def _infer_pad(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     rank, pads, mode = len(shapes[0]), tuple(attrs["pads"]), attrs.get("mode", "constant")
     if len(pads) != 2 * rank or min(pads, default=0) < 0:
@@ -183,5 +194,6 @@ OPS = {
     "gather": Op(_infer_gather, _gather, inputs=(2, 2)),
     "split": Op(_infer_split, _split),
     "expand": Op(_infer_expand, _expand),
+    "per_item": Op(_infer_per_item, _per_item, inputs=(2, 2)),
     "pad": Op(_infer_pad, _pad),
 }

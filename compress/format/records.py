@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
 _PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
+_BFLOAT16 = 15
 _VECTOR = 0x40
 _NUMBER_FOLLOWS = 0x80
 _NUMBERS_IN_FLAGS = 4
@@ -70,7 +71,7 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
         for size in tensor.shape:
             writer.varint(size)
     if isinstance(tensor, DenseTensor):
-        writer.raw(tensor.values.astype(_DENSE[form]).tobytes())
+        writer.raw(_dense_bytes(tensor))
     elif isinstance(tensor, PrunedTensor):
         write_sparse(
             writer,
@@ -113,6 +114,8 @@ def read_tensor(
     tensor: StoredTensor
     if form < len(_DENSE):
         tensor, streams = _read_dense(reader, shape, np.dtype(_DENSE[form]))
+    elif form == _BFLOAT16:
+        tensor, streams = _read_bfloat16(reader, shape)
     elif form == _PRUNED:
         labels, streams, gap_bits = read_sparse(reader, rows_of(shape)[0], size, 1 << 32, entropy_coded=False)
         tensor = PrunedTensor(labels.view(np.float32).reshape(shape), gap_bits)
@@ -170,6 +173,8 @@ def _read_flags(reader: Reader) -> tuple[int, str]:
 
 
 def _form(tensor: StoredTensor) -> tuple[int, str]:
+    if isinstance(tensor, DenseTensor) and tensor.bfloat16:
+        return _BFLOAT16, RAW
     if isinstance(tensor, DenseTensor):
         return _DENSE.index(tensor.values.dtype.newbyteorder("<").str), RAW
     if isinstance(tensor, PrunedTensor):
@@ -181,7 +186,7 @@ def _form(tensor: StoredTensor) -> tuple[int, str]:
 
 def _form_name(tensor: StoredTensor, coding: str) -> str:
     if isinstance(tensor, DenseTensor):
-        return f"dense {tensor.values.dtype.name}"
+        return f"dense {'bfloat16' if tensor.bfloat16 else tensor.values.dtype.name}"
     if isinstance(tensor, PrunedTensor):
         return "pruned"
     if isinstance(tensor, SharedTensor):
@@ -209,6 +214,18 @@ def _read_dense(reader: Reader, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     stored = reader.raw(math.prod(shape) * dtype.itemsize)
     values = np.frombuffer(stored, dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
     return DenseTensor(values), _dense_streams(shape, 8 * dtype.itemsize)
+
+
+def _dense_bytes(tensor: DenseTensor) -> bytes:
+    if tensor.bfloat16:
+        return (tensor.values.view(np.uint32) >> 16).astype("<u2").tobytes()
+    return tensor.values.astype(tensor.values.dtype.newbyteorder("<")).tobytes()
+
+
+def _read_bfloat16(reader: Reader, shape: tuple[int, ...]) -> tuple[DenseTensor, Streams]:
+    stored = np.frombuffer(reader.raw(2 * math.prod(shape)), "<u2")
+    values = (stored.astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    return DenseTensor(values, bfloat16=True), _dense_streams(shape, 16)
 
 
 def _dense_streams(shape: tuple[int, ...], width: int) -> Streams:

@@ -40,17 +40,22 @@ class DenseTensor:
     ----------
     values : ndarray
         float32, float16, int8, uint8, int16, int32 or int64; the dtype is what the file holds.
+    bfloat16 : bool
+        Whether the file holds only the upper half of each float32 value; the lower half is zero.
 
     Raises
     ------
     InputError
-        If the dtype is another.
+        If the dtype is another, or a value does not fit bfloat16.
     """
 
     values: NDArray[Any]
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         values = np.ascontiguousarray(self.values).reshape(np.shape(self.values))
+        if self.bfloat16 and (values.dtype != np.float32 or np.any(values.view(np.uint32) & 0xFFFF)):
+            raise InputError("values need more than 16 bits each, expected bfloat16")
         if values.dtype not in _DENSE_DTYPES:
             names = ", ".join(dtype.name for dtype in _DENSE_DTYPES)
             raise InputError(f"dense tensor has dtype {values.dtype}, expected one of {names}")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from compress.nn.distinct import has_form
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,7 +36,8 @@ class _Affine(NamedTuple):
 def fold(network: Network) -> Network:
     """Return an equal network (up to rounding) without the scales and shifts that weights can take.
 
-    Weights that several nodes share, and values that are read elsewhere or are outputs, stay.
+    Weights that several nodes share, and values that are read elsewhere or are outputs, stay. So do weights
+    of few values or of 16 bits: a scale for each channel would make them many values of 32.
     """
     shapes = network.shapes()
     readers = Counter(name for node in network.nodes for name in node.inputs) + Counter(network.outputs)
@@ -88,6 +91,8 @@ def _scaled(layer: Node, affine: _Affine, params: dict[str, Array], shape: Shape
     if scale is None or shift is None:
         return None
     weight = layer.params[0]
+    if np.any(scale != 1) and has_form(params[weight]):
+        return None
     along = np.ones(params[weight].ndim, int)
     along[OUTPUT_AXIS[layer.op]] = -1
     params[weight] = params[weight] * scale.reshape(along)

@@ -15,6 +15,7 @@ from compress.interop.onnx.reading import Graph, Operation, parse_graph, read_gr
 from compress.nn.folding import fold
 from compress.nn.interface import Interface
 from compress.nn.network import INPUT, Network
+from compress.nn.tied import tie
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def network_of(
     try:
         values = fixed_values(graph, fixed or {})
         entry = entry_of(graph, shapes or {}, values)
-        network = any_batch(lambda batch: _trace(graph, entry, values, batch), entry)
+        network = tie(any_batch(lambda batch: _trace(graph, entry, values, batch), entry))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return network if graph.ours else fold(network)

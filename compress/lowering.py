@@ -83,6 +83,7 @@ def workload_of(
     layout: Layout | None = None,
     input_density: Mapping[str, float] | None = None,
     arithmetic: Arithmetic = "fp32",
+    steps: int | None = None,
 ) -> Workload:
     """Return the workload of a compressed network.
 
@@ -97,6 +98,8 @@ def workload_of(
     arithmetic : str
         Arithmetic of layers whose weights are not quantized. Quantized layers use integers. Layers without
         weights use the widest arithmetic of the network.
+    steps : int, optional
+        Length of a sequence whose length the network leaves open; that of its interface by default.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def workload_of(
         artifact, layout = read_file(artifact)
     counted = layout or parse(artifact.to_bytes())[1]
     network = artifact.to_network()
-    shapes = network.shapes()
+    shapes = network.shapes(steps=steps)
     multiplied = _multiplied(artifact, network, arithmetic)
     facts = _Facts(
         network,

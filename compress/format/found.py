@@ -107,7 +107,7 @@ def kept_forms(made: Artifact, original: Artifact) -> Artifact:
         What a step made of `original`.
     original : Artifact
     """
-    tensors = {}
+    tensors: dict[str, StoredTensor] = {}
     for name, tensor in made.tensors.items():
         before = original.tensors.get(name)
         if isinstance(tensor, QuantizedTensor):

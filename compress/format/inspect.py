@@ -9,6 +9,7 @@ import pandas as pd
 from compress.format.container import read
 from compress.format.execution import executable
 from compress.format.layout import HEADER, PAYLOAD, SIDE
+from compress.nn.items import mixing
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,15 +70,19 @@ def inspect(path: str | Path) -> pd.DataFrame:
 
 
 def verify(path: str | Path) -> Layout:
-    """Decode a file and build its network; return where its bits go.
+    """Decode a file, execute two random items together and apart, and return where the file's bits go.
 
     Raises
     ------
     InputError
-        If it is damaged, its network cannot be executed, or a bit is not accounted for.
+        If it is damaged, its network cannot be executed, items together and apart differ in a network that
+        runs them together, or a bit is not accounted for.
     """
     artifact, layout = read(path)
-    executable(artifact)
+    network = executable(artifact)
+    mixed = mixing(network) if network.interface.together else ""
+    if mixed:
+        raise InputError(f"{path}: {mixed}, expected a file that runs its items one at a time")
     counted = sum(layout.overhead.values()) + sum(tensor.total_bits for tensor in layout.tensors)
     if counted != layout.file_bits:
         raise InputError(f"{path}: {counted} bits are accounted for, expected {layout.file_bits}")

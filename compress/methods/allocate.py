@@ -20,6 +20,7 @@ from compress.format.container import Artifact
 from compress.format.execution import executable
 from compress.methods.prune import weights_of
 from compress.methods.quantize import FEWEST_BITS, MOST_BITS, quantize_network
+from compress.methods.remarks import ignore
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def quantize_within(
     most_bits: int = MOST_BITS,
     *,
     calibration: Calibration = "mse",
+    extra: Mapping[str, Array] | None = None,
+    remark: Callable[[str], None] = ignore,
 ) -> Artifact:
     r"""Quantize a trained network, each layer to the bits that lose least within a budget.
 
@@ -61,7 +64,9 @@ def quantize_within(
     most_bits : int
         Of a layer, 2 to 8.
     calibration : str
-        See `compress.methods.quantize.quantize_network`.
+        See `compress.methods.quantize.quantize_network`, also for `extra` and `remark`.
+    extra : dict of str to ndarray, optional
+    remark : callable
 
     Raises
     ------
@@ -71,10 +76,10 @@ def quantize_within(
     if not budget > 0:
         raise InputError(f"network {network.name}: a budget of {budget:g}, expected more than zero")
 
-    def made(bits: int) -> Artifact:
-        return quantize_network(network, x, bits, calibration=calibration)
+    def made(bits: int, say: Callable[[str], None] = ignore) -> Artifact:
+        return quantize_network(network, x, bits, calibration=calibration, extra=extra, remark=say)
 
-    uniform = {most_bits: made(most_bits)}
+    uniform = {most_bits: made(most_bits, remark)}
     by_layer = {most_bits: cost(uniform[most_bits])}
     if sum(by_layer[most_bits].values()) <= budget:
         return uniform[most_bits]
@@ -85,7 +90,7 @@ def quantize_within(
         tensor: {bits: sum(found[layer] for layer in readers) for bits, found in by_layer.items()}
         for tensor, readers in readers_of(network).items()
     }
-    path = allocations(tensor_losses(network, x, uniform), costs)
+    path = allocations(tensor_losses(network, x, uniform, extra), costs)
 
     def mixed(bits: Mapping[str, int]) -> Artifact:
         return assembled(network, uniform, bits)
@@ -132,7 +137,12 @@ def assembled(network: Network, uniform: Mapping[int, Artifact], bits: Mapping[s
     return Artifact.of(replace(network, nodes=tuple(chosen)), "mixed", tensors)
 
 
-def tensor_losses(network: Network, x: Array, uniform: Mapping[int, Artifact]) -> Table:
+def tensor_losses(
+    network: Network,
+    x: Array,
+    uniform: Mapping[int, Artifact],
+    extra: Mapping[str, Array] | None = None,
+) -> Table:
     r"""Squared error of the outputs when one weight tensor alone, and what its layers read, has few bits.
 
     It needs no labels, and a few inputs are enough for it, where classes of a few would be luck.
@@ -144,12 +154,14 @@ def tensor_losses(network: Network, x: Array, uniform: Mapping[int, Artifact]) -
         What errors are measured on.
     uniform : dict of int to Artifact
         As in `assembled`.
+    extra : dict of str to ndarray, optional
+        Further inputs.
     """
-    outputs = network.forward(x).astype(np.float64)
+    outputs = network.forward(x, extra=extra).astype(np.float64)
 
     def loss(tensor: str, bits: int) -> float:
         alone = executable(assembled(network, uniform, {tensor: bits}))
-        return float(np.square(alone.forward(x) - outputs).sum())
+        return float(np.square(alone.forward(x, extra=extra) - outputs).sum())
 
     return {tensor: {bits: loss(tensor, bits) for bits in uniform} for tensor in readers_of(network)}
 

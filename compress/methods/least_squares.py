@@ -45,17 +45,34 @@ class Problem(NamedTuple):
         Taken off the inputs; zeros where the layer has no bias.
     output_mean : ndarray, shape (filters,)
         Taken off the outputs; zeros where the layer has no bias.
+    positions : int
+        That the statistics are of.
+    silent : bool
+        Whether all inputs are zero.
     """
 
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
     input_mean: NDArray[np.float64]
     output_mean: NDArray[np.float64]
+    positions: int
+    silent: bool
 
     @property
     def importance(self) -> NDArray[np.float64]:
         """Mean square of what each weight multiplies, shape (groups, depth)."""
         return np.diagonal(self.gram, axis1=1, axis2=2)
+
+    def remarks(self, unknowns: float) -> list[str]:
+        """Say what makes a fit of so many unknown weights of an output doubtful."""
+        if not self.silent:
+            return ["all its inputs are zero, so its weights cannot be fitted: other inputs would help"]
+        if self.positions < unknowns:
+            return [
+                f"fitted on {self.positions} positions, fewer than the {unknowns:.0f} unknown weights of an "
+                "output: it overfits, more inputs would help"
+            ]
+        return []
 
     def bias(self, weight: Array) -> NDArray[np.float32]:
         """Bias, shape (outputs,), that makes the mean output right, for weights (outputs, ...)."""
@@ -64,7 +81,9 @@ class Problem(NamedTuple):
         return (self.output_mean - mean).astype(np.float32)
 
 
-def problem(node: Node, weight: Array, x: Array, wanted: Array, rng: np.random.Generator) -> Problem:
+def problem(
+    node: Node, weight: Array, x: Array, wanted: Array, rng: np.random.Generator, *, centred: bool = True
+) -> Problem:
     """Pose the least-squares problem of a convolution or fully-connected layer.
 
     Parameters
@@ -75,13 +94,15 @@ def problem(node: Node, weight: Array, x: Array, wanted: Array, rng: np.random.G
         Input of the layer, and the output it should have.
     rng : numpy.random.Generator
         Chooses at most `ROWS` positions.
+    centred : bool
+        Whether the layer's bias, if it has one, takes the means.
     """
     rows, outputs = _image_rows(node, weight, x, wanted, rng) if node.op == "conv" else _rows(x, wanted, rng)
-    count, depth = len(rows), weight[0].size
+    count, depth, silent = len(rows), weight[0].size, not rows.any()
     rows = rows.reshape(count, -1, depth).transpose(1, 0, 2)
     groups = len(rows)
     input_mean, output_mean = np.zeros((groups, depth)), np.zeros(len(weight))
-    if len(node.params) > 1:
+    if centred and len(node.params) > 1:
         input_mean, output_mean = rows.mean(axis=1, dtype=np.float64), outputs.mean(axis=0, dtype=np.float64)
     rows = rows - input_mean[:, None].astype(rows.dtype)
     outputs = (outputs - output_mean.astype(outputs.dtype)).reshape(count, groups, -1).transpose(1, 0, 2)
@@ -91,7 +112,7 @@ def problem(node: Node, weight: Array, x: Array, wanted: Array, rng: np.random.G
     ridge = RIDGE * max(float(np.diagonal(gram, axis1=1, axis2=2).mean()), TINY)
     gram += ridge * np.eye(depth)
     cross += ridge * weight.reshape(groups, -1, depth).transpose(0, 2, 1)
-    return Problem(gram, cross, input_mean, output_mean)
+    return Problem(gram, cross, input_mean, output_mean, count, silent)
 
 
 def _rows(x: Array, wanted: Array, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -173,7 +194,11 @@ def fit_codebook(problem: Problem, shared: SharedTensor) -> SharedTensor:
     _accumulate(problem.gram, problem.cross, labels, matrix, target)
     used = np.diagonal(matrix) > 0
     values = shared.codebook.astype(np.float64)
-    values[used] = np.linalg.solve(matrix[np.ix_(used, used)], target[used])
+    among = matrix[np.ix_(used, used)]
+    try:
+        values[used] = np.linalg.solve(among, target[used])
+    except np.linalg.LinAlgError:  # values that always occur together: the smallest of the best ones
+        values[used] = np.linalg.lstsq(among, target[used], rcond=None)[0]
     return replace(shared, codebook=values.astype(np.float32))
 
 

@@ -21,7 +21,7 @@ from hwsim.whole import ceil_div
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from compress.nn.network import Network
+    from compress.nn.network import Network, Node
 
 Mask = NDArray[np.bool_]
 Score = Literal["magnitude", "lamp", "rate"]
@@ -32,9 +32,21 @@ VALUE_BITS = 3.0
 """Bits that a value is taken to have in `rate_scores`: of seven shared ones, log2 7 = 2.8 and a bit more."""
 
 
+def weight_of(node: Node, params: Mapping[str, Array]) -> str | None:
+    """Weight tensor of a fully-connected or convolutional layer, or the table of an embedding; else None."""
+    if node.op in WEIGHTED_OPS and node.params:
+        return node.params[0]
+    if node.op == "gather" and node.inputs[0] in params and node.inputs[1] not in params:
+        table = params[node.inputs[0]]
+        if table.ndim == 2 and table.dtype == np.float32 and int(node.attrs["axis"]) == 0:
+            return node.inputs[0]
+    return None
+
+
 def weights_of(network: Network) -> dict[str, str]:
-    """Name of the weight tensor of each fully-connected or convolutional layer, by layer."""
-    return {node.name: node.params[0] for node in network.nodes if node.op in WEIGHTED_OPS and node.params}
+    """Name of the weight tensor of each fully-connected, convolutional or embedding layer, by layer."""
+    found = {node.name: weight_of(node, network.params) for node in network.nodes}
+    return {layer: weight for layer, weight in found.items() if weight is not None}
 
 
 def require_weights(network: Network) -> dict[str, str]:

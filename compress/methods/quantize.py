@@ -16,13 +16,15 @@ import numpy as np
 
 from compress.format.container import Artifact
 from compress.format.tensors import QuantizedTensor, StoredTensor
-from compress.methods.prune import require_weights
+from compress.methods.prune import require_weights, weights_of
+from compress.methods.remarks import ignore
+from compress.nn.distinct import shared_values
 from compress.nn.network import INPUT
 from compress.nn.ops.integer import INPUT_SCALE, levels, top_level
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from compress.nn.network import Network
     from compress.nn.ops.base import Array
@@ -44,6 +46,8 @@ def quantize_network(
     *,
     per_channel: bool = True,
     calibration: Calibration = "minmax",
+    extra: Mapping[str, Array] | None = None,
+    remark: Callable[[str], None] = ignore,
 ) -> Artifact:
     """Quantize all weights, and fix the scales of what the layers read.
 
@@ -56,15 +60,21 @@ def quantize_network(
         Of weights and activations, 2 to 8; or of each named layer and what it reads. Layers that are
         not named stay in floating point.
     per_channel : bool
-        One scale for each output of a layer, instead of one for the layer.
+        One scale for each output of a layer, instead of one for the layer; shared weights have one, which
+        keeps their values few.
     calibration : {"minmax", "percentile", "mse"}
         Range of a tensor: its largest magnitude, the 99.9th percentile of magnitudes, or the one of
         least squared error.
+    extra : dict of str to ndarray, optional
+        Further inputs.
+    remark : callable
+        Called with a sentence for each layer that reads only zeros.
 
     Returns
     -------
     Artifact
-        Of stage ``int8`` (or ``int4``...), or ``mixed``; biases stay in fp32.
+        Of stage ``int8`` (or ``int4``...), or ``mixed`` if widths differ or matrices stay in fp32; biases
+        stay in fp32.
 
     Raises
     ------
@@ -87,17 +97,32 @@ def quantize_network(
                 "layer with the same weights"
             )
     tensors: dict[str, StoredTensor] = {
-        name: quantize(network.params[name], width, per_channel=per_channel, calibration=calibration)
+        name: quantize(
+            network.params[name],
+            width,
+            per_channel=per_channel and shared_values(network.params[name]) is None,
+            calibration=calibration,
+        )
         for name, width in widths.items()
     }
-    scales = _input_scales(network, images, bits_of, calibration)
+    scales = _input_scales(network, {INPUT: images, **(extra or {})}, bits_of, calibration, remark)
     nodes = (
         replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.name]}) if node.name in scales else node
         for node in network.nodes
     )
     used = set(widths.values())
-    stage = f"int{used.pop()}" if len(used) == 1 and len(bits_of) == len(layers) else "mixed"
+    whole = len(used) == 1 and not matrices(network) - tensors.keys()
+    stage = f"int{used.pop()}" if whole else "mixed"
     return Artifact.of(replace(network, nodes=tuple(nodes)), stage, tensors)
+
+
+def matrices(network: Network) -> set[str]:
+    """Parameters that are multiplied with activations, or looked up in."""
+    found = set(weights_of(network).values())
+    for node in network.nodes:
+        multiplied = node.inputs if node.op == "matmul" else node.params
+        found |= {name for name in multiplied if name in network.params and network.params[name].ndim > 1}
+    return found
 
 
 def quantize(
@@ -155,7 +180,11 @@ def scale_of(values: Array, bits: int = 8, calibration: Calibration = "minmax") 
 
 
 def _input_scales(
-    network: Network, images: Array, bits_of: Mapping[str, int], calibration: Calibration
+    network: Network,
+    inputs: Mapping[str, Array],
+    bits_of: Mapping[str, int],
+    calibration: Calibration,
+    remark: Callable[[str], None],
 ) -> dict[str, float]:
     """Scale of what each named layer reads."""
     readers: dict[str, list[str]] = {}
@@ -167,9 +196,13 @@ def _input_scales(
     def measure(source: str, value: Array) -> None:
         for reader in readers.get(source, ()):
             scales[reader] = float(scale_of(value, bits_of[reader], calibration))
+            if not value.any():
+                remark(f"layer {reader}: all its inputs are zero, so their range is unknown")
 
-    measure(INPUT, images)
-    network.forward(images, observe=lambda node, output: measure(node.name, output))
+    for name, value in inputs.items():
+        measure(name, value)
+    further = {name: value for name, value in inputs.items() if name != INPUT}
+    network.run(inputs[INPUT], extra=further, observe=lambda node, output: measure(node.name, output))
     return scales
 
 

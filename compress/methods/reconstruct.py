@@ -8,8 +8,8 @@ Shared values are fitted in the same way.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +17,17 @@ import numpy as np
 from compress.format.container import Artifact
 from compress.format.tensors import stage_of
 from compress.methods.least_squares import Problem, fit_codebook, fit_weights, problem
-from compress.methods.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask
+from compress.methods.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask, weight_of
+from compress.methods.remarks import ignore
 from compress.methods.share import share
+from compress.nn.distinct import shared_values
+from compress.nn.interface import join
 from compress.nn.network import INPUT, output_names
 from compress.nn.ops import OPS, Context
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from compress.format.tensors import SharedTensor, StoredTensor
     from compress.nn.network import Network, Node
@@ -32,42 +35,6 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 8192
 """A layer with more inputs is not fitted: its Gram matrix alone would take half a gigabyte."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How near one network's outputs are to another's.
-
-    Parameters
-    ----------
-    top_1 : float
-        Fraction of items (or positions) whose largest output is the same.
-    snr_dB : float
-        Mean square of the original outputs over that of the differences: infinite without differences,
-        minus infinity if all original outputs are zero and others are not.
-    largest_error : float
-        Largest difference over the largest magnitude of the original outputs: 0 without differences,
-        infinite if all original outputs are zero and others are not.
-    """
-
-    top_1: float
-    snr_dB: float
-    largest_error: float
-
-
-def agreement(original: Array, other: Array) -> Agreement:
-    """Compare outputs, shape (..., classes), of two networks on the same inputs."""
-    difference = (other - original).astype(np.float64)
-    power = float(np.square(original, dtype=np.float64).mean())
-    noise = float(np.square(difference).mean())
-    same = original.argmax(axis=-1) == other.argmax(axis=-1)
-    top_1 = float(same.mean())
-    if not noise:
-        return Agreement(top_1, math.inf, 0.0)
-    if not power:
-        return Agreement(top_1, -math.inf, math.inf)
-    largest = float(np.abs(difference).max() / np.abs(original).max())
-    return Agreement(top_1, 10 * math.log10(power / noise), largest)
 
 
 def compress_after_training(
@@ -80,6 +47,7 @@ def compress_after_training(
     coding: str = "smallest",
     extra: Mapping[str, Array] | None = None,
     fit: bool = True,
+    remark: Callable[[str], None] = ignore,
 ) -> Artifact:
     """Prune and share the weights of a trained network, keeping its outputs on a few inputs.
 
@@ -101,6 +69,9 @@ def compress_after_training(
         Further inputs.
     fit : bool
         Without it, the largest weights stay and are shared, and nothing is repaired.
+    remark : callable
+        Called with a sentence for each layer whose inputs say too little: they are all zero, or fewer than
+        the weights of an output.
 
     Raises
     ------
@@ -109,29 +80,41 @@ def compress_after_training(
     """
     if not 1 <= bits <= 8:
         raise InputError(f"labels have {bits} bits, expected 1 to 8")
-    wanted: dict[str, Array] = {INPUT: x, **(extra or {})}
-    given = dict(wanted)
+    wanted = network.pieces({INPUT: x, **(extra or {})})
+    given = [dict(piece) for piece in wanted]
     params = dict(network.params)
     tensors: dict[str, StoredTensor] = {}
     kept = _kept(network, density)
     last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
+    uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
     for index, node in enumerate(network.nodes):
-        _execute(node, network.params, wanted)
-        if node.op in WEIGHTED_OPS and node.params[0] not in tensors:
-            weight, *bias = node.params
+        for values in wanted:
+            _execute(node, network.params, values)
+        weight = weight_of(node, params)
+        if weight is not None and weight not in tensors:
+            bias = next((name for name in node.params[1:] if uses[name] == 1), None)
             posed = None
-            if fit and params[weight][0].size <= MAX_DEPTH:
-                posed = problem(node, params[weight], given[node.inputs[0]], wanted[node.name], rng)
-            tensors[weight] = _compressed(params[weight], posed, kept[weight], bits, coding)
+            if fit and node.op in WEIGHTED_OPS and params[weight][0].size <= MAX_DEPTH:
+                read, made = (_together(given, node.inputs[0]), _together(wanted, node.name))
+                posed = problem(node, params[weight], read, made, rng, centred=bias is not None)
+                for sentence in posed.remarks(kept[weight] / len(params[weight])):
+                    remark(f"layer {node.name}: {sentence}")
+            tensors[weight] = _compressed(node.name, params[weight], posed, kept[weight], bits, coding)
             params[weight] = tensors[weight].to_array()
-            if posed is not None and bias:
-                params[bias[0]] = posed.bias(params[weight])
-        _execute(node, params, given)
+            if posed is not None and bias is not None:
+                params[bias] = posed.bias(params[weight])
+        for values in given:
+            _execute(node, params, values)
         for name in node.inputs:
             if last[name] == index:
-                wanted.pop(name, None)
-                given.pop(name, None)
+                for values in (*wanted, *given):
+                    values.pop(name, None)
     return Artifact.of(network.with_params(params), stage_of(coding), tensors)
+
+
+def _together(pieces: list[dict[str, Array]], name: str) -> Array:
+    """A tensor of all pieces, one after another."""
+    return join([values[name] for values in pieces], 0)
 
 
 def _execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) -> None:
@@ -148,15 +131,26 @@ def _kept(network: Network, density: float) -> dict[str, int]:
     return {name: int(mask.sum()) for name, mask in global_masks(weights, density, "lamp").items()}
 
 
-def _compressed(weight: Array, posed: Problem | None, kept: int, bits: int, coding: str) -> SharedTensor:
-    """Prune by magnitude times the root mean square of the input (Sun et al. 2023), fit, share, fit."""
+def _compressed(
+    layer: str, weight: Array, posed: Problem | None, kept: int, bits: int, coding: str
+) -> SharedTensor:
+    """Prune by magnitude times the root mean square of the input (Sun et al. 2023), fit, share, fit.
+
+    Zeros stay zeros, and weights of few values do not get more of them.
+    """
+    distinct = shared_values(weight)
+    values = min(2**bits - 1, 2**bits if distinct is None else len(distinct))
     if posed is None:
         pruned = weight * top_mask(np.abs(weight), kept)
-        return replace(share(pruned, 2**bits - 1), coding=coding)
+        return replace(share(pruned, values), coding=coding)
     groups, depth = posed.importance.shape
     importance = np.broadcast_to(posed.importance[:, None], (groups, len(weight) // groups, depth)).reshape(
         weight.shape
     )
-    mask = top_mask(np.abs(weight) * np.sqrt(importance), kept)
+    mask = top_mask(np.abs(weight) * np.sqrt(importance), kept) & (weight != 0)
     fitted = fit_weights(posed, weight, mask)
-    return replace(fit_codebook(posed, share(fitted, 2**bits - 1)), coding=coding)
+    if not np.isfinite(fitted).all():
+        raise InputError(
+            f"layer {layer}: fitted weights are not finite, expected inputs of a smaller magnitude"
+        )
+    return replace(fit_codebook(posed, share(fitted, values)), coding=coding)

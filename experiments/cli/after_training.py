@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from experiments.cli.convert import coding_of
-from experiments.cli.options import AsJson, Model, Output
+from experiments.cli.options import AsJson, Inputs, Mean, Model, Output, Size, Std, preparation
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from compress.format.container import Artifact
+    from compress.methods.agreement import Agreement
     from compress.methods.quantize import Calibration
     from experiments.runs.after_training import Version
 
 HEADER = [
-    "network", "bytes", "times smaller", "top-1 agreement", "SNR of outputs", "largest error", "location",
+    "network", "bytes", "times smaller", "agreement", "SNR of outputs", "largest error", "location",
     "energy/inf", "inferences/s",
 ]  # fmt: skip
 
-Inputs = Annotated[
-    Path,
-    typer.Option(
-        help="A .npy file of unlabelled inputs: the first half is for fitting layers or measuring ranges, on "
-        "the rest answers are compared.",
-        show_default=False,
-    ),
-]
+OUTPUTS = ["output", "compared by", "agreement", "SNR", "largest error"]
+
 ChipName = Annotated[str, typer.Option(help="Chip on which both networks are simulated.")]
 Batch = Annotated[int, typer.Option(help="Items per batch of the simulation.")]
 
@@ -43,18 +40,25 @@ def shrink(
     chip: ChipName = "reference_250w",
     batch: Batch = 1,
     seed: Annotated[int, typer.Option(min=0, help="Chooses the positions that layers are fitted on.")] = 0,
+    mean: Mean = "",
+    std: Std = "",
+    size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Prune and share a trained network, repairing each layer on a few unlabelled inputs."""
+    """Prune and share a trained network, repairing each layer on a few unlabelled inputs.
+
+    Layers are fitted on the first half of the inputs. On the other half answers are compared.
+    """
     from compress.format.container import read
     from experiments.runs import after_training
+    from experiments.runs.inputs import read_inputs
     from hwsim.machine.chip import load_chip
 
     original, machine = read(model)[0], load_chip(chip)
-    items = after_training.load_inputs(inputs, original.topology, 2)
+    items = read_inputs(inputs, original.topology, 2, preparation(mean, std, size))
     how = {"density": density, "bits": bits, "coding": coding_of(coding)}
     found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
-    _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json)
 
 
 def quantize(
@@ -75,12 +79,19 @@ def quantize(
     ] = None,
     chip: ChipName = "reference_250w",
     batch: Batch = 1,
+    mean: Mean = "",
+    std: Std = "",
+    size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Round weights and activations of a trained network to integers, and execute it on them."""
+    """Round weights and activations of a trained network to integers, and execute it on them.
+
+    Ranges are measured on the first half of the inputs. On the other half answers are compared.
+    """
     from compress.format.container import read
     from compress.methods.quantize import Calibration
     from experiments.runs import after_training
+    from experiments.runs.inputs import read_inputs
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
 
@@ -89,7 +100,7 @@ def quantize(
     if calibration not in get_args(Calibration):
         raise InputError(f"--calibration {calibration!r}: expected one of {', '.join(get_args(Calibration))}")
     original, machine = read(model)[0], load_chip(chip)
-    items = after_training.load_inputs(inputs, original.topology, 2)
+    items = read_inputs(inputs, original.topology, 2, preparation(mean, std, size))
     found = after_training.quantize(
         original,
         items,
@@ -100,16 +111,19 @@ def quantize(
         max_bytes=max_bytes,
         max_J=max_joules,
     )
-    _save_and_show(found, output, f"{machine.name}, batch {batch}", len(items) // 2, as_json)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json)
 
 
 def _save_and_show(
-    found: tuple[Version, Version], output: Path, where: str, compared: int, as_json: bool
+    found: tuple[Version, Version], output: Path, where: str, inputs: dict[str, NDArray[Any]], as_json: bool
 ) -> None:
     """Write the compressed version; print both, beside each other."""
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_json, print_line, print_remarks, print_table
+    from experiments.runs.inputs import halves, items
 
     original, made = found
+    topology = original.artifact.topology
+    compared = items(topology, halves(topology, inputs)[1])
     dense_B = sum(4 * value.size for value in original.artifact.arrays().values())
     saved = made.artifact.save(output)
     if as_json:
@@ -122,19 +136,54 @@ def _save_and_show(
     rows = [_row(version, dense_B) for version in found]
     title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
     print_table(title, HEADER, rows)
+    if len(made.agreements) > 1:
+        print_table("Answers by output", OUTPUTS, _by_output(made))
+    notes = [sentence] if (sentence := topology.interface.sentence()) else []
+    print_remarks(notes, _warnings(made))
+
+
+def _warnings(made: Version) -> list[str]:
+    """What is doubtful about what was made, and about its run."""
+    return [*made.remarks, *(made.report.warnings if made.report else ())]
+
+
+def _by_output(made: Version) -> list[list[str]]:
+    from compress.methods.agreement import output_scales
+
+    scales = output_scales(made.artifact.to_network())
+    return [
+        [name, str(scales[name]), _same(near), f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]
+        for name, near in made.agreements.items()
+    ]
+
+
+def _same(near: Agreement) -> str:
+    """Part of the answers that is the same: classes, or sides of a threshold."""
+    if near.top_1 is not None:
+        return f"{near.top_1:.1%}"
+    return "" if near.flips is None else f"{1 - near.flips:.1%}"
 
 
 def _record(version: Version, dense_B: int) -> dict[str, object]:
     size = version.size_B
-    near = {key: value if math.isfinite(value) else None for key, value in vars(version.agreement).items()}
+    near = {name: _finite(found) for name, found in version.agreements.items()}
     widths = _widths(version.artifact)
     return {
         "stage": version.artifact.stage,
         **(version.report.summary() if version.report else {}),
         "bytes": size,
         "ratio": dense_B / size,
-        **near,
+        **next(iter(near.values())),
+        "outputs": near,
+        "warnings": _warnings(version),
         **({"bits": widths} if widths else {}),
+    }
+
+
+def _finite(near: Agreement) -> dict[str, float | None]:
+    """Figures of an agreement; None where there is none or it is infinite."""
+    return {
+        key: None if value is None or not math.isfinite(value) else value for key, value in vars(near).items()
     }
 
 
@@ -142,9 +191,9 @@ def _row(version: Version, dense_B: int) -> list[str]:
     from hwsim.units import engineering
 
     size = version.size_B
-    near, report = version.agreement, version.report
+    near, report = next(iter(version.agreements.values())), version.report
     stored = [version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x"]
-    answers = [f"{near.top_1:.1%}", f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]
+    answers = [_same(near), f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]
     if report is None:
         return [*stored, *answers, "the chip has no fp32", "", ""]
     joules, rate = report.energy_per_inference_J, report.inferences_per_s

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import Output
+from experiments.cli.options import Model, Output
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from compress.format.container import Artifact
 
 
@@ -18,15 +20,26 @@ def import_(
     output: Output,
     shape: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=3x224x224: shape of an input, without the batch, that the file leaves open."),
+        typer.Option(help="NAME=3x224x224: shape of one item of an input that the file leaves open."),
+    ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=16000: make an input a constant, a number or a .npy file."),
     ] = None,
 ) -> None:
-    """Import an ONNX model as a dense .dcz file."""
-    from compress.format.container import Artifact
+    """Import an ONNX model as a .dcz file; its weights keep their form."""
+    from compress.format.found import descriptions, stored_as_found, ties
     from compress.interop.onnx import import_onnx
+    from experiments.console import print_line
+    from experiments.runs.doors import require
 
-    network = import_onnx(model, dict(_shape(text) for text in shape or []))
-    _save(Artifact.of(network, "dense"), output)
+    require(model, ".onnx")
+    network = import_onnx(model, dict(map(shape_option, shape or [])), dict(map(fix_option, fix or [])))
+    artifact = stored_as_found(network)
+    _save(artifact, output)
+    for sentence in [*descriptions(artifact), *ties(artifact), network.interface.sentence()]:
+        if sentence:
+            print_line(sentence)
 
 
 def import_han(
@@ -42,7 +55,7 @@ def import_han(
 
 
 def recode(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="A .dcz file.", show_default=False)],
+    model: Model,
     output: Output,
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
 ) -> None:
@@ -54,7 +67,7 @@ def recode(
 
 
 def export(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="A .dcz file.", show_default=False)],
+    model: Model,
     output: Output,
 ) -> None:
     """Write the network as .onnx, or its decoded weights as .safetensors or .npz."""
@@ -82,13 +95,44 @@ def coding_of(text: str) -> str:
     return text
 
 
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+def shape_option(text: str) -> tuple[str, tuple[int, ...]]:
+    """Read NAME=3x224x224.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
     from hwsim.errors import InputError
 
     name, separator, sizes = text.partition("=")
     if not separator or not all(size.isdecimal() for size in sizes.split("x")):
         raise InputError(f"--shape {text!r}: expected NAME=3x224x224")
     return name, tuple(int(size) for size in sizes.split("x"))
+
+
+def fix_option(text: str) -> tuple[str, NDArray[Any]]:
+    """Read NAME=NUMBER or NAME=FILE.npy.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    import numpy as np
+
+    from compress.io.npz import read_npy
+    from hwsim.errors import InputError
+
+    name, separator, value = text.partition("=")
+    if separator and value.endswith(".npy"):
+        return name, read_npy(Path(value))
+    try:
+        return name, np.array(
+            [float(part) if "." in part or "e" in part else int(part) for part in value.split(",")]
+        )
+    except ValueError:
+        raise InputError(f"--fix {text!r}: expected NAME=16000 or NAME=FILE.npy") from None
 
 
 def _save(artifact: Artifact, output: Path) -> None:

@@ -3,72 +3,135 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, Inputs, Mean, Model, Size, Std, preparation
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH = 32
-"""Items at a time: what layers hold in between grows with them."""
+    from compress.methods.agreement import Scale
+
 BEST = 5
 """Classes that are shown of each item."""
 
 
 def execute(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="A .dcz file.", show_default=False)],
-    inputs: Annotated[Path, typer.Option(help="A .npy file of items.", show_default=False)],
+    model: Model,
+    inputs: Inputs,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the outputs here, a .npy file.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the outputs here: a .npy file of one, or an .npz file by name."
+        ),
     ] = None,
     stored: Annotated[
         bool, typer.Option("--stored", help="Compute from labels and codebooks, not from decoded weights.")
     ] = False,
+    mean: Mean = "",
+    std: Std = "",
+    size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Execute a file on inputs and print the best classes; quantized layers run on integers."""
-    import numpy as np
-
+    """Execute a file on inputs and print its outputs; quantized layers run on integers."""
     from compress.format.container import read
     from compress.format.execution import executable
-    from compress.io.files import replacing
-    from experiments.console import print_json, print_line, print_table
-    from experiments.runs.after_training import load_inputs
+    from compress.methods.agreement import output_scales
+    from experiments.console import print_json, print_line
+    from experiments.runs.inputs import items, read_inputs, run
     from hwsim.errors import InputError
 
-    if output and output.suffix != ".npy":
-        raise InputError(f"cannot write {output}: expected a name that ends in .npy")
+    if output and output.suffix not in (".npy", ".npz"):
+        raise InputError(f"cannot write {output}: expected a name that ends in .npy or .npz")
     network = executable(read(model)[0], stored=stored)
-    of_one = network.shapes(batch=1)[network.outputs[0]]
-    if len(of_one) < 2 or of_one[0] != 1:
+    if output and output.suffix == ".npy" and len(network.outputs) > 1:
         raise InputError(
-            f"network {network.name}: gives an output of shape {of_one} for one item, expected "
-            "(1, ..., classes)"
+            f"cannot write {output}: the network has outputs {', '.join(network.named_outputs)}, expected a "
+            "name that ends in .npz"
         )
-    items = load_inputs(inputs, network)
-    parts = [network.forward(items[first : first + BATCH]) for first in range(0, len(items), BATCH)]
-    outputs = np.concatenate(parts)
+    values = read_inputs(inputs, network, images=preparation(mean, std, size))
+    outputs = run(network, values)
     if output:
-        with replacing(output) as temporary, temporary.open("wb") as file:
-            np.save(file, outputs, allow_pickle=False)
-    answers = [_best(scores) for scores in outputs.reshape(len(items), -1, of_one[-1])[:, -1]]
+        _save(output, outputs)
+    scales = output_scales(network)
     if as_json:
-        print_json([[{"class": place, "score": score} for place, score in answer] for answer in answers])
+        records = [_record(array, scales[name]) for name, array in outputs.items()]
+        print_json(records[0] if len(outputs) == 1 else dict(zip(outputs, records, strict=True)))
         return
-    ranks = [f"{rank}." for rank in range(1, min(BEST, of_one[-1]) + 1)]
-    rows = [
-        [f"{item}", *(f"{place} ({score:.4g})" for place, score in answer)]
-        for item, answer in enumerate(answers)
-    ]
-    where = ", of the last row" if len(of_one) > 2 else ""
-    title = f"{network.name}: outputs of shape {of_one[1:]}; best classes and their scores{where}"
-    print_table(title, ["item", *ranks], rows)
+    for name, array in outputs.items():
+        called = network.name if len(outputs) == 1 else f"{network.name}, output {name}"
+        _print(called, array, scales[name])
+    if sentence := network.interface.sentence():
+        print_line(sentence)
     if output:
-        print_line(f"{output}: {outputs.shape[0]} items")
+        print_line(f"{output}: {items(network, values)} items")
+
+
+def _save(path: Path, outputs: dict[str, NDArray[Any]]) -> None:
+    import numpy as np
+
+    from compress.io.files import replacing
+    from compress.io.npz import write_npz
+
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        if path.suffix == ".npz":
+            write_npz(file, outputs)
+        else:
+            np.save(file, next(iter(outputs.values())), allow_pickle=False)
+
+
+def _scores(array: NDArray[Any], scale: Scale) -> NDArray[np.float32] | None:
+    """Scores of classes, (items, classes), of the last position of each item; None where there are none."""
+    if scale.classes is None or not 1 <= scale.classes < array.ndim:
+        return None
+    last = array if scale.classes == array.ndim - 1 else array.swapaxes(scale.classes, -1)
+    scores: NDArray[np.float32] = last.reshape(len(array), -1, last.shape[-1])[:, -1]
+    return scores
+
+
+def _record(array: NDArray[Any], scale: Scale) -> object:
+    """What an output says, for JSON."""
+    scores = _scores(array, scale)
+    if scores is None:
+        return {"shape": list(array.shape), **_facts(array)}
+    return [[{"class": place, "score": score} for place, score in _best(one)] for one in scores]
+
+
+def _facts(array: NDArray[Any]) -> dict[str, float]:
+    """Least, mean and largest value."""
+    if not array.size:
+        return {}
+    return {"min": float(array.min()), "mean": float(array.mean()), "max": float(array.max())}
+
+
+def _print(called: str, array: NDArray[Any], scale: Scale) -> None:
+    from experiments.console import print_table
+
+    scores = _scores(array, scale)
+    shape = array.shape[1:]
+    if scores is None:
+        rows = [
+            [f"{item}", *(f"{value:.4g}" for value in _facts(one).values())] for item, one in enumerate(array)
+        ]
+        print_table(f"{called}: outputs of shape {shape}", ["item", "min", "mean", "max"], rows)
+        return
+    ranks = [f"{rank}." for rank in range(1, min(BEST, scores.shape[-1]) + 1)]
+    rows = [
+        [f"{item}", *(f"{place} ({score:.4g})" for place, score in _best(one))]
+        for item, one in enumerate(scores)
+    ]
+    where = (
+        ""
+        if len(shape) == 1
+        else ", of the last row"
+        if scale.classes == len(shape)
+        else ", at the last position"
+    )
+    title = f"{called}: outputs of shape {shape}; best classes and their scores{where}"
+    print_table(title, ["item", *ranks], rows)
 
 
 def _best(scores: NDArray[np.float32]) -> list[tuple[int, float]]:

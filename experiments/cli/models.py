@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Data, Model, Output, Show
+from experiments.cli.options import AsJson, Data, Mean, Model, Output, Show, Size, Std, preparation
 
 if TYPE_CHECKING:
     from compress.nn.network import Network
+    from experiments.runs.images import Preparation
 
 
 def compress(
@@ -97,14 +98,18 @@ def _bytes_by_stream(tensors: list[dict[Any, Any]]) -> tuple[list[str], list[lis
 
 def verify(model: Model, as_json: AsJson = False) -> None:
     """Check that a file is whole and that the network in it can be executed."""
+    from compress.format.container import read
     from compress.format.inspect import verify as check
     from experiments.console import print_json, print_line
 
     layout = check(model)
+    alone = read(model)[0].topology.interface.sentence()
     if as_json:
-        print_json({"file": str(model), "whole": True, "bytes": layout.file_bits // 8, "ratio": layout.ratio})
+        facts = {"bytes": layout.file_bits // 8, "ratio": layout.ratio, "items": alone or "run together"}
+        print_json({"file": str(model), "whole": True} | facts)
         return
     print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
+    print_line(alone or "two random items give the same answers together and apart")
 
 
 def _classifier(network: "Network") -> "Network":
@@ -122,9 +127,25 @@ def evaluate(
     stored: Annotated[
         bool, typer.Option("--stored", help="Compute from labels and codebooks, not from decoded weights.")
     ] = False,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead of a data set: FILE, or NAME=FILE for each input, or a folder of images."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Class of each item: a .npy file or a text with one a line. By default folders are classes."
+        ),
+    ] = None,
+    mean: Mean = "",
+    std: Std = "",
+    size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
     """Execute a file on test images and print its error; quantized layers run on integers."""
+    if inputs:
+        _evaluate_inputs(model, inputs, labels, preparation(mean, std, size), stored, as_json)
+        return
     from compress.evaluation import evaluate as error_of
     from compress.nn.datasets import load_dataset
     from experiments.console import print_json, print_line
@@ -135,6 +156,29 @@ def evaluate(
         print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
     else:
         print_line(f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}")
+
+
+def _evaluate_inputs(
+    model: Path, inputs: list[str], labels: Path | None, how: "Preparation", stored: bool, as_json: bool
+) -> None:
+    """Print the errors of a classifier on items that a user has labels of."""
+    from compress.evaluation import label_errors
+    from compress.format.execution import executable
+    from experiments.console import print_json, print_line
+    from experiments.runs.images import read_labels
+    from experiments.runs.inputs import items, read_inputs, run
+
+    network = executable(model, stored=stored)
+    values = read_inputs(inputs, network, images=how)
+    folder = Path(inputs[0].rpartition("=")[2])
+    known = read_labels(labels, folder if folder.is_dir() else None, items(network, values))
+    scores = next(iter(run(network, values).values()))
+    error, error_5 = label_errors(scores, known), label_errors(scores, known, 5)
+    if as_json:
+        facts = {"file": str(model), "images": len(known), "test_error": error, "top_5_error": error_5}
+        print_json(facts)
+        return
+    print_line(f"{model}: error {error:.2%} (top 5: {error_5:.2%}) on {len(known):,} items of {inputs[0]}")
 
 
 def sensitivity(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.cli.convert import fix_option, shape_option
 from experiments.cli.options import AsJson
 from hwsim.units import LOW, engineering
 
@@ -39,7 +40,7 @@ MAPPED = [
 def run_(
     chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
     workload: Annotated[
-        str, typer.Argument(help="A built-in network, a .dcz file, or a .csv table of layers.")
+        str, typer.Argument(help="A built-in network, a .dcz or .onnx file, or a .csv table of layers.")
     ],
     stage: Annotated[
         str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
@@ -52,8 +53,17 @@ def run_(
         str, typer.Option(help="Optimizer of the training step: sgd, momentum or adam; momentum by default.")
     ] = "",
     inputs: Annotated[
-        Path | None,
-        typer.Option(help="A .npy file of inputs. Runs a .dcz file on them to measure activation sparsity."),
+        list[str] | None,
+        typer.Option(
+            help="FILE, or NAME=FILE for each input. Runs a .dcz or .onnx file on them to measure activation "
+            "sparsity."
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="NAME=3x224x224: shape of an input of an .onnx file.")
+    ] = None,
+    fix: Annotated[
+        list[str] | None, typer.Option(help="NAME=16000: make an input of an .onnx file a constant.")
     ] = None,
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
     changes: Annotated[
@@ -77,8 +87,9 @@ def run_(
     """Simulate a network on a chip: weight location, cycles, energy, and the limiter."""
     from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
+    from experiments.runs.doors import door
     from experiments.runs.inert import inert_changes
-    from experiments.runs.workloads import is_built_in, layers_named, open_workloads
+    from experiments.runs.workloads import FILES, is_built_in, layers_named, open_workloads
     from hwsim.analysis.mapping import fusion_sentence
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
@@ -91,10 +102,16 @@ def run_(
         raise InputError(f"--optimizer {optimizer}: an inference has none, expected --training with it")
     optimizer = optimizer or "momentum"
     changed = parse_changes(changes or [])
+    if Path(chip).suffix in FILES:
+        raise InputError(f"{chip}: {door(chip)}, expected a chip first: hwsim run {workload} {chip}")
     shipped = load_chip(chip)
     machine = shipped.replace(**changed)
     workloads = open_workloads(
-        workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
+        workload,
+        "dense" if training and not stage and is_built_in(workload) else stage,
+        inputs or (),
+        dict(map(shape_option, shape or [])),
+        dict(map(fix_option, fix or [])),
     )
     if layers:
         workloads = [found.only(layers_named(layers, found)) for found in workloads]
@@ -112,7 +129,7 @@ def run_(
         _write_trace(trace, reports)
     if as_json:
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
-        asked |= {"training": optimizer if training else "", "inputs": str(inputs or "")}
+        asked |= {"training": optimizer if training else "", "inputs": ", ".join(inputs or ())}
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
@@ -135,6 +152,10 @@ def run_(
         print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
     if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
         print_line(f"{LOW} energies of low confidence: {', '.join(low)}")
+    if Path(workload).suffix == ".onnx":
+        print_line(
+            f"to compress it: dcz import {workload} -o {Path(workload).stem}.dcz, then dcz shrink, quantize"
+        )
     print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *inert])
     if explain:
         for report in reports:

@@ -2,87 +2,65 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from compress.format.execution import executable, require_floating
-from compress.io.npz import read_npy
+from compress.format.found import kept_forms
+from compress.format.tensors import DenseTensor
 from compress.lowering import workload_of
+from compress.methods.agreement import agreements
 from compress.methods.allocate import quantize_within
-from compress.methods.prune import WEIGHTED_OPS
+from compress.methods.prune import weights_of
 from compress.methods.quantize import quantize_network
-from compress.methods.reconstruct import agreement, compress_after_training
+from compress.methods.reconstruct import compress_after_training
 from compress.nn.folding import fold
+from compress.nn.interface import OPEN
+from compress.nn.network import INPUT
 from compress.nn.statistics import input_densities
+from experiments.runs.inputs import halves, run
 from hwsim.errors import InputError
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
     from compress.format.container import Artifact
     from compress.format.layout import Layout
-    from compress.format.topology import Topology
+    from compress.methods.agreement import Agreement
     from compress.methods.quantize import Calibration
-    from compress.methods.reconstruct import Agreement
     from compress.nn.network import Network
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
+    Values = dict[str, NDArray[Any]]
 
-MAX_MAGNITUDE = 1e10
-"""Largest magnitude of an input: the sums of products that layers are fitted by stay finite in float32."""
+NAMED = 8
+"""Tensors that a sentence names."""
 
 
 class Version(NamedTuple):
     """A network in one form: its file and its size, how near it is to the original, and a run on a chip.
 
-    Where the chip does not have its arithmetic, there is no run.
+    Where the chip does not have its arithmetic, there is no run. Agreements are by output; remarks say what
+    is doubtful, a sentence each.
     """
 
     artifact: Artifact
     size_B: int
-    agreement: Agreement
+    agreements: dict[str, Agreement]
     report: Report | None
-
-
-def load_inputs(path: Path, network: Network | Topology, least: int = 1) -> NDArray[np.float32]:
-    """Read the items of a ``.npy`` file.
-
-    Raises
-    ------
-    InputError
-        If the network takes further inputs, or the file does not hold its items, at least so many, in
-        numbers of at most `MAX_MAGNITUDE`.
-    """
-    if network.extra_inputs:
-        raise InputError(
-            f"network {network.name}: takes {', '.join(network.extra_inputs)} beside its input, "
-            "expected a network of one input"
-        )
-    found = read_npy(path)
-    wanted = ", ".join(map(str, network.input_shape))
-    if found.dtype.kind not in "fiu":
-        raise InputError(f"{path}: not an array of numbers, expected a .npy file of shape (items, {wanted})")
-    if found.shape[1:] != network.input_shape or len(found) < least:
-        raise InputError(f"{path}: shape {found.shape}, expected ({least} or more items, {wanted})")
-    with np.errstate(over="ignore"):
-        inputs = found.astype(np.float32)
-    if not (np.abs(inputs) <= MAX_MAGNITUDE).all():
-        raise InputError(
-            f"{path}: holds numbers that are not finite or too large, expected finite ones of at most "
-            f"{MAX_MAGNITUDE:g}"
-        )
-    return inputs
+    remarks: tuple[str, ...] = ()
 
 
 def quantize(
     original: Artifact,
-    inputs: NDArray[np.float32],
+    inputs: Values,
     chip: Chip,
     *,
     batch: int,
@@ -96,7 +74,8 @@ def quantize(
     Parameters
     ----------
     original : Artifact
-    inputs : ndarray, shape (items, \*input_shape)
+    inputs : dict of str to ndarray
+        Items by input.
     chip : Chip
     batch : int
         Items per batch of the simulation.
@@ -120,7 +99,9 @@ def quantize(
     """
     require_floating(original)
     network = fold(original.to_network())
-    fitted, held = _halves(inputs)
+    fitted, held = halves(network, inputs)
+    x, extra = parted(fitted)
+    remarks: list[str] = []
 
     def joules(artifact: Artifact) -> dict[str, float]:
         report = simulate(chip, workload_on(artifact, held), batch)
@@ -128,31 +109,32 @@ def quantize(
 
     cost, budget = (_bytes, max_bytes) if max_J is None else (joules, max_J)
     if budget is None:
-        made = quantize_network(network, fitted, bits, calibration=calibration)
+        made = quantize_network(network, x, bits, calibration=calibration, extra=extra, remark=remarks.append)
     else:
-        made = quantize_within(network, fitted, budget, cost, bits, calibration=calibration)
-    return _versions(original, made, held, chip, batch)
+        made = quantize_within(
+            network, x, budget, cost, bits, calibration=calibration, extra=extra, remark=remarks.append
+        )
+    return _versions(original, made, held, chip, batch, remarks)
 
 
 def _bytes(artifact: Artifact) -> dict[str, float]:
     """Bytes of each layer's weights, and of all the rest."""
     layout = artifact.layout()
     of = {tensor.name: tensor.total_bits / 8 for tensor in layout.tensors}
-    layers = {
-        node.name: of.pop(node.params[0], 0.0) for node in artifact.topology.nodes if node.op in WEIGHTED_OPS
-    }
+    layers = {layer: of.pop(weight, 0.0) for layer, weight in weights_of(artifact.to_network()).items()}
     return {**layers, "": layout.file_bits / 8 - sum(layers.values())}
 
 
 def shrink(
-    original: Artifact, inputs: NDArray[np.float32], chip: Chip, *, batch: int, seed: int, **how: Any
+    original: Artifact, inputs: Values, chip: Chip, *, batch: int, seed: int, **how: Any
 ) -> tuple[Version, Version]:
     """Prune, share and repair a network on half of the inputs; compare on the other half.
 
     Parameters
     ----------
     original : Artifact
-    inputs : ndarray, shape (items, \\*input_shape)
+    inputs : dict of str to ndarray
+        Items by input.
     chip : Chip
     batch : int
         Items per batch of the simulation.
@@ -169,44 +151,80 @@ def shrink(
     """
     require_floating(original)
     network = fold(original.to_network())
-    fitted, held = _halves(inputs)
-    made = compress_after_training(network, fitted, rng=np.random.default_rng(seed), **how)
-    return _versions(original, made, held, chip, batch)
+    fitted, held = halves(network, inputs)
+    x, extra = parted(fitted)
+    remarks: list[str] = []
+    rng = np.random.default_rng(seed)
+    made = compress_after_training(network, x, rng=rng, extra=extra, remark=remarks.append, **how)
+    return _versions(original, made, held, chip, batch, remarks)
 
 
-def _halves(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    half = (len(inputs) + 1) // 2
-    return inputs[:half], inputs[half:]
+def parted(values: Values) -> tuple[NDArray[Any], Values]:
+    """First input and further inputs."""
+    return values[INPUT], {name: value for name, value in values.items() if name != INPUT}
 
 
 def _versions(
-    original: Artifact, made: Artifact, held: NDArray[np.float32], chip: Chip, batch: int
+    original: Artifact, made: Artifact, held: Values, chip: Chip, batch: int, remarks: list[str]
 ) -> tuple[Version, Version]:
     """A network and what was made of it, executed on inputs held back and simulated."""
-    outputs = original.to_network().forward(held)
+    network = original.to_network()
+    made = kept_forms(made, original)
+    outputs = run(network, held)
 
-    def version(artifact: Artifact, near: Agreement, *, run: bool = True) -> Version:
+    def version(
+        artifact: Artifact, found: Values, *, simulated: bool = True, said: Iterable[str] = ()
+    ) -> Version:
         layout = artifact.layout()
-        report = simulate(chip, workload_on(artifact, held, layout), batch) if run else None
-        return Version(artifact, layout.file_bits // 8, near, report)
+        near = agreements(network, outputs, found)
+        report = simulate(chip, workload_on(artifact, held, layout), batch) if simulated else None
+        return Version(artifact, layout.file_bits // 8, near, report, tuple(said))
 
-    compressed = version(made, agreement(outputs, executable(made).forward(held)))
-    itself = agreement(outputs, outputs)
+    compressed = version(made, run(executable(made), held), said=[*remarks, *_full_precision(made)])
     try:
-        return version(original, itself), compressed
+        return version(original, outputs), compressed
     except InputError:  # integers are all that the chip multiplies
-        return version(original, itself, run=False), compressed
+        return version(original, outputs, simulated=False), compressed
 
 
-def workload_on(artifact: Artifact, x: NDArray[np.float32], layout: Layout | None = None) -> Workload:
+def _full_precision(made: Artifact) -> list[str]:
+    """Name the matrices that are in fp32 still."""
+    left = {
+        name: 4 * math.prod(tensor.shape)
+        for name, tensor in made.tensors.items()
+        if isinstance(tensor, DenseTensor) and tensor.values.dtype == np.float32 and len(tensor.shape) > 1
+    }
+    if not left:
+        return []
+    named = ", ".join(list(left)[:NAMED]) + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
+    return [f"stay in fp32: {named} ({sum(left.values()):,} bytes)"]
+
+
+def workload_on(artifact: Artifact, values: Values, layout: Layout | None = None) -> Workload:
     """Workload of an artifact, with the zeros among what its layers read when it is executed on inputs.
 
     Parameters
     ----------
     artifact : Artifact
-    x : ndarray, shape (items, \\*input_shape)
+    values : dict of str to ndarray
+        Items by input.
     layout : Layout, optional
         Of its file, counted anew by default.
     """
-    densities = input_densities(executable(artifact), x)
-    return workload_of(artifact, layout=layout, input_density=densities)
+    x, extra = parted(values)
+    network = executable(artifact)
+    densities = input_densities(network, x, extra)
+    return workload_of(artifact, layout=layout, input_density=densities, steps=_steps(network, values))
+
+
+def _steps(network: Network, values: Values) -> int | None:
+    """Length of the sequences among inputs; None if there are none."""
+    lead = network.interface.lead
+    return next(
+        (
+            values[name].shape[-len(shape) - 1]
+            for name, shape in network.inputs.items()
+            if lead.get(name) == OPEN
+        ),
+        None,
+    )

@@ -4,45 +4,75 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from experiments.runs.doors import DOORS, door
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from compress.format.container import Artifact
+    from compress.format.layout import Layout
     from hwsim.workload.layer import Workload
 
 
-def open_workloads(name: str, stage: str = "", inputs: Path | None = None) -> list[Workload]:
+FILES = (".dcz", ".csv", ".onnx")
+"""Ends of names of files that hold a workload."""
+
+
+def open_workloads(
+    name: str,
+    stage: str = "",
+    inputs: Sequence[str] = (),
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    fixed: Mapping[str, NDArray[Any]] | None = None,
+) -> list[Workload]:
     """Return the workloads `name` stands for: one, or one per stage of a built-in network.
 
     Parameters
     ----------
     name : str
-        Path of a ``.dcz`` file or a ``.csv`` table, or a built-in network.
+        Path of a ``.dcz`` or ``.onnx`` file or a ``.csv`` table, or a built-in network.
     stage : str
         Of a built-in network, published or assumed; all that are published if empty.
-    inputs : Path, optional
-        A ``.npy`` file of items for a ``.dcz`` file, which is executed on them to count the zeros among
-        activations.
+    inputs : sequence of str
+        Items for a ``.dcz`` or ``.onnx`` file, as `read_inputs` takes them. The file is executed on them to
+        count the zeros among activations.
+    shapes, fixed : dict, optional
+        Of inputs of an ``.onnx`` file, as `import_onnx` takes them.
 
     Raises
     ------
     InputError
         If there is no such file or network, a file is given a stage, or anything else inputs.
     """
-    if inputs and Path(name).suffix != ".dcz":
-        raise InputError(f"{name}: nothing to execute on {inputs}, expected a .dcz file with inputs")
+    path = Path(name)
+    if inputs and path.suffix not in (".dcz", ".onnx"):
+        raise InputError(
+            f"{name}: nothing to execute on {', '.join(inputs)}, expected a .dcz or .onnx file with inputs"
+        )
+    if (shapes or fixed) and path.suffix != ".onnx":
+        raise InputError(f"{name}: has its shapes, expected an .onnx file with --shape or --fix")
     if not is_built_in(name):
         if stage:
             raise InputError(f"{name}: a file has one stage, expected no --stage")
-        path = Path(name)
-        return [_from_dcz(path, inputs) if path.suffix == ".dcz" else _from_csv(path)]
+        if path.suffix == ".csv":
+            return [_from_csv(path)]
+        if path.suffix == ".onnx":
+            return [_from_onnx(path, inputs, shapes or {}, fixed or {})]
+        return [_from_dcz(path, inputs)]
+    if path.suffix in DOORS:
+        raise InputError(f"{name}: {door(name)}, expected a network, a .dcz, .onnx or .csv file here")
     from experiments.runs.assumed_stages import ASSUMED, load_stage
     from hwsim.workload.networks import STAGES, load_network, network_names, network_stages
 
     if name not in network_names():
         raise InputError(
-            f"no network {name!r}, expected one of {', '.join(network_names())}, a .dcz file or a .csv table"
+            f"no network {name!r}, expected one of {', '.join(network_names())}, a .dcz or .onnx file or a "
+            ".csv table"
         )
     if stage:
         assumed = name in ASSUMED and stage in STAGES
@@ -76,7 +106,7 @@ def layers_named(text: str, workload: Workload) -> list[str]:
 
 def is_built_in(name: str) -> bool:
     """Whether `name` is to be a built-in network and not a file."""
-    return Path(name).suffix not in (".dcz", ".csv")
+    return Path(name).suffix not in FILES
 
 
 def usual_stage(name: str) -> str:
@@ -84,16 +114,33 @@ def usual_stage(name: str) -> str:
     return "dense" if is_built_in(name) else ""
 
 
-def _from_dcz(path: Path, inputs: Path | None) -> Workload:
+def _from_dcz(path: Path, inputs: Sequence[str]) -> Workload:
     from compress.format.container import read
     from compress.lowering import workload_of
 
     artifact, layout = read(path)
-    if inputs is None:
-        return workload_of(artifact, layout=layout)
-    from experiments.runs.after_training import load_inputs, workload_on
+    return _workload(artifact, inputs, layout) if inputs else workload_of(artifact, layout=layout)
 
-    return workload_on(artifact, load_inputs(inputs, artifact.topology), layout)
+
+def _from_onnx(
+    path: Path,
+    inputs: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    fixed: Mapping[str, NDArray[Any]],
+) -> Workload:
+    from compress.format.found import stored_as_found
+    from compress.interop.onnx import import_onnx
+    from compress.lowering import workload_of
+
+    artifact = stored_as_found(import_onnx(path, shapes, fixed))
+    return _workload(artifact, inputs) if inputs else workload_of(artifact)
+
+
+def _workload(artifact: Artifact, inputs: Sequence[str], layout: Layout | None = None) -> Workload:
+    from experiments.runs.after_training import workload_on
+    from experiments.runs.inputs import read_inputs
+
+    return workload_on(artifact, read_inputs(inputs, artifact.topology), layout)
 
 
 def _from_csv(path: Path) -> Workload:

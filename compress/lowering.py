@@ -20,6 +20,7 @@ from compress.nn.network import INPUT
 from compress.nn.ops import OPS
 from compress.nn.ops.window import Window
 from hwsim.errors import InputError, require_type
+from hwsim.whole import ceil_div
 from hwsim.workload.layer import (
     OPERAND_BITS,
     Layer,
@@ -61,19 +62,23 @@ class _Facts(NamedTuple):
     multiplied: dict[str, Arithmetic]
     otherwise: Arithmetic
     owners: dict[tuple[str, ...], int]
+    beside: dict[tuple[str, ...], list[str]]
 
     def common(self, node: Node, inputs: tuple[int, ...], index: int, *params: str) -> dict[str, Any]:
         """Keywords that every kind of layer takes; `params` are stored, the first as weights.
 
-        Nodes that use the same parameters become layers that share what the first of them stores.
+        Nodes that use the same weights become layers that share what the first of them stores: the
+        weights, and the biases of all.
         """
-        owner = self.owners.setdefault((node.op, *params), index) if params else index
+        key = (node.op, *params[:1])
+        owner = self.owners.setdefault(key, index) if params else index
+        stored = [*params[:1], *self.beside.get(key, params[1:])]
         return {
             "like": None if owner == index else owner,
             "arithmetic": self.multiplied.get(params[0], self.otherwise) if params else self.otherwise,
             "inputs": inputs,
             "input_density": self.input_density.get(node.name, 1.0),
-            "weights": _stored_weights(self.stage, [self.tensors[name] for name in params]),
+            "weights": _stored_weights(self.stage, [self.tensors[name] for name in stored]),
         }
 
 
@@ -123,6 +128,7 @@ def workload_of(
         multiplied,
         max(multiplied.values(), key=OPERAND_BITS.__getitem__, default=arithmetic),
         {},
+        _beside(network),
     )
     layers: list[Layer] = []
     sources: dict[str, tuple[int, ...]] = dict.fromkeys((INPUT, *network.extra_inputs), (-1,))
@@ -136,7 +142,25 @@ def workload_of(
         sources |= dict.fromkeys(facts.outputs[node.name], read)
     zeros = "as measured" if input_density else "not counted"
     provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
-    return Workload(network.name, artifact.stage, tuple(layers), provenance)
+    return Workload(network.name, artifact.stage, tuple(layers), provenance, _alone(network, steps))
+
+
+def _alone(network: Network, steps: int | None) -> str:
+    """Why items run one at a time; empty if they run together."""
+    sentence = network.interface.sentence()
+    if network.interface.sequence:
+        return f"{sentence}, here of {steps or network.interface.steps} steps"
+    return sentence
+
+
+def _beside(network: Network) -> dict[tuple[str, ...], list[str]]:
+    """Parameters that nodes with the same weights have beside them, by operator and weights."""
+    found: dict[tuple[str, ...], dict[str, None]] = {}
+    for node in network.nodes:
+        if node.op != "lstm":
+            weights, *others = (*node.params, *_constants(node, network), "")
+            found.setdefault((node.op, weights), {}).update(dict.fromkeys(filter(None, others)))
+    return {key: list(names) for key, names in found.items()}
 
 
 def container_bits(layout: Layout) -> int:
@@ -202,6 +226,8 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     constants = _constants(node, facts.network)
     if node.op == "lstm":
         return _lstm(node, facts, inputs, index)
+    if node.op == "gather" and node.inputs[0] in constants and node.inputs[1] not in constants:
+        return [_embedding(node, facts, inputs, index)]
     common = facts.common(node, inputs, index, *node.params, *constants)
     if node.op == "conv":
         return [_conv(node, facts, common)]
@@ -217,6 +243,20 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     read, written = _elements(node, facts)
     ops = _ops(node, facts, written)
     return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
+
+
+def _embedding(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> Layer:
+    """Rows of a table, read from outside at each inference: other items read other rows.
+
+    The table itself stays in DRAM. What is read of it are the rows' stored bits, as so many elements.
+    """
+    table, indices = facts.tensors[node.inputs[0]], math.prod(facts.shapes[node.inputs[1]])
+    rows = facts.network.params[node.inputs[0]].shape[int(node.attrs["axis"])]
+    common = facts.common(node, tuple(dict.fromkeys((*inputs, -1))), index)
+    bits = table.payload_bits * min(indices, rows) // rows
+    read = indices + ceil_div(bits, OPERAND_BITS[common["arithmetic"]])
+    written = math.prod(facts.shapes[node.name])
+    return vector(node.name, read, written, written, op=node.op, **common)
 
 
 def _elements(node: Node, facts: _Facts) -> tuple[int, int]:

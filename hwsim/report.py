@@ -127,9 +127,10 @@ class Report:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What contradicts itself in the chip, for this workload: a sentence each."""
+        """What contradicts itself in the chip for this workload, and why it has no batch: a sentence each."""
         multiplied = (layer.arithmetic for layer in self.workload.layers if layer.macs)
-        return (*self.chip.warnings, *over_the_die(self.chip, multiplied))
+        alone = (self.workload.alone,) if self.workload.alone else ()
+        return (*self.chip.warnings, *over_the_die(self.chip, multiplied), *alone)
 
     @property
     def power_W(self) -> float:

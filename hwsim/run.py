@@ -77,6 +77,7 @@ def simulate(
     """
     chip, workload = chip_of(chip), workload_of(workload, stage)
     _check(batch, engine)
+    batch = 1 if workload.alone else batch
     prices = PriceList(chip, None if table is None else table_of(table))
     schedule = build(chip, workload, batch, prices)
     try:

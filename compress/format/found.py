@@ -111,7 +111,9 @@ def kept_forms(made: Artifact, original: Artifact) -> Artifact:
     for name, tensor in made.tensors.items():
         before = original.tensors.get(name)
         if isinstance(tensor, QuantizedTensor):
-            tensors[name] = min(tensor, replace(tensor, coding="fixed"), key=_size)
+            codings = {"fixed", before.coding if isinstance(before, SharedTensor) else "fixed"}
+            coded = (replace(tensor, coding=coding) for coding in sorted(codings))
+            tensors[name] = min([tensor, *coded], key=_size)
         elif isinstance(tensor, DenseTensor) and not _is_plain(before):
             tensors[name] = found_form(tensor.to_array())
         else:

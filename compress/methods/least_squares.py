@@ -65,7 +65,7 @@ class Problem(NamedTuple):
 
     def remarks(self, unknowns: float) -> list[str]:
         """Say what makes a fit of so many unknown weights of an output doubtful."""
-        if not self.silent:
+        if self.silent:
             return ["all its inputs are zero, so its weights cannot be fitted: other inputs would help"]
         if self.positions < unknowns:
             return [

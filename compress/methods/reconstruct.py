@@ -20,7 +20,7 @@ from compress.methods.least_squares import Problem, fit_codebook, fit_weights, p
 from compress.methods.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask, weight_of
 from compress.methods.remarks import ignore
 from compress.methods.share import share
-from compress.nn.distinct import shared_values
+from compress.nn.distinct import is_half, shared_values
 from compress.nn.interface import join
 from compress.nn.network import INPUT, output_names
 from compress.nn.ops import OPS, Context
@@ -136,7 +136,7 @@ def _compressed(
 ) -> SharedTensor:
     """Prune by magnitude times the root mean square of the input (Sun et al. 2023), fit, share, fit.
 
-    Zeros stay zeros, and weights of few values do not get more of them.
+    Zeros stay zeros, weights of few values do not get more of them, and those of 16 bits keep them.
     """
     distinct = shared_values(weight)
     values = min(2**bits - 1, 2**bits if distinct is None else len(distinct))
@@ -153,4 +153,7 @@ def _compressed(
         raise InputError(
             f"layer {layer}: fitted weights are not finite, expected inputs of a smaller magnitude"
         )
-    return replace(fit_codebook(posed, share(fitted, values)), coding=coding)
+    shared = fit_codebook(posed, share(fitted, values))
+    if is_half(weight):
+        shared = replace(shared, codebook=shared.codebook.astype(np.float16))
+    return replace(shared, coding=coding)

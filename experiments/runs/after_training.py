@@ -181,6 +181,10 @@ def _versions(
         return Version(artifact, layout.file_bits // 8, near, report, tuple(said))
 
     compressed = version(made, run(executable(made), held), said=[*remarks, *_full_precision(made)])
+    before_B = original.layout().file_bits // 8
+    if compressed.size_B > before_B:
+        larger = f"the file is larger than before: {compressed.size_B:,} bytes, {before_B:,} before"
+        compressed = compressed._replace(remarks=(*compressed.remarks, larger))
     try:
         return version(original, outputs), compressed
     except InputError:  # integers are all that the chip multiplies

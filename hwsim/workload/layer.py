@@ -199,12 +199,15 @@ class Workload:
         In execution order.
     provenance : str
         Source of shapes, bits and densities. It is printed with every table.
+    alone : str
+        Why its items run one at a time, a sentence; empty if they may run as a batch.
     """
 
     name: str
     stage: str
     layers: tuple[Layer, ...]
     provenance: str
+    alone: str = ""
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -24,7 +24,7 @@ from compress.nn import lenets as models
 from compress.nn.network import Network, Node
 from compress.pipeline import state
 from compress.pipeline.recipe import load_recipe
-from experiments.runs import after_training, pareto
+from experiments.runs import inputs, pareto
 from experiments.runs import names as asked
 from experiments.runs.point import Point
 from experiments.sweep import file as sweep
@@ -367,7 +367,7 @@ TARGETS = {
     "idx": Target(_idx, _idx_seeds),
     "npz": Target(_zipped(datasets.load_dataset, _images()), lambda: _zip_seeds(_images())),
     "inputs": Target(
-        _through_file(lambda path: after_training.load_inputs(path, _network()), ".npy"),
+        _through_file(lambda path: inputs.read_inputs([str(path)], _network()), ".npy"),
         lambda: [_npy(np.zeros((2, 1, 8, 8), np.float32))],
     ),
     "checkpoint": Target(

@@ -87,7 +87,9 @@ def network(op: str) -> Network:
     elif op == "gather":
         inputs, attrs, params = ("x1", "index"), {"axis": 1}, {"index": np.array([2, 0, -1])}
     else:
-        inputs = {"add": ("input", "x1", "x0"), "concat": ("x1", "input")}.get(op, ("x1",))
+        inputs = {"add": ("input", "x1", "x0"), "concat": ("x1", "input"), "per_item": ("row", "x1")}
+        inputs = inputs.get(op, ("x1",))
+        params = {"row": values(1, 6)} if op == "per_item" else params
     used = {name for node in nodes for name in node.inputs} | set(inputs)
     own = tuple(name for name in params if name not in used)
     nodes += [Node("y", op, inputs, attrs, own), Node("out", "cast", ("y",), {"to": "float32"})]

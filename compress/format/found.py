@@ -44,18 +44,18 @@ def found_form(values: Array) -> StoredTensor:
     distinct = shared_values(values)
     if distinct is not None:
         labels = np.where(values == 0, 0, np.searchsorted(distinct, values) + 1)
-        codebook = _dense(distinct).values
+        codebook = distinct.astype(np.float16) if is_half(distinct) else distinct
         forms += [SharedTensor(labels, codebook, coding) for coding in ("fixed", "huffman")]
     return min(forms, key=_size)
 
 
 def _dense(values: Array) -> DenseTensor:
-    """Values in the narrowest of fp16, bf16 and fp32 that holds them."""
+    """Values in bf16, fp16 or fp32, the first that holds them."""
     if values.dtype != np.float32:
         return DenseTensor(values)
-    if is_half(values):
-        return DenseTensor(values.astype(np.float16))
-    return DenseTensor(values, bfloat16=is_bfloat16(values))
+    if is_bfloat16(values):
+        return DenseTensor(values, bfloat16=True)
+    return DenseTensor(values.astype(np.float16) if is_half(values) else values)
 
 
 def _size(tensor: StoredTensor) -> int:

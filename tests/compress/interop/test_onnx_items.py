@@ -47,10 +47,10 @@ def class_token() -> bytes:
 
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_constants_with_a_row_for_each_item_are_one_row(count):
-    network = import_onnx_bytes(class_token(), "token.onnx")
-    x = values(count, 4, 6)
+    data, x = class_token(), values(count, 4, 6)
+    network = import_onnx_bytes(data, "token.onnx")
     assert network.interface.together
-    assert network.forward(x) == pytest.approx(support.reference(class_token(), {"x": x})[0], abs=1e-6)
+    assert network.forward(x) == pytest.approx(support.reference(data, {"x": x})[0], abs=1e-6)
 
 
 def across_items() -> bytes:

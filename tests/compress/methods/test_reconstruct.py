@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from compress.format.tensors import SharedTensor
-from compress.methods.least_squares import fit_codebook, fit_weights, problem
 from compress.methods.agreement import agreement
+from compress.methods.least_squares import fit_codebook, fit_weights, problem
 from compress.methods.reconstruct import compress_after_training
 from compress.nn.network import Network, Node
 from hwsim.errors import InputError

@@ -16,7 +16,7 @@ from hwsim.errors import InputError
 RNG = np.random.default_rng(3)
 SUMS = (
     Node("flat", "reshape", attrs={"shape": (1, -1, 2)}),
-    Node("sum", "reduce_sum", ("flat",), {"axes": (1,)}),
+    Node("sum", "reduce_sum", ("flat",), {"axes": (1,), "keepdims": 0}),
 )
 """Sums over items and rows: one answer for all items together."""
 

@@ -11,6 +11,7 @@ from compress.lowering import VIEWS, container_bits, workload_of
 from compress.methods.quantize import quantize_network
 from compress.nn import zoo
 from compress.nn.counting import macs
+from compress.nn.interface import OPEN, Interface
 from compress.nn.lenets import build
 from compress.nn.network import Network, Node
 from compress.nn.ops import OPS
@@ -326,3 +327,51 @@ def test_a_quantized_file_is_simulated_as_the_shipped_network_of_its_stage(tmp_p
         for found in (workload, load_network("lenet300", stage))
     )
     assert file == pytest.approx(shipped, rel=0.02)
+
+
+def test_tied_weights_have_one_owner_also_where_biases_differ() -> None:
+    rng = np.random.default_rng(1)
+    nodes = (Node("a", "fc", params=("w", "a.b")), Node("b", "fc", ("a",), {}, ("w", "b.b")))
+    params = {
+        name: rng.random(shape, np.float32) for name, shape in (("w", (8, 8)), ("a.b", (8,)), ("b.b", (8,)))
+    }
+    artifact = Artifact.of(Network("tied", (8,), nodes, params), "dense")
+    layout = artifact.layout()
+    workload = workload_of(artifact, layout=layout)
+    assert [layer.like for layer in workload.layers] == [None, 0]
+    assert workload.weight_bits == 32 * (64 + 8 + 8)
+    assert workload.weight_bits + container_bits(layout) == layout.file_bits
+
+
+def test_an_embedding_reads_rows_and_not_its_table() -> None:
+    """Five rows of four fp32 values and five indices; each item reads its own."""
+    nodes = (Node("rows", "gather", ("table", "input"), {"axis": 0}), Node("y", "relu", ("rows",)))
+    table = np.random.default_rng(1).random((1000, 4), np.float32)
+    workload = workload_of(Artifact.of(Network("words", (5,), nodes, {"table": table}), "dense"))
+    first = workload.layers[0]
+    assert (first.weights, first.input_elements, first.output_elements) == (None, 5 + 5 * 4, 5 * 4)
+    (_, one), (_, eight) = (
+        (batch, simulate(load_chip("edge"), workload, batch).activation_bits) for batch in (1, 8)
+    )
+    assert 4 * one < eight <= 8 * one < 8 * 32 * 100
+
+
+def test_items_that_run_alone_have_no_batch() -> None:
+    network = Network("alone", (4,), (Node("y", "relu"),), {}, interface=Interface(apart=True, dimension="n"))
+    workload = workload_of(Artifact.of(network, "dense"))
+    assert workload.alone == "the first dimension (n) mixes items: items run one at a time"
+    report = simulate(load_chip("edge"), workload, 8)
+    assert report.batch == 1
+    assert workload.alone in report.warnings
+    assert report.summary() == simulate(load_chip("edge"), workload, 1).summary()
+
+
+def test_a_sequence_is_simulated_with_its_steps() -> None:
+    nodes = (Node("y", "fc", params=("w",)),)
+    network = Network(
+        "steps", (1, 4), nodes, {"w": np.ones((3, 4), np.float32)}, interface=Interface(lead={"input": OPEN})
+    )
+    artifact = Artifact.of(network, "dense")
+    assert workload_of(artifact).macs == 12
+    assert workload_of(artifact, steps=40).macs == 40 * 12
+    assert "here of 40 steps" in workload_of(artifact, steps=40).alone

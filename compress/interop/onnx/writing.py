@@ -17,6 +17,7 @@ from compress.format.tensors import QuantizedTensor, SharedTensor
 from compress.interop.onnx.element_types import element_types
 from compress.interop.onnx.export_operators import EXPORTERS, OnnxGraph
 from compress.interop.onnx.reading import PRODUCER, onnx, require_onnx
+from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
 from compress.nn.ops.integer import INPUT_SCALE, top_level
 from hwsim.errors import InputError
@@ -24,7 +25,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from compress.format.container import Artifact
     from compress.format.tensors import StoredTensor
-    from compress.nn.network import Node
+    from compress.nn.network import Network, Node
 
 OPSET, IR_VERSION = 17, 8
 MAX_BYTES = (1 << 31) - 1
@@ -49,8 +50,8 @@ def onnx_bytes(artifact: Artifact) -> bytes:
             raise InputError(f"node {node.name}: op {node.op} cannot be written to ONNX")
         graph.begin(node.name)
         EXPORTERS[node.op](graph, _rounded(graph, node, artifact))
-    inputs = [_declared(name, types, shapes) for name in (INPUT, *network.extra_inputs)]
-    outputs = [_declared(name, types, shapes) for name in network.outputs]
+    inputs = [_declared(name, types, shapes, _first(network, name)) for name in network.inputs]
+    outputs = [_declared(name, types, shapes, _first(network, INPUT)) for name in network.outputs]
     helper = onnx.helper
     proto = helper.make_graph(
         [helper.make_node(op, ins, outs, name, **attrs) for op, ins, outs, name, attrs in graph.operations],
@@ -80,9 +81,16 @@ def _rounded(graph: OnnxGraph, node: Node, artifact: Artifact) -> Node:
     return replace(node, inputs=(levels, *others))
 
 
-def _declared(name: str, types: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Any:
+def _first(network: Network, name: str) -> str | int:
+    """First dimension of an input: its name, or its size where it is fixed."""
+    interface = network.interface
+    usual = "steps" if interface.sequence else "batch"
+    return interface.lead.get(name, OPEN) or interface.dimension or usual
+
+
+def _declared(name: str, types: dict[str, str], shapes: dict[str, tuple[int, ...]], first: str | int) -> Any:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(types[name]))
-    return onnx.helper.make_tensor_value_info(name, kind, ["batch", *shapes[name][1:]])
+    return onnx.helper.make_tensor_value_info(name, kind, [first, *shapes[name][1:]])
 
 
 def _weights(graph: OnnxGraph, name: str, tensor: StoredTensor, kind: str) -> None:

@@ -92,7 +92,10 @@ def network(op: str) -> Network:
         params = {"row": values(1, 6)} if op == "per_item" else params
     used = {name for node in nodes for name in node.inputs} | set(inputs)
     own = tuple(name for name in params if name not in used)
-    nodes += [Node("y", op, inputs, attrs, own), Node("out", "cast", ("y",), {"to": "float32"})]
+    nodes.append(Node("y", op, inputs, attrs, own))
+    if op == "per_item":
+        nodes.append(Node("sum", "add", ("y", "x1")))
+    nodes.append(Node("out", "cast", (nodes[-1].name,), {"to": "float32"}))
     return Network("one", shape, tuple(nodes), params)
 
 

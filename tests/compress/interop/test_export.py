@@ -89,7 +89,7 @@ def network(op: str) -> Network:
     else:
         inputs = {"add": ("input", "x1", "x0"), "concat": ("x1", "input"), "per_item": ("row", "x1")}
         inputs = inputs.get(op, ("x1",))
-        params = {"row": values(1, 6)} if op == "per_item" else params
+        params = {"row": values(1, 1, 6)} if op == "per_item" else params
     used = {name for node in nodes for name in node.inputs} | set(inputs)
     own = tuple(name for name in params if name not in used)
     nodes.append(Node("y", op, inputs, attrs, own))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,11 +130,17 @@ def _from_onnx(
     fixed: Mapping[str, NDArray[Any]],
 ) -> Workload:
     from compress.format.found import stored_as_found
-    from compress.interop.onnx import import_onnx
+    from compress.interop.onnx import import_shapes
     from compress.lowering import workload_of
 
-    artifact = stored_as_found(import_onnx(path, shapes, fixed))
-    return _workload(artifact, inputs) if inputs else workload_of(artifact)
+    network, made_up = import_shapes(path, shapes, fixed)
+    artifact = stored_as_found(network)
+    workload = _workload(artifact, inputs) if inputs else workload_of(artifact)
+    if made_up:
+        workload = replace(
+            workload, provenance=f"{path}, shapes alone: its weights are absent, taken as dense"
+        )
+    return workload
 
 
 def _workload(artifact: Artifact, inputs: Sequence[str], layout: Layout | None = None) -> Workload:

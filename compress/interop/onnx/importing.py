@@ -62,6 +62,24 @@ def import_onnx(
     return network_of(read_graph(path), str(path), shapes, fixed)
 
 
+def import_shapes(
+    path: Path,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    fixed: Mapping[str, Array] | None = None,
+) -> tuple[Network, bool]:
+    """Import an ONNX file, with made-up weights for those in files that are absent.
+
+    Parameters and errors as in `import_onnx`.
+
+    Returns
+    -------
+    tuple of Network and bool
+        Whether weights are made up.
+    """
+    graph = read_graph(path, shapes_alone=True)
+    return network_of(graph, str(path), shapes, fixed), graph.weightless
+
+
 def import_onnx_bytes(
     data: bytes,
     where: str,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compress.interop.onnx.absent import with_stand_ins
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Graph:
         Each after the ones it takes its inputs from.
     ours : bool
         Whether this project wrote the file.
+    weightless : bool
+        Whether weights are made up.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Graph:
     dimensions: dict[str, tuple[str, ...]]
     kinds: dict[str, str]
     ours: bool = False
+    weightless: bool = False
 
 
 def require_onnx() -> None:
@@ -92,8 +96,14 @@ def require_onnx() -> None:
         raise InputError("ONNX files need the package onnx, expected after: pip install 'hwsim[onnx]'")
 
 
-def read_graph(path: Path) -> Graph:
+def read_graph(path: Path, *, shapes_alone: bool = False) -> Graph:
     """Read and check an ONNX file.
+
+    Parameters
+    ----------
+    path : Path
+    shapes_alone : bool
+        Take made-up values for weights whose file is absent.
 
     Raises
     ------
@@ -110,18 +120,33 @@ def read_graph(path: Path) -> Graph:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected an ONNX file") from None
-    return parse_graph(data, str(path))
+    return parse_graph(data, str(path), path.parent if shapes_alone else None)
 
 
-def parse_graph(data: bytes, where: str) -> Graph:
-    """Check an ONNX model in memory; `where` names it in messages. Raises as `read_graph`."""
+def parse_graph(data: bytes, where: str, made_up: Path | None = None) -> Graph:
+    """Check an ONNX model in memory.
+
+    Parameters
+    ----------
+    data : bytes
+    where : str
+        Names it in messages.
+    made_up : Path, optional
+        Folder of weights; those that are absent there get made-up values.
+
+    Raises
+    ------
+    InputError
+        As `read_graph`.
+    """
     require_onnx()
     try:
         model = onnx.load_model_from_string(data)
     except Exception:
         raise InputError(f"{where}: not an ONNX model, the protobuf message cannot be parsed") from None
     try:
-        return _checked(model)
+        absent = made_up is not None and with_stand_ins(model, made_up)
+        return replace(_checked(model), weightless=absent)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_support as support
 import pytest
 from onnx import helper
@@ -23,6 +25,9 @@ def files(tmp_path, monkeypatch):
     across = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0]), *nodes]
     across.append(helper.make_node("MatMul", ["p", "x"], ["y"]))
     (tmp_path / "across.onnx").write_bytes(support.model(across, {"x": ["n", 6]}, ["y"]))
+    dense = RNG.standard_normal((64, 40)).astype(np.float32)
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)]
+    (tmp_path / "dense.onnx").write_bytes(support.model(nodes, {"x": ["n", 40]}, ["y"], {"w": dense}))
     (tmp_path / "l.csv").write_text("name,kind\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -54,6 +59,19 @@ def test_items_that_mix_are_told_and_have_no_batch(files, capsys):
         found.append(json.loads(capsys.readouterr().out)[0])
     assert found[0]["energy_J"] == found[1]["energy_J"]
     assert sentence in found[1]["warnings"]
+
+
+def test_shapes_alone_are_enough(files, capsys):
+    assert cli.run(cli.HWSIM, ["run", "edge", "dense.onnx", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)[0]
+    model = onnx.load("dense.onnx")
+    onnx.save(model, "far.onnx", save_as_external_data=True, location="far.data", size_threshold=0)
+    Path("far.data").unlink()
+    assert cli.run(cli.HWSIM, ["run", "edge", "far.onnx", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[0]
+    assert found["provenance"] == "far.onnx, shapes alone: its weights are absent, taken as dense"
+    assert found["energy_J"] == whole["energy_J"]
+    assert cli.run(cli.DCZ, ["import", "far.onnx", "-o", "far.dcz"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -276,22 +276,24 @@ def _fc(name: str, weight: Array, elements: tuple[int, int], common: dict[str, A
 
 
 def _conv(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
+    """Convolution; of several images in one item (frames, say), as one image of all their rows."""
     weight = facts.network.params[node.params[0]]
     filters, channels, height, width = weight.shape
     window = Window.of(node.attrs, (height, width))
     groups = int(node.attrs.get("groups", 1))
+    images, _, *in_hw = facts.shapes[node.inputs[0]]
     out_hw = facts.shapes[node.name][2:]
     pattern = weight.reshape(filters, -1) != 0
     return Layer(
         node.name,
         "conv",
-        math.prod(out_hw),
+        images * math.prod(out_hw),
         filters // groups,
         channels * height * width,
         *_elements(node, facts),
         groups=groups,
-        in_hw=(facts.shapes[node.inputs[0]][2], facts.shapes[node.inputs[0]][3]),
-        out_hw=(out_hw[0], out_hw[1]),
+        in_hw=(images * in_hw[0], in_hw[1]),
+        out_hw=(images * out_hw[0], out_hw[1]),
         kernel=window.kernel,
         stride=window.stride,
         pad=window.pads[:2],

@@ -45,10 +45,7 @@ def shrink(
     size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Prune and share a trained network, repairing each layer on a few unlabelled inputs.
-
-    Layers are fitted on the first half of the inputs. On the other half answers are compared.
-    """
+    """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest."""
     from compress.format.container import read
     from experiments.runs import after_training
     from experiments.runs.inputs import read_inputs
@@ -84,10 +81,7 @@ def quantize(
     size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Round weights and activations of a trained network to integers, and execute it on them.
-
-    Ranges are measured on the first half of the inputs. On the other half answers are compared.
-    """
+    """Round a network to integers, its ranges measured on half of some inputs, compare answers on the rest."""
     from compress.format.container import read
     from compress.methods.quantize import Calibration
     from experiments.runs import after_training
@@ -138,13 +132,13 @@ def _save_and_show(
     print_table(title, HEADER, rows)
     if len(made.agreements) > 1:
         print_table("Answers by output", OUTPUTS, _by_output(made))
-    notes = [sentence] if (sentence := topology.interface.sentence()) else []
-    print_remarks(notes, _warnings(made))
+    print_remarks([], _warnings(made))
 
 
 def _warnings(made: Version) -> list[str]:
-    """What is doubtful about what was made, and about its run."""
-    return [*made.remarks, *(made.report.warnings if made.report else ())]
+    """What is doubtful about what was made, about its run, or why its items run alone."""
+    alone = made.artifact.topology.interface.sentence()
+    return [*made.remarks, *(made.report.warnings if made.report else filter(None, (alone,)))]
 
 
 def _by_output(made: Version) -> list[list[str]]:

@@ -188,8 +188,20 @@ def _shaped(
 
 
 def run(network: Network, values: Mapping[str, NDArray[Any]]) -> Values:
-    """Outputs by the names that they have for users, computed a few items at a time."""
+    """Outputs by the names that they have for users, computed a few items at a time.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be executed, or an output has no dimension of items.
+    """
     count = len(values[INPUT])
+    for called, tensor in network.named_outputs.items():
+        if network.interface.together and network.item_axis(tensor) is None:
+            raise InputError(
+                f"network {network.name}: output {called} has shape {network.shapes()[tensor]} for one item, "
+                "expected (1, ...)"
+            )
     together = network.interface.together
     starts = range(0, count, BATCH) if together else [0]
     parts = []

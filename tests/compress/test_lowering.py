@@ -375,3 +375,18 @@ def test_a_sequence_is_simulated_with_its_steps() -> None:
     assert workload_of(artifact).macs == 12
     assert workload_of(artifact, steps=40).macs == 40 * 12
     assert "here of 40 steps" in workload_of(artifact, steps=40).alone
+
+
+def test_frames_of_one_item_are_all_convolved() -> None:
+    frames = (
+        Node("frames", "reshape", attrs={"shape": (-1, 1, 8, 8)}),
+        Node("c", "conv", ("frames",), {}, ("w",)),
+    )
+    network = Network("film", (5, 1, 8, 8), frames, {"w": np.ones((2, 1, 3, 3), np.float32)})
+    workload = workload_of(Artifact.of(network, "dense"))
+    assert workload.macs == 5 * 6 * 6 * 2 * 9
+    for chip in ("edge", "eyeriss", "tpu_v1"):
+        assert (
+            simulate(load_chip(chip), workload_of(Artifact.of(network, "dense"), arithmetic="int8")).batch
+            == 1
+        )

@@ -77,7 +77,7 @@ def test_what_was_given_stands_beside_what_was_made(tmp_path, network, capsys):
     assert given["bytes"] == (tmp_path / "model.dcz").stat().st_size
     assert (given["stage"], made["stage"]) == ("huffman", "int8")
     assert given["top_1"] == 1.0
-    assert given["ratio"] > 1.5 * made["ratio"] > 4
+    assert 4 < made["ratio"] == pytest.approx(given["ratio"], rel=0.1)  # its zeros take no bytes
 
 
 def test_a_budget_in_bytes_or_joules_is_kept(tmp_path, network, capsys):

@@ -81,7 +81,7 @@ def quantize(
     size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Round a network to integers, its ranges measured on half of some inputs, compare answers on the rest."""
+    """Round a network to integers, with ranges measured on half of some inputs; compare on the rest."""
     from compress.format.container import read
     from compress.methods.quantize import Calibration
     from experiments.runs import after_training

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compress.format.container import Artifact
 from compress.interop.han import import_han
-from compress.interop.onnx import import_onnx
+from compress.interop.onnx import read_onnx, stored
 from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from compress.format.container import Artifact
 
 
 def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Artifact:
@@ -21,8 +22,8 @@ def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None
     Parameters
     ----------
     path : str or Path
-        An ``.onnx`` file, which becomes a dense artifact, or ``compressed_SqueezeNet.net`` as the authors of
-        Deep Compression published it.
+        An ``.onnx`` file, whose weights stay integers where they are, or ``compressed_SqueezeNet.net`` as
+        the authors of Deep Compression published it.
     shapes : dict of str to sequence of int, optional
         Shape of one item, without the batch, for inputs with dynamic dimensions in an ONNX file.
 
@@ -36,7 +37,7 @@ def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None
         require_type(shapes, Mapping, "shapes", "a dict of shapes by name of an input")
     suffix = Path(path).suffix.lower()
     if suffix == ".onnx":
-        return Artifact.of(import_onnx(Path(path), shapes), "dense")
+        return stored(*read_onnx(Path(path), shapes))
     if suffix == ".net":
         return import_han(path)
     raise InputError(f"{path}: format {suffix!r} is unknown, expected .onnx or .net")

@@ -21,12 +21,10 @@ def import_(
         typer.Option(help="NAME=3x224x224: shape of an input, without the batch, that the file leaves open."),
     ] = None,
 ) -> None:
-    """Import an ONNX model as a dense .dcz file."""
-    from compress.format.container import Artifact
-    from compress.interop.onnx import import_onnx
+    """Import an ONNX model as a .dcz file; weights that are integers stay integers."""
+    from compress.interop.onnx import read_onnx, stored
 
-    network = import_onnx(model, dict(_shape(text) for text in shape or []))
-    _save(Artifact.of(network, "dense"), output)
+    _save(stored(*read_onnx(model, dict(_shape(text) for text in shape or []))), output)
 
 
 def import_han(

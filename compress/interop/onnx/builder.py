@@ -8,7 +8,7 @@ a graph computes with Shape, Slice and Concat are plain arrays by the time Resha
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from compress.nn.ops import OPS, Context
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from compress.format.tensors import StoredTensor
     from compress.interop.onnx.levels import Levels, Steps
@@ -47,6 +47,8 @@ class Tensor:
         Zero point of levels that depend on the data: the network's tensor is the levels less it.
     real : Tensor, optional
         The same values in float32, where the network has them.
+    rescaled : callable, optional
+        Gives the values times a scale, computed by the layer itself; None where it cannot.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Tensor:
     integer: bool = False
     zero: Tensor | None = None
     real: Tensor | None = None
+    rescaled: Callable[[Array], Value | None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +187,10 @@ class Builder:
         self.produced.append(output_names(name, len(shapes)))
         kinds = kinds_of(op, attrs, [value.kind for value in inputs], len(shapes))
         return tuple(map(Tensor, self.produced[-1], shapes, kinds))
+
+    def node(self, name: str) -> Node:
+        """Return the node whose (first) output is `name`."""
+        return next(node for node in reversed(self.nodes) if node.name == name)
 
     def _source(self, value: Value, node: str) -> str:
         return value.name if isinstance(value, Tensor) else self._store(value, f"{node}.constant")

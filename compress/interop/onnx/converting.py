@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from compress.interop.onnx.standard import Body, body_of, evaluated
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 CONVERTERS: dict[str, Callable[[Call], Any]] = {
     **layers.CONVERTERS,

@@ -68,7 +68,7 @@ def _load(tensor: Any, folder: Path | None) -> None:
         raise InputError(f"{where} has offset or length {entries}, expected whole numbers") from None
     except OSError as error:
         raise InputError(
-            f"{where} is in {path.name}, which cannot be read ({error.strerror}), expected it beside the model"
+            f"{where} is in {path.name}, not to be read ({error.strerror}), expected a file beside the model"
         ) from None
     tensor.ClearField("external_data")
     tensor.data_location = TensorProto.DEFAULT

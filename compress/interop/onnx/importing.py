@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from compress.nn.ops.base import Array, Shape
 
 STORED_AS = {
-    "bool": "uint8", "int4": "int8", "uint4": "uint8", "uint16": "int32", "uint32": "int64", "uint64": "int64",
+    "bool": "uint8", "int4": "int8", "uint4": "uint8", "uint16": "int32", "uint32": "int64",
+    "uint64": "int64",
 }  # fmt: skip
 """Element types that a file of weights does not have, and what takes their place."""
 
@@ -77,7 +78,17 @@ def import_onnx_bytes(
     fixed: Mapping[str, Array] | None = None,
 ) -> Network:
     """Import an ONNX model in memory, called `where` in messages; the rest as `import_onnx`."""
-    return imported(parse_graph(data, where), where, shapes, fixed).network
+    return read_onnx_bytes(data, where, shapes, fixed).network
+
+
+def read_onnx_bytes(
+    data: bytes,
+    where: str,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    fixed: Mapping[str, Array] | None = None,
+) -> Imported:
+    """Import an ONNX model in memory with the stored form of its weights; the rest as `import_onnx`."""
+    return imported(parse_graph(data, where), where, shapes, fixed)
 
 
 def imported(

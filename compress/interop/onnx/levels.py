@@ -6,6 +6,7 @@ tensor that is computed: what a layer reads is rounded to them, as QuantizeLinea
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
     from compress.nn.ops.base import Array, Shape
 
-FEWEST_BITS, MOST_BITS = 2, 8
-"""Widths that a file can store."""
+WIDTHS = (2, 3, 4, 5, 8)
+"""Widths that levels are stored in: 5 are 4 bits less any zero point, and what has more is a byte."""
 
+
+FEWEST_IN_A_BLOCK = 4
+"""Levels that share a scale, for a scale of 4 bytes to be worth it."""
 
 NARROW = {"int4": (-8, 7), "uint4": (0, 15)}
 """Integers of which a byte holds two, and their range."""
@@ -70,7 +74,7 @@ class Levels(NamedTuple):
         return Levels(self.q, scale.reshape((1,) * (self.q.ndim - scale.ndim) + scale.shape))
 
     def minus(self, zero: Array) -> Levels | None:
-        """Levels of the constant less a zero point in units of its scale; None where the zero is no integer."""
+        """Levels of the constant less a zero point that is whole levels; None where it is not."""
         shift = np.divide(zero, self.scale)
         whole = np.rint(shift)
         fits = np.array_equal(shift, whole) and np.broadcast_shapes(whole.shape, self.q.shape) == self.q.shape
@@ -90,13 +94,26 @@ class Levels(NamedTuple):
             return QuantizedTensor(self.q, scale.reshape(()), bits)
         if scale.size == scale.shape[0]:
             return QuantizedTensor(self.q, scale.reshape(-1), bits)
-        return None
+        block = _block(np.broadcast_to(scale, self.q.shape).reshape(len(self.q), -1))
+        if block is None:
+            return None
+        scales = np.ascontiguousarray(
+            np.broadcast_to(scale, self.q.shape).reshape(len(self.q), -1)[:, ::block]
+        )
+        return QuantizedTensor(self.q, scales, bits, block=block)
+
+
+def _block(scales: Array) -> int | None:
+    """Longest run of equal scales that all rows are made of; None for runs shorter than `FEWEST_IN_A_BLOCK`."""
+    changes = np.flatnonzero(np.any(scales[:, 1:] != scales[:, :-1], axis=0)) + 1
+    block = math.gcd(*map(int, changes)) if len(changes) else scales.shape[1]
+    return block if block >= FEWEST_IN_A_BLOCK else None
 
 
 def _bits(q: Array) -> int | None:
     """Fewest bits that hold all levels."""
     low, high = int(q.min(initial=0)), int(q.max(initial=0))
-    fitting = (b for b in range(FEWEST_BITS, MOST_BITS + 1) if -(1 << (b - 1)) <= low and high < 1 << (b - 1))
+    fitting = (bits for bits in WIDTHS if -(1 << (bits - 1)) <= low and high < 1 << (bits - 1))
     return next(fitting, None)
 
 

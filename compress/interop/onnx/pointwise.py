@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 CAST_TYPES = {
     1: "float32", 10: "float32", 11: "float32", 16: "float32",
-    2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 12: "uint32", 13: "uint64",
+    2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 12: "uint32",
+    13: "uint64",
 }  # fmt: skip
 """Element types of ONNX by number; floats of any width are computed in float32."""
 
@@ -146,11 +147,24 @@ def mod(call: Call) -> Value:
 
 
 def arithmetic(op: str, call: Call) -> Value:
-    """Convert a sum, difference, product or quotient; of a constant's levels and a scale it keeps the levels."""
+    """Convert a product or a difference; of a constant's levels and a scale or a zero it is levels again."""
+    if op == "mul":
+        made = _rescaled(*call.all())
+        if made is not None:
+            return made
     result = same(op, call)
     if not isinstance(result, Constant):
         return result
     return Constant(result.array, _levels_after(op, call[0], call[1]))
+
+
+def _rescaled(left: Value, right: Value) -> Value | None:
+    """Sums of integers times a constant scale, computed by the layer that adds them, if it can."""
+    sums, scale = (left, right) if isinstance(right, Constant) else (right, left)
+    if not isinstance(sums, Tensor) or not isinstance(scale, Constant) or sums.rescaled is None:
+        return None
+    shape = (1,) * (len(sums.shape) - scale.array.ndim) + scale.shape
+    return sums.rescaled(scale.array) if max(shape, default=1) == scale.array.size else None
 
 
 def _levels_after(op: str, left: Value, right: Value) -> Levels | None:
@@ -228,7 +242,8 @@ NAMES = {
     "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Abs": "abs", "Neg": "neg", "Reciprocal": "reciprocal",
     "Floor": "floor", "Round": "round", "Not": "not", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow",
     "Max": "maximum", "Min": "minimum", "Equal": "equal", "Greater": "greater", "Less": "less",
-    "And": "and", "Or": "or", "Xor": "xor", "Where": "where", "Add": "add", "PRelu": "prelu", "IsNaN": "isnan",
+    "And": "and", "Or": "or", "Xor": "xor", "Where": "where", "Add": "add", "PRelu": "prelu",
+    "IsNaN": "isnan",
     "Ceil": "ceil", "Sign": "sign", "Sin": "sin", "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos",
     "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh", "Asinh": "asinh", "Acosh": "acosh", "Atanh": "atanh",
     "Softplus": "softplus",

@@ -7,11 +7,12 @@ are integers computes on integers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress.interop.onnx import layers
+from compress.interop.onnx import layers, pointwise
 from compress.interop.onnx.builder import Call, Constant, Tensor, Value, constant
 from compress.interop.onnx.levels import Levels, along, centred, limits_of, steps_of
 from compress.interop.onnx.pointwise import CAST_TYPES
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 MOVES = frozenset(
     {
-        "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Identity", "Expand",
-        "Tile", "DepthToSpace", "SpaceToDepth", "MaxPool", "Dropout",
+        "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Identity",
+        "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "MaxPool", "Dropout",
     }
 )  # fmt: skip
 """Operations whose outputs lie on the levels of their first input."""
@@ -63,6 +64,10 @@ def dequantize(
         return _made_real(build, value, scale, zero)
     scales = constant(scale, "the scale").astype(np.float32)
     zeros = None if zero is None else constant(zero, "the zero point").astype(np.int32)
+    if isinstance(value, Tensor) and value.rescaled and not block and (zeros is None or not np.any(zeros)):
+        made = value.rescaled(along(scales, len(value.shape), axis))
+        if made is not None:
+            return made
     if block:
         scales, zeros = (None if one is None else np.repeat(one, block, axis) for one in (scales, zeros))
         within = tuple(slice(size) for size in value.shape)
@@ -91,10 +96,9 @@ def _made_real(build: Builder, value: Tensor, scale: Value, zero: Value | None) 
             raise InputError("the zero point is not that of the levels, expected the same")
         return build.apply("mul", Tensor(value.name, value.shape), scale)
     zeros = None if zero is None else constant(zero, "the zero point")
-    if value.steps != steps_of(constant(scale, "the scale"), zeros, value.kind):
-        raise InputError(
-            "scale or zero point are not those that the levels were made with, expected the same"
-        )
+    steps = steps_of(constant(scale, "the scale"), zeros, value.kind)
+    if value.steps is None or (value.steps.scale, value.steps.zero) != (steps.scale, steps.zero):
+        raise InputError("scale or zero point are not those of the levels, expected the same")
     return Tensor(value.name, value.shape, "float32", value.steps)
 
 
@@ -219,28 +223,77 @@ def _counted(value: Value) -> Value:
 
 def matmul_integer(call: Call) -> Value:
     """Convert MatMulInteger: sums of products of integers."""
-    x = _counted(centred_levels(call.builder, call[0], call.get(2)))
-    return _sums(call, layers.matmul, x, -1)
+    return _sums(call, layers.matmul, -1)
 
 
 def conv_integer(call: Call) -> Value:
     """Convert ConvInteger; what is padded is the real zero."""
-    x = _counted(centred_levels(call.builder, call[0], call.get(2)))
-    return _sums(call, layers.conv, x, 0)
+    return _sums(call, layers.conv, 0)
 
 
-def _sums(call: Call, layer: Callable[[Call], Value], x: Value, axis: int) -> Value:
-    build, right = call.builder, call[1]
-    if isinstance(right, Constant):
-        w: Value = weights(right, call.get(3), axis)
-    else:
-        w = centred_levels(build, right, call.get(3))
-    sums = layer(Call(build, call.attrs, (x, w), call.outputs[:1]))
+def _sums(call: Call, layer: Callable[[Call], Value], axis: int) -> Value:
+    build, left, right = call.builder, call[0], call[1]
+
+    def applied(x: Value, w: Value) -> Value:
+        return layer(Call(build, call.attrs, (x, w), call.outputs[:1]))
+
+    def rescaled(scale: Array) -> Value | None:
+        """Sums times a scale, as the layer computes it whose weights have their part of it."""
+        real = _real_levels(left, call.get(2))
+        factors = (
+            None if real is None or real.steps is None else _part_of(scale.reshape(-1), real.steps.scale)
+        )
+        if real is None or factors is None or not isinstance(right, Constant):
+            return None
+        return applied(real, weights(right, call.get(3), axis, factors))
+
+    x = _counted(centred_levels(build, left, call.get(2)))
+    constant_weights = isinstance(right, Constant)
+    w = weights(right, call.get(3), axis) if constant_weights else centred_levels(build, right, call.get(3))
+    sums = applied(x, w)
     if isinstance(sums, Constant):
         return Constant(sums.array.astype(np.int32))
     made = build.apply("cast", sums, suffix=".integers", to="int32")
-    assert isinstance(made, Tensor)
-    return Tensor(made.name, made.shape, "int32", real=sums)
+    return Tensor(made.name, made.shape, "int32", real=replace(sums, rescaled=rescaled), rescaled=rescaled)
+
+
+def _real_levels(value: Value, zero: Value | None) -> Tensor | None:
+    """Real values of levels with a known scale, if `zero` is the zero point that they were made with."""
+    if not isinstance(value, Tensor) or not value.integer or value.steps is None:
+        return None
+    point = 0 if zero is None else int(constant(zero, "the zero point").reshape(-1)[0])
+    return Tensor(value.name, value.shape, "float32", value.steps) if point == value.steps.zero else None
+
+
+def _part_of(scale: Array, step: float) -> Array | None:
+    """Factors that give `scale` when they are multiplied by `step` in float32; None where there are none."""
+    near = (scale / np.float32(step)).astype(np.float32)
+    ways = np.stack([near, np.nextafter(near, np.float32(0)), np.nextafter(near, np.float32(np.inf))])
+    exact = ways * np.float32(step) == scale
+    return ways[exact.argmax(axis=0), np.arange(scale.size)] if exact.any(axis=0).all() else None
+
+
+def clip(call: Call) -> Value:
+    """Convert Clip; of levels it narrows their range."""
+    value = call[0]
+    if not isinstance(value, Tensor) or not value.integer:
+        return pointwise.clip(call)
+    if value.steps is None:
+        return pointwise.clip(
+            Call(call.builder, call.attrs, (integers_of(call.builder, value), *call.values[1:]), call.outputs)
+        )
+    bounds = [call.get(index) for index in (1, 2)]
+    low, high = (None if one is None else int(constant(one, "a bound").item()) for one in bounds)
+    steps = value.steps._replace(
+        low=max(value.steps.low, value.steps.low if low is None else low),
+        high=min(value.steps.high, value.steps.high if high is None else high),
+    )
+    before = call.builder.node(value.name)
+    source = Tensor(value.name, value.shape)
+    if before.op == "round_levels" and before.attrs["range"] == value.steps.reach:
+        source = Tensor(before.inputs[0], value.shape)
+    made = call.builder.apply("round_levels", source, scale=steps.scale, range=steps.reach)
+    return Tensor(made.name, made.shape, value.kind, steps, integer=True)
 
 
 def qlinear_conv(call: Call) -> Value:
@@ -283,6 +336,7 @@ def requantized(
 
 
 CONVERTERS = {
+    "Clip": clip,
     "QuantizeLinear": quantize_linear,
     "DequantizeLinear": dequantize_linear,
     "DynamicQuantizeLinear": dynamic_quantize_linear,

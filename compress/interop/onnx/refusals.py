@@ -24,7 +24,8 @@ HELP: dict[str, str] = {
     **dict.fromkeys(("NonMaxSuppression", "NonZero", "Unique", "Compress"), AFTER_THE_NETWORK),
     **dict.fromkeys(("Loop", "Scan", "If"), LOOPS),
     **dict.fromkeys(
-        ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"),
+        ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
+         "Multinomial"),
         RANDOM,
     ),
     **dict.fromkeys(

@@ -115,7 +115,10 @@ def _nearest(call: Call, old: int, new: int, factor: float) -> Array:
 
 def _taps(call: Call, mode: str, old: int, new: int, factor: float) -> tuple[Array, Array]:
     """Neighbours of each new place and their weights, both (new, taps)."""
-    if call.attrs.get("coordinate_transformation_mode") == "align_corners" and abs(old * factor - new) > ROUNDING:
+    if (
+        call.attrs.get("coordinate_transformation_mode") == "align_corners"
+        and abs(old * factor - new) > ROUNDING
+    ):
         raise InputError(f"{old} elements times {factor} is no whole number of corners, expected sizes")
     positions = _positions(call, old, new, factor).astype(np.float64)
     wide = max(1.0, 1 / factor) if call.attrs.get("antialias", 0) else 1.0

@@ -86,7 +86,8 @@ OPS = {
     "silu": unary(lambda x, _: x * sigmoid(x)),
     "gelu_tanh": unary(lambda x, _: gelu_tanh(x), work=9),  # as gelu: tanh of a cubic
     "elu": unary(_elu, "alpha", work=FUNCTION_OPS + 1),
-    "log_softmax": Op(SIMPLE["softmax"].infer, _log_softmax, work=FUNCTION_OPS + 3),  # maximum, difference, sum
+    # maximum, difference, sum, exponential
+    "log_softmax": Op(SIMPLE["softmax"].infer, _log_softmax, work=FUNCTION_OPS + 3),
     "mod": Op(_infer_mod, _mod, inputs=(2, 2)),
     "xor": Op(broadcast, lambda inputs, _params, _attrs, _ctx: np.logical_xor(*inputs), inputs=(2, 2)),
     "prelu": Op(broadcast, _prelu, inputs=(2, 2), work=2),

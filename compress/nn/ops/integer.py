@@ -128,7 +128,7 @@ def _infer_dynamic(shapes: Shapes, _params: Shapes, _attrs: Attrs) -> Shapes:
 
 
 def _dynamic(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Arrays:
-    """Levels less their zero, scale and zero, of a range that covers the data and 0 (ONNX DynamicQuantizeLinear)."""
+    """Levels less their zero, scale, zero: of a range of the data and 0 (ONNX DynamicQuantizeLinear)."""
     x = inputs[0]
     low, high = min(x.min(initial=0), x.dtype.type(0)), max(x.max(initial=0), x.dtype.type(0))
     scale = (high - low) / x.dtype.type(UNSIGNED_TOP) if high > low else x.dtype.type(1)

@@ -160,6 +160,9 @@ def _place(function: Callable[..., Array]) -> Op:
 
 def _infer_cumsum(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     axis_of(attrs["axis"], len(shapes[0]))
+    for name in ("exclusive", "reverse"):
+        if attrs.get(name, 0) not in (0, 1):
+            raise InputError(f"{name} is {attrs[name]!r}, expected 0 or 1")
     return (shapes[0],)
 
 
@@ -202,7 +205,7 @@ def _infer_one_hot(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
 
 def _one_hot(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
     """``on`` at the place that each element numbers along a new axis, ``off`` elsewhere."""
-    places, depth = np.expand_dims(inputs[0], attrs["axis"]), attrs["depth"]
+    places, depth = np.expand_dims(inputs[0].astype(np.int64), attrs["axis"]), attrs["depth"]
     axis = axis_of(attrs["axis"], places.ndim)
     numbers = np.arange(depth).reshape(tuple(-1 if at == axis else 1 for at in range(places.ndim)))
     hit = np.where(places < 0, places + depth, places) == numbers
@@ -210,6 +213,8 @@ def _one_hot(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Ar
 
 
 def _infer_einsum(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
+    if not isinstance(attrs["equation"], str):
+        raise InputError(f"equation is {attrs['equation']!r}, expected a text")
     left, arrow, right = attrs["equation"].replace(" ", "").partition("->")
     terms = left.split(",")
     try:

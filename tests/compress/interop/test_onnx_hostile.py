@@ -132,7 +132,12 @@ def test_nodes_of_one_reason_share_a_row():
 def test_functions_that_call_themselves_and_other_operator_sets():
     made = edited()
     function = helper.make_function(
-        "d", "f", ["a"], ["b"], [helper.make_node("f", ["a"], ["b"], domain="d")], [helper.make_opsetid("d", 1)]
+        "d",
+        "f",
+        ["a"],
+        ["b"],
+        [helper.make_node("f", ["a"], ["b"], domain="d")],
+        [helper.make_opsetid("d", 1)],
     )
     made.functions.append(function)
     refused(made.SerializeToString(), "function 'f' calls itself")
@@ -145,7 +150,9 @@ def test_functions_that_stand_for_too_many_nodes():
     for level in range(8):
         inner = [helper.make_node(f"f{level - 1}", ["a"], [f"b{at}"], domain="d") for at in range(20)]
         leaf = [helper.make_node("Relu", ["a"], ["b0"])]
-        made.functions.append(helper.make_function("d", f"f{level}", ["a"], ["b0"], inner if level else leaf, opset))
+        made.functions.append(
+            helper.make_function("d", f"f{level}", ["a"], ["b0"], inner if level else leaf, opset)
+        )
     refused(made.SerializeToString(), "functions stand for")
 
 

@@ -11,7 +11,6 @@ from onnx_support import helper, model, reference
 
 from compress.interop.onnx import import_onnx_bytes
 from compress.interop.onnx.converting import CONVERTERS
-from hwsim.errors import InputError
 
 RNG = np.random.default_rng(20)
 
@@ -212,7 +211,12 @@ def test_resize_to_sizes_and_upsample():
 @pytest.mark.parametrize("policy", ["stretch", "not_larger", "not_smaller"])
 def test_resize_that_keeps_the_aspect_ratio(policy):
     resize = helper.make_node(
-        "Resize", ["x", "", "", "s"], ["y"], keep_aspect_ratio_policy=policy, nearest_mode="floor", axes=[2, 3]
+        "Resize",
+        ["x", "", "", "s"],
+        ["y"],
+        keep_aspect_ratio_policy=policy,
+        nearest_mode="floor",
+        axes=[2, 3],
     )
     agree(model([resize], {"x": [1, *IMAGE]}, ["y"], {"s": ints(11, 5)}, 18), IMAGE, batches=(1,))
 
@@ -367,9 +371,11 @@ def test_two_inputs():
 
 
 def test_every_converter_is_exercised():
-    """A converter without a case here, in the test of quantized graphs or in the standard's own would be untested."""
+    """A converter without a case here, among quantized graphs or in the standard's own would be untested."""
     folder = Path(__file__).parent
     texts = [(folder / name).read_text() for name in ("test_onnx_ops.py", "test_onnx_quantized.py")]
     source = set(" ".join(texts).replace('"', " ").replace(",", " ").split())
-    of_the_standard = {node.op_type for case in load_model_tests(kind="node") for node in case.model.graph.node}
+    of_the_standard = {
+        node.op_type for case in load_model_tests(kind="node") for node in case.model.graph.node
+    }
     assert {name for name in CONVERTERS if name.rpartition(".")[2] not in source | of_the_standard} == set()

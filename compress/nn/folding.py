@@ -31,11 +31,14 @@ class _Affine(NamedTuple):
     shift: Array
 
 
-def fold(network: Network, integers: frozenset[str] = frozenset()) -> Network:
+def fold(
+    network: Network, integers: frozenset[str] = frozenset(), *, integers_alone: bool = False
+) -> Network:
     """Return an equal network (up to rounding) without the scales and shifts that weights can take.
 
     Weights that several nodes share, and values that are read elsewhere or are outputs, stay. So do the
-    parameters `integers`, which are levels times a scale: their layers take no further scale.
+    parameters `integers`, which are levels times a scale: their layers take no further scale, but shifts.
+    With `integers_alone` no other layer takes anything.
     """
     shapes = network.shapes()
     readers = Counter(name for node in network.nodes for name in node.inputs) + Counter(network.outputs)
@@ -54,6 +57,7 @@ def fold(network: Network, integers: frozenset[str] = frozenset()) -> Network:
             and readers[layer.name] == 1
             and all(uses[name] <= 1 for name in layer.params)
             and not (integers.intersection(layer.params) and np.any(affine.scale != 1))
+            and (integers.intersection(layer.params) or not integers_alone)
         ):
             folded = _scaled(layer, affine, params, shapes[layer.name])
         if folded is None or layer is None:

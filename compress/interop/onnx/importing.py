@@ -113,7 +113,7 @@ def imported(
     except InputError as error:
         raise InputError(f"{where}: {error.sentence}", error.rows) from None
     forms = {name: form for name, form in build.forms.items() if name in network.params}
-    return Imported(network if graph.ours else fold(network, frozenset(forms)), forms)
+    return Imported(fold(network, frozenset(forms), integers_alone=graph.ours), forms)
 
 
 def _input_shapes(

@@ -185,8 +185,12 @@ def _pool3d(call: Call, op: str, spans: dict[str, Any], attrs: dict[str, Any]) -
     build = call.builder
     _, channels, depth, height, width = call[0].shape
     kernel, stride, pads = spans["kernel"], spans["stride"], spans["pads"]
-    flat = {"kernel": kernel[1:], "stride": stride[1:], "pads": (*pads[1:3], *pads[4:])}
-    deep = {"kernel": (kernel[0], 1), "stride": (stride[0], 1), "pads": (pads[0], 0, pads[3], 0)}
+    flat: dict[str, Any] = {"kernel": kernel[1:], "stride": stride[1:], "pads": (*pads[1:3], *pads[4:])}
+    deep: dict[str, Any] = {
+        "kernel": (kernel[0], 1),
+        "stride": (stride[0], 1),
+        "pads": (pads[0], 0, pads[3], 0),
+    }
     slices = build.apply("reshape", call[0], suffix=".slices", shape=(0, channels * depth, height, width))
     pooled = build.apply(op, slices, suffix=".flat", **flat, **attrs)
     rows, columns = pooled.shape[2:]
@@ -239,7 +243,9 @@ def gemm(call: Call) -> Value:
 def _scaled(value: Constant, factor: float) -> Constant:
     if factor == 1:
         return value
-    return Constant(value.array * np.float32(factor), value.levels and value.levels.times(np.float32(factor)))
+    return Constant(
+        value.array * np.float32(factor), value.levels and value.levels.times(np.array(factor, np.float32))
+    )
 
 
 def matmul(call: Call) -> Value:

@@ -94,17 +94,15 @@ class Levels(NamedTuple):
             return QuantizedTensor(self.q, scale.reshape(()), bits)
         if scale.size == scale.shape[0]:
             return QuantizedTensor(self.q, scale.reshape(-1), bits)
-        block = _block(np.broadcast_to(scale, self.q.shape).reshape(len(self.q), -1))
+        rows = np.broadcast_to(scale, self.q.shape).reshape(len(self.q), -1)
+        block = _block(rows)
         if block is None:
             return None
-        scales = np.ascontiguousarray(
-            np.broadcast_to(scale, self.q.shape).reshape(len(self.q), -1)[:, ::block]
-        )
-        return QuantizedTensor(self.q, scales, bits, block=block)
+        return QuantizedTensor(self.q, np.ascontiguousarray(rows[:, ::block]), bits, block=block)
 
 
 def _block(scales: Array) -> int | None:
-    """Longest run of equal scales that all rows are made of; None for runs shorter than `FEWEST_IN_A_BLOCK`."""
+    """Longest run of equal scales that all rows are made of; None if it is below `FEWEST_IN_A_BLOCK`."""
     changes = np.flatnonzero(np.any(scales[:, 1:] != scales[:, :-1], axis=0)) + 1
     block = math.gcd(*map(int, changes)) if len(changes) else scales.shape[1]
     return block if block >= FEWEST_IN_A_BLOCK else None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compress.interop.onnx.builder import Call, Constant, Value, constant, integers
 from compress.nn.ops.shaping import axis_of
 from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def one_integer(value: Value | None, what: str) -> int:
@@ -31,14 +34,17 @@ def along_axis(op: str, names: tuple[str, ...], call: Call) -> Value:
 def topk(call: Call) -> tuple[Value, ...]:
     """Convert TopK, whose number was an attribute before operator set 10."""
     k = int(call.attrs["k"]) if call.builder.opset < 10 else one_integer(call[1], "the number k")
-    attrs = {"axis": int(call.attrs.get("axis", -1)), "largest": int(call.attrs.get("largest", 1))}
+    attrs: dict[str, Any] = {
+        "axis": int(call.attrs.get("axis", -1)),
+        "largest": int(call.attrs.get("largest", 1)),
+    }
     return call.builder.apply_all("topk", call[0], k=k, **attrs)
 
 
 def cumsum(call: Call) -> Value:
     """Convert CumSum."""
     axis = one_integer(call[1], "the axis")
-    attrs = {name: int(call.attrs.get(name, 0)) for name in ("exclusive", "reverse")}
+    attrs: dict[str, Any] = {name: int(call.attrs.get(name, 0)) for name in ("exclusive", "reverse")}
     return call.builder.apply("cumsum", call[0], axis=axis, **attrs)
 
 
@@ -57,7 +63,7 @@ def one_hot(call: Call) -> Value:
     """Convert OneHot to numbers; the type of its values is restored."""
     depth = one_integer(_whole(call[1]), "the depth")
     off, on = constant(call[2], "the values").reshape(-1)
-    attrs = {"axis": int(call.attrs.get("axis", -1)), "off": float(off), "on": float(on)}
+    attrs: dict[str, Any] = {"axis": int(call.attrs.get("axis", -1)), "off": float(off), "on": float(on)}
     places = call.builder.apply("cast", call[0], suffix=".places", to="int64")
     result = call.builder.apply("one_hot", places, depth=depth, **attrs)
     kind = call[2].kind
@@ -120,7 +126,7 @@ def reverse_sequence(call: Call) -> Value:
     return call.builder.apply("slice", call[0], ranges=((time, -1, -(1 << 31), -1),))
 
 
-CONVERTERS = {
+CONVERTERS: dict[str, Callable[[Call], Any]] = {
     "Gather": gather,
     "GatherElements": partial(along_axis, "gather_elements", ("axis",)),
     "GatherND": partial(along_axis, "gather_nd", ("batch_dims",)),

@@ -168,12 +168,7 @@ def _rescaled(left: Value, right: Value) -> Value | None:
 
 
 def _levels_after(op: str, left: Value, right: Value) -> Levels | None:
-    if (
-        op == "mul"
-        and isinstance(right, Constant)
-        and right.levels is not None
-        and left.array.dtype == np.float32
-    ):
+    if op == "mul" and isinstance(right, Constant) and right.levels is not None and left.kind == "float32":
         left, right = right, left
     if not isinstance(left, Constant) or not isinstance(right, Constant) or left.levels is None:
         return None

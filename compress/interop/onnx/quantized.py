@@ -68,25 +68,23 @@ def dequantize(
         made = value.rescaled(along(scales, len(value.shape), axis))
         if made is not None:
             return made
-    if block:
-        scales, zeros = (None if one is None else np.repeat(one, block, axis) for one in (scales, zeros))
-        within = tuple(slice(size) for size in value.shape)
-        scales, zeros = (None if one is None else one[within] for one in (scales, zeros))
-    else:
-        scales = along(scales, len(value.shape), axis)
+    spread = _spread(scales, value.shape, axis, block)
+    shift = None if zeros is None else _spread(zeros, value.shape, axis, block)
     if isinstance(value, Constant) and value.array.dtype.kind != "f":
-        q = (
-            value.array.astype(np.int32) - zeros
-            if block and zeros is not None
-            else centred(value.array, zeros, axis)
-        )
-        levels = Levels(q, scales)
+        q = value.array.astype(np.int32)
+        levels = Levels(q if shift is None else q - shift, spread)
         return Constant(levels.array(), levels)
     real = build.apply("cast", value, suffix=".real", to="float32")
-    if zeros is not None and np.any(zeros):
-        shift = zeros if block else along(zeros, len(value.shape), axis)
+    if shift is not None and np.any(shift):
         real = build.apply("sub", real, Constant(shift.astype(np.float32)), suffix=".centred")
-    return build.apply("mul", real, Constant(scales))
+    return build.apply("mul", real, Constant(spread))
+
+
+def _spread(values: Array, shape: tuple[int, ...], axis: int, block: int) -> Array:
+    """Scales or zero points of all levels, in a shape that broadcasts to theirs."""
+    if not block:
+        return along(values, len(shape), axis)
+    return np.repeat(values, block, axis)[tuple(slice(size) for size in shape)]
 
 
 def _made_real(build: Builder, value: Tensor, scale: Value, zero: Value | None) -> Value:
@@ -254,6 +252,7 @@ def _sums(call: Call, layer: Callable[[Call], Value], axis: int) -> Value:
     if isinstance(sums, Constant):
         return Constant(sums.array.astype(np.int32))
     made = build.apply("cast", sums, suffix=".integers", to="int32")
+    assert isinstance(made, Tensor)
     return Tensor(made.name, made.shape, "int32", real=replace(sums, rescaled=rescaled), rescaled=rescaled)
 
 
@@ -293,6 +292,7 @@ def clip(call: Call) -> Value:
     if before.op == "round_levels" and before.attrs["range"] == value.steps.reach:
         source = Tensor(before.inputs[0], value.shape)
     made = call.builder.apply("round_levels", source, scale=steps.scale, range=steps.reach)
+    assert isinstance(made, Tensor)
     return Tensor(made.name, made.shape, value.kind, steps, integer=True)
 
 

@@ -53,9 +53,8 @@ def _target(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
     wanted = call.get(3) if opset >= 11 else None
     sizes, scales = list(shape), [1.0] * len(shape)
     if wanted is not None and wanted.shape != (0,):
-        asked = _kept_ratio(call, dict(zip(axes, integers(wanted, "the sizes"), strict=True)))
-        for axis, size in asked.items():
-            sizes[axis], scales[axis] = size, size / shape[axis]
+        for axis, size, scale in _kept_ratio(call, axes, integers(wanted, "the sizes")):
+            sizes[axis], scales[axis] = size, scale
     else:
         value = (
             call.attrs["scales"] if opset < 9 else constant(call.get(2 if opset >= 11 else 1), "the scales")
@@ -66,16 +65,17 @@ def _target(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
     return tuple(sizes), tuple(scales)
 
 
-def _kept_ratio(call: Call, sizes: dict[int, int]) -> dict[int, int]:
-    """Sizes where height and width keep their ratio, if they have to."""
+def _kept_ratio(call: Call, axes: tuple[int, ...], wanted: tuple[int, ...]) -> list[tuple[int, int, float]]:
+    """Axis, size and scale of each axis with a wanted size; one scale of all if their ratio has to stay."""
     policy = call.attrs.get("keep_aspect_ratio_policy", POLICIES[0])
     if policy not in POLICIES:
         raise InputError(f"keep_aspect_ratio_policy is {policy!r}, expected one of {', '.join(POLICIES)}")
+    shape = call[0].shape
+    scales = [size / shape[axis] for axis, size in zip(axes, wanted, strict=True)]
     if policy == POLICIES[0]:
-        return sizes
-    choose = min if policy == "not_larger" else max
-    scale = choose(size / call[0].shape[axis] for axis, size in sizes.items())
-    return {axis: math.floor(call[0].shape[axis] * scale + 0.5) for axis in sizes}
+        return list(zip(axes, wanted, scales, strict=True))
+    scale = (min if policy == "not_larger" else max)(scales)
+    return [(axis, math.floor(shape[axis] * scale + 0.5), scale) for axis in axes]
 
 
 def _positions(call: Call, old: int, new: int, factor: float) -> Array:

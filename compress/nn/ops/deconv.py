@@ -62,11 +62,11 @@ def _forward(inputs: Arrays, params: Arrays, attrs: Attrs, _ctx: Context) -> Arr
         rows = slice(top, top + (height - 1) * window.stride[0] + 1, window.stride[0])
         columns = slice(left, left + (width - 1) * window.stride[1] + 1, window.stride[1])
         y[:, :, rows, columns] += image @ kernels[..., i, j]
-    y = y.transpose(1, 2, 3, 0, 4).reshape(batch, full_h, full_w, -1)
+    flat = y.transpose(1, 2, 3, 0, 4).reshape(batch, full_h, full_w, -1)
     if len(params) > 1:
-        y += params[1]
+        flat += params[1]
     top, left, bottom, right = window.pads
-    return y[:, top : full_h - bottom, left : full_w - right].transpose(0, 3, 1, 2)
+    return flat[:, top : full_h - bottom, left : full_w - right].transpose(0, 3, 1, 2)
 
 
 OPS = {"conv_transpose": Op(_infer, _forward, params=(1, 2))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def _infer_isinf(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], attrs: A
 
 
 def _isinf(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
-    tests = {"both": np.isinf, "negative": np.isneginf, "positive": np.isposinf}
+    tests: dict[str, Any] = {"both": np.isinf, "negative": np.isneginf, "positive": np.isposinf}
     return np.asarray(tests[attrs.get("sign", SIGNS[0])](inputs[0]))
 
 

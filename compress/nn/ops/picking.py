@@ -79,7 +79,7 @@ def _scatter(data: Array, at: tuple[Array, ...], updates: Array, attrs: Attrs) -
 def _scatter_elements(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
     data, places, updates = inputs
     axis = axis_of(attrs["axis"], data.ndim)
-    at = list(np.indices(places.shape, sparse=True))
+    at: list[Array] = list(np.indices(places.shape, sparse=True))
     at[axis] = _within(places, data.shape[axis])
     return _scatter(data, tuple(at), updates, attrs)
 

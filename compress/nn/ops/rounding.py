@@ -1,8 +1,8 @@
 """Rounding between layers: what fewer bits do to activations, in floating point and in training.
 
-``round_levels`` rounds to multiples of ``scale`` in ``bits`` bits or within a ``range``, ``round_float`` to
-a ``format`` of 16 bits. Backward, gradients pass straight through (Bengio et al. 2013, "Estimating or propagating
-gradients through stochastic neurons"), except where the range of the levels clips.
+``round_levels`` rounds to multiples of ``scale`` in ``bits`` bits or within a ``range``, ``round_float``
+to a ``format`` of 16 bits. Backward, gradients pass straight through (Bengio et al. 2013, "Estimating or
+propagating gradients through stochastic neurons"), except where the range of the levels clips.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ ONE = {
     "lstm": (TOKENS, {"reverse": 1}, {"w": values(12, 6), "r": values(12, 3), "b": values(12)}),
     "gru": (TOKENS, {"after": 1}, {"w": values(9, 6), "r": values(9, 3), "b": values(9), "c": values(9)}),
     "rnn": (TOKENS, {"relu": 1}, {"w": values(3, 6), "r": values(3, 3), "b": values(3)}),
-    "conv3d": ((2, 3, 5, 6), {"groups": 2, "stride": (1, 2, 1), "pads": (1, 0, 1, 1, 1, 0), "dilation": (1, 1, 2)},
+    "conv3d": ((2, 3, 5, 6),
+               {"groups": 2, "stride": (1, 2, 1), "pads": (1, 0, 1, 1, 1, 0), "dilation": (1, 1, 2)},
                {"w": values(4, 1, 2, 3, 2), "b": values(4)}),
     "group_norm": (IMAGE, {"groups": 2, "epsilon": 1e-3}, {"s": values(4), "t": values(4)}),
     "interpolate": (IMAGE, {"axis": 2}, {"p": np.array([[0, 1], [3, 3], [6, 5]]), "w": values(3, 2)}),
@@ -179,7 +180,7 @@ def test_quantized_layers_run_on_integers_there_too(name, bits, per_channel, tmp
     returned = [tensor for tensor in again.tensors.values() if isinstance(tensor, QuantizedTensor)]
     for one, two in zip(quantized, returned, strict=True):
         assert np.array_equal(one.q, two.q)
-        assert one.scale == pytest.approx(two.scale, rel=1e-7)
+        assert one.scale == pytest.approx(two.scale, rel=3e-7)
     assert [node.op for node in again.topology.nodes] == [node.op for node in artifact.topology.nodes]
 
 

@@ -370,6 +370,7 @@ def test_two_inputs():
     assert np.array_equal(fixed.forward(x[:1]), expected[:1])
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_every_converter_is_exercised():
     """A converter without a case here, among quantized graphs or in the standard's own would be untested."""
     folder = Path(__file__).parent

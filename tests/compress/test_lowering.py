@@ -210,7 +210,7 @@ def test_products_of_activations_and_recurrent_layers() -> None:
 
 
 def test_a_gated_unit_of_both_directions_from_a_state_of_its_own() -> None:
-    """Two steps of three inputs and two units: 6 gates; of 18 operations each cell, on 6 gates and a state."""
+    """Two steps, three inputs, two units: six gates, and 18 operations of a unit on them and a state."""
     params = {
         f"{way}.{key}": np.ones(shape, np.float32)
         for way in "fb"

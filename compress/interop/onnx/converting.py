@@ -112,7 +112,8 @@ class Conversion:
                 return tuple(map(Constant, evaluated(operation, arrays, self.build.opset)))
             except InputError as error:
                 raise reason if operation.op in CONVERTERS else error from None
-        body = body_of(operation, [one.kind if one else "float32" for one in arguments], self.build.opset)
+        types = [(one.kind, len(one.shape)) if one else ("float32", 0) for one in arguments]
+        body = body_of(operation, types, self.build.opset)
         if body is None or depth >= MAX_DEPTH:
             raise reason
         try:

@@ -129,21 +129,21 @@ class Body(NamedTuple):
     opset: int
 
 
-def body_of(operation: Operation, kinds: Sequence[str], opset: int) -> Body | None:
+def body_of(operation: Operation, types: Sequence[tuple[str, int]], opset: int) -> Body | None:
     """Return what the standard defines an operator by; None where it has no simpler ones.
 
     Parameters
     ----------
     operation : Operation
-    kinds : sequence of str
-        Element types of its inputs, as numpy calls them.
+    types : sequence of (str, int)
+        Element type of each input, as numpy calls it, and its number of axes.
     opset : int
         Version of the operator set.
     """
     node = operation.proto
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
-        function = _function(schema, node, kinds, opset)
+        function = _function(schema, node, types, opset)
     except Exception:
         return None
     if function is None:
@@ -171,7 +171,7 @@ def _bound(inner: Any, given: dict[str, Any]) -> Any:
     return made
 
 
-def _function(schema: Any, node: Any, kinds: Sequence[str], opset: int) -> Any:
+def _function(schema: Any, node: Any, types: Sequence[tuple[str, int]], opset: int) -> Any:
     helper = onnx.helper
     if schema.has_function:
         versions = [one for one in schema.function_opset_versions if one <= opset]
@@ -179,11 +179,14 @@ def _function(schema: Any, node: Any, kinds: Sequence[str], opset: int) -> Any:
         return onnx.FunctionProto.FromString(data) if isinstance(data, bytes) else data
     if not schema.has_context_dependent_function:
         return None
-    types = [
-        helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(np.dtype(kind)), None) for kind in kinds
+    protos = [
+        helper.make_tensor_type_proto(
+            helper.np_dtype_to_tensor_dtype(np.dtype(kind)), [f"axis{at}" for at in range(rank)]
+        ).SerializeToString()
+        for kind, rank in types
     ]
     versions = [one for one in schema.context_dependent_function_opset_versions if one <= opset]
     data = schema.get_context_dependent_function_with_opset_version(
-        max(versions, default=opset), node.SerializeToString(), [one.SerializeToString() for one in types]
+        max(versions, default=opset), node.SerializeToString(), protos
     )
     return onnx.FunctionProto.FromString(data) if data else None

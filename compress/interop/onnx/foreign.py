@@ -11,6 +11,7 @@ from compress.interop.onnx import layers, moving, normalizing, pointwise, quanti
 from compress.interop.onnx.builder import Call, Constant, Value, constant
 from compress.interop.onnx.levels import Levels
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 DOMAIN = "com.microsoft"
 
@@ -24,7 +25,7 @@ def matmul_nbits(call: Call) -> Value:
         raise InputError("an order of the columns (g_idx) is not supported, expected none")
     if bits not in (2, 4, 8) or block < 1:
         raise InputError(f"weights have {bits} bits in blocks of {block}, expected 2, 4 or 8 bits")
-    blocks = -(-depth // block)
+    blocks = ceil_div(depth, block)
     q = _unpacked(constant(call[1], "the weights").reshape(rows, -1), bits, blocks * block)
     scales = constant(call[2], "the scales").astype(np.float32).reshape(rows, blocks)
     zeros = np.full((rows, blocks), 1 << (bits - 1), np.float32)

@@ -64,6 +64,8 @@ def _load(tensor: Any, folder: Path | None) -> None:
         with path.open("rb") as file:
             file.seek(offset)
             tensor.raw_data = file.read(length)
+    except InputError:
+        raise
     except ValueError:
         raise InputError(f"{where} has offset or length {entries}, expected whole numbers") from None
     except OSError as error:

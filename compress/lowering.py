@@ -28,7 +28,14 @@ from hwsim.workload.layer import (
     Workload,
     vector,
 )
-from hwsim.workload.operators import LRN_OPS, LSTM_CELL_OPS, OPERATORS, ops_per_output
+from hwsim.workload.operators import (
+    GRU_CELL_OPS,
+    LRN_OPS,
+    LSTM_CELL_OPS,
+    OPERATORS,
+    RNN_CELL_OPS,
+    ops_per_output,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +50,24 @@ VIEWS = frozenset(
 )
 """Operators that only rename elements. They cost no work and no traffic."""
 
-WEIGHTS_OF = {"conv": 1, "conv_transpose": 1, "fc": 1, "lstm": 2}
+WEIGHTS_OF = {"conv": 1, "conv3d": 1, "conv_transpose": 1, "fc": 1, "lstm": 2, "gru": 2, "rnn": 2}
 """Leading parameters of an operator that are matrices of weights."""
+
+CELL_OPS = frozenset({"lstm_cell", "gru_cell", "rnn_cell"})
+"""Last layers of a step of a recurrent operator."""
 
 MOST_STEPS = 512
 """Of a recurrent layer: each becomes two layers of the workload, as none can begin before the last ends."""
+
+
+class _Cell(NamedTuple):
+    """A recurrent operator: elements that a cell writes for a hidden unit, and its scalar operations."""
+
+    states: int
+    ops: int
+
+
+CELLS = {"lstm": _Cell(2, LSTM_CELL_OPS), "gru": _Cell(1, GRU_CELL_OPS), "rnn": _Cell(1, RNN_CELL_OPS)}
 
 
 class _Facts(NamedTuple):
@@ -136,7 +156,7 @@ def workload_of(
         read = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
         if node.op not in VIEWS:
             made = _layers(node, facts, read or (-1,), len(layers))
-            read = tuple(len(layers) + at for at, layer in enumerate(made) if layer.op == "lstm_cell")
+            read = tuple(len(layers) + at for at, layer in enumerate(made) if layer.op in CELL_OPS)
             layers += made
             read = read or (len(layers) - 1,)
         sources |= dict.fromkeys(facts.outputs[node.name], read)
@@ -157,7 +177,7 @@ def _beside(network: Network) -> dict[tuple[str, ...], list[str]]:
     """Parameters that nodes with the same weights have beside them, by operator and weights."""
     found: dict[tuple[str, ...], dict[str, None]] = {}
     for node in network.nodes:
-        if node.op != "lstm":
+        if node.op not in CELLS:
             weights, *others = (*node.params, *_constants(node, network), "")
             found.setdefault((node.op, weights), {}).update(dict.fromkeys(filter(None, others)))
     return {key: list(names) for key, names in found.items()}
@@ -224,8 +244,8 @@ def _stored_weights(stage: str, tensors: list[TensorLayout]) -> StoredWeights | 
 def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
     """Layers that a node becomes; the first one will have this index."""
     constants = _constants(node, facts.network)
-    if node.op == "lstm":
-        return _lstm(node, facts, inputs, index)
+    if node.op in CELLS:
+        return _recurrent(node, facts, inputs, index)
     if node.op == "gather" and node.inputs[0] in constants and node.inputs[1] not in constants:
         return [_embedding(node, facts, inputs, index)]
     common = facts.common(node, inputs, index, *node.params, *constants)
@@ -233,6 +253,8 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
         return [_conv(node, facts, common)]
     if node.op == "fc":
         return [_fc(node.name, facts.network.params[node.params[0]], _elements(node, facts), common)]
+    if node.op == "conv3d":
+        return [_conv3d(node, facts, common)]
     if node.op == "conv_transpose":
         weight = facts.network.params[node.params[0]]
         return [_conv_transpose(node, weight, _elements(node, facts), common)]
@@ -303,9 +325,40 @@ def _conv(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
     )
 
 
+def _conv3d(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
+    """Product of the patches of a volume and the filters, as a 1 x 1 convolution in groups."""
+    weight, groups = facts.network.params[node.params[0]], int(node.attrs.get("groups", 1))
+    filters, plane = len(weight), (math.prod(facts.shapes[node.name][2:]), 1)
+    pattern = weight.reshape(filters, -1) != 0
+    return Layer(
+        node.name,
+        "conv",
+        plane[0],
+        filters // groups,
+        pattern.shape[1],
+        *_elements(node, facts),
+        groups=groups,
+        in_hw=plane,
+        out_hw=plane,
+        weight_density=float(pattern.mean()),
+        pattern=pattern,
+        **common,
+    )
+
+
 def _conv_transpose(node: Node, weight: Array, elements: tuple[int, int], common: dict[str, Any]) -> Layer:
     """Each pixel times all kernels: a product of (pixels, channels) and (channels, filters h w)."""
-    return _fc(node.name, weight.reshape(len(weight), -1).T, elements, common)
+    groups = int(node.attrs.get("groups", 1))
+    if groups == 1:
+        return _fc(node.name, weight.reshape(len(weight), -1).T, elements, common)
+    depth, filters = len(weight) // groups, math.prod(weight.shape[1:])
+    pattern = weight.reshape(groups, depth, filters).swapaxes(1, 2).reshape(-1, depth) != 0
+    plane = (elements[0] // len(weight), 1)
+    density = float(pattern.mean())
+    return Layer(
+        node.name, "conv", plane[0], filters, depth, *elements, groups=groups, in_hw=plane, out_hw=plane,
+        weight_density=density, pattern=pattern, **common,
+    )  # fmt: skip
 
 
 def _matmul(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
@@ -347,13 +400,14 @@ def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str,
     )
 
 
-def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
+def _recurrent(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> list[Layer]:
     """Gates from the inputs of all steps at once; then, step after step, those from the state, and the cell.
 
-    The gates from the state are added to those from the input. A cell reads four gates and its state,
-    and writes its output and state, as ``lstm_cell`` does. All steps use one matrix.
+    The gates from the state are added to those from the input. A cell reads its gates and a state, and writes
+    its output and state, as ``lstm_cell`` does. All steps use one matrix.
     """
-    for_input, for_state, bias = node.params
+    for_input, for_state, *biases = node.params
+    cell = CELLS[node.op]
     _, steps, features = facts.shapes[node.inputs[0]]
     gates, hidden = facts.network.params[for_state].shape
     if steps > MOST_STEPS:
@@ -362,10 +416,11 @@ def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> lis
         f"{node.name}.input",
         facts.network.params[for_input],
         (steps * features, steps * gates),
-        facts.common(node, inputs, index, for_input, bias),
+        facts.common(node, inputs, index, for_input, *biases),
     )
     layers: list[Layer] = [of_input]
-    before: tuple[int, ...] = ()  # the first step begins with a state of zeros
+    # the first step begins with a state of zeros, or with what the network reads or computes
+    before: tuple[int, ...] = inputs if len(node.inputs) > 1 else ()
     for step in range(steps):
         at = index + len(layers)
         name = f"{node.name}.{step}" if steps > 1 else node.name
@@ -375,10 +430,10 @@ def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> lis
         layers.append(
             vector(
                 f"{name}.cell",
-                5 * hidden,
-                2 * hidden,
-                hidden * LSTM_CELL_OPS,
-                op="lstm_cell",
+                gates + hidden,
+                cell.states * hidden,
+                hidden * cell.ops,
+                op=f"{node.op}_cell",
                 **facts.common(node, (at, *before), at + 1),
             )
         )
@@ -388,6 +443,12 @@ def _lstm(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> lis
 
 def _ops(node: Node, facts: _Facts, written: int) -> int:
     """Scalar operations of a node without matrix product, for one item."""
+    if node.op == "einsum":
+        return _einsum_ops(node, facts)
+    if node.op == "interpolate":
+        return written * (2 * facts.network.params[node.params[0]].shape[1] - 1)
+    if node.op in ("topk", "argmax", "argmin"):
+        return math.prod(facts.shapes[node.inputs[0]])
     if node.op in ("max_pool", "avg_pool"):
         return written * math.prod(Window.of_pool(node.attrs).kernel)
     if node.op == "global_avg_pool" or node.op.startswith("reduce_"):
@@ -398,3 +459,13 @@ def _ops(node: Node, facts: _Facts, written: int) -> int:
     if node.op in OPERATORS and work is None:
         work = ops_per_output(OPERATORS[node.op], len(node.inputs))
     return written * (max(len(node.inputs) - 1, 1) if work is None else work)
+
+
+def _einsum_ops(node: Node, facts: _Facts) -> int:
+    """A product and a sum for each combination of the letters of an equation."""
+    sizes: dict[str, int] = {}
+    terms = str(node.attrs["equation"]).partition("->")[0].replace("...", "").split(",")
+    for term, name in zip(terms, node.inputs, strict=True):
+        shape = facts.network.params[name].shape if name in facts.network.params else facts.shapes[name]
+        sizes |= dict(zip(term, shape[-len(term) :], strict=False)) if term else {}
+    return 2 * math.prod(sizes.values())

@@ -1,17 +1,34 @@
 """The exceptions of the project: one for bad input, one for a fault of the simulator."""
 
+from __future__ import annotations
+
 import reprlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class InputError(ValueError):
-    """Input that cannot be used. The message is one sentence.
+    """Input that cannot be used. The message is one sentence; several reasons are a table under it.
 
     It says what is wrong, where (file, key, layer), and what was expected. The command lines print only
     the message and exit with code 2. Control characters in the message are shown as escapes.
+
+    Parameters
+    ----------
+    message : str
+    rows : sequence of str
+        Lines under the message, one for each reason.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+    def __init__(self, message: str, rows: Sequence[str] = ()) -> None:
+        self.sentence, self.rows = _printable(message), tuple(map(_printable, rows))
+        super().__init__("\n".join([self.sentence, *self.rows]))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class AuditError(RuntimeError):

@@ -87,6 +87,8 @@ def require_floating(artifact: Artifact) -> None:
 
 def _executed(node: Node, artifact: Artifact, stored: bool, accumulator: Accumulator) -> Executed:
     tensor = artifact.tensors[node.params[0]] if node.op in FORMS and node.params else None
+    if isinstance(tensor, QuantizedTensor) and tensor.block is not None:
+        return node, {}
     if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
         attrs = {"bits": tensor.bits, "accumulator": accumulator}
         arrays: dict[str, Array] = {"levels": tensor.q, "scale": tensor.scale.reshape(-1)}

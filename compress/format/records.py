@@ -27,6 +27,7 @@ from compress.format.tensors import (
     QuantizedTensor,
     SharedTensor,
     StoredTensor,
+    scales_of_blocks,
 )
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
 _PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
+_QUANTIZED_BY_BLOCK = _QUANTIZED_BY_OUTPUT + 1
 _BFLOAT16 = 15
 _VECTOR = 0x40
 _NUMBER_FOLLOWS = 0x80
@@ -86,6 +88,8 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
         labels = Labels(tensor.labels.ravel(), tensor.shape, tensor.codebook)
         writer.raw(CODECS[coding].encode(labels, tensor.gap_bits))
     else:
+        if tensor.block is not None:
+            writer.varint(tensor.block)
         writer.raw(tensor.scale.astype("<f4").tobytes())
         writer.byte(tensor.bits)
         _write_levels(writer, tensor, coding)
@@ -121,10 +125,10 @@ def read_tensor(
         tensor = PrunedTensor(labels.view(np.float32).reshape(shape), gap_bits)
     elif form in (_SHARED, _SHARED_HALF):
         tensor, streams = _read_shared(reader, shape, coding, form == _SHARED_HALF, known.codebook)
-    elif form in (_QUANTIZED, _QUANTIZED_BY_OUTPUT):
-        tensor, streams = _read_quantized(reader, shape, coding, form == _QUANTIZED_BY_OUTPUT)
+    elif form in (_QUANTIZED, _QUANTIZED_BY_OUTPUT, _QUANTIZED_BY_BLOCK):
+        tensor, streams = _read_quantized(reader, shape, coding, form)
     else:
-        raise InputError(f"form {form} is unknown, expected at most {_QUANTIZED_BY_OUTPUT}")
+        raise InputError(f"form {form} is unknown, expected at most {_QUANTIZED_BY_BLOCK}")
     layout = TensorLayout(
         name,
         _form_name(tensor, coding),
@@ -181,7 +185,7 @@ def _form(tensor: StoredTensor) -> tuple[int, str]:
         return _PRUNED, "fixed"
     if isinstance(tensor, SharedTensor):
         return (_SHARED if tensor.codebook.dtype == np.float32 else _SHARED_HALF), tensor.coding
-    return (_QUANTIZED_BY_OUTPUT if tensor.scale.ndim else _QUANTIZED), tensor.coding
+    return (_QUANTIZED, _QUANTIZED_BY_OUTPUT, _QUANTIZED_BY_BLOCK)[tensor.scale.ndim], tensor.coding
 
 
 def _form_name(tensor: StoredTensor, coding: str) -> str:
@@ -297,11 +301,15 @@ def _labels_of_levels(reach: int) -> NDArray[np.uint16]:
 
 
 def _read_quantized(
-    reader: Reader, shape: tuple[int, ...], coding: str, by_output: bool
+    reader: Reader, shape: tuple[int, ...], coding: str, form: int
 ) -> tuple[QuantizedTensor, Streams]:
     begin = reader.at
-    scales = (shape[0] if shape else 1) if by_output else 1
-    scale = np.frombuffer(reader.raw(4 * scales), "<f4").astype(np.float32, copy=False)
+    block = reader.varint() if form == _QUANTIZED_BY_BLOCK else None
+    scales: tuple[int, ...] = () if form == _QUANTIZED else shape[:1]
+    if block is not None:
+        scales = scales_of_blocks(shape, block)
+    stored_scales = reader.raw(4 * math.prod(scales))
+    scale = np.frombuffer(stored_scales, "<f4").astype(np.float32, copy=False).reshape(scales)
     width = reader.byte()
     if not 2 <= width <= 8:
         raise InputError(f"quantized weights have {width} bits, expected 2 to 8")
@@ -321,8 +329,7 @@ def _read_quantized(
         labels, streams, gap_bits = _read_labels(reader, shape, levels_of_labels[1:], coding)
         q = levels_of_labels[labels].reshape(shape)
     streams.bits["codebook"] = codebook_bits
-    scale = scale if by_output else scale.reshape(())
-    return QuantizedTensor(q, scale, width, coding, gap_bits), streams
+    return QuantizedTensor(q, scale, width, coding, gap_bits, block), streams
 
 
 def _read_labels(reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str) -> Decoded:

@@ -7,6 +7,7 @@ with, bit for bit. Scan order is row-major everywhere: (out, in) for fully-conne
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from compress.codecs.sparse import MAX_GAP_BITS
 from compress.codecs.table import codings
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,14 +185,16 @@ class QuantizedTensor:
     ----------
     q : ndarray of int8
         Levels, in ``-2**(bits - 1) .. 2**(bits - 1) - 1``.
-    scale : ndarray of float32, shape () or (out,)
-        One for the tensor, or one for each output (the first axis of `q`).
+    scale : ndarray of float32, shape () or (out,) or (out, blocks)
+        One for the tensor, one for each output (the first axis of `q`), or one for each block of an output.
     bits : int
         Width of a stored level, 2 to 8.
     coding : str
         As for shared weights, or ``raw``: every integer stored, zeros included, without gaps.
     gap_bits : int, optional
         Width of a gap where the coding has gaps; the one that gives the fewest bits by default.
+    block : int, optional
+        Levels of an output that share a scale, where there is one for each block; the last may be shorter.
 
     Raises
     ------
@@ -203,6 +207,7 @@ class QuantizedTensor:
     bits: int = 8
     coding: str = RAW
     gap_bits: int | None = None
+    block: int | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
@@ -212,10 +217,11 @@ class QuantizedTensor:
         top = 1 << (self.bits - 1)
         q = _integers("quantized levels", self.q, -top, top - 1).astype(np.int8)
         scale = np.asarray(self.scale)
-        if scale.dtype != np.float32 or scale.shape not in ((), q.shape[:1]):
+        fitting = ((), q.shape[:1]) if self.block is None else (scales_of_blocks(q.shape, self.block),)
+        if scale.dtype != np.float32 or scale.shape not in fitting:
             raise InputError(
                 f"scale has dtype {scale.dtype} and shape {scale.shape}, expected float32 and "
-                f"() or {q.shape[:1]}"
+                f"{' or '.join(map(str, fitting))}"
             )
         if not np.isfinite(scale).all():
             raise InputError("a scale is not finite, expected a number")
@@ -233,9 +239,28 @@ class QuantizedTensor:
 
     def to_array(self) -> NDArray[np.float32]:
         """Multiply every level by its scale, in float32; the tensor in its shape."""
-        scale = self.scale if self.scale.ndim == 0 else self.scale.reshape(-1, *(1,) * (self.q.ndim - 1))
         with np.errstate(over="ignore"):
-            return self.q.astype(np.float32) * scale
+            return self.q.astype(np.float32) * self.scales()
+
+    def scales(self) -> NDArray[np.float32]:
+        """Return the scale of every level, in a shape that broadcasts to them."""
+        if self.block is not None:
+            rows = np.repeat(self.scale, self.block, axis=1)[:, : math.prod(self.q.shape[1:])]
+            return rows.reshape(self.q.shape)
+        return self.scale.reshape(-1, *(1,) * (self.q.ndim - 1)) if self.scale.ndim else self.scale
+
+
+def scales_of_blocks(shape: tuple[int, ...], block: int) -> tuple[int, int]:
+    """Shape of the scales of a tensor that has one for each block of an output.
+
+    Raises
+    ------
+    InputError
+        If there are no outputs, or the block is not above 0.
+    """
+    if not shape or block < 1:
+        raise InputError(f"levels of shape {shape} have no blocks of {block}, expected at least one level")
+    return shape[0], ceil_div(math.prod(shape[1:]), block)
 
 
 StoredTensor = DenseTensor | PrunedTensor | SharedTensor | QuantizedTensor

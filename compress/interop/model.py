@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compress.format.found import stored_as_found
 from compress.interop.han import import_han
-from compress.interop.onnx import import_onnx
+from compress.interop.onnx import read_onnx, stored
 from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None
         require_type(shapes, Mapping, "shapes", "a dict of shapes by name of an input")
     suffix = Path(path).suffix.lower()
     if suffix == ".onnx":
-        return stored_as_found(import_onnx(Path(path), shapes))
+        return stored(*read_onnx(Path(path), shapes))
     if suffix == ".net":
         return import_han(path)
     raise InputError(f"{path}: format {suffix!r} is unknown, expected .onnx or .net")

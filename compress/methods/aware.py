@@ -17,8 +17,6 @@ from compress.nn.train import Constraint
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
     from compress.format.container import Artifact
     from compress.format.tensors import StoredTensor
     from compress.nn.network import Network
@@ -67,6 +65,4 @@ class QuantizationAware(Constraint):
 
     def _rounded(self, name: str, weight: Array) -> QuantizedTensor:
         tensor = self._quantized[name]
-        axes = (1,) * (weight.ndim - 1)
-        scale: np.ndarray = tensor.scale.reshape(-1, *axes) if tensor.scale.ndim else tensor.scale
-        return replace(tensor, q=levels(weight, scale, tensor.bits).astype("i1"))
+        return replace(tensor, q=levels(weight, tensor.scales(), tensor.bits).astype("i1"))

@@ -33,11 +33,15 @@ class _Affine(NamedTuple):
     shift: Array
 
 
-def fold(network: Network) -> Network:
+def fold(
+    network: Network, integers: frozenset[str] = frozenset(), *, integers_alone: bool = False
+) -> Network:
     """Return an equal network (up to rounding) without the scales and shifts that weights can take.
 
     Weights that several nodes share, and values that are read elsewhere or are outputs, stay. So do weights
-    of few values or of 16 bits: a scale for each channel would make them many values of 32.
+    of few values or of 16 bits: a scale for each channel would make them many values of 32. So do the
+    parameters `integers`, which are levels times a scale: their layers take no further scale, but shifts.
+    With `integers_alone` no other layer takes anything.
     """
     shapes = network.shapes()
     readers = Counter(name for node in network.nodes for name in node.inputs) + Counter(network.outputs)
@@ -50,7 +54,14 @@ def fold(network: Network) -> Network:
         affine = _affine(node, params, shapes)
         layer = kept.get(affine.source) if affine else None
         folded = None
-        if affine and layer and readers[layer.name] == 1 and all(uses[name] <= 1 for name in layer.params):
+        if (
+            affine
+            and layer
+            and readers[layer.name] == 1
+            and all(uses[name] <= 1 for name in layer.params)
+            and not (integers.intersection(layer.params) and np.any(affine.scale != 1))
+            and (integers.intersection(layer.params) or not integers_alone)
+        ):
             folded = _scaled(layer, affine, params, shapes[layer.name])
         if folded is None or layer is None:
             kept[node.name] = node

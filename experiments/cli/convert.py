@@ -28,16 +28,16 @@ def import_(
     ] = None,
 ) -> None:
     """Import an ONNX model as a .dcz file; its weights keep their form."""
-    from compress.format.found import descriptions, stored_as_found, ties
-    from compress.interop.onnx import import_onnx
+    from compress.format.found import descriptions, ties
+    from compress.interop.onnx import read_onnx, stored
     from experiments.console import print_line
     from experiments.runs.doors import require
 
     require(model, ".onnx")
-    network = import_onnx(model, dict(map(shape_option, shape or [])), dict(map(fix_option, fix or [])))
-    artifact = stored_as_found(network)
+    shapes, fixed = dict(map(shape_option, shape or [])), dict(map(fix_option, fix or []))
+    artifact = stored(*read_onnx(model, shapes, fixed))
     _save(artifact, output)
-    for sentence in [*descriptions(artifact), *ties(artifact), network.interface.sentence()]:
+    for sentence in [*descriptions(artifact), *ties(artifact), artifact.topology.interface.sentence()]:
         if sentence:
             print_line(sentence)
 

@@ -129,12 +129,11 @@ def _from_onnx(
     shapes: Mapping[str, tuple[int, ...]],
     fixed: Mapping[str, NDArray[Any]],
 ) -> Workload:
-    from compress.format.found import stored_as_found
-    from compress.interop.onnx import import_shapes
+    from compress.interop.onnx import import_shapes, stored
     from compress.lowering import workload_of
 
-    network, made_up = import_shapes(path, shapes, fixed)
-    artifact = stored_as_found(network)
+    found, made_up = import_shapes(path, shapes, fixed)
+    artifact = stored(*found)
     workload = _workload(artifact, inputs) if inputs else workload_of(artifact)
     if made_up:
         workload = replace(

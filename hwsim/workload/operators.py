@@ -43,6 +43,8 @@ class Operator(NamedTuple):
 
 OTHER_ELEMENTWISE = (
     "affine", "hard_sigmoid", "hard_swish", "erf", "exp", "log", "pow", "reciprocal", "sqrt", "div",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "softplus", "elu",
+    "gelu_tanh", "prelu", "ceil", "sign", "mod", "round_levels",
 )  # fmt: skip
 """Operators without a row of their own; they work element by element."""
 
@@ -55,6 +57,9 @@ OPERATORS: dict[str, Operator] = {
         Operator("reduce_mean", None, None, "nothing"),
         Operator("lrn", "lrn", None, reads="row"),
         Operator("lstm_cell", "lstm_cell", None),
+        Operator("gru_cell", None, None),
+        Operator("rnn_cell", None, None),
+        Operator("log_softmax", None, None, "output", reads="row"),
         Operator("relu", "relu", 1, "output", reads="element"),
         Operator("clip", "relu6", 2, "output", reads="element"),
         Operator("leaky_relu", None, None, "output", reads="element"),
@@ -93,6 +98,12 @@ BY_KIND: dict[str, Operator] = {row.kind: row for row in OPERATORS.values() if r
 
 LSTM_CELL_OPS = 24
 """Per hidden unit: three sigmoids, two tanh, three products, one sum."""
+
+GRU_CELL_OPS = 18
+"""Per hidden unit: two sigmoids, one tanh, three products, three sums."""
+
+RNN_CELL_OPS = FUNCTION_OPS
+"""Per hidden unit: one tanh."""
 
 LRN_OPS = 6
 """Per element beside the squares of the neighbourhood: a power (4), offset and scale."""

@@ -7,7 +7,7 @@ import pytest
 
 from compress.format.container import Artifact
 from compress.format.tensors import SharedTensor
-from compress.lowering import VIEWS, container_bits, workload_of
+from compress.lowering import CELL_OPS, VIEWS, container_bits, workload_of
 from compress.methods.quantize import quantize_network
 from compress.nn import zoo
 from compress.nn.counting import macs
@@ -107,7 +107,7 @@ def test_scalar_operations(op: str, expected: int) -> None:
     assert layer.weights is None
 
 
-ATTRIBUTES = {"clip": {"min": 0.0, "max": 6.0}}
+ATTRIBUTES = {"clip": {"min": 0.0, "max": 6.0}, "group_norm": {"groups": 2}}
 PARAMETERS = {"layer_norm": ("scale", "bias"), "rms_norm": ("scale",)}
 
 
@@ -159,7 +159,7 @@ def test_what_joins_operands_costs_once_for_each_after_the_first(tmp_path, op: s
 
 
 def test_every_operator_without_a_name_in_tables_is_one_of_the_networks() -> None:
-    assert {row.name for row in OPERATORS.values() if row.kind is None} <= OPS.keys()
+    assert {row.name for row in OPERATORS.values() if row.kind is None} <= OPS.keys() | CELL_OPS
 
 
 def test_local_response_normalisation_counts_as_in_a_table(tmp_path) -> None:
@@ -208,6 +208,62 @@ def test_products_of_activations_and_recurrent_layers() -> None:
     cells = (2, 4, 6, 8, 10)
     assert (scores.kind, scores.pixels, scores.filters, scores.depth) == ("matmul", 5, 5, 2)
     assert (scores.inputs, moved.inputs) == ((*cells, 11), cells)
+
+
+def test_a_gated_unit_of_both_directions_from_a_state_of_its_own() -> None:
+    """Two steps, three inputs, two units: six gates, and 18 operations of a unit on them and a state."""
+    params = {
+        f"{way}.{key}": np.ones(shape, np.float32)
+        for way in "fb"
+        for key, shape in (("w", (6, 3)), ("r", (6, 2)), ("b", (6,)), ("s", (6,)))
+    }
+    nodes = tuple(
+        Node(
+            way,
+            "gru",
+            ("input", "state"),
+            {"reverse": int(way == "b")},
+            tuple(f"{way}.{key}" for key in "wrbs"),
+        )
+        for way in "fb"
+    )
+    network = Network("gru", (2, 3), nodes, params, ("f", "b", "b:1"), extra_inputs={"state": (2,)})
+    layers = workload_of(Artifact.of(network, "dense")).layers
+    assert [layer.name for layer in layers[:5]] == ["f.input", "f.0", "f.0.cell", "f.1", "f.1.cell"]
+    assert [layer.inputs for layer in layers[:5]] == [(-1,), (0, -1), (1, -1), (0, 2), (3, 2)]
+    cell = layers[2]
+    assert (cell.op, cell.vector_ops, cell.input_elements, cell.output_elements) == ("gru_cell", 18 * 2, 8, 2)
+    assert [layer.macs for layer in layers[:2]] == [2 * 6 * 3, 6 * 2]
+    assert layers[0].weights is not None
+    assert layers[0].weights.side_bits == 32 * (6 + 6)
+
+
+def test_convolutions_of_volumes_and_transposed_ones_in_groups() -> None:
+    nodes = (
+        Node("v", "conv3d", attrs={"groups": 2}, params=("v.weight",)),
+        Node("f", "reshape", ("v",), {"shape": (0, 4, 2, 12)}),
+        Node("t", "conv_transpose", ("f",), {"groups": 2, "output_padding": (0, 0)}, ("t.weight",)),
+    )
+    params = {"v.weight": np.ones((4, 1, 2, 2, 3), np.float32), "t.weight": np.ones((4, 3, 2, 1), np.float32)}
+    network = Network("volumes", (2, 3, 4, 6), nodes, params)
+    volume, spread = workload_of(Artifact.of(network, "dense")).layers
+    assert (volume.pixels, volume.filters, volume.depth, volume.groups) == (2 * 3 * 4, 2, 12, 2)
+    assert volume.input_elements == 2 * 3 * 4 * 6
+    assert (spread.pixels, spread.filters, spread.depth, spread.groups) == (24, 3 * 2, 2, 2)
+
+
+def test_sums_of_products_interpolations_and_orders_count_their_work() -> None:
+    params = {"p": np.zeros((8, 2), np.int64), "w": np.ones((8, 2), np.float32)}
+    nodes = (
+        Node("e", "einsum", ("input", "input"), {"equation": "nij,nkj->nik"}),
+        Node("i", "interpolate", ("input",), {"axis": 1}, ("p", "w")),
+        Node("a", "argmax", ("input",), {"axis": 2}),
+    )
+    network = Network("work", (4, 5), nodes, params, ("e", "i", "a"))
+    einsum, interpolate, place = workload_of(Artifact.of(network, "dense")).layers
+    assert einsum.vector_ops == 2 * 4 * 4 * 5
+    assert interpolate.vector_ops == 8 * 5 * 3
+    assert place.vector_ops == 4 * 5
 
 
 def test_steps_of_a_recurrent_layer_wait_for_one_another() -> None:

@@ -8,18 +8,21 @@ a graph computes with Shape, Slice and Concat are plain arrays by the time Resha
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compress.interop.onnx.kinds import kinds_of
 from compress.nn.network import Node, output_names
 from compress.nn.ops import OPS, Context
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from compress.format.tensors import StoredTensor
+    from compress.interop.onnx.levels import Levels, Steps
     from compress.nn.ops.base import Array, Shape
 
 MAX_CONSTANT_ELEMENTS = 1 << 28
@@ -28,22 +31,61 @@ MAX_CONSTANT_ELEMENTS = 1 << 28
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of the network: an input or the output of a node."""
+    """A tensor of the network: an input or the output of a node.
+
+    Parameters
+    ----------
+    name : str
+    shape : tuple of int
+    kind : str
+        Element type, as numpy calls it.
+    steps : Steps, optional
+        Levels that the values lie on, as QuantizeLinear left them.
+    integer : bool
+        Whether the file holds the levels here: the network's tensor is their real values.
+    zero : Tensor, optional
+        Zero point of levels that depend on the data: the network's tensor is the levels less it.
+    real : Tensor, optional
+        The same values in float32, where the network has them.
+    rescaled : callable, optional
+        Gives the values times a scale, computed by the layer itself; None where it cannot.
+    """
 
     name: str
     shape: Shape
+    kind: str = "float32"
+    steps: Steps | None = None
+    integer: bool = False
+    zero: Tensor | None = None
+    real: Tensor | None = None
+    rescaled: Callable[[Array], Value | None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A value that is known before the network runs."""
+    """A value that is known before the network runs; `levels` are its integers where it has some."""
 
     array: Array
+    levels: Levels | None = None
 
     @property
     def shape(self) -> Shape:
         """Shape of the constant."""
         return self.array.shape
+
+    @property
+    def kind(self) -> str:
+        """Element type of the constant."""
+        return self.array.dtype.name
+
+    def transposed(self, order: Sequence[int]) -> Constant:
+        """Return the constant with its axes in another order."""
+        array = np.ascontiguousarray(self.array.transpose(order))
+        return Constant(array, self.levels and self.levels.transposed(order))
+
+    def reshaped(self, shape: Shape) -> Constant:
+        """Return the constant in another shape of as many elements."""
+        return Constant(self.array.reshape(shape), self.levels and self.levels.reshaped(shape))
 
 
 Value = Tensor | Constant
@@ -66,8 +108,9 @@ class Builder:
         self.nodes: list[Node] = []
         self.produced: list[list[str]] = []
         self.params: dict[str, Array] = {}
+        self.forms: dict[str, StoredTensor] = {}
         self._names: set[str] = set()
-        self._stored: dict[int, str] = {}
+        self._stored: dict[int, tuple[str, Array]] = {}
         self._base = ""
 
     def begin(self, name: str) -> None:
@@ -87,7 +130,7 @@ class Builder:
         self,
         op: str,
         *inputs: Value,
-        params: Mapping[str, Array] | None = None,
+        params: Mapping[str, Array | Constant] | None = None,
         suffix: str = "",
         **attrs: Any,
     ) -> Value:
@@ -98,7 +141,7 @@ class Builder:
         self,
         op: str,
         *inputs: Value,
-        params: Mapping[str, Array] | None = None,
+        params: Mapping[str, Array | Constant] | None = None,
         suffix: str = "",
         **attrs: Any,
     ) -> tuple[Value, ...]:
@@ -108,8 +151,9 @@ class Builder:
         ----------
         op : str
             Key of `compress.nn.ops.OPS`.
-        params : dict of str to ndarray, optional
-            The node's parameters by the last part of their names (``weight``, ``bias``).
+        params : dict of str to ndarray or Constant, optional
+            The node's parameters by the last part of their names (``weight``, ``bias``). A constant of
+            integers times a scale is stored as such.
         suffix : str
             Tells the node from the others of the same operation.
 
@@ -118,9 +162,12 @@ class Builder:
         InputError
             If shapes do not fit, or the constant would be too large.
         """
-        params = params or {}
+        held = {
+            key: Constant(value) if isinstance(value, np.ndarray) else value
+            for key, value in (params or {}).items()
+        }
         shapes = OPS[op].infer(
-            tuple(value.shape for value in inputs), tuple(array.shape for array in params.values()), attrs
+            tuple(value.shape for value in inputs), tuple(one.shape for one in held.values()), attrs
         )
         constants = [value.array for value in inputs if isinstance(value, Constant)]
         if len(constants) == len(inputs):
@@ -128,26 +175,36 @@ class Builder:
                 raise InputError(
                     f"a constant of shape {shapes[0]} has more than {MAX_CONSTANT_ELEMENTS} elements"
                 )
-            result = OPS[op].forward(tuple(constants), tuple(params.values()), attrs, Context())
+            result = OPS[op].forward(
+                tuple(constants), tuple(one.array for one in held.values()), attrs, Context()
+            )
             outputs = result if isinstance(result, tuple) else (result,)
             return tuple(Constant(np.asarray(output)) for output in outputs)
         name = self.reserve(self._base + suffix, len(shapes))
-        names = tuple(self._store(array, f"{name}.{key}") for key, array in params.items())
+        names = tuple(self._store(one, f"{name}.{key}") for key, one in held.items())
         sources = tuple(self._source(value, name) for value in inputs)
         self.nodes.append(Node(name, op, sources, attrs, names))
         self.produced.append(output_names(name, len(shapes)))
-        return tuple(map(Tensor, self.produced[-1], shapes))
+        kinds = kinds_of(op, attrs, [value.kind for value in inputs], len(shapes))
+        return tuple(map(Tensor, self.produced[-1], shapes, kinds))
+
+    def node(self, name: str) -> Node:
+        """Return the node whose (first) output is `name`."""
+        return next(node for node in reversed(self.nodes) if node.name == name)
 
     def _source(self, value: Value, node: str) -> str:
-        return value.name if isinstance(value, Tensor) else self._store(value.array, f"{node}.constant")
+        return value.name if isinstance(value, Tensor) else self._store(value, f"{node}.constant")
 
-    def _store(self, array: Array, name: str) -> str:
+    def _store(self, value: Constant, name: str) -> str:
         """Keep a parameter; the same array used twice is kept once."""
-        known = self._stored.get(id(array))
-        if known is None:
-            known = self._stored[id(array)] = self.reserve(name)
-            self.params[known] = array
-        return known
+        if id(value.array) not in self._stored:
+            self._stored[id(value.array)] = self.reserve(name), value.array
+            known = self._stored[id(value.array)][0]
+            form = value.levels and value.levels.stored()
+            self.params[known] = form.to_array() if form else value.array
+            if form:
+                self.forms[known] = form
+        return self._stored[id(value.array)][0]
 
 
 def constant(value: Value | None, what: str) -> Array:
@@ -178,7 +235,11 @@ class Call:
     builder: Builder
     attrs: Mapping[str, Any]
     values: tuple[Value | None, ...]
-    outputs: int
+    outputs: tuple[str, ...]
+
+    def wants(self, index: int) -> bool:
+        """Whether an output has a name, so that something may read it."""
+        return index < len(self.outputs) and bool(self.outputs[index])
 
     def __getitem__(self, index: int) -> Value:
         value = self.get(index)

@@ -16,8 +16,16 @@ from compress.nn.network import output_names
 if TYPE_CHECKING:
     from compress.nn.network import Network, Node
 
-COMPARISONS = ("equal", "greater", "less")
-LOGIC = ("and", "or", "not")
+COMPARISONS = ("equal", "greater", "less", "isnan", "isinf")
+LOGIC = ("and", "or", "xor", "not")
+INDEXED = ("gather", "gather_elements", "gather_nd", "scatter_elements", "scatter_nd")
+"""Operators whose second input numbers elements."""
+
+PLACES = {"argmax": 0, "argmin": 0, "topk": 1}
+"""Operators with an output that numbers elements, and which of their outputs it is."""
+
+
+INDEX = np.dtype(np.int64).name
 
 
 class _Groups:
@@ -69,6 +77,11 @@ def _outputs(node: Node, shapes: dict[str, tuple[int, ...]]) -> list[str]:
     return output_names(node.name, count)
 
 
+def _declare_index(groups: _Groups, name: str) -> None:
+    if groups.type_of(name) == "float32":
+        groups.declare(name, INDEX)
+
+
 def _tie(groups: _Groups, node: Node, outputs: list[str]) -> None:
     inputs = list(node.inputs)
     if node.op == "cast":
@@ -84,9 +97,14 @@ def _tie(groups: _Groups, node: Node, outputs: list[str]) -> None:
         groups.join([*inputs[1:], *outputs])
     elif node.op == "per_item":
         groups.join([inputs[0], *outputs])
-    elif node.op == "gather":
-        groups.join([inputs[0], *outputs])
-        if groups.type_of(inputs[1]) == "float32":
-            groups.declare(inputs[1], np.dtype(np.int64).name)
+    elif node.op in INDEXED:
+        groups.join([inputs[0], *inputs[2:], *outputs])
+        _declare_index(groups, inputs[1])
+    elif node.op == "one_hot":
+        _declare_index(groups, inputs[0])
+    elif node.op in PLACES:
+        at = PLACES[node.op]
+        groups.join([inputs[0], *outputs[:at]])
+        groups.declare(outputs[at], INDEX)
     else:
         groups.join([*inputs, *outputs])

@@ -10,6 +10,7 @@ import numpy as np
 
 from compress.interop.onnx.pointwise import CAST_TYPES, NAMES
 from compress.nn.network import output_names
+from compress.nn.ops.functions import GELU_CUBIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -99,29 +100,32 @@ def _add(graph: OnnxGraph, node: Node) -> None:
     graph.add("Add" if len(node.inputs) == 2 else "Sum", *node.inputs, target=node.name)
 
 
-def _window(graph: OnnxGraph, node: Node, **attrs: Any) -> dict[str, Any]:
+def window(node: Node, **attrs: Any) -> dict[str, Any]:
+    """Attributes of a window in ONNX, with further ones."""
     names = {"stride": "strides", "pads": "pads", "dilation": "dilations", "kernel": "kernel_shape"}
     found = {names[key]: list(value) for key, value in node.attrs.items() if key in names}
     return found | attrs
 
 
 def _conv(graph: OnnxGraph, node: Node) -> None:
-    attrs = _window(graph, node, group=int(node.attrs.get("groups", 1)))
+    attrs = window(node, group=int(node.attrs.get("groups", 1)))
     graph.add("Conv", *node.inputs, *node.params, target=node.name, **attrs)
 
 
 def _conv_transpose(graph: OnnxGraph, node: Node) -> None:
-    graph.add("ConvTranspose", *node.inputs, *node.params, target=node.name, **_window(graph, node))
+    attrs = window(node, group=int(node.attrs.get("groups", 1)))
+    if "output_padding" in node.attrs:
+        attrs["output_padding"] = list(node.attrs["output_padding"])
+    graph.add("ConvTranspose", *node.inputs, *node.params, target=node.name, **attrs)
 
 
 def _max_pool(graph: OnnxGraph, node: Node) -> None:
-    attrs = _window(graph, node, ceil_mode=int(node.attrs.get("ceil_mode", 0)))
+    attrs = window(node, ceil_mode=int(node.attrs.get("ceil_mode", 0)))
     graph.add("MaxPool", *node.inputs, target=node.name, **attrs)
 
 
 def _mean_pool(graph: OnnxGraph, node: Node) -> None:
-    attrs = _window(
-        graph,
+    attrs = window(
         node,
         ceil_mode=int(node.attrs.get("ceil_mode", 0)),
         count_include_pad=int(node.attrs.get("count_include_pad", 1)),
@@ -159,6 +163,48 @@ def _gelu(graph: OnnxGraph, node: Node) -> None:
     erf = graph.add("Erf", graph.add("Mul", x, graph.number("root", math.sqrt(0.5))))
     product = graph.add("Mul", x, graph.add("Add", erf, graph.number("one", 1)))
     graph.add("Mul", product, graph.number("half", 0.5), target=node.name)
+
+
+def _silu(graph: OnnxGraph, node: Node) -> None:
+    graph.add("Mul", *node.inputs, graph.add("Sigmoid", *node.inputs), target=node.name)
+
+
+def _gelu_tanh(graph: OnnxGraph, node: Node) -> None:
+    x = node.inputs[0]
+    cube = graph.number("cubic", GELU_CUBIC)
+    for _ in range(3):
+        cube = graph.add("Mul", cube, x)
+    inner = graph.add("Mul", graph.number("root", math.sqrt(2 / math.pi)), graph.add("Add", x, cube))
+    gate = graph.add("Add", graph.number("one", 1), graph.add("Tanh", inner))
+    graph.add("Mul", graph.add("Mul", graph.number("half", 0.5), x), gate, target=node.name)
+
+
+def _isinf(graph: OnnxGraph, node: Node) -> None:
+    sign = node.attrs.get("sign", "both")
+    attrs = {f"detect_{one}": int(sign in ("both", one)) for one in ("negative", "positive")}
+    graph.add("IsInf", *node.inputs, target=node.name, **attrs)
+
+
+def _group_norm(graph: OnnxGraph, node: Node) -> None:
+    """Write groups as channels of a row, which are normalised each, and the channels' own scale after it."""
+    x, groups = node.inputs[0], int(node.attrs["groups"])
+    epsilon = float(node.attrs.get("epsilon", 1e-5))
+    rows = graph.add("Reshape", x, graph.integers("rows", (0, groups, -1)))
+    ones, zeros = (
+        graph.constant(key, np.full(groups, value, np.float32)) for key, value in (("ones", 1), ("zeros", 0))
+    )
+    normal = graph.add("InstanceNormalization", rows, ones, zeros, epsilon=epsilon)
+    shape = graph.integers("shape", (0, *graph.shapes[x][1:]))
+    if not node.params:
+        graph.add("Reshape", normal, shape, target=node.name)
+        return
+    back = graph.add("Reshape", normal, shape)
+    along = graph.integers("along", (-1,) + (1,) * (len(graph.shapes[x]) - 2))
+    scale, *bias = (graph.add("Reshape", name, along) for name in node.params)
+    if bias:
+        graph.add("Add", graph.add("Mul", back, scale), *bias, target=node.name)
+    else:
+        graph.add("Mul", back, scale, target=node.name)
 
 
 def _layer_norm(graph: OnnxGraph, node: Node) -> None:
@@ -221,25 +267,13 @@ def _reduce_sum(graph: OnnxGraph, node: Node) -> None:
     graph.add("ReduceSum", *node.inputs, axes, target=node.name, keepdims=int(node.attrs.get("keepdims", 1)))
 
 
-def _lstm(graph: OnnxGraph, node: Node) -> None:
-    one = graph.integers("direction", (0,))
-    weight, state, bias = (graph.add("Unsqueeze", name, one) for name in node.params)
-    zeros = graph.constant("zeros", np.zeros((1, *graph.shapes[node.params[2]]), np.float32))
-    both = graph.add("Concat", bias, zeros, axis=1)
-    steps = graph.add("Transpose", *node.inputs, perm=[1, 0, 2])
-    hidden = graph.shapes[node.params[1]][1]
-    states = graph.add("LSTM", steps, weight, state, both, hidden_size=hidden)
-    flat = graph.add("Squeeze", states, graph.integers("axis", (1,)))
-    graph.add("Transpose", flat, target=node.name, perm=[1, 0, 2])
-
-
 EXPORTERS: dict[str, Callable[[OnnxGraph, Node], None]] = {
     **{op: partial(_renamed, name) for name, op in NAMES.items()},
     "add": _add,
     "conv": _conv,
+    "conv3d": _conv,
     "conv_transpose": _conv_transpose,
     "fc": _fc,
-    "lstm": _lstm,
     "matmul": partial(_renamed, "MatMul"),
     "max_pool": _max_pool,
     "avg_pool": _mean_pool,
@@ -250,6 +284,13 @@ EXPORTERS: dict[str, Callable[[OnnxGraph, Node], None]] = {
     "layer_norm": _layer_norm,
     "rms_norm": _rms_norm,
     "lrn": partial(_with_attrs, "LRN", {key: key for key in ("size", "alpha", "beta", "bias")}),
+    "silu": _silu,
+    "gelu_tanh": _gelu_tanh,
+    "isinf": _isinf,
+    "group_norm": _group_norm,
+    "elu": partial(_with_attrs, "Elu", {"alpha": "alpha"}),
+    "mod": partial(_with_attrs, "Mod", {"fmod": "fmod"}),
+    "log_softmax": partial(_with_attrs, "LogSoftmax", {"axis": "axis"}),
     "leaky_relu": partial(_with_attrs, "LeakyRelu", {"alpha": "alpha"}),
     "hard_sigmoid": partial(_with_attrs, "HardSigmoid", {"alpha": "alpha", "beta": "beta"}),
     "softmax": partial(_with_attrs, "Softmax", {"axis": "axis"}),

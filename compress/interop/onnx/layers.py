@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress.interop.onnx.builder import Call, Constant, Value, constant
+from compress.interop.onnx.builder import Call, Constant, Tensor, Value, constant
+from compress.nn.ops.integer import INPUT_SCALE, most_sum
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,33 +18,62 @@ if TYPE_CHECKING:
 
 ONE = np.ones((), np.float32)
 
+SEQUENCE, VOLUME = 3, 5
+"""Axes of a kernel's weights in one and in three dimensions."""
+
+MOST_SUM = (1 << 31) - 1
+"""Largest sum of products that 32 bits hold."""
+
 
 def conv(call: Call) -> Value:
     """Convert Conv; a 1-D one becomes 2-D over images of one row."""
-    weight = constant(call[1], "the weights")
-    return _image_operator(
-        call, "conv", weight, _weights(call, weight), groups=int(call.attrs.get("group", 1))
-    )
+    groups = int(call.attrs.get("group", 1))
+    if len(call[1].shape) == VOLUME:
+        return _conv3d(call, groups)
+    return _image_operator(call, "conv", call[1], **_on_integers(call[0], _weight(call[1])), groups=groups)
+
+
+def _conv3d(call: Call, groups: int) -> Value:
+    weight = _weight(call[1])
+    geometry = _spans(call, weight.shape[2:], transposed=False)
+    del geometry["kernel"]
+    return call.builder.apply("conv3d", call[0], params=_with_bias(call, weight), groups=groups, **geometry)
 
 
 def conv_transpose(call: Call) -> Value:
-    """Convert ConvTranspose of one group, whose output has the default size."""
-    if call.attrs.get("group", 1) != 1 or any(call.attrs.get("output_padding", ())):
-        raise InputError("groups and output padding are not supported, expected neither")
-    if "output_shape" in call.attrs:
-        raise InputError("output_shape is not supported, expected pads")
-    weight = constant(call[1], "the weights")
-    return _image_operator(call, "conv_transpose", weight, _weights(call, weight))
+    """Convert ConvTranspose; a 1-D one becomes 2-D over images of one row."""
+    attrs: dict[str, Any] = {"groups": int(call.attrs.get("group", 1))}
+    longer = tuple(call.attrs.get("output_padding", ()))
+    if any(longer):
+        attrs["output_padding"] = longer if len(longer) == 2 else (0, *longer)
+    return _image_operator(call, "conv_transpose", call[1], **attrs)
 
 
-def _weights(call: Call, weight: Array) -> dict[str, Array]:
-    params = {"weight": weight if weight.ndim == 4 else weight[:, :, None]}
+def _on_integers(value: Value, weight: Constant) -> dict[str, Any]:
+    """Attributes of a layer whose input lies on steps and whose weights are integers."""
+    form = weight.levels and weight.levels.stored()
+    if not isinstance(value, Tensor) or not value.steps or not form:
+        return {}
+    attrs = {INPUT_SCALE: value.steps.scale, "range": value.steps.reach}
+    fits = most_sum(math.prod(weight.shape[1:]), form.bits, attrs) <= MOST_SUM
+    return attrs if fits and len(form.scale.shape) <= 1 else {}
+
+
+def _weight(value: Value) -> Constant:
+    if not isinstance(value, Constant):
+        raise InputError("the weights depend on the data, expected a constant")
+    return value
+
+
+def _with_bias(call: Call, weight: Constant) -> dict[str, Array | Constant]:
+    params: dict[str, Array | Constant] = {"weight": weight}
     if call.get(2) is not None:
         params["bias"] = constant(call[2], "the bias")
     return params
 
 
-def _image_operator(call: Call, op: str, weight: Array, params: dict[str, Array], **attrs: Any) -> Value:
+def _image_operator(call: Call, op: str, value: Value, **attrs: Any) -> Value:
+    weight = _weight(value)
     kernel = weight.shape[2:]
     if tuple(call.attrs.get("kernel_shape", kernel)) != kernel:
         raise InputError(
@@ -50,7 +81,9 @@ def _image_operator(call: Call, op: str, weight: Array, params: dict[str, Array]
         )
     geometry = _geometry(call, kernel, transposed=op == "conv_transpose")
     del geometry["kernel"]
-    return _over_rows(call, op, params=params, **geometry, **attrs)
+    if len(weight.shape) == SEQUENCE:
+        weight = weight.reshaped((*weight.shape[:2], 1, weight.shape[2]))
+    return _over_rows(call, op, params=_with_bias(call, weight), **geometry, **attrs)
 
 
 def _over_rows(call: Call, op: str, **extra: Any) -> Value:
@@ -66,6 +99,15 @@ def _over_rows(call: Call, op: str, **extra: Any) -> Value:
 
 def _geometry(call: Call, kernel: Sequence[int], *, transposed: bool = False) -> dict[str, Any]:
     """Window attributes of the network's operators, in two dimensions."""
+    spans = _spans(call, kernel, transposed=transposed)
+    if len(kernel) == 1:
+        flat = {key: (1, *value) for key, value in spans.items()}
+        return flat | {"pads": (0, spans["pads"][0], 0, spans["pads"][1])}
+    return spans
+
+
+def _spans(call: Call, kernel: Sequence[int], *, transposed: bool) -> dict[str, Any]:
+    """Window attributes in as many dimensions as the kernel has."""
     rank = len(kernel)
     stride = tuple(call.attrs.get("strides", (1,) * rank))
     dilation = tuple(call.attrs.get("dilations", (1,) * rank))
@@ -74,8 +116,6 @@ def _geometry(call: Call, kernel: Sequence[int], *, transposed: bool = False) ->
         raise InputError(
             f"kernel {tuple(kernel)}, strides {stride} and pads {pads} do not fit {call[0].shape}"
         )
-    if rank == 1:
-        kernel, stride, dilation, pads = (1, *kernel), (1, *stride), (1, *dilation), (0, pads[0], 0, pads[1])
     return {"kernel": tuple(kernel), "stride": stride, "pads": pads, "dilation": dilation}
 
 
@@ -84,6 +124,9 @@ def _pads(
 ) -> tuple[int, ...]:
     """Pads of all axes: before, then after; the same output size is the input's over or times the stride."""
     mode = call.attrs.get("auto_pad", "NOTSET")
+    wanted = call.attrs.get("output_shape") if transposed else None
+    if wanted is not None:
+        return _pads_for(call, tuple(wanted)[-len(kernel) :], kernel, stride, dilation)
     if mode in ("NOTSET", "VALID"):
         zeros = (0,) * 2 * len(kernel)
         return tuple(call.attrs.get("pads", zeros)) if mode == "NOTSET" else zeros
@@ -98,6 +141,24 @@ def _pads(
     return tuple(less + more if mode == "SAME_UPPER" else more + less)
 
 
+def _pads_for(
+    call: Call, wanted: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[int, ...]:
+    """Pads of a transposed convolution that leave an output of the wanted size."""
+    longer = call.attrs.get("output_padding", (0,) * len(kernel))
+    less, more = [], []
+    for size, k, s, d, extra, out in zip(
+        call[0].shape[2:], kernel, stride, dilation, longer, wanted, strict=True
+    ):
+        total = (size - 1) * s + extra + d * (k - 1) + 1 - out
+        if total < 0:
+            raise InputError(f"output_shape is {tuple(wanted)}, expected no more than without pads")
+        less.append(total // 2)
+        more.append(total - total // 2)
+    upper = call.attrs.get("auto_pad", "NOTSET") == "SAME_UPPER"
+    return tuple(less + more if upper else more + less)
+
+
 def max_pool(call: Call) -> Value:
     """Convert MaxPool."""
     return _pool(call, "max_pool")
@@ -109,10 +170,33 @@ def average_pool(call: Call) -> Value:
 
 
 def _pool(call: Call, op: str, **attrs: Any) -> Value:
-    geometry = _geometry(call, call.attrs["kernel_shape"])
-    if set(geometry.pop("dilation")) != {1}:
+    kernel = tuple(call.attrs["kernel_shape"])
+    spans = _spans(call, kernel, transposed=False) if len(kernel) == 3 else _geometry(call, kernel)
+    if set(spans.pop("dilation")) != {1}:
         raise InputError("dilated pooling is not supported, expected dilations of 1")
-    return _over_rows(call, op, ceil_mode=int(call.attrs.get("ceil_mode", 0)), **geometry, **attrs)
+    attrs["ceil_mode"] = int(call.attrs.get("ceil_mode", 0))
+    if len(kernel) == 3:
+        return _pool3d(call, op, spans, attrs)
+    return _over_rows(call, op, **spans, **attrs)
+
+
+def _pool3d(call: Call, op: str, spans: dict[str, Any], attrs: dict[str, Any]) -> Value:
+    """Pool the slices of a volume, then the columns of slices: both are means or maxima."""
+    build = call.builder
+    _, channels, depth, height, width = call[0].shape
+    kernel, stride, pads = spans["kernel"], spans["stride"], spans["pads"]
+    flat: dict[str, Any] = {"kernel": kernel[1:], "stride": stride[1:], "pads": (*pads[1:3], *pads[4:])}
+    deep: dict[str, Any] = {
+        "kernel": (kernel[0], 1),
+        "stride": (stride[0], 1),
+        "pads": (pads[0], 0, pads[3], 0),
+    }
+    slices = build.apply("reshape", call[0], suffix=".slices", shape=(0, channels * depth, height, width))
+    pooled = build.apply(op, slices, suffix=".flat", **flat, **attrs)
+    rows, columns = pooled.shape[2:]
+    lines = build.apply("reshape", pooled, suffix=".columns", shape=(0, channels, depth, rows * columns))
+    result = build.apply(op, lines, suffix=".deep", **deep, **attrs)
+    return build.apply("reshape", result, shape=(0, channels, result.shape[2], rows, columns))
 
 
 def global_average_pool(call: Call) -> Value:
@@ -138,12 +222,12 @@ def gemm(call: Call) -> Value:
     left = build.apply("transpose", call[0], suffix=".left", order=(1, 0)) if attrs.get("transA") else call[0]
     right, bias = call[1], call.get(2)
     if isinstance(right, Constant):
-        weight = right.array if attrs.get("transB") else np.ascontiguousarray(right.array.T)
-        params = {"weight": _scaled(weight, alpha)}
-        if isinstance(bias, Constant) and bias.array.size in (1, len(weight)):
-            row = np.broadcast_to(bias.array.reshape(-1), (len(weight),))
-            return build.apply("fc", left, params=params | {"bias": _scaled(row, beta)})
-        product = build.apply("fc", left, params=params)
+        weight = _scaled(right if attrs.get("transB") else right.transposed((1, 0)), alpha)
+        rows, integers = weight.shape[0], _on_integers(call[0], weight)
+        if isinstance(bias, Constant) and bias.array.size in (1, rows):
+            row = Constant(np.broadcast_to(bias.array.reshape(-1), (rows,)))
+            return build.apply("fc", left, params={"weight": weight, "bias": _scaled(row, beta)}, **integers)
+        product = build.apply("fc", left, params={"weight": weight}, **integers)
     else:
         right = (
             build.apply("transpose", right, suffix=".right", order=(1, 0)) if attrs.get("transB") else right
@@ -156,74 +240,29 @@ def gemm(call: Call) -> Value:
     return build.apply("add", product, bias, suffix=".sum")
 
 
-def _scaled(array: Array, factor: float) -> Array:
-    return array if factor == 1 else array * np.float32(factor)
+def _scaled(value: Constant, factor: float) -> Constant:
+    if factor == 1:
+        return value
+    return Constant(
+        value.array * np.float32(factor), value.levels and value.levels.times(np.array(factor, np.float32))
+    )
 
 
 def matmul(call: Call) -> Value:
     """Convert MatMul: a fully-connected layer where its second matrix is constant."""
     left, right = call[0], call[1]
-    if isinstance(right, Constant) and right.array.ndim == 2 and len(left.shape) >= 2:
-        weight = np.ascontiguousarray(right.array.T)
-        return call.builder.apply("fc", left, params={"weight": weight})
-    return call.builder.apply("matmul", left, right)
+    if isinstance(right, Constant) and len(right.shape) == 2 and len(left.shape) >= 2:
+        weight = right.transposed((1, 0))
+        return call.builder.apply("fc", left, params={"weight": weight}, **_on_integers(left, weight))
+    return call.builder.apply("matmul", *_as_matrices(call, left, right))
 
 
-def batch_normalization(call: Call) -> Value:
-    """Convert BatchNormalization to a scale and a shift of each channel."""
-    if call.attrs.get("training_mode", 0) or call.outputs > 1:
-        raise InputError("training mode is not supported, expected inference")
-    names = ("the scale", "the shift", "the mean", "the variance")
-    gamma, beta, mean, variance = (
-        constant(call[index + 1], what).astype(np.float64) for index, what in enumerate(names)
-    )
-    scale = gamma / np.sqrt(variance + call.attrs.get("epsilon", 1e-5))
-    params = {"scale": scale.astype(np.float32), "shift": (beta - mean * scale).astype(np.float32)}
-    return call.builder.apply("affine", call[0], params=params)
-
-
-def layer_normalization(call: Call) -> Value:
-    """Convert LayerNormalization."""
-    params = {"scale": constant(call[1], "the scale")}
-    if call.get(2) is not None:
-        params["bias"] = constant(call[2], "the bias")
-    axis, epsilon = int(call.attrs.get("axis", -1)), float(call.attrs.get("epsilon", 1e-5))
-    return call.builder.apply("layer_norm", call[0], params=params, axis=axis, epsilon=epsilon)
-
-
-def lrn(call: Call) -> Value:
-    """Convert LRN."""
-    attrs = call.attrs
-    return call.builder.apply(
-        "lrn",
-        call[0],
-        size=int(attrs["size"]),
-        alpha=float(attrs.get("alpha", 1e-4)),
-        beta=float(attrs.get("beta", 0.75)),
-        bias=float(attrs.get("bias", 1.0)),
-    )
-
-
-def lstm(call: Call) -> tuple[Value, ...]:
-    """Convert LSTM in one direction from a zero state."""
-    if call.attrs.get("direction", "forward") != "forward" or "activations" in call.attrs:
-        raise InputError("only the forward direction with its default activations is supported")
-    if call.attrs.get("layout", 0) or "clip" in call.attrs or call.attrs.get("input_forget", 0):
-        raise InputError("layout, clip and input_forget are not supported, expected their defaults")
-    given = [call.get(index) for index in (4, 5, 6, 7)]
-    if any(value is not None and np.any(constant(value, "the initial state")) for value in given):
-        raise InputError("sequence lengths, initial states and peepholes are not supported, expected none")
-    weight, recurrent = (constant(call[index], "the weights")[0] for index in (1, 2))
-    bias = np.zeros(2 * len(weight), np.float32)
-    if call.get(3) is not None:
-        bias = constant(call[3], "the bias")[0]
-    first, second = np.split(bias, 2)
-    params = {"weight": weight, "recurrent": recurrent, "bias": first + second}
-    build = call.builder
-    items = build.apply("transpose", call[0], suffix=".items", order=(1, 0, 2))
-    states = build.apply("lstm", items, params=params)
-    steps = build.apply("transpose", states, suffix=".steps", order=(1, 0, 2))
-    return (build.apply("unsqueeze", steps, suffix=".direction", axes=(1,)),)
+def _as_matrices(call: Call, left: Value, right: Value) -> tuple[Value, Value]:
+    if len(left.shape) < 2 or len(right.shape) < 2:
+        raise InputError(
+            f"matrices {left.shape} and {right.shape} are not supported, expected two axes or more"
+        )
+    return left, right
 
 
 CONVERTERS = {
@@ -235,8 +274,4 @@ CONVERTERS = {
     "GlobalMaxPool": global_max_pool,
     "Gemm": gemm,
     "MatMul": matmul,
-    "BatchNormalization": batch_normalization,
-    "LayerNormalization": layer_normalization,
-    "LRN": lrn,
-    "LSTM": lstm,
 }

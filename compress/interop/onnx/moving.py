@@ -13,9 +13,7 @@ from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from compress.nn.ops.base import Array, Shape
+    from compress.nn.ops.base import Shape
 
 
 def reshape(call: Call) -> Value:
@@ -47,7 +45,9 @@ def flatten(call: Call) -> Value:
 
 def transpose(call: Call) -> Value:
     """Convert Transpose; without an order it reverses the axes."""
-    order = call.attrs.get("perm", range(len(call[0].shape))[::-1])
+    order = tuple(call.attrs.get("perm", range(len(call[0].shape))[::-1]))
+    if isinstance(call[0], Constant):
+        return call[0].transposed(order)
     return call.builder.apply("transpose", call[0], order=tuple(order))
 
 
@@ -84,11 +84,6 @@ def slices(call: Call) -> Value:
     return call.builder.apply("slice", call[0], ranges=ranges)
 
 
-def gather(call: Call) -> Value:
-    """Convert Gather."""
-    return call.builder.apply("gather", call[0], call[1], axis=int(call.attrs.get("axis", 0)))
-
-
 def split(call: Call) -> tuple[Value, ...]:
     """Convert Split: into given sizes, or as many equal parts as there are outputs."""
     axis = int(call.attrs.get("axis", 0))
@@ -98,8 +93,9 @@ def split(call: Call) -> tuple[Value, ...]:
     else:
         sizes = None if call.get(1) is None else integers(call[1], "the sizes")
     if sizes is None:
-        part = ceil_div(size, call.outputs)
-        sizes = (*(part,) * (call.outputs - 1), size - part * (call.outputs - 1))
+        count = int(call.attrs.get("num_outputs", len(call.outputs)))
+        part = ceil_div(size, count)
+        sizes = (*(part,) * (count - 1), size - part * (count - 1))
     return call.builder.apply_all("split", call[0], axis=axis, sizes=tuple(sizes))
 
 
@@ -114,7 +110,7 @@ def expand(call: Call) -> Value:
     aligned = (1,) * (len(target) - len(shape)) + shape
     padded = (1,) * (len(shape) - len(target)) + target
     kept = tuple(1 if size == wanted else wanted for size, wanted in zip(aligned, padded, strict=True))
-    if set(kept) == {1} and len(aligned) == len(shape):
+    if set(kept) <= {1} and len(aligned) == len(shape):
         return call[0]
     return call.builder.apply("expand", call[0], shape=kept)
 
@@ -143,61 +139,15 @@ def _spread(pads: tuple[int, ...], axes: tuple[int, ...], rank: int) -> tuple[in
     return tuple(full)
 
 
-def resize(call: Call) -> Value:
-    """Convert Resize and Upsample by nearest neighbours: one gather along each axis that changes."""
-    for name, only in (("mode", "nearest"), ("keep_aspect_ratio_policy", "stretch")):
-        if call.attrs.get(name, only) != only:
-            raise InputError(f"{name} is {call.attrs[name]!r}, expected {only}")
-    shape = call[0].shape
-    sizes, scales = _target(call)
-    result = call[0]
-    for axis, (size, scale) in enumerate(zip(sizes, scales, strict=True)):
-        if size != shape[axis] or scale != 1:
-            rows = _nearest(call, shape[axis], size, scale)
-            result = call.builder.apply("gather", result, Constant(rows), suffix=f".axis{axis}", axis=axis)
-    return result
-
-
-def _target(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    shape, opset = call[0].shape, call.builder.opset
-    scales = call.get(2 if opset >= 11 else 1)
-    if opset >= 11 and call.get(3) is not None:
-        sizes = integers(call[3], "the sizes")
-        return sizes, tuple(size / old for size, old in zip(sizes, shape, strict=True))
-    factors = tuple(float(factor) for factor in constant(scales, "the scales"))
-    return tuple(math.floor(old * factor) for old, factor in zip(shape, factors, strict=True)), factors
-
-
-def _nearest(call: Call, old: int, new: int, factor: float) -> Array:
-    """Index of the source element of each of `new` elements (ONNX Resize, operator set 11)."""
-    if not 0 < new <= MAX_CONSTANT_ELEMENTS:
-        raise InputError(f"size is {new}, expected 1 to {MAX_CONSTANT_ELEMENTS}")
-    defaults = ("half_pixel", "round_prefer_floor") if call.builder.opset >= 11 else ("asymmetric", "floor")
-    mode = call.attrs.get("coordinate_transformation_mode", defaults[0])
-    rounding = call.attrs.get("nearest_mode", defaults[1])
-    x, scale, half = np.arange(new, dtype=np.float32), np.float32(factor), np.float32(0.5)
-    positions: dict[str, Array] = {
-        "asymmetric": x / scale,
-        "half_pixel": (x + half) / scale - half,
-        "pytorch_half_pixel": (x + half) / scale - half if new > 1 else 0 * x,
-        "align_corners": x * np.float32(old - 1) / np.float32(max(new - 1, 1)),
-    }
-    roundings: dict[str, Callable[[Array], Array]] = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda at: np.ceil(at - 0.5),
-        "round_prefer_ceil": lambda at: np.floor(at + 0.5),
-    }
-    if mode not in positions or rounding not in roundings:
-        known = f"{', '.join(positions)} and {', '.join(roundings)}"
-        raise InputError(f"modes are {mode!r} and {rounding!r}, expected one each of {known}")
-    return np.clip(roundings[rounding](positions[mode]), 0, old - 1).astype(np.int64)
-
-
 def shape_of(call: Call) -> Value:
     """Convert Shape: known when the shapes are inferred, for the batch they are inferred with."""
     dims = call[0].shape[call.attrs.get("start", 0) : call.attrs.get("end")]
     return Constant(np.array(dims, np.int64))
+
+
+def size_of(call: Call) -> Value:
+    """Convert Size: known as Shape is."""
+    return Constant(np.array(math.prod(call[0].shape), np.int64))
 
 
 def constant_node(call: Call) -> Value:
@@ -243,14 +193,12 @@ CONVERTERS = {
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
     "Slice": slices,
-    "Gather": gather,
     "Split": split,
     "Concat": concat,
     "Expand": expand,
     "Pad": pad,
-    "Resize": resize,
-    "Upsample": resize,
     "Shape": shape_of,
+    "Size": size_of,
     "Constant": constant_node,
     "ConstantOfShape": constant_of_shape,
     "Range": sequence,

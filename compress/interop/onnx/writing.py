@@ -2,12 +2,12 @@
 
 Shared weights are written as their codebook and 8-bit labels, integers as they are: a runtime looks
 the values up once, when it loads the file, and the file stays small. Weights come out bit for bit as
-the network's own. What quantized layers read is rounded before them, as it is here. Their sums are
-then those of the integers up to what floating point rounds, which now and then is the next level.
+the network's own. Quantized layers multiply integers there as they do here: they give the same answers.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,13 @@ import numpy as np
 
 from compress.format.tensors import QuantizedTensor, SharedTensor
 from compress.interop.onnx.element_types import element_types
-from compress.interop.onnx.export_operators import EXPORTERS, OnnxGraph
+from compress.interop.onnx.export_integers import real_rounding, runs_on_integers, write_layer
+from compress.interop.onnx.export_operators import OnnxGraph
+from compress.interop.onnx.exporters import EXPORTERS
 from compress.interop.onnx.reading import PRODUCER, onnx, require_onnx
 from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
-from compress.nn.ops.integer import INPUT_SCALE, top_level
+from compress.nn.ops.integer import INPUT_SCALE, reach_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,13 +45,19 @@ def onnx_bytes(artifact: Artifact) -> bytes:
     network = artifact.to_network()
     types, shapes = element_types(network), network.shapes()
     graph = OnnxGraph(shapes, {name: value.shape for name, value in network.params.items()})
-    for name, tensor in artifact.tensors.items():
-        _weights(graph, name, tensor, types[name])
+    on_integers = {node.name for node in network.nodes if _runs_on_integers(node, artifact)}
+    for name in _read_as_real(network, on_integers):
+        _weights(graph, name, artifact.tensors[name], types[name])
+    written: dict[tuple[str, str], str] = {}
     for node in network.nodes:
         if node.op not in EXPORTERS:
             raise InputError(f"node {node.name}: op {node.op} cannot be written to ONNX")
         graph.begin(node.name)
-        EXPORTERS[node.op](graph, _rounded(graph, node, artifact))
+        weights = artifact.tensors[node.params[0]] if node.params else None
+        if node.name in on_integers and isinstance(weights, QuantizedTensor):
+            write_layer(graph, node, weights, written)
+        else:
+            EXPORTERS[node.op](graph, _rounded(graph, node, weights))
     inputs = [_declared(name, types, shapes, _first(network, name)) for name in network.inputs]
     outputs = [_declared(name, types, shapes, _first(network, INPUT)) for name in network.outputs]
     helper = onnx.helper
@@ -67,16 +75,28 @@ def onnx_bytes(artifact: Artifact) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def _rounded(graph: OnnxGraph, node: Node, artifact: Artifact) -> Node:
-    """Node that reads levels instead of what it read, if it is a quantized layer."""
-    tensor = artifact.tensors[node.params[0]] if node.params else None
-    if not isinstance(tensor, QuantizedTensor) or INPUT_SCALE not in node.attrs:
+def _runs_on_integers(node: Node, artifact: Artifact) -> bool:
+    return bool(node.params) and runs_on_integers(node, artifact.tensors[node.params[0]])
+
+
+def _read_as_real(network: Network, on_integers: set[str]) -> list[str]:
+    """Parameters that are not only weights of layers on integers."""
+    real = {
+        name
+        for node in network.nodes
+        for name in (*node.inputs, *node.params[1 if node.name in on_integers else 0 :])
+    }
+    return [name for name in network.params if name in real]
+
+
+def _rounded(graph: OnnxGraph, node: Node, weights: StoredTensor | None) -> Node:
+    """Node that reads levels of more than 8 bits instead of what it read, if it is a quantized layer."""
+    if not isinstance(weights, QuantizedTensor) or INPUT_SCALE not in node.attrs:
         return node
-    top, scale = top_level(tensor.bits), graph.number("step", node.attrs[INPUT_SCALE])
     read, *others = node.inputs
-    steps = graph.add("Round", graph.add("Div", read, scale))
-    clipped = graph.add("Clip", steps, graph.number("lowest", -top), graph.number("highest", top))
-    levels = graph.add("Mul", clipped, scale)
+    levels = real_rounding(
+        graph, read, node.attrs[INPUT_SCALE], reach_of({**node.attrs, "bits": weights.bits})
+    )
     graph.shapes[levels] = graph.shapes[read]
     return replace(node, inputs=(levels, *others))
 
@@ -100,9 +120,23 @@ def _weights(graph: OnnxGraph, name: str, tensor: StoredTensor, kind: str) -> No
         table = np.concatenate([[0], tensor.codebook]).astype(np.float32)
         index = graph.add("Cast", graph.constant("labels", tensor.labels), to=onnx.TensorProto.INT32)
         graph.add("Gather", graph.constant("codebook", table), index, axis=0, target=name)
+    elif isinstance(tensor, QuantizedTensor) and tensor.block is None:
+        levels, scale = graph.constant("levels", tensor.q), graph.constant("scale", tensor.scale)
+        graph.add(
+            "DequantizeLinear", levels, scale, target=name, **({"axis": 0} if tensor.scale.ndim else {})
+        )
     elif isinstance(tensor, QuantizedTensor):
-        scale = tensor.scale.reshape(-1, *(1,) * (tensor.q.ndim - 1)) if tensor.scale.ndim else tensor.scale
         levels = graph.add("Cast", graph.constant("levels", tensor.q), to=onnx.TensorProto.FLOAT)
-        graph.add("Mul", levels, graph.constant("scale", scale), target=name)
+        graph.add("Mul", levels, _block_scales(graph, tensor), target=name)
     else:
         graph.constants[name] = tensor.to_array().astype(kind)
+
+
+def _block_scales(graph: OnnxGraph, tensor: QuantizedTensor) -> str:
+    """Scale of every level, as a runtime repeats it when it loads the file."""
+    assert tensor.block is not None
+    columns = np.arange(math.prod(tensor.shape[1:])) // tensor.block
+    spread = graph.add(
+        "Gather", graph.constant("scale", tensor.scale), graph.constant("blocks", columns), axis=1
+    )
+    return graph.add("Reshape", spread, graph.integers("shape", tensor.shape))

@@ -5,15 +5,19 @@ from compress.nn.ops import (
     deconv,
     elementwise,
     fc,
+    functions,
     integer,
     matmul,
+    picking,
     pool,
     recurrent,
     reduction,
     rounding,
+    sampling,
     shaping,
     simple,
     stored,
+    volume,
 )
 from compress.nn.ops.base import Context, Op
 
@@ -33,6 +37,10 @@ MODULES = (
     stored,
     integer,
     rounding,
+    functions,
+    picking,
+    sampling,
+    volume,
 )
 
 OPS: dict[str, Op] = {name: op for module in MODULES for name, op in module.OPS.items()}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HARD_SIGMOID_OPS = 4
 """Scale, shift, minimum, maximum."""
 
-CASTS = ("float32", "int32", "int64", "uint8", "int8", "bool")
+CASTS = ("float32", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
 """Element types that `cast` may name."""
 
 

@@ -2,13 +2,18 @@
 
 ``integer_fc`` and ``integer_conv`` take weight ``levels`` (int8), their ``scale`` (one, or one per
 output) and a real bias. Attributes: ``input_scale`` is the real value of one level of the input,
-``bits`` the width of a level, ``accumulator`` the type that products are added in: ``int32``, or
-``float64`` to emulate it. Inference only.
+``bits`` the width of a level, ``range`` the lowest and highest level of the input (a symmetric one of
+``bits`` where it is missing), ``accumulator`` the type that products are added in: ``int32``, or
+``float64`` to emulate it.
+
+``dynamic_levels`` rounds to 256 levels whose scale and zero follow from the data, as a runtime does that
+quantizes activations when they are there. Inference only.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
@@ -21,6 +26,12 @@ ACCUMULATORS = {"int32": np.int32, "float64": np.float64}
 
 Shapes = tuple[Shape, ...]
 
+MOST_LEVELS = 1 << 16
+"""On a side of zero: inputs have 16 bits at most."""
+
+UNSIGNED_TOP = 255
+"""Highest level of eight bits without a sign."""
+
 SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 LARGEST_SCALE = float(np.finfo(np.float32).max)
 
@@ -31,7 +42,7 @@ def top_level(bits: int) -> int:
 
 
 def levels(values: Array, scale: Array | float, bits: int) -> Array:
-    """Round values to the nearest level, half to even, and clip them to the range.
+    """Round values to the nearest level, half to even, and clip them to a symmetric range.
 
     Parameters
     ----------
@@ -46,8 +57,28 @@ def levels(values: Array, scale: Array | float, bits: int) -> Array:
     ndarray of the values' dtype and shape
         Whole numbers.
     """
-    top = top_level(bits)
-    return np.clip(np.rint(values / np.asarray(scale, values.dtype)), -top, top)
+    return levels_within(values, scale, (-top_level(bits), top_level(bits)))
+
+
+def levels_within(values: Array, scale: Array | float, reach: tuple[int, int]) -> Array:
+    """Round values to the nearest level, half to even, and clip them to `reach`, both ends included."""
+    return np.clip(np.rint(values / np.asarray(scale, values.dtype)), *reach)
+
+
+def reach_of(attrs: Attrs) -> tuple[int, int]:
+    """Lowest and highest level that a node rounds to.
+
+    Raises
+    ------
+    InputError
+        If zero is not among them, or they are no whole numbers.
+    """
+    if "range" not in attrs:
+        return -top_level(attrs["bits"]), top_level(attrs["bits"])
+    low, high = (operator.index(level) for level in attrs["range"])
+    if not -MOST_LEVELS < low <= 0 <= high < MOST_LEVELS:
+        raise InputError(f"range is {(low, high)}, expected levels around 0, fewer than {MOST_LEVELS} a side")
+    return low, high
 
 
 def _check_scale(scale: object) -> None:
@@ -67,7 +98,7 @@ def _op(layer: Op, per_output: Shape) -> Op:
             raise InputError(
                 f"accumulator is {attrs['accumulator']!r}, expected one of {', '.join(ACCUMULATORS)}"
             )
-        largest = math.prod(weight[1:]) * 2 ** (2 * int(attrs["bits"]) - 2)
+        largest = most_sum(math.prod(weight[1:]), int(attrs["bits"]), attrs)
         if largest >= 2**31:
             raise InputError(
                 f"sums of {math.prod(weight[1:])} products may reach {largest}, expected 31 bits"
@@ -76,7 +107,7 @@ def _op(layer: Op, per_output: Shape) -> Op:
 
     def forward(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
         dtype = ACCUMULATORS[attrs["accumulator"]]
-        x = levels(inputs[0], attrs[INPUT_SCALE], attrs["bits"]).astype(dtype)
+        x = levels_within(inputs[0], attrs[INPUT_SCALE], reach_of(attrs)).astype(dtype)
         sums = np.asarray(layer.forward((x,), (params[0].astype(dtype),), attrs, ctx))
         scale = params[1] * np.float32(attrs[INPUT_SCALE])
         y = sums.astype(np.float32) * scale.reshape(per_output)
@@ -85,4 +116,29 @@ def _op(layer: Op, per_output: Shape) -> Op:
     return Op(infer, forward, params=(2, 3))
 
 
-OPS = {"integer_fc": _op(fc.OPS["fc"], (-1,)), "integer_conv": _op(conv.OPS["conv"], (-1, 1, 1))}
+def most_sum(products: int, bits: int, attrs: Attrs) -> int:
+    """Largest magnitude of a sum of so many products with weights of `bits`."""
+    if "range" not in attrs:
+        return products * int(2 ** (2 * bits - 2))
+    return products * max(map(abs, reach_of(attrs))) << (bits - 1)
+
+
+def _infer_dynamic(shapes: Shapes, _params: Shapes, _attrs: Attrs) -> Shapes:
+    return (shapes[0], (), ())
+
+
+def _dynamic(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Arrays:
+    """Levels less their zero, scale, zero: of a range of the data and 0 (ONNX DynamicQuantizeLinear)."""
+    x = inputs[0]
+    low, high = min(x.min(initial=0), x.dtype.type(0)), max(x.max(initial=0), x.dtype.type(0))
+    scale = (high - low) / x.dtype.type(UNSIGNED_TOP) if high > low else x.dtype.type(1)
+    zero = np.clip(np.rint(-low / scale), 0, UNSIGNED_TOP)
+    q = np.clip(np.rint(x / scale) + zero, 0, UNSIGNED_TOP)
+    return np.asarray(q - zero), np.asarray(scale), np.asarray(zero)
+
+
+OPS = {
+    "integer_fc": _op(fc.OPS["fc"], (-1,)),
+    "integer_conv": _op(conv.OPS["conv"], (-1, 1, 1)),
+    "dynamic_levels": Op(_infer_dynamic, _dynamic, work=5),  # minimum, maximum, scale, round, offset
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,33 @@ def _rms_norm(inputs: Arrays, params: Arrays, attrs: Attrs, _ctx: Context) -> Ar
     return x / np.sqrt(mean + x.dtype.type(attrs.get("epsilon", 1e-5))) * params[0]
 
 
+def _infer_rms_norm(shapes: Shapes, params: Shapes, attrs: Attrs) -> Shapes:
+    float(attrs.get("epsilon", 0))
+    if params[0] != shapes[0][-1:]:
+        raise InputError(f"scale has shape {params[0]}, expected {shapes[0][-1:]}")
+    return (shapes[0],)
+
+
+def _infer_group_norm(shapes: Shapes, params: Shapes, attrs: Attrs) -> Shapes:
+    groups, channels = operator.index(attrs["groups"]), shapes[0][1:2]
+    float(attrs.get("epsilon", 0))
+    if len(shapes[0]) < 3 or groups < 1 or channels[0] % groups:
+        raise InputError(f"{groups} groups do not divide the channels of {shapes[0]}")
+    if any(shape != channels for shape in params):
+        raise InputError(f"scale and bias have shapes {params}, expected {channels}")
+    return (shapes[0],)
+
+
+def _group_norm(inputs: Arrays, params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
+    """Zero mean and unit variance of each group of channels, scaled and shifted (Wu and He 2018)."""
+    x = inputs[0]
+    rows = x.reshape(len(x), attrs["groups"], -1)
+    centred = rows - rows.mean(axis=2, keepdims=True)
+    variance = (centred * centred).mean(axis=2, keepdims=True)
+    y = (centred / np.sqrt(variance + x.dtype.type(attrs.get("epsilon", 1e-5)))).reshape(x.shape)
+    return _affine((y,), params, attrs, _ctx) if params else y
+
+
 def _infer_affine(shapes: Shapes, params: Shapes, _attrs: Attrs) -> Shapes:
     if len(shapes[0]) < 2 or any(shape != (shapes[0][1],) for shape in params):
         raise InputError(
@@ -113,7 +141,8 @@ OPS = {
     "reduce_prod": _reduction(np.prod),
     "reduce_l2": _reduction(_l2),
     "layer_norm": Op(_infer_layer_norm, _layer_norm, params=(0, 2)),
-    "rms_norm": Op(_infer_layer_norm, _rms_norm, params=(1, 1)),
+    "rms_norm": Op(_infer_rms_norm, _rms_norm, params=(1, 1)),
+    "group_norm": Op(_infer_group_norm, _group_norm, params=(0, 2)),
     "affine": Op(_infer_affine, _affine, params=(2, 2), work=2),  # scale, shift
     "lrn": Op(_infer_lrn, _lrn),
 }

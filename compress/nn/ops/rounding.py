@@ -1,16 +1,16 @@
 """Rounding between layers: what fewer bits do to activations, in floating point and in training.
 
-``round_levels`` rounds to multiples of ``scale`` in ``bits`` bits, ``round_float`` to a ``format`` of
-16 bits. Backward, gradients pass straight through (Bengio et al. 2013, "Estimating or propagating
-gradients through stochastic neurons"), except where the range of the levels clips.
+``round_levels`` rounds to multiples of ``scale`` in ``bits`` bits or within a ``range``, ``round_float``
+to a ``format`` of 16 bits. Backward, gradients pass straight through (Bengio et al. 2013, "Estimating or
+propagating gradients through stochastic neurons"), except where the range of the levels clips.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from compress.nn.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, same_shape
-from compress.nn.ops.integer import levels, top_level
+from compress.nn.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, Shape, same_shape
+from compress.nn.ops.integer import levels_within, reach_of
 from hwsim.errors import InputError
 
 FORMATS = ("fp16", "bf16")
@@ -36,13 +36,21 @@ def rounded_float(values: Array, name: str) -> Array:
     return cut.view(np.float32)
 
 
+def _infer_levels(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:
+    if not float(attrs["scale"]) > 0:
+        raise InputError(f"scale is {attrs['scale']!r}, expected a positive number")
+    reach_of(attrs)
+    return (shapes[0],)
+
+
 def _forward_levels(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
     scale = np.asarray(attrs["scale"], inputs[0].dtype)
-    return np.asarray(levels(inputs[0], scale, attrs["bits"]) * scale)
+    return np.asarray(levels_within(inputs[0], scale, reach_of(attrs)) * scale)
 
 
 def _backward_levels(grad: Array, inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Gradients:
-    inside = np.abs(inputs[0]) <= (top_level(attrs["bits"]) + 0.5) * attrs["scale"]
+    low, high = reach_of(attrs)
+    inside = ((low - 0.5) * attrs["scale"] <= inputs[0]) & (inputs[0] <= (high + 0.5) * attrs["scale"])
     return (grad * inside,), ()
 
 
@@ -55,6 +63,6 @@ def _backward_float(grad: Array, *_: object) -> Gradients:
 
 
 OPS = {
-    "round_levels": Op(same_shape, _forward_levels, _backward_levels),
+    "round_levels": Op(_infer_levels, _forward_levels, _backward_levels),
     "round_float": Op(same_shape, _forward_float, _backward_float),
 }

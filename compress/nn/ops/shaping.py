@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Shapes = tuple[Shape, ...]
 
-PAD_MODES = ("constant", "reflect", "edge")
+PAD_MODES = ("constant", "reflect", "edge", "wrap")
 
 
 def axis_of(axis: int, rank: int) -> int:
@@ -97,21 +97,31 @@ def _infer_unsqueeze(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     return (tuple(1 if axis in added else next(sizes) for axis in range(rank)),)
 
 
-def _slices(rank: int, attrs: Attrs) -> tuple[slice, ...]:
-    """Index of a `slice`: ``ranges`` lists (axis, start, stop, step) as in ONNX."""
-    index = [slice(None)] * rank
+def _slices(shape: Shape, attrs: Attrs) -> tuple[slice, ...]:
+    """Index of a `slice`: ``ranges`` lists (axis, start, stop, step) as in ONNX, which clamps both ends."""
+    index = [slice(None)] * len(shape)
     for axis, start, stop, step in attrs["ranges"]:
-        index[axis_of(axis, rank)] = slice(start, stop, step)
+        at = axis_of(axis, len(shape))
+        index[at] = _clamped(start, stop, step, shape[at])
     return tuple(index)
 
 
+def _clamped(start: int, stop: int, step: int, size: int) -> slice:
+    """Range within `size` elements; backwards, a start before the first element is the first element."""
+    first, last = (place + size if place < 0 else place for place in (start, stop))
+    if step > 0:
+        return slice(min(max(first, 0), size), min(max(last, 0), size), step)
+    first, last = min(max(first, 0), size - 1), min(max(last, -1), size - 1)
+    return slice(first, None if last < 0 else last, step) if size else slice(0, 0, step)
+
+
 def _infer_slice(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
-    index = _slices(len(shapes[0]), attrs)
+    index = _slices(shapes[0], attrs)
     return (tuple(len(range(*one.indices(size))) for one, size in zip(index, shapes[0], strict=True)),)
 
 
 def _slice(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
-    return inputs[0][_slices(inputs[0].ndim, attrs)]
+    return inputs[0][_slices(inputs[0].shape, attrs)]
 
 
 def _infer_gather(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
@@ -167,17 +177,25 @@ def _per_item(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> 
 
 def _infer_pad(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
     rank, pads, mode = len(shapes[0]), tuple(attrs["pads"]), attrs.get("mode", "constant")
-    if len(pads) != 2 * rank or min(pads, default=0) < 0:
-        raise InputError(f"pads are {pads}, expected {2 * rank} numbers of at least 0")
+    if len(pads) != 2 * rank or any(not isinstance(pad, int) for pad in pads):
+        raise InputError(f"pads are {pads}, expected {2 * rank} whole numbers")
     float(attrs.get("value", 0))
     if mode not in PAD_MODES:
         raise InputError(f"pad mode is {mode!r}, expected one of {', '.join(PAD_MODES)}")
-    return (tuple(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(shapes[0])),)
+    sizes = tuple(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(shapes[0]))
+    if min(sizes, default=1) < 0:
+        raise InputError(f"pads {pads} take more from {shapes[0]} than there is")
+    return (sizes,)
 
 
 def _pad(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
     x, pads = inputs[0], attrs["pads"]
     widths = [(pads[axis], pads[axis + x.ndim]) for axis in range(x.ndim)]
+    kept = tuple(
+        slice(max(0, -before), size - max(0, -after))
+        for size, (before, after) in zip(x.shape, widths, strict=True)
+    )
+    x, widths = x[kept], [(max(0, before), max(0, after)) for before, after in widths]
     mode = attrs.get("mode", "constant")
     value = {"constant_values": x.dtype.type(attrs.get("value", 0))} if mode == "constant" else {}
     return np.pad(x, widths, mode, **value)

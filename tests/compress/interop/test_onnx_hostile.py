@@ -107,21 +107,53 @@ def test_nodes_in_any_order_are_sorted():
     assert y.tolist() == [[1, 0, 0, 3]]
 
 
-def test_unsupported_operations_are_named_with_what_is_supported():
-    einsum = helper.make_node("Einsum", ["x"], ["y"], name="mix", equation="ij->ji")
-    refused(model([einsum], X, ["y"]), r"node 'mix' \(Einsum\) is not supported, expected one of Abs, Add,")
-    foreign = relu(name="f", domain="com.example")
-    refused(model([foreign], X, ["y"]), "node 'f' is a com.example.Relu, expected ops of ONNX itself")
-    branch = helper.make_graph([relu()], "then", [], [])
-    choice = helper.make_node("If", ["x"], ["y"], name="i", then_branch=branch, else_branch=branch)
-    refused(model([choice], X, ["y"]), "node 'i': attribute (then|else)_branch is a GRAPH")
+def test_unsupported_operations_are_named_all_at_once_with_what_would_help():
+    unique = helper.make_node("Unique", ["x"], ["u"], name="pick")
+    refused(model([unique], X, ["u"]), r"node 'pick' \(Unique\) is not supported; cut the graph before it")
+    foreign = relu("u", "f", name="f", domain="com.example")
+    more = [relu("f", "g", name="fine"), helper.make_node("Det", ["g"], ["y"], name="d")]
+    with pytest.raises(InputError) as caught:
+        import_onnx_bytes(model([unique, foreign, *more], X, ["y"]), "case.onnx")
+    table = str(caught.value).splitlines()
+    assert table[0] == "case.onnx: 3 nodes cannot be imported, expected none:"
+    assert [line.split()[:2] for line in table[1:]] == [
+        ["Unique", "'pick':"], ["com.example.Relu", "'f':"], ["Det", "'d':"],
+    ]  # fmt: skip
 
 
-def test_functions_and_other_operator_sets():
+def test_nodes_of_one_reason_share_a_row():
+    nodes = [helper.make_node("Det", ["x"], [f"d{at}"], name=f"n{at}") for at in range(5)]
+    with pytest.raises(InputError) as caught:
+        import_onnx_bytes(model(nodes, X, ["d0"]), "case.onnx")
+    (row,) = str(caught.value).splitlines()[1:]
+    assert "'n0', 'n1', 'n2' and 2 more: is not supported" in row
+
+
+def test_functions_that_call_themselves_and_other_operator_sets():
     made = edited()
-    made.functions.add(name="f", domain="d")
-    refused(made.SerializeToString(), "function 'f' is defined in the file")
-    refused(model([relu()], X, ["y"], opset=3), r"operator set is \[3\], expected one version from 7 to 23")
+    function = helper.make_function(
+        "d",
+        "f",
+        ["a"],
+        ["b"],
+        [helper.make_node("f", ["a"], ["b"], domain="d")],
+        [helper.make_opsetid("d", 1)],
+    )
+    made.functions.append(function)
+    refused(made.SerializeToString(), "function 'f' calls itself")
+    refused(model([relu()], X, ["y"], opset=3), r"operator set is \[3\], expected one version from 7 to 28")
+
+
+def test_functions_that_stand_for_too_many_nodes():
+    """Each calls the one before it many times: a few lines would become a graph of any size."""
+    made, opset = edited(), [helper.make_opsetid("", 17), helper.make_opsetid("d", 1)]
+    for level in range(8):
+        inner = [helper.make_node(f"f{level - 1}", ["a"], [f"b{at}"], domain="d") for at in range(20)]
+        leaf = [helper.make_node("Relu", ["a"], ["b0"])]
+        made.functions.append(
+            helper.make_function("d", f"f{level}", ["a"], ["b0"], inner if level else leaf, opset)
+        )
+    refused(made.SerializeToString(), "functions stand for")
 
 
 def test_types_and_further_outputs():
@@ -130,7 +162,7 @@ def test_types_and_further_outputs():
     refused(made.SerializeToString(), "tensor 'c' holds COMPLEX64")
     pool = helper.make_node("MaxPool", ["x"], ["p", "where"], kernel_shape=[1, 1])
     data = model([pool, relu("where")], {"x": ["n", 1, 2, 2]}, ["y"])
-    refused(data, "'where' is a further output of its node, which is not supported")
+    refused(data, "reads 'where', a further output of its node, which is not supported")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +171,7 @@ def test_types_and_further_outputs():
         (helper.make_node("Softmax", ["x"], ["y"], axis=5), "axis is"),
         (helper.make_node("Transpose", ["x"], ["y"], perm=[0, 0]), r"order is \(0, 0\)"),
         (helper.make_node("MatMul", ["x", "x"], ["y"]), "cannot be multiplied"),
-        (helper.make_node("Conv", ["x", "x"], ["y"]), "the weights depends on the data, expected a constant"),
+        (helper.make_node("Conv", ["x", "x"], ["y"]), "the weights depend on the data, expected a constant"),
         (helper.make_node("Conv", ["x"], ["y"]), "input 1 is left out"),
         (helper.make_node("Reshape", ["x", "s"], ["y"]), "the elements do not fit"),
         (helper.make_node("Gather", ["x", "s"], ["y"], axis=7), "axis is 7"),

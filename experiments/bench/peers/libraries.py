@@ -153,7 +153,7 @@ def training(arrays: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _epoch(arrays: Any, name: str, request: dict[str, Any]) -> dict[str, float]:
-    import torch  # type: ignore[import-not-found]
+    import torch
     from torch import nn
 
     torch.set_num_threads(1)

@@ -96,7 +96,7 @@ NEEDED = (
     "sin", "cos", "argmax_default_axis_random", "softplus", "logsoftmax_axis_1", "prelu_broadcast",
     "depthtospace_example", "gelu_tanh_1", "clip_default_min", "einsum_batch_matmul",
     "convtranspose_group_2", "attention_4d", "attention_3d_gqa", "attention_4d_causal",
-    "attention_4d_with_past_and_present", "rms_normalization_3d_axis2", "rotary_embedding",
+    "attention_4d_with_past_and_present", "rms_normalization_2d_axis1", "rotary_embedding",
     "qlinearconv", "qlinearmatmul_2D_uint8_float32", "dequantizelinear_axis", "quantizelinear",
     "dynamicquantizelinear", "matmulinteger", "convinteger_with_padding", "scatternd", "triu",
     "mod_mixed_sign_float32", "where_example", "expand_dim_changed",

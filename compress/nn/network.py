@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -190,10 +191,13 @@ class Network:
         """Axis along which a tensor counts items; None where it counts none."""
         if self.interface.lead:
             return 0 if self.shapes(steps=2)[tensor][0] == 1 else None
-        if self.shapes()[tensor][:1] == (1,):
-            return 0
-        two, three = self.shapes(2)[tensor], self.shapes(3)[tensor]
-        return next((axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None)
+        if not self.interface.apart:
+            with suppress(InputError):
+                two, three = self.shapes(2)[tensor], self.shapes(3)[tensor]
+                return next(
+                    (axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None
+                )
+        return 0 if self.shapes()[tensor][:1] == (1,) else None
 
     def with_params(self, params: Mapping[str, Array]) -> Network:
         """Return the same network with other values for all or some parameters."""

@@ -89,6 +89,19 @@ def test_time_is_one_sequence(dimension):
     assert network.forward(x) == pytest.approx(support.reference(data, {"x": x})[0], abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_states_that_come_out_count_items_along_their_second_dimension(count):
+    """A first dimension of size 1 counts directions, whatever an item's shape looks like."""
+    nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("GRU", "t w r", "h last", hidden_size=3)]
+    constants = {"w": values(1, 9, 6), "r": values(1, 9, 3)}
+    data, x = support.model(nodes, {"x": ["n", 4, 6]}, ["h", "last"], constants), values(count, 4, 6)
+    network = import_onnx_bytes(data, "states.onnx")
+    assert network.interface.together
+    assert [network.item_axis(name) for name in network.outputs] == [2, 1]
+    for found, expected in zip(network.run(x).values(), support.reference(data, {"x": x}), strict=True):
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
 def test_items_along_another_dimension_of_the_output_are_refused_where_they_mix():
     data = support.model([node("Reshape", "x s", "y")], {"x": ["n", 8, 6]}, ["y"], {"s": ints(8, -1, 6)})
     with pytest.raises(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Layer
 
-BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth"}
+BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth", "kernel": "kernel time"}
 """Names of limiters that differ from the name of the resource."""
 
 

@@ -91,7 +91,7 @@ def _core_ticks(workload: Workload, found: Passes) -> int:
     """Ticks of a batch that the array or the vector unit, the one with more to do, is busy."""
     busy = Counter[bool]()
     for kernel, part, done in found:
-        busy[workload.layers[kernel.root].kind == "vector"] += part.times * done.demand.core_ticks
+        busy[workload.layers[kernel.root].kind == "vector"] += part.times * done.demand.unit_ticks
     return max(busy.values())
 
 

@@ -126,4 +126,4 @@ def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, l
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:
     pinned = zip(workload.layers, schedule.residency.pinned_bits, strict=True)
     bits = sum(bits for layer, bits in pinned if layer.like is None)
-    return bits / 8 / (chip.dram.bandwidth_GB_per_s * 1e9)
+    return bits / 8 / (chip.dram.reached_GB_per_s * 1e9)

@@ -141,7 +141,7 @@ def carried(chip: Chip, node_nm: float, die_mm2: float | None = None) -> Die:
         array.peak_macs_per_cycle // array.tiles,
         chip.process.clock_GHz / delay_factor(here, volts, node_nm, then),
         then,
-        8e9 * chip.dram.bandwidth_GB_per_s,
+        8e9 * chip.dram.reached_GB_per_s,
     )
 
 

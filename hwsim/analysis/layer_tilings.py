@@ -223,7 +223,7 @@ def _best(chip: Chip, layer: Layer, batch: int, prices: PriceList, buffering: Bu
     sram_bits = sum(count for (_, component, _), count in cost.counts.items() if component == "sram")
     objective = Objective(
         prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ,
-        8 * chip.dram.bandwidth_GB_per_s / chip.process.clock_GHz,
+        8 * chip.dram.reached_GB_per_s / chip.process.clock_GHz,
         max(cost.cycles, sram_bits / (8 * chip.sram.bandwidth_B_per_cycle)),
         _on_chip_pJ(cost, layer, prices),
     )

@@ -75,19 +75,23 @@ def require_kind(layer: Layer, batch: int, kinds: Collection[str], array: str) -
         raise InputError(f"layer {layer.name}: batch is {batch}, expected at least 1")
 
 
-def require_operands(layer: Layer, operand_bits: int, array: str) -> None:
-    """Refuse operands wider than the multipliers.
+def fitting(operand_bits: int) -> tuple[str, ...]:
+    """Arithmetics whose operands are no wider than a multiplier."""
+    return tuple(name for name, bits in OPERAND_BITS.items() if bits <= operand_bits)
+
+
+def require_arithmetic(layer: Layer, arithmetics: Collection[str], array: str) -> None:
+    """Refuse operands that the multipliers do not have.
 
     Raises
     ------
     InputError
-        If an operand of `layer` has more than `operand_bits`.
+        If the arithmetic of `layer` is not one of `arithmetics`.
     """
-    if layer.operand_bits > operand_bits:
-        fitting = [name for name, bits in OPERAND_BITS.items() if bits <= operand_bits]
+    if layer.arithmetic not in arithmetics:
         raise InputError(
-            f"layer {layer.name}: {layer.arithmetic} operands do not fit the {operand_bits}-bit multipliers "
-            f"of this {array} array, expected {' or '.join(fitting)}"
+            f"layer {layer.name}: the multipliers of this {array} array do not have {layer.arithmetic}, "
+            f"expected {' or '.join(arithmetics)}"
         )
 
 

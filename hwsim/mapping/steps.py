@@ -67,7 +67,7 @@ class Channel(NamedTuple):
         return cls(
             dram.burst_B,
             kind.row_B,
-            dram.bandwidth_GB_per_s,
+            dram.reached_GB_per_s,
             kind.row_cycle_ns / (kind.banks * dram.channels),
             chip.process.clock_GHz,
         )
@@ -112,6 +112,8 @@ class Demand(NamedTuple):
     bursts_in, bursts_out : int
         DRAM bursts of activations and partial sums.
     core_ticks : int
+    start_ticks : int
+        More of the core, before the first step computes: see `hwsim.machine.sections.Kernels`.
     """
 
     passes: int
@@ -121,6 +123,12 @@ class Demand(NamedTuple):
     bursts_in: int
     bursts_out: int
     core_ticks: int
+    start_ticks: int = 0
+
+    @property
+    def unit_ticks(self) -> int:
+        """Ticks that the pass holds the array or the vector unit."""
+        return self.core_ticks + self.start_ticks
 
 
 class Steps(NamedTuple):
@@ -230,7 +238,7 @@ class Cut:
         bursts = demand.bursts_in + channel.bursts(weights)
         ticks = {
             "dram.bandwidth_GB_per_s": busy_ticks(max(bursts, demand.bursts_out), channel),
-            "array": demand.core_ticks,
+            "array": demand.unit_ticks,
             "decoder.symbols_per_cycle": self.decode_ticks(demand),
         }
         for key, count in ticks.items():
@@ -323,3 +331,4 @@ def _fill(  # type: ignore[no-untyped-def]
         busy = _up_to(done, total, demand.core_ticks)
         compute[step] = busy - compute_before
         compute_before = busy
+    compute[0] += demand.start_ticks

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
     from hwsim.mapping.fusion import Kernel
-    from hwsim.mapping.residency import Pass, Residency
+    from hwsim.mapping.residency import Pass, Residency, Segment
     from hwsim.workload.layer import Layer, Workload
 
 
@@ -49,7 +49,8 @@ class LayerWork:
         Of the batch, DRAM, SRAM and decoder included.
     ticks : dict of str to int
         Busy ticks of the batch on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
-        layers at once share its bandwidth), ``array`` and ``vector``.
+        layers at once share its bandwidth), ``array``, ``vector`` and ``kernel`` (what starts and ends
+        its kernels).
     unit_ticks : int
         Ticks of the batch that its steps hold the array or the vector unit.
     """
@@ -158,9 +159,18 @@ def kernel_pass(
     }
     core = max(ticks["sram"], *units.values())
     tiled = tiling is not None or segment.mode == "stripes"
-    demand = Demand(passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core)
+    pinned_bits, start = residency.pinned_bits[kernel.root], _start_ticks(chip, residency, segment, kernel, part)
+    demand = Demand(passes, fetches, pinned_bits, tiled, bursts_in, bursts_out, core, start)
+    if start:
+        ticks["kernel"] = start
     ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
     return KernelPass(demand, ticks, layers)
+
+
+def _start_ticks(chip: Chip, residency: Residency, segment: Segment, kernel: Kernel, part: Pass) -> int:
+    """Ticks before the first step of a pass; what runs in stripes is one kernel for the whole batch."""
+    first = residency.kernels[segment.kernels.start] is kernel
+    return chip.kernel_ticks if segment.mode != "stripes" or (first and part.fetches) else 0
 
 
 def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:
@@ -190,7 +200,7 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
                 cost,
                 counts,
                 own,
-                sum(part.times * done.demand.core_ticks for part, done in parts) * (index == kernel.root),
+                sum(part.times * done.demand.unit_ticks for part, done in parts) * (index == kernel.root),
             )
     return tuple(works[index] for index in sorted(works))
 

@@ -27,6 +27,8 @@ from hwsim.machine.sections import STRICT, ArrayCount, Machine
 from hwsim.units import memory_size
 
 if TYPE_CHECKING:
+    from dataclasses import Field as Column
+
     from hwsim.arrays.base import ArrayModel
 
 CHANGED_DEFAULT = "design choice: changed from the default of its table"
@@ -87,11 +89,11 @@ class Chip(Machine):
         InputError
             If a key is unknown, or the new chip is not valid.
         """
-        tables = self.model_dump(exclude={"array"})
+        tables = self.model_dump(exclude={"array"}, exclude_unset=True)
         tables["array"] = {"kind": self.array.kind} | {
             f.name: getattr(self.array, f.name)
             for f in fields(self.array)
-            if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
+            if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != _default(f)
         }
         keys = self.keys
         for path in changes:
@@ -101,7 +103,7 @@ class Chip(Machine):
         sources = tables["sources"]
         for path, value in {**changes, **follow.values}.items():
             table, _, key = path.rpartition(".")
-            within = tables[table] if table else tables
+            within = tables.setdefault(table, {}) if table else tables
             if within.get(key) != value and (path in sources or isinstance(value, str)):
                 sources[path] = f"{SET_TO} {value}"
             within[key] = value
@@ -201,6 +203,10 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     return built
 
 
+def _default(column: Column[Any]) -> Any:
+    return column.default_factory() if callable(column.default_factory) else column.default
+
+
 @cache
 def _array_schema(model: type[Any]) -> type[BaseModel]:
     """Pydantic model with the fields of an array's dataclass, checked strictly."""
@@ -244,7 +250,7 @@ def _numeric_keys(tables: dict[str, Any]) -> set[str]:
     return {
         path
         for path, value in _leaves(tables).items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float | dict) and not isinstance(value, bool)
     }
 
 
@@ -253,7 +259,7 @@ def _leaves(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not prefix:
             leaves |= _leaves(value, f"{path}.") if path != "sources" else {}
         else:
             leaves[path] = value

@@ -143,6 +143,8 @@ class Power(Section):
 class Kernels(Section):
     """What every fused kernel costs beyond its work, and what its work reaches of the peak."""
 
+    family: str = ""
+    """Family of `hwsim.machine.families`, whose constants are the keys that a chip file leaves out."""
     time_us: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 0.0
     """Launch, fill, drain and synchronisation of one kernel, at the nominal clock."""
     efficiency: Fraction = 1.0

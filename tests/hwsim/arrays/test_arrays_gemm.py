@@ -191,7 +191,7 @@ def test_operands_wider_than_the_multipliers_are_refused():
     array = GemmArray(1, 4, 4, 4, 16, operand_bits=16)
     array.cost(fc("f", 8, 8, arithmetic="bf16"), 1)
     with pytest.raises(
-        InputError, match=r"fp32 operands do not fit the 16-bit multipliers .* expected fp16 or"
+        InputError, match=r"the multipliers .* do not have fp32, expected fp16 or"
     ):
         array.cost(fc("f", 8, 8), 1)
 

@@ -23,6 +23,7 @@ from hwsim.energy.table import located
 from hwsim.errors import InputError, require_type
 from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
+from hwsim.machine.families import completed
 from hwsim.machine.sections import STRICT, ArrayCount, Machine
 from hwsim.units import memory_size
 
@@ -156,7 +157,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
-    chip = _chip_of(tables, str(name_or_path))
+    chip = _chip_of(completed(tables, str(name_or_path)), str(name_or_path))
     table = located(chip.process.energy_table, path.parent)
     return chip.model_copy(update={"process": chip.process.model_copy(update={"energy_table": table})})
 

@@ -119,10 +119,10 @@ def _no_resource_is_busy_longer_than_the_period(report: Report) -> Iterator[str]
 
 def _power_keeps_the_cap(report: Report) -> Iterator[str]:
     cap = Cap.of(report.chip)
-    drawn = cap.drawn_W(
-        sum(report.prices.dynamic_J(work.counts, cap.counts) for work in report.schedule.work),
-        report.period_s,
+    counted = (
+        joules for run in report.runs for (_, name, _), joules in run.joules().items() if cap.counts(name)
     )
+    drawn = report.clock_W + cap.drawn_W(sum(counted), report.period_s)
     if drawn > cap.limit_W * (1 + RELATIVE):
         yield f"{drawn:.6g} W drawn on average, cap {cap.limit_W:g} W"
 

@@ -61,7 +61,9 @@ class PriceList:
             If the component has no such action or the table no constant for it.
         """
         if key not in self._known:
-            self._known[key] = self._work_out(*key)
+            price, factor = self._work_out(*key), self.chip.process.energy_factor
+            on_core = component_of(key[0]).core_voltage
+            self._known[key] = self._dearer(price, factor) if on_core and factor != 1 else price
         return self._known[key]
 
     def pJ(self, component: str, action: str, count: float = 1) -> float:
@@ -102,6 +104,12 @@ class PriceList:
     def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
         """Picojoules of what happens on the die."""
         return sum(self.energy_pJ(_on_die(counts)).values())
+
+    def _dearer(self, price: Price, factor: float) -> Price:
+        """Price of an action that costs the chip more than the tables say."""
+        source = self.chip.sources["process.energy_factor"]
+        derivation = f"{factor:g} x ({price.derivation})"
+        return Price(factor * price.pJ, derivation, (*price.sources, source), low_confidence=True)
 
     def _work_out(self, component: str, action: str) -> Price:
         makers = {

@@ -45,6 +45,9 @@ def run_(
         str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
     ] = "",
     batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    arithmetic: Annotated[
+        str, typer.Option(help="What every layer multiplies: fp16, int8...; its own by default.")
+    ] = "",
     training: Annotated[
         bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
     ] = False,
@@ -100,7 +103,7 @@ def run_(
         workloads = [found.only(layers_named(layers, found)) for found in workloads]
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
-    reports = _simulated(machine, workloads, batch, engine)
+    reports = _simulated(machine, workloads, batch, engine, arithmetic or None)
     inert = inert_changes(shipped, changed, reports)
     if explain:
         _check_component(reports, explain)
@@ -153,7 +156,9 @@ def _print_footprint(report: Report, batch: int) -> None:
     )
 
 
-def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str) -> list[Report]:
+def _simulated(
+    machine: Chip, workloads: list[Workload], batch: int, engine: str, arithmetic: str | None
+) -> list[Report]:
     """Reports of the stages the chip can run; what it says to the others is printed, unless it runs none."""
     from experiments.console import print_note
     from hwsim.errors import InputError
@@ -162,7 +167,7 @@ def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str
     reports, refused = list["Report"](), dict[str, list[str]]()
     for workload in workloads:
         try:
-            reports.append(simulate(machine, workload, batch, engine=engine))  # type: ignore[arg-type]
+            reports.append(simulate(machine, workload, batch, engine, arithmetic=arithmetic))  # type: ignore[arg-type]
         except InputError as error:
             refused.setdefault(str(error), []).append(workload.stage)
     if not reports:

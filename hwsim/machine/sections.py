@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hwsim.arrays.base import ArrayModel, capable
+from hwsim.arrays.base import ArrayModel, Precisions, capable
 
 Capability = TypeVar("Capability", bound=ArrayModel)
 
@@ -195,6 +195,11 @@ class Machine(Section):
     def tick_s(self) -> float:
         """Seconds of one tick: a cycle of the nominal clock."""
         return 1e-9 / self.process.clock_GHz
+
+    @property
+    def arithmetics(self) -> tuple[str, ...]:
+        """What the array multiplies; empty if it takes all."""
+        return self.array.arithmetics if isinstance(self.array, Precisions) else ()
 
     def array_with(self, capability: type[Capability]) -> Capability:
         """Return the array, checked to have a capability of `hwsim.arrays.base`.

@@ -142,7 +142,11 @@ def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, attention, de
             moved = batch * per_item + per_batch
             value, how, times = np.inf, WHOLE, 1
             alone = length == 1 or not layerwise
-            if alone and most >= (batch if together else 1) and (length <= LONGEST or t == count - 1 or most >= limit):
+            if (
+                alone
+                and most >= (batch if together else 1)
+                and (length <= LONGEST or t == count - 1 or most >= limit)
+            ):
                 least = int(np.ceil(batch / most))
                 for more in range(1 if together or layerwise else SPLITS):
                     passes = least << more
@@ -446,7 +450,17 @@ def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin
             if spaces[at] >= enough[int(all_pinned)]:
                 continue  # the division of a larger space fits this one, too: it is the best here
             begin, mode, amount, cost = divide(
-                g, c, spaces[at], batch, limit, all_pinned, need_of_stripes, at, attention, depth_first, layerwise
+                g,
+                c,
+                spaces[at],
+                batch,
+                limit,
+                all_pinned,
+                need_of_stripes,
+                at,
+                attention,
+                depth_first,
+                layerwise,
             )
             if cost == np.inf:
                 continue

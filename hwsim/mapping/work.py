@@ -159,7 +159,10 @@ def kernel_pass(
     }
     core = max(ticks["sram"], *units.values())
     tiled = tiling is not None or segment.mode == "stripes"
-    pinned_bits, start = residency.pinned_bits[kernel.root], _start_ticks(chip, residency, segment, kernel, part)
+    pinned_bits, start = (
+        residency.pinned_bits[kernel.root],
+        _start_ticks(chip, residency, segment, kernel, part),
+    )
     demand = Demand(passes, fetches, pinned_bits, tiled, bursts_in, bursts_out, core, start)
     if start:
         ticks["kernel"] = start

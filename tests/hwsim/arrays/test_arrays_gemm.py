@@ -190,9 +190,7 @@ def test_refuses_what_it_cannot_run():
 def test_operands_wider_than_the_multipliers_are_refused():
     array = GemmArray(1, 4, 4, 4, 16, operand_bits=16)
     array.cost(fc("f", 8, 8, arithmetic="bf16"), 1)
-    with pytest.raises(
-        InputError, match=r"the multipliers .* do not have fp32, expected fp16 or"
-    ):
+    with pytest.raises(InputError, match=r"the multipliers .* do not have fp32, expected fp16 or"):
         array.cost(fc("f", 8, 8), 1)
 
 

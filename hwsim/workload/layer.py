@@ -115,6 +115,9 @@ class Layer:
         Fraction of weights / input activations that are not zero, in 0..1.
     inputs : tuple of int
         Indices of the layers that produce this layer's input; -1 is the network's input.
+    outside_bits : int or None
+        Bits in DRAM, per item, of what the layer reads that no layer made; None: as wide as its operands.
+        A cache of keys and values, or the rows of a table, may be stored in fewer.
     weights : StoredWeights or None
         None if the layer has no weights.
     like : int or None
@@ -149,6 +152,7 @@ class Layer:
     input_density: float = 1.0
     arithmetic: Arithmetic = "fp32"
     inputs: tuple[int, ...] = (-1,)
+    outside_bits: int | None = None
     weights: StoredWeights | None = None
     like: int | None = None
     op: str = ""

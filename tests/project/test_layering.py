@@ -41,6 +41,7 @@ ORDER = (
     "hwsim.display",
     "hwsim.csvfile",
     "hwsim.workload",
+    "hwsim.workload.language",
     "hwsim.engine",
     "hwsim.arrays",
     "hwsim.energy",

@@ -1,0 +1,317 @@
+"""What a language model consists of, and how many parameters that is.
+
+All blocks of a model are described by the same few parts, whatever the family names them. Numbers of
+parameters follow the published modules exactly, so that a model card can be checked against them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Norm = Literal["rms", "layer"]
+Activation = Literal["silu", "gelu", "relu"]
+Order = Literal["before", "after", "around", "parallel", "parallel-two"]
+
+NORM_PARAMETERS: dict[Norm, int] = {"rms": 1, "layer": 2}
+"""Parameters per feature: a gain, and with ``layer`` an offset."""
+
+NORMS: dict[Order, int] = {"before": 2, "after": 2, "around": 4, "parallel": 1, "parallel-two": 2}
+"""Normalisations of a block without cross-attention."""
+
+
+def _linear(inputs: int, outputs: int, bias: bool = False) -> int:
+    return inputs * outputs + (outputs if bias else 0)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention with keys and values for each head, or shared by groups of heads.
+
+    Parameters
+    ----------
+    heads, kv_heads : int
+        Query heads, and heads of keys and values (fewer with grouped-query attention).
+    head_dim : int
+        Features of a head.
+    bias, output_bias : bool
+        Whether the projections of queries, keys and values, and of the output, have biases.
+    window : int, optional
+        Keys that a token sees at most, itself included (sliding window).
+    rotary : int
+        Features of a head that rotary position embedding turns.
+    head_norm : bool
+        Whether queries and keys of each head are normalised (RMS).
+    buckets : int
+        Buckets of a learned relative position bias per head, added to the scores (T5).
+    owns_buckets : bool
+        Whether the bias is stored here; other blocks use that of the first.
+    softcap : bool
+        Whether scores pass through a scaled tanh (Gemma 2).
+    """
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    bias: bool = False
+    output_bias: bool = False
+    window: int | None = None
+    rotary: int = 0
+    head_norm: bool = False
+    buckets: int = 0
+    owns_buckets: bool = False
+    softcap: bool = False
+
+    def parameters(self, features: int) -> int:
+        """Number of parameters."""
+        queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        return (
+            _linear(features, queries + 2 * keys, self.bias)
+            + _linear(queries, features, self.output_bias)
+            + (2 * self.head_dim if self.head_norm else 0)
+            + (self.buckets * self.heads if self.owns_buckets else 0)
+        )
+
+    @property
+    def cached(self) -> tuple[tuple[int, int], ...]:
+        """Rows of the cache that a token adds, and elements of each."""
+        return ((2 * self.kv_heads, self.head_dim),)
+
+
+@dataclass(frozen=True)
+class LatentAttention:
+    """Multi-head latent attention: one compressed row of keys and values for all heads (DeepSeek-V2).
+
+    Parameters
+    ----------
+    heads : int
+    query_rank : int, optional
+        Features that queries are compressed to; None: they are not.
+    rank : int
+        Features that keys and values are compressed to.
+    plain, rotary, value_dim : int
+        Features of a head's key without and with rotary position, and of its value.
+    """
+
+    heads: int
+    query_rank: int | None
+    rank: int
+    plain: int
+    rotary: int
+    value_dim: int
+    window: None = None
+
+    def parameters(self, features: int) -> int:
+        """Number of parameters."""
+        queries = self.heads * (self.plain + self.rotary)
+        if self.query_rank is None:
+            asked = _linear(features, queries)
+        else:
+            asked = _linear(features, self.query_rank) + self.query_rank + _linear(self.query_rank, queries)
+        return (
+            asked
+            + _linear(features, self.rank + self.rotary)
+            + self.rank
+            + _linear(self.rank, self.heads * (self.plain + self.value_dim))
+            + _linear(self.heads * self.value_dim, features)
+        )
+
+    @property
+    def cached(self) -> tuple[tuple[int, int], ...]:
+        """Rows of the cache that a token adds, and elements of each."""
+        return ((1, self.rank + self.rotary),)
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """Two matrices with an activation function between them, or three if it is gated.
+
+    Parameters
+    ----------
+    width : int
+        Features between the matrices.
+    gated : bool
+        Whether the activation of a third matrix is multiplied in (GLU).
+    activation : {"silu", "gelu", "relu"}
+    bias : bool
+    """
+
+    width: int
+    gated: bool
+    activation: Activation
+    bias: bool = False
+
+    def parameters(self, features: int) -> int:
+        """Number of parameters."""
+        up = _linear(features, self.width, self.bias) * (2 if self.gated else 1)
+        return up + _linear(self.width, features, self.bias)
+
+
+@dataclass(frozen=True)
+class Experts:
+    """Mixture of experts: a router sends each token to some of many feed-forward networks.
+
+    Parameters
+    ----------
+    expert : FeedForward
+    count, active : int
+        Experts, and how many of them a token uses.
+    shared : FeedForward, optional
+        Used by every token (several shared experts are one of their summed width).
+    router_bias : bool
+        Whether the router has a bias per expert.
+    """
+
+    expert: FeedForward
+    count: int
+    active: int
+    shared: FeedForward | None = None
+    router_bias: bool = False
+
+    def parameters(self, features: int) -> int:
+        """Number of parameters."""
+        return self._with(features, self.count)
+
+    def active_parameters(self, features: int) -> int:
+        """Number of parameters that a token uses."""
+        return self._with(features, self.active)
+
+    def _with(self, features: int, experts: int) -> int:
+        return (
+            _linear(features, self.count, self.router_bias)
+            + experts * self.expert.parameters(features)
+            + (self.shared.parameters(features) if self.shared else 0)
+        )
+
+    def touched(self, tokens: int) -> int:
+        """Experts that a batch of so many tokens uses: the expected number, each token choosing at random."""
+        missed = (1.0 - self.active / self.count) ** tokens
+        return max(self.active, min(self.count, round(self.count * (1.0 - missed))))
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: attention and a feed-forward network, each added to its input.
+
+    Parameters
+    ----------
+    attention : Attention or LatentAttention
+    feed_forward : FeedForward or Experts
+    order : {"before", "after", "around", "parallel", "parallel-two"}
+        Where normalisations stand: before each part, after each sum (BERT), before and after each part
+        (Gemma 2). ``parallel``: both parts have the same input (GPT-J); with two normalisations, GPT-NeoX.
+    cross : Attention, optional
+        Attention to the output of an encoder (T5), between the two parts.
+    """
+
+    attention: Attention | LatentAttention
+    feed_forward: FeedForward | Experts
+    order: Order = "before"
+    cross: Attention | None = None
+
+    def parameters(self, features: int, norm: Norm) -> int:
+        """Number of parameters."""
+        return self._outside_feed_forward(features, norm) + self.feed_forward.parameters(features)
+
+    def active_parameters(self, features: int, norm: Norm) -> int:
+        """Number of parameters that a token uses."""
+        part = self.feed_forward
+        used = part.active_parameters(features) if isinstance(part, Experts) else part.parameters(features)
+        return self._outside_feed_forward(features, norm) + used
+
+    def _outside_feed_forward(self, features: int, norm: Norm) -> int:
+        norms = NORMS[self.order] + (self.cross is not None)
+        return (
+            self.attention.parameters(features)
+            + norms * NORM_PARAMETERS[norm] * features
+            + (self.cross.parameters(features) if self.cross else 0)
+        )
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A transformer for language, whatever its family.
+
+    Parameters
+    ----------
+    name, family : str
+        Name, and ``model_type`` of its configuration.
+    features, vocabulary : int
+        Width of the residual stream, and rows of the embedding.
+    decoder, encoder : tuple of Block
+        Blocks in order; a decoder sees earlier tokens alone. One of the two may be empty.
+    norm : {"rms", "layer"}
+    longest : int, optional
+        Largest number of tokens it was made for; None: there is none.
+    tied : bool
+        Whether the output matrix is the embedding.
+    head_bias : bool
+        Whether the output matrix has a bias.
+    positions : int
+        Rows of a learned table of positions; 0: there is none.
+    token_types : int
+        Rows of a table of segments (BERT).
+    embedding_norm : bool
+        Whether the embedding is normalised (BERT).
+    final_norm : bool
+        Whether the output of each stack is normalised.
+    pooler : bool
+        Whether a matrix of features x features follows the first token (BERT); such a model has no output
+        matrix.
+    """
+
+    name: str
+    family: str
+    features: int
+    vocabulary: int
+    decoder: tuple[Block, ...]
+    norm: Norm
+    longest: int | None
+    encoder: tuple[Block, ...] = ()
+    tied: bool = False
+    head_bias: bool = False
+    positions: int = 0
+    token_types: int = 0
+    embedding_norm: bool = False
+    final_norm: bool = True
+    pooler: bool = False
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks, the encoder's first."""
+        return (*self.encoder, *self.decoder)
+
+    @property
+    def embedding_parameters(self) -> int:
+        """Parameters of all tables of rows: words, positions, segments."""
+        return (self.vocabulary + self.positions + self.token_types) * self.features
+
+    @property
+    def head_parameters(self) -> int:
+        """Parameters of the output matrix that are not those of the embedding."""
+        if self.pooler:
+            return _linear(self.features, self.features, bias=True)
+        if not self.decoder:
+            return 0
+        return (0 if self.tied else self.vocabulary * self.features) + self.head_bias * self.vocabulary
+
+    @property
+    def norm_parameters(self) -> int:
+        """Parameters of normalisations outside the blocks."""
+        stacks = bool(self.encoder) + bool(self.decoder)
+        return (self.embedding_norm + self.final_norm * stacks) * NORM_PARAMETERS[self.norm] * self.features
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return self._outside_blocks + sum(block.parameters(self.features, self.norm) for block in self.blocks)
+
+    @property
+    def active_parameters(self) -> int:
+        """Number of parameters that a token uses: with experts, fewer than all."""
+        blocks = sum(block.active_parameters(self.features, self.norm) for block in self.blocks)
+        return self._outside_blocks + blocks
+
+    @property
+    def _outside_blocks(self) -> int:
+        return self.embedding_parameters + self.head_parameters + self.norm_parameters

@@ -1,0 +1,441 @@
+"""Families of their own shape: GPT-2, GPT-J, GPT-NeoX, Phi, OPT, DeepSeek, BERT, T5."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from hwsim.errors import InputError
+from hwsim.workload.language.config import Config, Share, Size, activation_of
+from hwsim.workload.language.model import (
+    Attention,
+    Block,
+    Experts,
+    FeedForward,
+    LanguageModel,
+    LatentAttention,
+    Order,
+)
+
+
+class Gpt2(Config):
+    """GPT-2 (Radford et al., 2019)."""
+
+    family: ClassVar[str] = "gpt2"
+
+    vocab_size: Size
+    n_embd: Size
+    n_layer: Size
+    n_head: Size
+    n_positions: Size
+    n_ctx: Size | None = None
+    n_inner: Size | None = None
+    activation_function: str = "gelu_new"
+    tie_word_embeddings: bool = True
+    add_cross_attention: Literal[False] = False
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        width = _head(self.n_embd, self.n_head, "n_head")
+        attention = Attention(self.n_head, self.n_head, width, bias=True, output_bias=True)
+        activation = activation_of(self.activation_function, "activation_function")
+        block = Block(attention, FeedForward(self.n_inner or 4 * self.n_embd, False, activation, bias=True))
+        return LanguageModel(
+            name,
+            self.family,
+            self.n_embd,
+            self.vocab_size,
+            decoder=(block,) * self.n_layer,
+            norm="layer",
+            longest=self.n_positions,
+            tied=self.tie_word_embeddings,
+            positions=self.n_positions,
+        )
+
+
+class GptJ(Config):
+    """GPT-J (Wang and Komatsuzaki, 2021): attention and feed-forward network have the same input."""
+
+    family: ClassVar[str] = "gptj"
+
+    vocab_size: Size
+    n_embd: Size
+    n_layer: Size
+    n_head: Size
+    n_positions: Size
+    n_inner: Size | None = None
+    rotary: Literal[True] = True
+    rotary_dim: Size = 64
+    activation_function: str = "gelu_new"
+    tie_word_embeddings: bool = False
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        width = _head(self.n_embd, self.n_head, "n_head")
+        attention = Attention(self.n_head, self.n_head, width, rotary=self.rotary_dim)
+        activation = activation_of(self.activation_function, "activation_function")
+        feed_forward = FeedForward(self.n_inner or 4 * self.n_embd, False, activation, bias=True)
+        return LanguageModel(
+            name,
+            self.family,
+            self.n_embd,
+            self.vocab_size,
+            decoder=(Block(attention, feed_forward, "parallel"),) * self.n_layer,
+            norm="layer",
+            longest=self.n_positions,
+            tied=self.tie_word_embeddings,
+            head_bias=True,
+        )
+
+
+class GptNeoX(Config):
+    """GPT-NeoX (Black et al., 2022), and Pythia, which has its configuration."""
+
+    family: ClassVar[str] = "gpt_neox"
+
+    vocab_size: Size
+    hidden_size: Size
+    intermediate_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    max_position_embeddings: Size
+    hidden_act: str = "gelu"
+    rotary_pct: Share = 0.25
+    use_parallel_residual: bool = True
+    attention_bias: bool = True
+    tie_word_embeddings: bool = False
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        heads, bias = self.num_attention_heads, self.attention_bias
+        attention = Attention(
+            heads, heads, width, bias=bias, output_bias=bias, rotary=int(width * self.rotary_pct)
+        )
+        activation = activation_of(self.hidden_act, "hidden_act")
+        feed_forward = FeedForward(self.intermediate_size, False, activation, bias=True)
+        order: Order = "parallel-two" if self.use_parallel_residual else "before"
+        return LanguageModel(
+            name,
+            self.family,
+            self.hidden_size,
+            self.vocab_size,
+            decoder=(Block(attention, feed_forward, order),) * self.num_hidden_layers,
+            norm="layer",
+            longest=self.max_position_embeddings,
+            tied=self.tie_word_embeddings,
+        )
+
+
+class Phi(Config):
+    """Phi-1.5 and Phi-2 (Li et al., 2023): attention and feed-forward network have the same input."""
+
+    family: ClassVar[str] = "phi"
+
+    vocab_size: Size
+    hidden_size: Size
+    intermediate_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    num_key_value_heads: Size | None = None
+    max_position_embeddings: Size
+    hidden_act: str = "gelu_new"
+    partial_rotary_factor: Share = 0.5
+    qk_layernorm: Literal[False] = False
+    tie_word_embeddings: bool = False
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        attention = Attention(
+            self.num_attention_heads,
+            self.num_key_value_heads or self.num_attention_heads,
+            width,
+            bias=True,
+            output_bias=True,
+            rotary=int(width * self.partial_rotary_factor),
+        )
+        activation = activation_of(self.hidden_act, "hidden_act")
+        feed_forward = FeedForward(self.intermediate_size, False, activation, bias=True)
+        return LanguageModel(
+            name,
+            self.family,
+            self.hidden_size,
+            self.vocab_size,
+            decoder=(Block(attention, feed_forward, "parallel"),) * self.num_hidden_layers,
+            norm="layer",
+            longest=self.max_position_embeddings,
+            tied=self.tie_word_embeddings,
+            head_bias=True,
+        )
+
+
+class Opt(Config):
+    """OPT (Zhang et al., 2022)."""
+
+    family: ClassVar[str] = "opt"
+
+    vocab_size: Size
+    hidden_size: Size
+    ffn_dim: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    max_position_embeddings: Size
+    activation_function: str = "relu"
+    do_layer_norm_before: bool = True
+    enable_bias: bool = True
+    word_embed_proj_dim: Size | None = None
+    remove_final_layer_norm: bool = False
+    tie_word_embeddings: bool = True
+
+    positions_before: ClassVar[int] = 2
+    """Rows of the table of positions that no token uses."""
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        if self.word_embed_proj_dim not in (None, self.hidden_size):
+            raise InputError(
+                f"word_embed_proj_dim is {self.word_embed_proj_dim}, expected hidden_size, {self.hidden_size}"
+            )
+        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        heads, bias = self.num_attention_heads, self.enable_bias
+        attention = Attention(heads, heads, width, bias=bias, output_bias=bias)
+        activation = activation_of(self.activation_function, "activation_function")
+        order: Order = "before" if self.do_layer_norm_before else "after"
+        block = Block(attention, FeedForward(self.ffn_dim, False, activation, bias=bias), order)
+        return LanguageModel(
+            name,
+            self.family,
+            self.hidden_size,
+            self.vocab_size,
+            decoder=(block,) * self.num_hidden_layers,
+            norm="layer",
+            longest=self.max_position_embeddings,
+            tied=self.tie_word_embeddings,
+            positions=self.max_position_embeddings + self.positions_before,
+            final_norm=self.do_layer_norm_before and not self.remove_final_layer_norm,
+        )
+
+
+class DeepSeek2(Config):
+    """DeepSeek-V2 (2024): latent attention, and experts of which some are shared by all tokens."""
+
+    family: ClassVar[str] = "deepseek_v2"
+    router_bias: ClassVar[bool] = False
+
+    vocab_size: Size
+    hidden_size: Size
+    intermediate_size: Size
+    moe_intermediate_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    num_key_value_heads: Size | None = None
+    kv_lora_rank: Size
+    q_lora_rank: Size | None = None
+    qk_nope_head_dim: Size
+    qk_rope_head_dim: Size
+    v_head_dim: Size
+    n_routed_experts: Size
+    n_shared_experts: Size | None = None
+    num_experts_per_tok: Size
+    first_k_dense_replace: int = 0
+    moe_layer_freq: Literal[1] = 1
+    hidden_act: str = "silu"
+    max_position_embeddings: Size
+    attention_bias: Literal[False] = False
+    tie_word_embeddings: bool = False
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        attention = LatentAttention(
+            self.num_attention_heads,
+            self.q_lora_rank,
+            self.kv_lora_rank,
+            self.qk_nope_head_dim,
+            self.qk_rope_head_dim,
+            self.v_head_dim,
+        )
+        dense = Block(attention, self._gated(self.intermediate_size))
+        shared = self.n_shared_experts
+        experts = Experts(
+            self._gated(self.moe_intermediate_size),
+            self.n_routed_experts,
+            self.num_experts_per_tok,
+            self._gated(shared * self.moe_intermediate_size) if shared else None,
+            self.router_bias,
+        )
+        first = min(self.first_k_dense_replace, self.num_hidden_layers)
+        rest = (Block(attention, experts),) * (self.num_hidden_layers - first)
+        return LanguageModel(
+            name,
+            self.family,
+            self.hidden_size,
+            self.vocab_size,
+            decoder=(dense,) * first + rest,
+            norm="rms",
+            longest=self.max_position_embeddings,
+            tied=self.tie_word_embeddings,
+        )
+
+    def _gated(self, width: int) -> FeedForward:
+        return FeedForward(width, True, activation_of(self.hidden_act, "hidden_act"))
+
+
+class DeepSeek3(DeepSeek2):
+    """DeepSeek-V3 (2024), without its module that predicts further tokens: the router has biases."""
+
+    family: ClassVar[str] = "deepseek_v3"
+    router_bias: ClassVar[bool] = True
+
+    num_nextn_predict_layers: int = 0
+
+
+class Bert(Config):
+    """BERT (Devlin et al., NAACL 2019): an encoder."""
+
+    family: ClassVar[str] = "bert"
+
+    vocab_size: Size
+    hidden_size: Size
+    intermediate_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    max_position_embeddings: Size
+    type_vocab_size: Size
+    hidden_act: str = "gelu"
+    tie_word_embeddings: bool = True
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        block = _encoder_block(
+            self.hidden_size, self.num_attention_heads, self.intermediate_size, self.hidden_act, "hidden_act"
+        )
+        return LanguageModel(
+            name,
+            self.family,
+            self.hidden_size,
+            self.vocab_size,
+            decoder=(),
+            encoder=(block,) * self.num_hidden_layers,
+            norm="layer",
+            longest=self.max_position_embeddings - self._unused,
+            positions=self.max_position_embeddings,
+            token_types=self.type_vocab_size,
+            embedding_norm=True,
+            final_norm=False,
+            pooler=True,
+        )
+
+    @property
+    def _unused(self) -> int:
+        """Rows of the table of positions that no token uses."""
+        return 0
+
+
+class Roberta(Bert):
+    """RoBERTa (Liu et al., 2019): an encoder as BERT, whose positions start at two."""
+
+    family: ClassVar[str] = "roberta"
+
+    @property
+    def _unused(self) -> int:
+        return 2
+
+
+class DistilBert(Config):
+    """DistilBERT (Sanh et al., 2019): an encoder as BERT, without segments and pooler."""
+
+    family: ClassVar[str] = "distilbert"
+
+    vocab_size: Size
+    dim: Size
+    hidden_dim: Size
+    n_layers: Size
+    n_heads: Size
+    max_position_embeddings: Size
+    activation: str = "gelu"
+    tie_word_embeddings: bool = True
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        block = _encoder_block(self.dim, self.n_heads, self.hidden_dim, self.activation, "activation")
+        return LanguageModel(
+            name,
+            self.family,
+            self.dim,
+            self.vocab_size,
+            decoder=(),
+            encoder=(block,) * self.n_layers,
+            norm="layer",
+            longest=self.max_position_embeddings,
+            positions=self.max_position_embeddings,
+            embedding_norm=True,
+            final_norm=False,
+        )
+
+
+class T5(Config):
+    """T5 (Raffel et al., JMLR 2020): an encoder, and a decoder that attends to its output."""
+
+    family: ClassVar[str] = "t5"
+
+    vocab_size: Size
+    d_model: Size
+    d_kv: Size
+    d_ff: Size
+    num_layers: Size
+    num_decoder_layers: Size | None = None
+    num_heads: Size
+    n_positions: Size | None = None
+    relative_attention_num_buckets: Size = 32
+    feed_forward_proj: str = "relu"
+    dense_act_fn: str | None = None
+    is_gated_act: bool | None = None
+    tie_word_embeddings: bool = True
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        decoder_layers = self.num_decoder_layers or self.num_layers
+        return LanguageModel(
+            name,
+            self.family,
+            self.d_model,
+            self.vocab_size,
+            decoder=self._stack(decoder_layers, Attention(self.num_heads, self.num_heads, self.d_kv)),
+            encoder=self._stack(self.num_layers, None),
+            norm="rms",
+            longest=None,
+            tied=self.tie_word_embeddings,
+        )
+
+    def _stack(self, count: int, cross: Attention | None) -> tuple[Block, ...]:
+        """Blocks whose first owns the relative positions of all."""
+
+        def attention(**extra: Any) -> Attention:
+            buckets = self.relative_attention_num_buckets
+            return Attention(self.num_heads, self.num_heads, self.d_kv, buckets=buckets, **extra)
+
+        gated, name = (
+            self.feed_forward_proj.startswith("gated-"),
+            self.feed_forward_proj.removeprefix("gated-"),
+        )
+        feed_forward = FeedForward(self.d_ff, gated, activation_of(name, "feed_forward_proj"))
+        first = Block(attention(owns_buckets=True), feed_forward, cross=cross)
+        return (first, *(Block(attention(), feed_forward, cross=cross),) * (count - 1))
+
+
+def _encoder_block(features: int, heads: int, width: int, activation: str, key: str) -> Block:
+    head = _head(features, heads, "heads")
+    attention = Attention(heads, heads, head, bias=True, output_bias=True)
+    return Block(attention, FeedForward(width, False, activation_of(activation, key), bias=True), "after")
+
+
+def _head(features: int, heads: int, key: str) -> int:
+    if features % heads:
+        raise InputError(f"{key} is {heads}, expected a divisor of the {features} features")
+    return features // heads
+
+
+FAMILIES: tuple[type[Config], ...] = (
+    Gpt2, GptJ, GptNeoX, Phi, Opt, DeepSeek2, DeepSeek3, Bert, Roberta, DistilBert, T5,
+)  # fmt: skip
+"""The families of this module."""

@@ -216,7 +216,7 @@ class Cut:
         first, others = self._decodings(demand)
         if not self._coded:
             return np.zeros(rounds * self.parts, np.int64)
-        ends = np.arange(rounds + 1) * demand.passes // rounds
+        ends = np.array([passes_before(turn, demand.passes, rounds) for turn in range(rounds + 1)])
         within = np.minimum(ends, demand.fetches)
         times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
         return (np.outer(fetched, first) + np.outer(times - fetched, others)).ravel()
@@ -224,14 +224,14 @@ class Cut:
     def _rounds(self, demand: Demand, channel: Channel) -> int:
         """Times the parts of a pass are gone through.
 
-        Each fetch has a round of its own while steps are few; activations that stream in alone come slot
-        by slot.
+        Each fetch has a round of its own while steps are few; activations that stream in come slot by slot.
         """
-        if demand.tiled and not self.payload_bits:
-            slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
-            return min(max(1, slots), MOST_ROUNDS * MOST_ROUNDS)
         most = max(1, MAX_PASS_STEPS // self.parts)
-        return min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
+        rounds = min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
+        if not demand.tiled:
+            return rounds
+        slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
+        return max(rounds, min(slots, MOST_ROUNDS * MOST_ROUNDS) // self.parts)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
         weights = demand.fetches * (self.payload_bits + self.side_bits - demand.pinned_bits)
@@ -294,7 +294,16 @@ def _up_to(part: int, parts: int, total: int) -> int:
     return total // parts * part + total % parts * part // parts
 
 
+def passes_before(turn: int, passes: int, rounds: int) -> int:
+    """Passes of the weights that have begun before a round, rounds sharing them evenly.
+
+    Where there are more rounds than passes, the first of the rounds of a pass brings its weights.
+    """
+    return turn * passes // rounds if rounds <= passes else (turn * passes + rounds - 1) // rounds
+
+
 _ceil_div = njit(cache=True)(ceil_div)
+_passes_before = njit(cache=True)(passes_before)
 
 
 @njit(cache=True)
@@ -317,8 +326,8 @@ def _fill(  # type: ignore[no-untyped-def]
         bursts = demand.bursts_in
         if demand.tiled:
             bursts = _up_to(done, total, demand.bursts_in)
-        before = min(turn * demand.passes // rounds, demand.fetches)
-        here = min((turn + 1) * demand.passes // rounds, demand.fetches) - before
+        before = min(_passes_before(turn, demand.passes, rounds), demand.fetches)
+        here = min(_passes_before(turn + 1, demand.passes, rounds), demand.fetches) - before
         end = min((part + 1) * part_bits, payload_bits) + side_bits
         bits = before * fetched + here * max(0, end - demand.pinned_bits)
         bursts += _ceil_div(bits, burst_bits)

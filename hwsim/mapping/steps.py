@@ -37,6 +37,9 @@ MAX_STREAM_STEPS = 1 << 22
 MOST_ROUNDS = 8
 """Passes of weights that are on chip already have no steps of their own beyond so many."""
 
+FEW = 4
+"""Weights are few beside activations of so many times as many slots."""
+
 MAX_TICKS = 1 << 46
 """Ticks of one pass over one layer, at most: sums over passes and layers are counted in 64 bits."""
 
@@ -224,13 +227,15 @@ class Cut:
     def _rounds(self, demand: Demand, channel: Channel) -> int:
         """Times the parts of a pass are gone through.
 
-        Each fetch has a round of its own while steps are few; activations that stream in come slot by slot.
+        Each fetch has a round of its own while steps are few. Activations that stream in come slot by slot
+        where the weights, which then come first, are few beside them and need no decoder meanwhile.
         """
         most = max(1, MAX_PASS_STEPS // self.parts)
         rounds = min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
-        if not demand.tiled:
-            return rounds
         slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
+        beside = self.parts == 1 or (slots >= FEW * self.parts and not self._coded)
+        if not demand.tiled or not beside:
+            return rounds
         return max(rounds, min(slots, MOST_ROUNDS * MOST_ROUNDS) // self.parts)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:

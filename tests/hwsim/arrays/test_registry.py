@@ -133,9 +133,9 @@ def test_the_same_kind_twice_is_refused():
 @pytest.mark.parametrize(
     ("chip", "capabilities"),
     [
-        ("edge", {Tiled, WeightPort, PeGrid}),
+        ("edge", {Tiled, WeightPort, PeGrid, Precisions}),
         ("eie", {OwnMemories}),
-        ("tpu_v1", {PeGrid}),
+        ("tpu_v1", {PeGrid, Precisions}),
     ],
 )
 def test_capabilities_of_shipped_arrays(chip, capabilities):

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 ACCUMULATOR: dict[str, str] = {
+    "fp64": "fp64",
     "fp32": "fp32",
+    "tf32": "fp32",
     "fp16": "fp32",
     "bf16": "fp32",
+    "fp8": "fp32",
     "int16": "int32",
     "int8": "int32",
     "int4": "int32",
@@ -25,7 +28,7 @@ ACCUMULATOR: dict[str, str] = {
 """What products of each arithmetic are added into."""
 
 PSUM_BITS = 32
-"""Width of every accumulator in `ACCUMULATOR`."""
+"""Width of an accumulator of fp32 or int32, which is every accumulator except that of fp64."""
 
 MATRIX_KINDS = ("conv", "fc", "matmul")
 
@@ -91,6 +94,11 @@ def require_operands(layer: Layer, operand_bits: int, array: str) -> None:
         )
 
 
+def psum_bits(layer: Layer) -> int:
+    """Width of a partial sum of a layer: 64 bits for fp64, 32 bits for everything else."""
+    return OPERAND_BITS.get(ACCUMULATOR[layer.arithmetic], PSUM_BITS)
+
+
 def useful_macs(layer: Layer, macs: int) -> int:
     """MACs without a zero operand, zeros of weights and of activations taken as independent."""
     return round(macs * layer.weight_density * layer.input_density)
@@ -130,9 +138,9 @@ def mac_counts(
     }
     if dot_length > 1:
         visits = gemm.m * gemm.n * gemm.groups * ceil_div(gemm.k, dot_length)
-        counts["psums", "register", "access_bit"] = 2 * visits * PSUM_BITS
+        counts["psums", "register", "access_bit"] = 2 * visits * psum_bits(layer)
     else:
-        counts["psums", "register", "latch_bit"] = (executed if held == "sums" else macs) * PSUM_BITS
+        counts["psums", "register", "latch_bit"] = (executed if held == "sums" else macs) * psum_bits(layer)
     moved_inputs: dict[Action, int] = {
         ("activations", "register", "latch_bit"): 0 if held == "inputs" else inputs * bits
     }

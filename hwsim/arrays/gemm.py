@@ -25,11 +25,11 @@ from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
     ACCUMULATOR,
     MATRIX_KINDS,
-    PSUM_BITS,
     Gemm,
     add_counts,
     gemm_of,
     mac_counts,
+    psum_bits,
     require_kind,
     require_operands,
     stationary_tensor,
@@ -176,10 +176,10 @@ class GemmArray:
             (stationary, "array_port", "word"): loaded,
             **self._streamed(layer, gemm, grid),
             ("activations", "sram", "write_bit"): outputs * bits,
-            ("psums", "scratchpad", "read_bit"): accumulated * PSUM_BITS,
-            ("psums", "scratchpad", "write_bit"): accumulated * PSUM_BITS,
-            ("psums", "sram", "read_bit"): reduced * PSUM_BITS,
-            ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
+            ("psums", "scratchpad", "read_bit"): accumulated * psum_bits(layer),
+            ("psums", "scratchpad", "write_bit"): accumulated * psum_bits(layer),
+            ("psums", "sram", "read_bit"): reduced * psum_bits(layer),
+            ("psums", "sram", "write_bit"): reduced * psum_bits(layer),
             ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): reduced,
         }
         loads: dict[Action, int] = {(stationary, "register", "latch_bit"): self.load_latches(loaded) * bits}

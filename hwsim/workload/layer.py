@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Arithmetic = Literal["fp32", "fp16", "bf16", "int16", "int8", "int4"]
+Arithmetic = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int16", "int8", "int4"]
 Kind = Literal["conv", "fc", "matmul", "vector"]
 OverBatch = Literal["each", "sum", "once"]
 
-OPERAND_BITS: dict[str, int] = {"fp32": 32, "fp16": 16, "bf16": 16, "int16": 16, "int8": 8, "int4": 4}
+OPERAND_BITS: dict[str, int] = {
+    "fp64": 64,
+    "fp32": 32,
+    "tf32": 32,
+    "fp16": 16,
+    "bf16": 16,
+    "fp8": 8,
+    "int16": 16,
+    "int8": 8,
+    "int4": 4,
+}
+"""Bits of an operand as it is stored and moved. Of the 32 bits of tf32 the multiplier uses 19."""
 
 
 @dataclass(frozen=True)

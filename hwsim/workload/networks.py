@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
-PRECISIONS = ("fp16", "bf16", "int16", "int8", "int4")
+PRECISIONS = ("fp64", "tf32", "fp16", "bf16", "fp8", "int16", "int8", "int4")
 SCALED = ("int8", "int4")
 """Precisions that store one scale per filter."""
 

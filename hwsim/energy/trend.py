@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from math import exp, fsum, log
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.energy.scaling import VOLTAGE_RANGE
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +26,10 @@ RULE = "published-trend"
 
 LEAST_NM = 4.0
 """How far the line goes on below the newer table."""
+
+
+VOLTAGE_RANGE = (0.5, 1.5)
+"""Share of the nominal supply within which energy is taken to follow its square: boards boost above it."""
 
 
 class Corner(NamedTuple):

@@ -146,9 +146,7 @@ class PriceList:
         )
 
     def _bank(self, bank_B: int, wire_mm: float, action: str) -> Price:
-        if action not in ("read_bit", "write_bit"):
-            raise InputError(f"a memory has no action {action!r}, expected 'read_bit' or 'write_bit'")
-        bank = bank_access(bank_B, self.table)
+        bank = bank_access(bank_B, self.table, action)
         if wire_mm == 0.0:
             return Price(bank.pJ, bank.note, (bank.source,), bank.low_confidence)
         wire = self.table["wire_bit_mm"]

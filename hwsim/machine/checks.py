@@ -1,7 +1,7 @@
 """What contradicts itself in a chip: numbers that each are possible, and together are not.
 
 A contradiction is a warning, not an error: a what-if may want it. A chip file that has a reason says so
-in its ``[sources]``, and is not warned of it.
+in its ``[sources]``, and is not warned of it. An energy table of another node always is a contradiction.
 """
 
 from __future__ import annotations
@@ -105,14 +105,12 @@ def _is_choice(chip: Machine, *keys: str) -> bool:
 
 def _energies(chip: Machine) -> Iterator[str]:
     process = chip.process
-    said = chip.sources.get("process.energy_table", SET_TO)
-    if not said.startswith(SET_TO):
-        return
     table = EnergyTable.load(process.energy_table)
     nodes = {f.node_nm for f in table if f.kind in SCALING_KINDS and f.node_nm and f.voltage_V}
     if nodes and process.node_nm not in nodes:
         found = " and ".join(f"{node:g} nm" for node in sorted(nodes))
         yield (
             f"process.energy_table = {table.name!r} holds prices at {found}, "
-            f"not at process.node_nm = {process.node_nm}"
+            f"not at process.node_nm = {process.node_nm}, expected a table of that node or a name such as "
+            "'TABLE to NODEnm by published-trend'"
         )

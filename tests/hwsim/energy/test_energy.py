@@ -113,11 +113,14 @@ def test_a_voltage_can_be_named_too():
     ("name", "words"),
     [
         ("46nm", "7nm"),
-        ("45nm to 28nm", "by stillmaker-baas"),
+        ("45nm to 28nm", "stillmaker-baas, published-trend"),
         ("45nm to 28nm by magic", "magic"),
         ("45nm to 3nm by stillmaker-baas", "7 to 180 nm"),
         ("45nm to 28nm at 3V by stillmaker-baas", "3 V"),
         ("45nm to .nm by stillmaker-baas", "45nm to .nm"),
+        ("7nm to 3nm by published-trend", "4 to 45 nm"),
+        ("7nm to 65nm by published-trend", "4 to 45 nm"),
+        ("7nm to 5nm at 1.2V by published-trend", "0.35 to 0.875 V"),
     ],
 )
 def test_an_unknown_table_or_rule_is_refused(name, words):

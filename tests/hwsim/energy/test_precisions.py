@@ -1,8 +1,8 @@
 """Energies at precisions without a published figure: laws, and the published figures that bear them out.
 
-A float multiply is k m^2 + r w for a mantissa of m bits (the hidden one included) in a word of w bits. k and r
-follow from the table's own fp16 and fp32. A float add is a power of m through the same two. An integer multiply
-grows as the square of the width, and an integer add grows with the width.
+A float multiply is k m^2 + r w for a mantissa of m bits (the hidden one included) in a word of w bits. k and
+r follow from the own fp16 and fp32 of the table. A float add is a power of m through the same two. An integer
+multiply grows as the square of the width, and an integer add grows with the width.
 """
 
 from math import log

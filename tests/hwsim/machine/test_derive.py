@@ -119,13 +119,20 @@ def test_a_voltage_brings_its_table_and_clock():
     assert chip.process.clock_GHz == pytest.approx(0.2 / delay_factor(45, 0.9, 45, 0.8))
 
 
+def test_a_table_that_a_rule_made_stays_with_its_rule():
+    chip = load_chip("p40")
+    assert chip.process.energy_table == "7nm to 16nm at 0.9V by published-trend"
+    slower = chip.replace(**{"process.voltage_V": 0.8})
+    assert slower.process.energy_table == "7nm to 16nm at 0.8V by published-trend"
+    assert chip.replace(**{"process.node_nm": 7}).process.energy_table == "7nm"
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "expected"),
     [
         ("edge", {"process.node_nm": 3}, r"chip edge: process\.node_nm 45 -> 3: .* 7 to 180 nm"),
         ("edge", {"process.voltage_V": 0.2}, r"process\.voltage_V 0\.9 -> 0\.2: .* 0\.5 to 1\.25 V"),
-        ("p40", {"process.node_nm": 7}, r"'7nm' stands in for 16 nm .* expected process\.energy_table"),
-        ("a100_pcie", {"process.voltage_V": 0.7}, r"'7nm' stands in for 7 nm at 0\.8 V"),
+        ("a100_pcie", {"process.voltage_V": 0.7}, r"'7nm' stands in for 7 nm at 0\.8 V, .* expected process"),
         ("edge", {"sram.capacity_B": "x"}, r"key sram\.capacity_B: found 'x'"),
         ("edge", {"dram.type": "x"}, r"key dram\.type: found 'x'"),
         ("edge", {"dram.type": "HBM2-2000", "dram.channels": "x"}, r"key dram\.channels: found 'x'"),
@@ -162,7 +169,7 @@ def test_a_type_of_dram_brings_its_figures():
         ),
         (
             {"process.energy_table": "7nm"},
-            "process.energy_table = '7nm' holds prices at 7 nm, not .* = 45",
+            "process.energy_table = '7nm' holds prices at 7 nm, not .* = 45, expected .* by published-trend'",
         ),
         ({"process.die_mm2": 1000.0}, "process.die_mm2 = 1000 is more than .* = 858 mm2"),
     ],

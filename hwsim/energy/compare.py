@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from hwsim.csvfile import read_rows
+from hwsim.energy.claims import claims
 from hwsim.energy.scaling import energy_factor
 from hwsim.energy.table import CONFIDENCE, published_trend
 
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hwsim.energy.table import EnergyTable
-
-CLAIM_COLUMNS = (
-    "older", "newer", "older_nm", "newer_nm", "power", "kind", "source", "confidence", "note",
-)  # fmt: skip
 
 
 def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
@@ -75,7 +70,7 @@ def trend_vs_claims() -> pd.DataFrame:
 
     mean = published_trend().mean_exponent
     rows = []
-    for row in read_rows(resources.files("hwsim") / "data" / "node_claims.csv", CLAIM_COLUMNS):
+    for row in claims():
         older_nm, newer_nm = row.number("older_nm"), row.number("newer_nm")
         rows.append(
             {

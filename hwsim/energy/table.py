@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.csvfile import read_rows
-from hwsim.energy import trend
+from hwsim.energy import claims, trend
 from hwsim.energy.scaling import energy_factor, nominal_voltage
 from hwsim.errors import InputError
 
@@ -61,7 +61,8 @@ class EnergyConstant:
     Parameters
     ----------
     action : str
-        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit over one mm).
+        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit of random data
+        moved over one mm).
     pJ : float
     kind : str
         One of `KINDS`.
@@ -184,8 +185,8 @@ class EnergyTable:
         node_nm : float
         voltage_V : float or None
             None for the nominal voltage of the node.
-        rule : {"stillmaker-baas", "published-trend"}
-            See `hwsim.energy.scaling` and `hwsim.energy.trend`. `hwsim.energy.compare` holds both against
+        rule : {"stillmaker-baas", "published-trend", "foundry-claims"}
+            See `hwsim.energy.scaling`, `hwsim.energy.trend` and `hwsim.energy.claims`. `hwsim.energy.compare` holds both against
             what is published.
 
         Raises
@@ -314,8 +315,15 @@ def _by_trend(constant: EnergyConstant, node_nm: float, voltage_V: float) -> flo
     return published_trend().factor(constant.action, _corner(constant), trend.Corner(node_nm, voltage_V))
 
 
+def _by_claims(constant: EnergyConstant, node_nm: float, voltage_V: float) -> float:
+    here, line = _corner(constant), published_trend()
+    over = line.overdrive(trend.Corner(node_nm, voltage_V)) / line.overdrive(here)
+    return claims.claimed_factor(here.node_nm, node_nm) * over**2
+
+
 RULES = {
     "stillmaker-baas": Rule(nominal_voltage, _by_polynomials),
     trend.RULE: Rule(lambda node_nm: published_trend().nominal_voltage(node_nm), _by_trend),
+    claims.RULE: Rule(lambda node_nm: published_trend().nominal_voltage(node_nm), _by_claims),
 }
 """Rules by name."""

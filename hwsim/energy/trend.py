@@ -97,10 +97,10 @@ class Trend:
             If the line does not reach a node, or a voltage is far from the supply of its node.
         """
         exponent = self.exponents.get(action, self.mean_exponent)
-        volts = self._overdrive(to) / self._overdrive(at)
+        volts = self.overdrive(to) / self.overdrive(at)
         return exp(exponent * log(to.node_nm / at.node_nm)) * volts**2
 
-    def _overdrive(self, corner: Corner) -> float:
+    def overdrive(self, corner: Corner) -> float:
         """Voltage relative to the supply of the node."""
         nominal_V = self.nominal_voltage(corner.node_nm)
         low_V, high_V = (share * nominal_V for share in VOLTAGE_RANGE)

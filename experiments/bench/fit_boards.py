@@ -168,13 +168,15 @@ def main() -> None:
     ]  # fmt: skip
     rows = Parallel(n_jobs=2)(delayed(row_of)(row) for row in chosen)
     found = fit(rows)
-    print(found)
-    for published, row in zip(chosen, rows, strict=True):
-        ratio = row.predicted(found) / row.value
+    ratios = np.array([row.predicted(found) / row.value for row in rows])
+    for published, ratio in zip(chosen, ratios.tolist(), strict=True):
         print(
             f"{published.kind:9s}{published.board:15s}{published.power_limit_W or '':6}{published.arithmetic:5s}"
             f"{published.network:14s}{published.batch:5d} {published.metric:14s}{ratio:6.2f}"
         )
+    error = np.abs(ratios - 1)
+    print(found)
+    print(f"mean {error.mean():.3f} median {np.median(error):.3f} within 25%: {(error < 0.25).mean():.3f}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ ACCUMULATOR: dict[str, str] = {
 }
 """What products of each arithmetic are added into."""
 
+TREE = "int32"
+"""What the products of a tensor core are added as, before they are added to the sum."""
+
 PSUM_BITS = 32
 """Width of an accumulator of fp32 or int32, which is every accumulator except that of fp64."""
 
@@ -129,7 +132,9 @@ def mac_counts(
         Which of the three stays in its place.
     dot_length : int
         Products added in a tree before the sum goes to a register. Above 1 the sum is read from, and
-        written to, a register file, as in a tensor core.
+        written to, a register file, as in a tensor core. The tree adds aligned integers, whatever the
+        products are, and only the sum is a float (Fasi et al., "Numerical behavior of NVIDIA tensor
+        cores", PeerJ Computer Science 7, 2021).
     """
     macs = gemm.macs
     executed = useful_macs(layer, macs) if gate_zeros else macs
@@ -142,6 +147,10 @@ def mac_counts(
     }
     if dot_length > 1:
         visits = gemm.m * gemm.n * gemm.groups * ceil_div(gemm.k, dot_length)
+        sums = min(visits, executed)
+        counts["mac", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"] = sums
+        tree = "mac", "mac", f"add_{TREE}"
+        counts[tree] = counts.get(tree, 0) + executed - sums
         counts["psums", "register", "access_bit"] = 2 * visits * psum_bits(layer)
     else:
         counts["psums", "register", "latch_bit"] = (executed if held == "sums" else macs) * psum_bits(layer)

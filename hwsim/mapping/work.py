@@ -12,7 +12,7 @@ from hwsim.mapping.stripes import array_cost, pieces_of
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.engine.stream import TileStream
@@ -129,8 +129,9 @@ def kernel_pass(
     channel: Channel,
     kernel: Kernel,
     part: Pass,
+    joined: Collection[int] = (),
 ) -> KernelPass:
-    """Count one pass over a kernel."""
+    """Count one pass over a kernel; products that are `joined` start with an earlier one."""
     segment = residency.segments[residency.segment_of[kernel.root]]
     tiling = residency.tilings[kernel.root]
     fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
@@ -161,7 +162,7 @@ def kernel_pass(
     tiled = tiling is not None or segment.mode == "stripes"
     pinned_bits, start = (
         residency.pinned_bits[kernel.root],
-        _start_ticks(chip, residency, segment, kernel, part),
+        _start_ticks(chip, joined, residency, segment, kernel, part),
     )
     demand = Demand(passes, fetches, pinned_bits, tiled, bursts_in, bursts_out, core, start)
     if start:
@@ -170,10 +171,29 @@ def kernel_pass(
     return KernelPass(demand, ticks, layers)
 
 
-def _start_ticks(chip: Chip, residency: Residency, segment: Segment, kernel: Kernel, part: Pass) -> int:
+def joined_products(workload: Workload) -> frozenset[int]:
+    """Indices of products that start with an earlier one of the same input, as libraries merge them.
+
+    They have rows of the same form: queries, keys and values, or both branches of a gate.
+    """
+    first: dict[tuple[object, ...], int] = {}
+    joined = set()
+    for index, layer in enumerate(workload.layers):
+        if layer.kind in ("fc", "conv"):
+            form = (layer.kind, layer.inputs, layer.pixels, layer.depth, layer.stride)
+            if first.setdefault(form, index) != index:
+                joined.add(index)
+    return frozenset(joined)
+
+
+def _start_ticks(
+    chip: Chip, joined: Collection[int], residency: Residency, segment: Segment, kernel: Kernel, part: Pass
+) -> int:
     """Ticks before the first step of a pass; what runs in stripes is one kernel for the whole batch."""
-    first = residency.kernels[segment.kernels.start] is kernel
-    return chip.kernel_ticks if segment.mode != "stripes" or (first and part.fetches) else 0
+    if segment.mode == "stripes":
+        first = residency.kernels[segment.kernels.start] is kernel
+        return chip.kernel_ticks if first and part.fetches else 0
+    return 0 if kernel.root in joined else chip.kernel_ticks
 
 
 def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:

@@ -22,6 +22,7 @@ RUNS = {
     "eie": ("lenet300", "huffman"),
     "eyeriss": ("lenet5", "int16"),
     "tpu_v2": ("lenet5", "bf16"),
+    "tpu_v3": ("lenet5", "bf16"),
     "reference_250w": ("lenet5", "huffman"),
 }
 """Chip -> network and stage it can run; others run int8."""

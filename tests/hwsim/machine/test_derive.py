@@ -121,9 +121,9 @@ def test_a_voltage_brings_its_table_and_clock():
 
 def test_a_table_that_a_rule_made_stays_with_its_rule():
     chip = load_chip("p40")
-    assert chip.process.energy_table == "7nm to 16nm at 0.85V by published-trend"
+    assert chip.process.energy_table == "7nm to 16nm at 0.85V by foundry-claims"
     slower = chip.replace(**{"process.voltage_V": 0.8})
-    assert slower.process.energy_table == "7nm to 16nm at 0.8V by published-trend"
+    assert slower.process.energy_table == "7nm to 16nm at 0.8V by foundry-claims"
     assert chip.replace(**{"process.node_nm": 7}).process.energy_table == "7nm"
 
 

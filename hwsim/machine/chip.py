@@ -7,6 +7,8 @@ and what was expected.
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from dataclasses import fields
 from functools import cache
@@ -140,26 +142,69 @@ def load_chip(name_or_path: str | Path) -> Chip:
         If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
         type, out of range or without a source.
     """
-    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
-    path = Path(name_or_path)
-    if str(name_or_path) in chip_names():
-        text = (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
-    elif path.suffix == ".toml" and path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not UTF-8 text, expected a TOML chip file") from error
-    else:
-        raise InputError(
-            f"no chip {str(name_or_path)!r}: expected a .toml file or one of {', '.join(chip_names())}"
-        )
+    text = chip_text(name_or_path)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
     chip = _chip_of(completed(tables, str(name_or_path)), str(name_or_path))
-    table = located(chip.process.energy_table, path.parent)
+    table = located(chip.process.energy_table, Path(name_or_path).parent)
     return chip.model_copy(update={"process": chip.process.model_copy(update={"energy_table": table})})
+
+
+def chip_text(name_or_path: str | Path) -> str:
+    """Text of a chip file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
+
+    Raises
+    ------
+    InputError
+        If there is no such chip, or the file is not UTF-8 text.
+    """
+    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
+    path = Path(name_or_path)
+    if str(name_or_path) in chip_names():
+        return (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    if path.suffix == ".toml" and path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 text, expected a TOML chip file") from error
+    raise InputError(
+        f"no chip {str(name_or_path)!r}: expected a .toml file or one of {', '.join(chip_names())}"
+    )
+
+
+def copy_chip(name_or_path: str | Path, path: Path) -> None:
+    """Write a chip file to start a new chip from: the same text, under the name of the new file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
+    path : Path
+        The new file, which must not exist yet.
+
+    Raises
+    ------
+    InputError
+        If there is no such chip, the new file exists, it cannot be written or does not end in ``.toml``.
+    """
+    named = f"name = {json.dumps(path.stem)}"
+    text = re.sub(r"(?m)^name = .*$", lambda _: named, chip_text(name_or_path), count=1)
+    if path.suffix != ".toml":
+        raise InputError(f"{path}: expected a file that ends in .toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise InputError(f"{path}: exists, expected the name of a new file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _shipped() -> Any:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
 
 
+OPERATION = ("mac", "register", "vector")
+"""Components of an operation, whose energy a chip's ``process.energy_factor`` multiplies."""
+
+
 @dataclass(frozen=True)
 class Price:
     """Energy of one action, with its derivation and sources. Tables and plots mark low confidence."""
@@ -62,8 +66,7 @@ class PriceList:
         """
         if key not in self._known:
             price, factor = self._work_out(*key), self.chip.process.energy_factor
-            on_core = component_of(key[0]).core_voltage
-            self._known[key] = self._dearer(price, factor) if on_core and factor != 1 else price
+            self._known[key] = self._dearer(price, factor) if key[0] in OPERATION and factor != 1 else price
         return self._known[key]
 
     def pJ(self, component: str, action: str, count: float = 1) -> float:

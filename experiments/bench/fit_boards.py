@@ -24,6 +24,7 @@ from hwsim.machine.cap import Cap
 from hwsim.machine.chip import load_chip
 from hwsim.machine.families import constants
 from hwsim.power.governors import VoltageCurve
+from hwsim.pricing import OPERATION
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Demand:
         Seconds of the array, of the on-chip bus and vector unit, and of DRAM.
     starts : float
         Kernels that are started.
-    core_J, dram_J : float
-        Dynamic joules.
+    array_J, memory_J, dram_J : float
+        Dynamic joules of operations, of memories and wires on the die, and of DRAM.
     times : float
         How often the batch runs.
     """
@@ -66,7 +67,8 @@ class Demand:
     bus_s: NDArray[np.float64]
     dram_s: NDArray[np.float64]
     starts: float
-    core_J: float
+    array_J: float
+    memory_J: float
     dram_J: float
     times: float
 
@@ -94,7 +96,7 @@ class Row:
                 core_s = np.maximum(d.array_s / constant["kernels.efficiency"], d.bus_s) / clock
                 busy = np.maximum(core_s, d.dram_s / constant["dram.efficiency"]).sum()
                 seconds += d.times * (busy + d.starts * 1e-6 * constant["kernels.time_us"] / clock)
-                core_J = constant["process.energy_factor"] * d.core_J * scale
+                core_J = (constant["process.energy_factor"] * d.array_J + d.memory_J) * scale
                 joules += d.times * (core_J + constant["dram.energy_pJ_per_bit"] * d.dram_J)
             waiting_W = self.static_W + constant["power.clock_W"] * self.full_W * clock * scale
             return seconds, joules + waiting_W * seconds
@@ -138,12 +140,12 @@ def _demand(report: Report, times: float) -> Demand:
         np.array([tick_s * work.ticks.get(name, 0) for work in works])
         for name in ("array", "sram", "vector", "dram", "kernel")
     )
-    joules = {True: 0.0, False: 0.0}
-    for run in report.runs:
-        for (_, component, _), value in run.joules().items():
-            joules[component_of(component).core_voltage] += value
+    spent = {name: report.batch * joules for (name,), joules in report.joules_by("component").items()}
+    array_J = sum(spent.pop(name, 0.0) for name in OPERATION)
+    dram_J = spent.pop("dram", 0.0)
+    memory_J = sum(joules for name, joules in spent.items() if component_of(name).core_voltage)
     starts = 1e6 * float(kernel.sum())
-    return Demand(array, np.maximum(sram, vector), dram, starts, joules[True], joules[False], times)
+    return Demand(array, np.maximum(sram, vector), dram, starts, array_J, memory_J, dram_J, times)
 
 
 def fit(rows: Sequence[Row]) -> dict[str, float]:

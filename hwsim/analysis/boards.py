@@ -35,6 +35,7 @@ COLUMNS = (
     "power_limit_W",
     "arithmetic",
     "weights",
+    "fusion",
     "network",
     "work",
     "tokens",
@@ -77,6 +78,8 @@ class Measured:
         Limit it ran under; None for the chip's own.
     arithmetic, weights : str
         What it multiplies, and the form of weights of a language model (as wide as that if empty).
+    fusion : str
+        What the software fuses; empty for what the chip file says.
     network : str
     work : {"network", "training", "forward", "prefill", "request"}
     tokens, outputs : int
@@ -97,6 +100,7 @@ class Measured:
     power_limit_W: float | None
     arithmetic: str
     weights: str
+    fusion: str
     network: str
     work: str
     tokens: int
@@ -111,9 +115,9 @@ class Measured:
 
     @property
     def chip(self) -> Chip:
-        """The board under its power limit."""
-        chip = load_chip(self.board)
-        return chip.replace(**{"power.cap_W": self.power_limit_W}) if self.power_limit_W else chip
+        """The board under its power limit, with what its software fuses."""
+        said = {"power.cap_W": self.power_limit_W, "fusion": self.fusion}
+        return load_chip(self.board).replace(**{key: value for key, value in said.items() if value})
 
 
 class Served:
@@ -154,6 +158,7 @@ def measured() -> tuple[Measured, ...]:
             row.number("power_limit_W", default=0.0) or None,
             row.cells["arithmetic"],
             row.cells["weights"],
+            row.cells["fusion"],
             row.text("network"),
             row.text("work", ("network", "training", "forward", "prefill", "request")),
             row.integer("tokens", default=0),

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 
+LEAST_ROWS = 8
+"""Rows of the smallest block: those of one instruction of a tensor core."""
+
+
 class Grid(NamedTuple):
     """How the folds of one layer spread over the tiles.
 
@@ -95,7 +99,8 @@ class GemmArray:
         read from the shared memory.
     block_rows, block_cols : int
         A tile works on whole blocks of so many output rows and columns, as the thread blocks of a GPU do:
-        blocks that do not divide among the tiles leave some of them idle in the last wave.
+        blocks that do not divide among the tiles leave some of them idle in the last wave. Few rows have
+        a block of the next power of two, `LEAST_ROWS` at least.
     rates : dict of str to float
         MACs per cycle of each arithmetic that the tile has, relative to rows x cols. Without rates it has
         every arithmetic up to `operand_bits`, at the same rate.
@@ -271,7 +276,7 @@ def _best_grid(array: GemmArray, gemm: Gemm) -> Grid:
             array.cols,
             array.load_cycles_per_fold,
             array.accumulator_rows,
-            array.block_rows,
+            min(array.block_rows, max(LEAST_ROWS, 1 << (gemm.m - 1).bit_length())),
             block_cols // array.cols,
         )
     )

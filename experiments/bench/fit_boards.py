@@ -42,7 +42,7 @@ BOUNDS = {
     "dram.efficiency": (0.5, 1.0),
     "power.clock_W": (0.01, 0.8),
     "process.energy_factor": (0.5, 10.0),
-    "dram.energy_pJ_per_bit": (0.5, 5.0),
+    "dram.energy_pJ_per_bit": (1.0, 5.0),
 }
 """Range of each constant, in the units of ``data/families.csv``."""
 
@@ -54,7 +54,9 @@ class Demand:
     Parameters
     ----------
     array_s, bus_s, dram_s : ndarray of float, shape (kernels,)
-        Seconds of the array, of the on-chip bus and vector unit, and of DRAM.
+        Seconds of the array, of the on-chip bus, the vector unit and decoders, and of DRAM.
+    other_s : float
+        Seconds in which kernels wait for one another.
     starts : float
         Kernels that are started.
     array_J, memory_J, dram_J : float
@@ -66,6 +68,7 @@ class Demand:
     array_s: NDArray[np.float64]
     bus_s: NDArray[np.float64]
     dram_s: NDArray[np.float64]
+    other_s: float
     starts: float
     array_J: float
     memory_J: float
@@ -95,7 +98,8 @@ class Row:
             for d in self.demands:
                 core_s = np.maximum(d.array_s / constant["kernels.efficiency"], d.bus_s) / clock
                 busy = np.maximum(core_s, d.dram_s / constant["dram.efficiency"]).sum()
-                seconds += d.times * (busy + d.starts * 1e-6 * constant["kernels.time_us"] / clock)
+                started_s = d.starts * 1e-6 * constant["kernels.time_us"]
+                seconds += d.times * (busy + (started_s + d.other_s) / clock)
                 core_J = (constant["process.energy_factor"] * d.array_J + d.memory_J) * scale
                 joules += d.times * (core_J + constant["dram.energy_pJ_per_bit"] * d.dram_J)
             waiting_W = self.static_W + constant["power.clock_W"] * self.full_W * clock * scale
@@ -136,16 +140,18 @@ def row_of(published: Measured) -> Row:
 def _demand(report: Report, times: float) -> Demand:
     tick_s = report.chip.tick_s
     works = [run.work for run in report.runs if run.work.root == run.index]
-    array, sram, vector, dram, kernel = (
+    array, sram, vector, decoder, dram, kernel = (
         np.array([tick_s * work.ticks.get(name, 0) for work in works])
-        for name in ("array", "sram", "vector", "dram", "kernel")
+        for name in ("array", "sram", "vector", "decoder", "dram", "kernel")
     )
+    bus = np.maximum(np.maximum(sram, vector), decoder)
+    other_s = report.period_s - (np.maximum(np.maximum(array, bus), dram) + kernel).sum()
     spent = {name: report.batch * joules for (name,), joules in report.joules_by("component").items()}
     array_J = sum(spent.pop(name, 0.0) for name in OPERATION)
     dram_J = spent.pop("dram", 0.0)
     memory_J = sum(joules for name, joules in spent.items() if component_of(name).core_voltage)
     starts = 1e6 * float(kernel.sum())
-    return Demand(array, np.maximum(sram, vector), dram, starts, array_J, memory_J, dram_J, times)
+    return Demand(array, bus, dram, max(other_s, 0.0), starts, array_J, memory_J, dram_J, times)
 
 
 def fit(rows: Sequence[Row]) -> dict[str, float]:

@@ -61,7 +61,8 @@ class EnergyConstant:
     Parameters
     ----------
     action : str
-        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit over one mm).
+        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit of random data
+        moved over one mm).
     pJ : float
     kind : str
         One of `KINDS`.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.runs.record import Run
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.workload.layer import Workload
 
 SCENE = SCENES["alexnet_fc"]
@@ -71,13 +71,13 @@ def swept(workload: Workload, batch: int) -> Iterator[dict[str, Any]]:
             yield key | {"strategy": found.strategy} | _values(found)
 
 
-def _values(found: Lighting) -> dict[str, Any]:
+def _values(found: SteadyRun) -> dict[str, Any]:
     return {
         "inferences_per_s": found.inferences_per_s,
         "energy_per_inference_J": found.energy_per_inference_J,
         "clock_fraction": found.mean_speed,
-        "full_clock_share": found.full_clock_share,
-        "starved_share": found.tile_time.starved,
+        "peak_share": found.peak_share,
+        "stalled_share": found.states.stalled,
         "power_W": sum(found.watts.values()),
         "headroom_W": found.headroom_W,
         "limiter": found.report.limiter,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from experiments.runs.record import Run
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.workload.layer import Layer, StoredWeights
 
 CHIP, NETWORK = "a100_pcie", "llama_decode"
@@ -141,7 +141,7 @@ def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
     """Simulate one way to store the weights at one batch: a row of the table."""
     workload = decoder(stage, counts)
     report = simulate(load_chip(CHIP), workload, batch)
-    found: Lighting = dimmed(report)
+    found: SteadyRun = dimmed(report)
     joules = {name: watts / found.inferences_per_s for name, watts in found.watts.items()}
     matrices = [layer for layer in workload.layers if layer.weight_count]
     count = sum(layer.weight_count for layer in matrices)
@@ -157,6 +157,6 @@ def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
         **{f"{name}_J": joules.get(name, 0.0) for name in style.COMPONENTS},
         "power_W": sum(found.watts.values()),
         "limiter": report.limiter,
-        "full_clock_share": found.full_clock_share,
-        **{f"{state}_share": share for state, share in found.tile_time._asdict().items()},
+        "peak_share": found.peak_share,
+        **{f"{state}_share": share for state, share in found.states._asdict().items()},
     }

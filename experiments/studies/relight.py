@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from experiments.runs.record import Run
     from experiments.runs.scenes import Scene
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
 
 SHOWN, BATCH = "alexnet_fc", 64
 """Network and batch of the headline."""
@@ -121,7 +121,7 @@ def evaluate(scene: Scene, stage: str) -> Tables:
     return tables
 
 
-def _run(found: Lighting) -> dict[str, Any]:
+def _run(found: SteadyRun) -> dict[str, Any]:
     report = found.report
     return {
         "strategy": found.strategy,
@@ -131,8 +131,8 @@ def _run(found: Lighting) -> dict[str, Any]:
         "power_W": sum(found.watts.values()),
         "dram_W": found.watts["dram"],
         "headroom_W": found.headroom_W,
-        "full_clock_share": found.full_clock_share,
-        **{f"{state}_share": share for state, share in found.tile_time._asdict().items()},
+        "peak_share": found.peak_share,
+        **{f"{state}_share": share for state, share in found.states._asdict().items()},
         "limiter": report.limiter,
         "weights_home": report.weights_home,
         "sram_weights_share": report.schedule.residency.pinned_B / report.chip.sram.capacity_B,
@@ -140,7 +140,7 @@ def _run(found: Lighting) -> dict[str, Any]:
     }
 
 
-def _watts(found: Lighting) -> Iterator[dict[str, Any]]:
+def _watts(found: SteadyRun) -> Iterator[dict[str, Any]]:
     for component, watts in (found.watts | {"headroom": found.headroom_W}).items():
         yield {"component": component, "power_W": watts}
 
@@ -150,7 +150,7 @@ def floorplans(runs: pd.DataFrame) -> Any:
     rows = {
         f"{LABELS[SHOWN]}, batch 1: the cap does not bind": _plans(runs, 1, "gating"),
         f"{LABELS[SHOWN]}, batch {BATCH}: tiles gated by the cap": _plans(runs, BATCH, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles dimmed by DVFS (low confidence)": _plans(
+        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles throttled by DVFS (low confidence)": _plans(
             runs, BATCH, "DVFS"
         ),
     }
@@ -166,11 +166,9 @@ def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floo
             for name in runs.select_dtypes("number").columns
             if name != "batch"
         }
-        dim = found["dim_share"]
         plans.append(
             floorplan.Floorplan(
-                {state: found[f"{state}_share"] for state in floorplan.STATES},
-                (found["full_clock_share"] - found["lit_share"]) / dim if dim else 1.0,
+                {state: found[f"{state}_share"] for state in style.TILES},
                 found["sram_weights_share"],
                 found["dram_W"],
                 chip_of().power.cap_W,

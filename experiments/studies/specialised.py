@@ -174,9 +174,8 @@ def _for_vector_unit(layer: Layer, kinds: tuple[str, ...]) -> Layer:
 def everything() -> pd.DataFrame:
     """One row a network, batch and array.
 
-    Columns: network, batch, array, foreign_share (of MACs that the array cannot run), utilisation (of its
-    multipliers, at nominal clock), inferences_per_s, energy_J, power_W, limiter, the shares of
-    `TileTime`, and low_confidence.
+    Columns: network, batch, array, foreign_share (of MACs that the array cannot run), peak_share (of its MAC
+    rate), inferences_per_s, energy_J, power_W, limiter, the shares of `TileStates`, and low_confidence.
     """
     rows = []
     for network in NETWORKS:
@@ -190,13 +189,11 @@ def everything() -> pd.DataFrame:
 
 def _values(report: Report, workload: Workload) -> dict[str, Any]:
     found = dimmed(report)
-    own = report.workload.macs
-    rate = found.inferences_per_s
-    states = {f"{state}_share": share for state, share in found.tile_time._asdict().items()}
+    states = {f"{state}_share": share for state, share in found.states._asdict().items()}
     return {
-        "foreign_share": 1 - own / workload.macs,
-        "utilisation": rate * own * report.chip.tick_s / report.chip.array.peak_macs_per_cycle,
-        "inferences_per_s": rate,
+        "foreign_share": 1 - report.workload.macs / workload.macs,
+        "peak_share": found.peak_share,
+        "inferences_per_s": found.inferences_per_s,
         "energy_J": found.energy_per_inference_J,
         "power_W": report.power_W,
         "limiter": report.limiter,

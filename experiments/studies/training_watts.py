@@ -89,14 +89,13 @@ def rows(chip_name: str, network: str, batch: int) -> list[dict[str, Any]]:
 
 
 def _values(report: Report) -> dict[str, Any]:
-    lighting = dimmed(report)
     return {
         "items_per_s": report.inferences_per_s,
         "energy_per_item_J": report.energy_per_inference_J,
         "items_per_J": 1 / report.energy_per_inference_J,
         "power_W": report.power_W,
         "limiter": report.limiter,
-        "full_clock_share": lighting.full_clock_share,
+        "peak_share": dimmed(report).peak_share,
         "dram_bits_per_item": (report.transferred_weight_bits + report.activation_bits) / report.batch,
     }
 

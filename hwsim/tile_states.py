@@ -102,7 +102,7 @@ def peak_share(report: Report, period_ticks: float) -> float:
 def array_ticks(stream: TileStream, layers: int) -> NDArray[np.float64]:
     """Return the ticks in which each layer occupies the arrays, shape (layers,)."""
     array = stream.unit == MAC_ARRAY
-    return np.bincount(stream.layer[array], stream.compute[array].astype(np.float64), layers)
+    return np.bincount(stream.layer[array], stream.compute[array], layers).astype(np.float64)
 
 
 def _idle_on(stream: TileStream, tiles: NDArray[np.float64]) -> float:

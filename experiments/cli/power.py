@@ -8,7 +8,6 @@ import typer
 
 from experiments.cli.options import AsJson, Show
 from hwsim.errors import InputError
-from hwsim.tile_states import TileStates
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
@@ -165,6 +164,8 @@ def _or_none(value: float) -> float | None:
 
 
 def _relight_row(labels: dict[str, str], row: dict[Any, Any]) -> list[str]:
+    from hwsim.tile_states import TileStates
+
     return [
         labels[row["network"]],
         row["stage"],

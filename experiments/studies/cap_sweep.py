@@ -10,8 +10,8 @@ inference falls as the cap rises, because more inferences share leakage and stan
 
 Answer. At batch 1 the dense network needs 205 to 237 W for 4,499 inferences per second, where it is
 memory-bound. The shared one needs less than 50 W for 5.8 times as many. At batch 64 the dense network
-gains up to 422 W, but hardly from 316 W on. It is then memory-bound, at 34% of full-clock activity. The
-shared one gains up to 365 W, with all tiles active, and the Huffman-coded one up to 316 W. So compression
+gains up to 422 W, but hardly from 316 W on. It is then memory-bound, at 34% of the peak MAC rate. The
+shared one gains up to 365 W, at 98% of the peak, and the Huffman-coded one up to 316 W. So compression
 lowers the power that a network can use at batch 1. At batch 64 it no longer raises it: from the pruned to
 the Huffman-coded network the flat point falls from 487 W to 316 W. Running slower at the same voltage
 does not save energy: at 100 W and batch 64 a dense inference costs 13% more than without a cap, a shared

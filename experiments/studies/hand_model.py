@@ -2,8 +2,8 @@
 
 Of the paper model only the results are known. They fit one of weights, MACs and prices that leaves
 out activations, filler entries of the gaps, rounding to whole tiles and clock steps, and waiting
-between layers; the reasons given here take it for such a one. None of its figures enters the
-simulator.
+between layers; the reasons given here take it for such a one. It has tiles at full clock that always
+compute: their share is compared with the peak share. None of its figures enters the simulator.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ CLAIMS = (
         "×",
         1.4,
         lambda runs: runs(RATE, strategy="DVFS") / runs(RATE, strategy="gating"),
-        "gating leaves 82% of the tiles active, so there is little to gain",
+        "gating leaves 82% of the tiles on, so there is little to gain",
     ),
     Claim(
         "peak share, pruned, with zero gating",

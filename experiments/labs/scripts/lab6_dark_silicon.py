@@ -110,13 +110,13 @@ check("6.2", gated_dense)
 # **Exercise 6.3.** How many times more inferences per second does the coded network get under the same cap?
 
 # %% tags=["answer"]
-relit = None
+times_faster = None
 
 # %% tags=["solution"]
-relit = runs["huffman"].inferences_per_s / runs["dense"].inferences_per_s
+times_faster = runs["huffman"].inferences_per_s / runs["dense"].inferences_per_s
 
 # %%
-check("6.3", relit)
+check("6.3", times_faster)
 
 # %% [markdown]
 # **Exercise 6.4.** At batch 1, dense, the cap does not bind at all. In which state are the tiles most of the

@@ -60,7 +60,7 @@ def test_throttling_spends_the_same_watts_by_the_alpha_power_law():
     assert 20 + core_W + 20.0 * found.throttled_speed == pytest.approx(cap, rel=1e-9)
 
 
-def test_bandwidth_starves_what_power_would_light():
+def test_bandwidth_stalls_what_power_would_allow():
     narrow = Die(45, 10, 1000, 1.0, 0.9, 2e12)
     found = powered(narrow, Work(8.0, 2.0, 1.0), cap_of(90.0))
     assert found.fed == pytest.approx(0.2)

@@ -170,7 +170,8 @@ def test_dram_node_batch_and_network_by_mouse(reader):
     reader.tab.wait_for_function(
         "document.querySelector('#headline').textContent.startsWith('LeNet-300-100, dense')"
     )
-    assert "one tile" in reader.tab.inner_text("#headline")
+    assert "one tile" in reader.tab.inner_text("#floorplan-note")
+    assert "of the peak MAC rate" in reader.tab.inner_text("#headline")
     assert reader.tab.inner_text("#command code") == "hwsim run edge lenet300 --stage dense --batch 1"
 
 

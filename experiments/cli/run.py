@@ -11,7 +11,7 @@ from experiments.cli.options import AsJson
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
@@ -21,8 +21,7 @@ SUMMARY = [
     "power", "clock", "limiter",
 ]  # fmt: skip
 TILES = [
-    "strategy", "active", "throttled", "dark", "memory-bound", "stalled",
-    "full-clock tiles", "inferences/s", "energy/inf",
+    "strategy", "computing", "loading", "stalled", "throttled", "power-gated", "inferences/s", "energy/inf",
     "power",
 ]  # fmt: skip
 TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
@@ -220,7 +219,7 @@ def _summary_row(report: Report) -> list[str]:
     ]
 
 
-def strategies(report: Report) -> list[Lighting]:
+def strategies(report: Report) -> list[SteadyRun]:
     """Every way in which the chip of `report` can keep its cap."""
     from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
     from hwsim.arrays.base import Tiled
@@ -230,12 +229,12 @@ def strategies(report: Report) -> list[Lighting]:
     return [way(report) for way in ways]
 
 
-def _tiles(found: Lighting) -> dict[str, object]:
+def _tiles(found: SteadyRun) -> dict[str, object]:
     """Tile-time by state, and what the chip does under one strategy."""
     return {
         "strategy": found.strategy,
-        **found.tile_time._asdict(),
-        "full_clock_share": found.full_clock_share,
+        **found.states._asdict(),
+        "peak_share": found.peak_share,
         "inferences_per_s": found.inferences_per_s,
         "energy_J": found.energy_per_inference_J,
         "power_W": sum(found.watts.values()),
@@ -246,7 +245,7 @@ def _tile_rows(report: Report) -> list[list[str]]:
     return [
         [
             found.strategy,
-            *(f"{share:.0%}" for share in (*found.tile_time, found.full_clock_share)),
+            *(f"{share:.0%}" for share in found.states),
             engineering(found.inferences_per_s, ""),
             engineering(found.energy_per_inference_J, "J"),
             engineering(sum(found.watts.values()), "W"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.analysis.tiles import Lighting
+from hwsim.analysis.tiles import SteadyRun
 from hwsim.arrays.base import Tiled
 from hwsim.machine.cap import Cap
 from hwsim.power.governors import Dvfs
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 
-def dimmed(report: Report) -> Lighting:
+def dimmed(report: Report) -> SteadyRun:
     """Slow the clock of each layer as far as the cap requires: what `simulate` does."""
-    return Lighting("dimming", report, report.capped, np.ones(len(report.runs)))
+    return SteadyRun("dimming", report, report.capped, np.ones(len(report.runs)))
 
 
-def voltage_scaled(report: Report) -> Lighting:
+def voltage_scaled(report: Report) -> SteadyRun:
     """Lower clock and voltage of each layer together, as far as the cap requires.
 
     Raises
@@ -42,11 +42,11 @@ def voltage_scaled(report: Report) -> Lighting:
     cap = Cap.of(report.chip)
     needs = needs_of(report.schedule.work, report.prices, cap)
     capped = settle(Dvfs.of(report.chip), report.schedule.stream, needs, cap)
-    return Lighting("DVFS", report, capped, np.ones(len(report.runs)))
+    return SteadyRun("DVFS", report, capped, np.ones(len(report.runs)))
 
 
-def gated(report: Report) -> Lighting:
-    """Light fewer tiles in each layer, at the nominal clock, as far as the cap requires.
+def gated(report: Report) -> SteadyRun:
+    """Use fewer tiles in each layer, at the nominal clock, as far as the cap requires.
 
     The run is simulated with as many tiles as the clock of each layer would pay for, and again with
     fewer where a layer still has to slow down, until none has to or a single tile is left.
@@ -58,23 +58,23 @@ def gated(report: Report) -> Lighting:
     """
     chip = report.chip
     whole = chip.array_with(Tiled)
-    lit = {layer.name: whole.tiles for layer in report.workload.layers}
+    active = {layer.name: whole.tiles for layer in report.workload.layers}
     found = report
-    while fewer := _fewer(lit, found):
-        lit |= fewer
-        array = GatedTiles(whole, tuple(lit.items()))
+    while fewer := _fewer(active, found):
+        active |= fewer
+        array = GatedTiles(whole, tuple(active.items()))
         gated_chip = chip.model_copy(update={"array": array})
         found = simulate(gated_chip, report.workload, report.batch, table=report.prices.table)
-    tiles = np.array([lit[layer.name] for layer in report.workload.layers]) / whole.tiles
+    tiles = np.array([active[layer.name] for layer in report.workload.layers]) / whole.tiles
     return replace(dimmed(found), strategy="gating", tiles=tiles)
 
 
-def _fewer(lit: dict[str, int], found: Report) -> dict[str, int]:
+def _fewer(active: dict[str, int], found: Report) -> dict[str, int]:
     """Tiles of the layers that still have to slow down, and have tiles to spare."""
     clocks = {run.layer.name: run.clock for run in found.runs}
     return {
         name: min(tiles - 1, ceil(tiles * clocks[name]))
-        for name, tiles in lit.items()
+        for name, tiles in active.items()
         if clocks[name] < 1.0 and tiles > 1
     }
 
@@ -86,12 +86,12 @@ class GatedTiles:
     Parameters
     ----------
     array : Tiled
-    lit : tuple of (str, int)
+    active : tuple of (str, int)
         Number of active tiles by layer name.
     """
 
     array: Tiled
-    lit: tuple[tuple[str, int], ...]
+    active: tuple[tuple[str, int], ...]
 
     @property
     def kind(self) -> str:
@@ -100,9 +100,9 @@ class GatedTiles:
 
     @property
     def peak_macs_per_cycle(self) -> int:
-        """Multiply-accumulates per cycle if all tiles were lit."""
+        """Multiply-accumulates per cycle if all tiles were active."""
         return self.array.peak_macs_per_cycle
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
-        """Cost of `batch` items of `layer` on the tiles that are lit for it."""
-        return replace(self.array, tiles=dict(self.lit)[layer.name]).cost(layer, batch)
+        """Cost of `batch` items of `layer` on the tiles that are active for it."""
+        return replace(self.array, tiles=dict(self.active)[layer.name]).cost(layer, batch)

@@ -243,7 +243,7 @@ class ClockScaling(Governor):
 
 @dataclass(frozen=True)
 class TileGating(Governor):
-    """Fewer tiles lit, `levels` of them in all: compute stretches, the energy of an action stays."""
+    """Fewer active tiles, `levels` of them in all: compute stretches, the energy of an action stays."""
 
     levels: int = 48
     slows: ClassVar[tuple[int, ...]] = (COMPUTE,)

@@ -54,6 +54,7 @@ ORDER = (
     "hwsim.layer_run",
     "hwsim.plotting",
     "hwsim.report",
+    "hwsim.tile_states",
     "hwsim.audit",
     "hwsim.run",
     "hwsim.analysis",

@@ -35,7 +35,7 @@ class Form:
         Bits per row beside the blocks: of a matrix, per output; of a cache, per head and token.
     density : float
         Fraction of the values that is stored; the others are zero.
-    symbols : int
+    symbols : float
         Symbols per stored value that a decoder turns back into the arithmetic's format.
     native : str
         Arithmetic that takes the values as they are stored, without a decoder; empty if none does.
@@ -49,7 +49,7 @@ class Form:
     block_bits: int
     row_bits: int
     density: float
-    symbols: int
+    symbols: float
     native: tuple[str, ...]
     head: str
     source: str
@@ -122,7 +122,7 @@ def stored(
     values = copies * rows * columns
     kept = round(values * form.density)
     segments = min(copies * rows, MAX_SEGMENTS)
-    symbols = kept * form.symbols if form.decoded(arithmetic) else 0
+    symbols = round(kept * form.symbols) if form.decoded(arithmetic) else 0
     return StoredWeights(
         form.name,
         kept,
@@ -143,7 +143,7 @@ def _forms() -> dict[str, Form]:
             row.integer("block_bits", low=1),
             row.integer("row_bits", low=0),
             row.number("density", 0.0, 1.0),
-            row.integer("symbols", low=0),
+            row.number("symbols", 0.0),
             tuple(row.cells["native"].split()),
             row.text("head"),
             row.text("source"),

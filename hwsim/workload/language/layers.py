@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.workload.language.forms import VECTOR_BITS, stored
 from hwsim.workload.language.model import NORM_PARAMETERS
-from hwsim.workload.layer import Layer, dense_storage, vector
+from hwsim.workload.layer import OPERAND_BITS, Layer, dense_storage, vector
 from hwsim.workload.operators import OPERATORS, ops_per_output
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ class Storage:
     head: Form
     cache: Form
     arithmetic: Arithmetic
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of an activation."""
+        return OPERAND_BITS[self.arithmetic]
 
 
 @dataclass

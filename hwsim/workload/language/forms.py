@@ -14,9 +14,13 @@ from hwsim.workload.layer import OPERAND_BITS, StoredWeights
 from hwsim.workload.storage import MAX_SEGMENTS, evenly
 
 if TYPE_CHECKING:
+    from hwsim.csvfile import Row
     from hwsim.workload.layer import Arithmetic
 
-COLUMNS = ("name", "block_values", "block_bits", "row_bits", "density", "symbols", "native", "head", "source")
+COLUMNS = (
+    "name", "gguf", "block_values", "block_bits", "row_bits", "density", "symbols", "native", "table", "head",
+    "source",
+)  # fmt: skip
 
 VECTOR_BITS = 16
 """Bits of a bias and of a parameter of a normalisation: they stay in 16 bits in every form."""
@@ -37,10 +41,10 @@ class Form:
         Fraction of the values that is stored; the others are zero.
     symbols : float
         Symbols per stored value that a decoder turns back into the arithmetic's format.
-    native : str
-        Arithmetic that takes the values as they are stored, without a decoder; empty if none does.
-    head : str
-        Form of the embedding and of the output matrix in files of this form.
+    native : tuple of str
+        Arithmetics that take the values as they are stored, without a decoder.
+    table, head : str
+        Forms of the embedding and of the output matrix in files of this form.
     source : str
     """
 
@@ -51,6 +55,7 @@ class Form:
     density: float
     symbols: float
     native: tuple[str, ...]
+    table: str
     head: str
     source: str
 
@@ -77,6 +82,44 @@ class Form:
             )
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Forms of the parts of a model.
+
+    Parameters
+    ----------
+    weights, table, head : Form
+        Of the matrices of the blocks, of the embedding, of the output matrix.
+    """
+
+    weights: Form
+    table: Form
+    head: Form
+
+    @classmethod
+    def of(cls, name: str, arithmetic: Arithmetic, *, tied: bool) -> Parts:
+        """Forms of a model whose matrices are stored in one form.
+
+        Parameters
+        ----------
+        name : str
+        arithmetic : str
+            Forms that are native to it are those of all parts.
+        tied : bool
+            Whether the embedding is the output matrix.
+
+        Raises
+        ------
+        InputError
+            If there is no such form.
+        """
+        form = form_of(name)
+        if not form.decoded(arithmetic):
+            return cls(form, form, form)
+        head = form_of(form.head)
+        return cls(form, head if tied else form_of(form.table), head)
+
+
 def form_names() -> list[str]:
     """Names of the known forms."""
     return list(_forms())
@@ -99,6 +142,11 @@ def form_of(name: str, what: str = "weights") -> Form:
     if name not in _forms():
         raise InputError(f"{what} are {name!r}, expected one of {', '.join(_forms())}")
     return _forms()[name]
+
+
+def form_of_gguf(number: int) -> Form | None:
+    """Form of a type of GGUF files by its number; None if it is not known."""
+    return next((form for form in _forms().values() if _gguf_numbers().get(form.name) == number), None)
 
 
 @lru_cache(maxsize=4096)
@@ -134,8 +182,16 @@ def stored(
 
 
 @cache
+def _gguf_numbers() -> dict[str, int]:
+    return {row.text("name"): row.integer("gguf") for row in _rows() if row.cells["gguf"]}
+
+
+def _rows() -> list[Row]:
+    return list(read_rows(resources.files("hwsim") / "data" / "weight_forms.csv", COLUMNS))
+
+
+@cache
 def _forms() -> dict[str, Form]:
-    file = resources.files("hwsim") / "data" / "weight_forms.csv"
     return {
         row.text("name"): Form(
             row.text("name"),
@@ -145,8 +201,9 @@ def _forms() -> dict[str, Form]:
             row.number("density", 0.0, 1.0),
             row.number("symbols", 0.0),
             tuple(row.cells["native"].split()),
+            row.text("table"),
             row.text("head"),
             row.text("source"),
         )
-        for row in read_rows(file, COLUMNS)
+        for row in _rows()
     }

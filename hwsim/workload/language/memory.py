@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim.whole import ceil_div
-from hwsim.workload.language.forms import VECTOR_BITS
+from hwsim.workload.language.forms import VECTOR_BITS, Parts
 from hwsim.workload.language.passes import decode, forward, prefill, storage_of
 from hwsim.workload.language.shipped import model_of
 
@@ -25,13 +25,15 @@ class Served:
     Parameters
     ----------
     model : LanguageModel
-    weights, kv : str, optional
-        Forms of the weights and of the cache; those of the arithmetic by default.
+    weights : str or Parts, optional
+        Form of the weights, or of each part of a file; that of the arithmetic by default.
+    kv : str, optional
+        Form of the cache; that of the arithmetic by default.
     arithmetic : str
     """
 
     model: LanguageModel
-    weights: str | None = None
+    weights: str | Parts | None = None
     kv: str | None = None
     arithmetic: Arithmetic = "fp16"
 
@@ -39,7 +41,7 @@ class Served:
     def of(
         cls,
         model: LanguageModel | str | Path,
-        weights: str | None = None,
+        weights: str | Parts | None = None,
         kv: str | None = None,
         arithmetic: Arithmetic = "fp16",
     ) -> Served:
@@ -50,13 +52,14 @@ class Served:
         InputError
             If they do not.
         """
-        storage_of(weights, kv, arithmetic)
-        return cls(model_of(model), weights, kv, arithmetic)
+        found = model_of(model)
+        storage_of(found, weights, kv, arithmetic)
+        return cls(found, weights, kv, arithmetic)
 
     @property
     def storage(self) -> Storage:
         """Forms of weights, output matrix and cache."""
-        return storage_of(self.weights, self.kv, self.arithmetic)
+        return storage_of(self.model, self.weights, self.kv, self.arithmetic)
 
     def decode(self, context: int, batch: int = 1, tokens: int = 1, source: int | None = None) -> Workload:
         """Build a decode step: see `passes.decode`."""
@@ -78,9 +81,9 @@ class Served:
     @property
     def weights_B(self) -> int:
         """Bytes of all parameters: matrices, tables and output matrix in their forms, vectors in 16 bits."""
-        model, storage = self.model, self.storage
-        bits = storage.head.bits(model.table_rows * model.features, model.table_rows)
-        for form, part in ((storage.weights, model.inner), (storage.head, model.head)):
+        model, parts = self.model, self.storage.parts
+        bits = parts.table.bits(model.table_rows * model.features, model.table_rows)
+        for form, part in ((parts.weights, model.inner), (parts.head, model.head)):
             bits += VECTOR_BITS * part.vectors
             bits += sum(form.bits(found.weights, found.copies * found.outputs) for found in part.matrices)
         return ceil_div(bits, 8)
@@ -126,6 +129,14 @@ class Footprint:
     def total_B(self) -> int:
         """All of them."""
         return self.weights_B + self.cache_B + self.activations_B
+
+    def plus(self, other: Footprint) -> Footprint:
+        """Both in one memory."""
+        return Footprint(
+            self.weights_B + other.weights_B,
+            self.cache_B + other.cache_B,
+            self.activations_B + other.activations_B,
+        )
 
 
 def footprint(served: Served, context: int, batch: int = 1, tokens: int = 1) -> Footprint:

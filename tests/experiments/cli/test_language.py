@@ -66,3 +66,16 @@ def test_a_configuration_file_is_run(hwsim, tmp_path):
     code, out, _ = hwsim(f"run edge {file} --context 10 --arithmetic fp16 --json")
     assert code == 0
     assert json.loads(out)[0]["network"] == f"{tmp_path.name}, one token after 10"
+
+
+def test_a_request_is_served(hwsim):
+    options = "--prompt 32 --output 4 --batch 2 --weights q4_0 --boards 3 --link pcie5"
+    typed = f"request a100_pcie smollm2-135m {options}"
+    code, out, _ = hwsim(f"{typed} --json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["tokens_per_s"] == pytest.approx(2 * 4 / (found["first_token_s"] + 3 * found["token_s"]))
+    assert found["token_J"] * found["tokens_per_s"] == pytest.approx(found["power_W"])
+    code, out, _ = hwsim(typed)
+    assert code == 0
+    assert "3 boards by tensor parallelism over pcie5: a closed form" in out

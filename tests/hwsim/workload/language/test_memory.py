@@ -56,6 +56,7 @@ def test_what_the_array_does_not_take_goes_through_a_decoder(form, arithmetic, d
 
 def test_every_form_has_a_head_that_is_known():
     assert {form_of(name).head for name in form_names()} <= set(form_names())
+    assert {form_of(name).table for name in form_names()} <= set(form_names())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_every_form_has_a_head_that_is_known():
         ("llama-3.1-70b", "bf16-huffman", 95.4, 0.01),  # DFloat11, Table 1 (Llama 3.3 70B)
         ("llama-2-7b", "q4_0", 3.83, 0.01),  # llama.cpp: 3.56 GiB
         ("llama-2-7b", "q8_0", 7.16, 0.005),  # llama.cpp: 6.67 GiB
+        ("llama-3-8b", "q4_0", 4.66, 0.005),  # llama.cpp: 4.34 GiB
+        ("llama-3-8b", "q8_0", 8.54, 0.005),  # llama.cpp: 7.95 GiB
         ("llama-2-7b", "int4-g128", 3.89, 0.01),  # published AWQ and GPTQ files of 3.9 GB
     ],
 )

@@ -1,11 +1,17 @@
 """The command about the shipped networks and language models: which there are, and what one stores."""
 
-from typing import Annotated, Any
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from experiments.cli.options import AsJson
 from hwsim.units import engineering
+
+if TYPE_CHECKING:
+    from hwsim.workload.language.memory import Served
 
 OVERVIEW = ["network", "layers", "MACs", "fp32 weights", "stages", "description"]
 """Of the networks, as a table; the same as JSON has figures in place of texts."""
@@ -70,28 +76,33 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _forms(name: str) -> list[dict[str, Any]]:
-    """Bytes of a language model in every form, and of the cache that a token adds."""
-    from hwsim.workload.language.forms import form_names, form_of
-    from hwsim.workload.language.memory import Served
+    """Bytes of a language model as a file stores it or in every form, and of the cache that a token adds."""
+    from experiments.runs.language import LanguageOptions, served
+    from hwsim.workload.language.forms import form_names
 
-    rows = []
-    for form in form_names():
-        served = Served.of(name, form, form, "fp32" if form == "fp32" else "fp16")
-        rows.append(
-            {
-                "form": form,
-                "bits_per_weight": round(form_of(form).bits_per_value, 3),
-                "weight_bytes": served.weights_B,
-                "cache_bytes": served.cache_B(1),
-            }
-        )
-    return rows
+    found = served(name, LanguageOptions())
+    if found.weights is not None:
+        return [_stored(found)]
+    return [
+        _stored(replace(found, weights=form, kv=form, arithmetic="fp32" if form == "fp32" else "fp16"))
+        for form in form_names()
+    ]
+
+
+def _stored(served: Served) -> dict[str, Any]:
+    form = served.storage.parts.weights
+    return {
+        "form": form.name,
+        "bits_per_weight": round(form.bits_per_value, 3),
+        "weight_bytes": served.weights_B,
+        "cache_bytes": served.cache_B(1),
+    }
 
 
 def _summary(name: str) -> str:
-    from hwsim.workload.language.shipped import model_of
+    from experiments.runs.language import LanguageOptions, served
 
-    model = model_of(name)
+    model = served(name, LanguageOptions()).model
     return (
         f"{model.name} ({model.family}): {len(model.blocks)} blocks, {model.features} features, "
         f"{model.vocabulary} words, {model.parameters:,} parameters"

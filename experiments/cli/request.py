@@ -41,10 +41,7 @@ def request(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve a request: time to first token, tokens per second, joules per token, bytes of the cache.
-
-    Several boards are a closed form: a slice of every matrix on each, and a ring that adds up what they make.
-    """
+    """Serve a request: time to first token, tokens per second, joules per token, bytes of the cache."""
     from experiments.console import print_json, print_line, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.language import LanguageOptions, served

@@ -48,11 +48,20 @@ def served(name: str, options: LanguageOptions) -> Served:
     Raises
     ------
     InputError
-        If there is no such model or form.
+        If there is no such model or form, or a file that has its own weights is given others.
     """
     from hwsim.workload.language.memory import Served
 
-    return Served.of(name, options.weights or None, options.kv or None, options.arithmetic or "fp16")  # type: ignore[arg-type]
+    path = Path(name)
+    arithmetic, kv = options.arithmetic or "fp16", options.kv or None
+    if path.suffix != ".gguf" and not (path.is_dir() and any(path.glob("*.safetensors"))):
+        return Served.of(name, options.weights or None, kv, arithmetic)  # type: ignore[arg-type]
+    from experiments.runs.language_files import open_gguf, open_safetensors
+
+    if options.weights:
+        raise InputError(f"{name}: a file has its own weights, expected no --weights {options.weights}")
+    model, parts = open_gguf(path) if path.suffix == ".gguf" else open_safetensors(path)
+    return Served.of(model, parts, kv, arithmetic)  # type: ignore[arg-type]
 
 
 def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int, stage: str = "") -> Workload:

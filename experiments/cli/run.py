@@ -90,7 +90,12 @@ def run_(
     from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.inert import inert_changes
-    from experiments.runs.language import LanguageOptions, is_language_model, refuse_options
+    from experiments.runs.language import (
+        LanguageOptions,
+        is_language_model,
+        refuse_options,
+        refuse_other_options,
+    )
     from experiments.runs.language import workload_of as language_workload
     from experiments.runs.workloads import is_built_in, layers_named, open_workloads
     from hwsim.analysis.mapping import fusion_sentence
@@ -109,7 +114,8 @@ def run_(
     machine = shipped.replace(**changed)
     language = LanguageOptions(context, prompt, weights, kv, arithmetic)
     if is_language_model(workload):
-        workloads = [language_workload(machine, workload, language, batch, stage)]
+        refuse_other_options(workload, stage=stage, training=training, inputs=inputs)
+        workloads = [language_workload(machine, workload, language, batch)]
     else:
         refuse_options(workload, language)
         default = "dense" if training and is_built_in(workload) else ""

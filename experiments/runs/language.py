@@ -64,7 +64,7 @@ def served(name: str, options: LanguageOptions) -> Served:
     return Served.of(model, parts, kv, arithmetic)  # type: ignore[arg-type]
 
 
-def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int, stage: str = "") -> Workload:
+def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int) -> Workload:
     """Build the pass that the options describe, if its model fits the chip.
 
     Parameters
@@ -75,8 +75,6 @@ def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int, sta
         With a context a decode step, with a prompt a prefill; of an encoder its forward pass.
     batch : int
         Sequences at once.
-    stage : str
-        Refused: a language model has forms of weights instead.
 
     Raises
     ------
@@ -93,10 +91,6 @@ def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int, sta
             f"{found.model.name} is a language model, expected either --context (tokens before a decode "
             "step) or --prompt (tokens of its prefill)"
         )
-    if stage:
-        raise InputError(
-            f"{found.model.name} is a language model, expected --weights in place of --stage {stage}"
-        )
     tokens = options.prompt if options.prompt is not None else options.context or 0
     if not found.model.decoder:
         workload = found.forward(tokens, batch)
@@ -108,6 +102,13 @@ def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int, sta
         chip, found.model.name, footprint(found, options.context or options.prompt or 0, batch, tokens)
     )
     return workload
+
+
+def refuse_other_options(name: str, **options: object) -> None:
+    """Refuse options that a language model does not have, by an `InputError`."""
+    for option, value in options.items():
+        if value:
+            raise InputError(f"{name} is a language model, expected no --{option} with it")
 
 
 def refuse_options(name: str, options: LanguageOptions) -> None:

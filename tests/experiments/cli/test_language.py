@@ -40,8 +40,9 @@ def test_a_pass_is_simulated(hwsim, options, name):
         ("run a100_pcie gpt2 --context 5 --weights q9", "weights are 'q9', expected one of fp32"),
         (
             "run a100_pcie gpt2 --context 5 --stage int8",
-            "gpt2 is a language model, expected --weights in place of",
+            "gpt2 is a language model, expected no --stage",
         ),
+        ("run a100_pcie gpt2 --prompt 5 --training", "gpt2 is a language model, expected no --training"),
         ("run a100_pcie llama-3-70b --context 5", "131.4 GiB of weights, "),
         ("run edge lenet5 --kv int8", "--kv int8: lenet5 is no language model"),
     ],

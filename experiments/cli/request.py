@@ -45,8 +45,8 @@ def request(
     from experiments.console import print_json, print_line, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.language import LanguageOptions, served
-    from hwsim.analysis.boards import Boards
     from hwsim.analysis.serving import Draft, Request, Service
+    from hwsim.analysis.tensor_parallel import Boards
     from hwsim.machine.chip import load_chip
 
     machine = load_chip(chip).replace(**parse_changes(changes or []))

@@ -125,11 +125,11 @@ def _stored_as(tensors: list[TensorHeader], values: int) -> Form:
     if len(kinds) == 1 and "" not in kinds:
         return form_of(kinds.pop())
     stored_B = sum(tensor.stored_B or 0 for tensor in tensors)
-    return _mean_of(" + ".join(sorted({str(tensor.type) for tensor in tensors})), values, 8 * stored_B, 1.0)
+    return _mean_of(" + ".join(sorted({str(tensor.type) for tensor in tensors})), values, 8 * stored_B)
 
 
 def _joined(forms: Iterable[tuple[Form, int]]) -> Form:
-    """One form for matrices of several: their mean bits and symbols."""
+    """One form for matrices of several: their mean bits."""
     values: dict[Form, int] = {}
     for form, count in forms:
         values[form] = values.get(form, 0) + count
@@ -138,17 +138,17 @@ def _joined(forms: Iterable[tuple[Form, int]]) -> Form:
     name = " + ".join(sorted(form.name for form in values))
     total = sum(values.values())
     bits = sum(form.bits(count, 0) for form, count in values.items())
-    return _mean_of(name, total, bits, sum(form.symbols * count for form, count in values.items()) / total)
+    return _mean_of(name, total, bits)
 
 
-def _mean_of(name: str, values: int, bits: int, symbols: float) -> Form:
+def _mean_of(name: str, values: int, bits: int) -> Form:
     return Form(
         name,
         block_values=values,
         block_bits=bits,
         row_bits=0,
         density=1.0,
-        symbols=symbols,
+        coding="fixed",
         native=(),
         table=name,
         head=name,

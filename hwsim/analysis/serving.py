@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.analysis.boards import Boards
 from hwsim.analysis.capacity import largest_batch, largest_context, require_fit
+from hwsim.analysis.tensor_parallel import Boards
 from hwsim.errors import InputError
 from hwsim.run import simulate
 from hwsim.workload.language.memory import footprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Arithmetic
 
 COLUMNS = (
-    "name", "gguf", "block_values", "block_bits", "row_bits", "density", "symbols", "native", "table", "head",
+    "name", "gguf", "block_values", "block_bits", "row_bits", "density", "coding", "native", "table", "head",
     "source",
 )  # fmt: skip
+
+Coding = Literal["plain", "fixed", "entropy"]
+CODINGS: tuple[Coding, ...] = get_args(Coding)
+
+UNPACKED_BITS = 32
+"""Bits of fixed width that a decoder unpacks in one step. On an A100, times per token of Llama-2 7B in 16, 8
+and 4 bits lie on one line over the bytes of the weights (gpt-fast, 2023): unpacking keeps up with DRAM there."""
 
 VECTOR_BITS = 16
 """Bits of a bias and of a parameter of a normalisation: they stay in 16 bits in every form."""
@@ -39,8 +46,9 @@ class Form:
         Bits per row beside the blocks: of a matrix, per output; of a cache, per head and token.
     density : float
         Fraction of the values that is stored; the others are zero.
-    symbols : float
-        Symbols per stored value that a decoder turns back into the arithmetic's format.
+    coding : {"plain", "fixed", "entropy"}
+        Plain values; values of fixed width, which a decoder unpacks word by word; or code words of variable
+        length, which it turns back one by one.
     native : tuple of str
         Arithmetics that take the values as they are stored, without a decoder.
     table, head : str
@@ -53,7 +61,7 @@ class Form:
     block_bits: int
     row_bits: int
     density: float
-    symbols: float
+    coding: Coding
     native: tuple[str, ...]
     table: str
     head: str
@@ -68,13 +76,20 @@ class Form:
         """Bits of some values in so many equal rows. A block does not reach over the end of all rows."""
         return ceil_div(values * self.block_bits, self.block_values) + rows * self.row_bits
 
+    @property
+    def symbols(self) -> float:
+        """Steps of a decoder per value: one per code word, or one per word of `UNPACKED_BITS`."""
+        if self.coding == "plain":
+            return 0.0
+        return 1.0 if self.coding == "entropy" else self.bits_per_value / UNPACKED_BITS
+
     def decoded(self, arithmetic: Arithmetic) -> bool:
         """Whether a decoder stands between the stored values and an array of this arithmetic."""
-        return self.symbols > 0 and arithmetic not in self.native
+        return self.coding != "plain" and arithmetic not in self.native
 
     def require(self, arithmetic: Arithmetic, what: str) -> None:
         """Refuse values that the arithmetic cannot use without loss, by an `InputError`."""
-        direct = self.symbols > 0 or arithmetic in self.native
+        direct = self.coding != "plain" or arithmetic in self.native
         if not direct or int(self.bits_per_value) > OPERAND_BITS[arithmetic]:
             raise InputError(
                 f"{what} are {self.name}, {self.bits_per_value:g} bits each, expected a form that fits "
@@ -170,7 +185,7 @@ def stored(
     values = copies * rows * columns
     kept = round(values * form.density)
     segments = min(copies * rows, MAX_SEGMENTS)
-    symbols = round(kept * form.symbols) if form.decoded(arithmetic) else 0
+    symbols = round(values * form.symbols) if form.decoded(arithmetic) else 0
     return StoredWeights(
         form.name,
         kept,
@@ -199,7 +214,7 @@ def _forms() -> dict[str, Form]:
             row.integer("block_bits", low=1),
             row.integer("row_bits", low=0),
             row.number("density", 0.0, 1.0),
-            row.number("symbols", 0.0),
+            cast("Coding", row.text("coding", CODINGS)),
             tuple(row.cells["native"].split()),
             row.text("table"),
             row.text("head"),

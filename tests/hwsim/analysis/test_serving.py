@@ -2,8 +2,8 @@
 
 import pytest
 
-from hwsim.analysis.boards import Boards, Link
 from hwsim.analysis.serving import Draft, Request, Service, Spent
+from hwsim.analysis.tensor_parallel import Boards, Link
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate

@@ -25,6 +25,7 @@ from experiments.cli.networks import networks
 from experiments.cli.page import page
 from experiments.cli.power import relight, roofline
 from experiments.cli.reference import reference
+from experiments.cli.request import request
 from experiments.cli.run import run_
 from experiments.cli.sweep import pareto, sweep
 from experiments.cli.tile import tile
@@ -68,7 +69,7 @@ HWSIM = application(
     "--help. Compressed models are made and looked into with dcz.",
     {
         "Begin here": [demo, page, labs],
-        "One run, and two": [run_, compare, tile],
+        "One run, and two": [run_, compare, tile, request],
         "Chips, networks, energy tables": [chips, networks, energy],
         "Power": [relight, dark, roofline],
         "Many runs": [sweep, pareto],

@@ -38,7 +38,10 @@ MAPPED = [
 def run_(
     chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
     workload: Annotated[
-        str, typer.Argument(help="A built-in network, a .dcz file, or a .csv table of layers.")
+        str,
+        typer.Argument(
+            help="A built-in network, a language model or its config.json, a .dcz file or a .csv table."
+        ),
     ],
     stage: Annotated[
         str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
@@ -47,6 +50,12 @@ def run_(
     arithmetic: Annotated[
         str, typer.Option(help="What every layer multiplies: fp16, int8...; its own by default.")
     ] = "",
+    context: Annotated[
+        int | None, typer.Option(help="Decode step of a language model after so many tokens.")
+    ] = None,
+    prompt: Annotated[int | None, typer.Option(help="Prefill of a language model by so many tokens.")] = None,
+    weights: Annotated[str, typer.Option(help="Form of a language model's weights: int4-g128, q4_k...")] = "",
+    kv: Annotated[str, typer.Option(help="Form of its keys and values: fp16, int8, int4...")] = "",
     training: Annotated[
         bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
     ] = False,
@@ -80,6 +89,13 @@ def run_(
     from experiments.console import print_json, print_line, print_remarks, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.inert import inert_changes
+    from experiments.runs.language import (
+        LanguageOptions,
+        is_language_model,
+        refuse_options,
+        refuse_other_options,
+    )
+    from experiments.runs.language import workload_of as language_workload
     from experiments.runs.workloads import is_built_in, layers_named, open_workloads
     from hwsim.analysis.mapping import fusion_sentence
     from hwsim.errors import InputError
@@ -95,9 +111,14 @@ def run_(
     changed = parse_changes(changes or [])
     shipped = load_chip(chip)
     machine = shipped.replace(**changed)
-    workloads = open_workloads(
-        workload, "dense" if training and not stage and is_built_in(workload) else stage, inputs
-    )
+    language = LanguageOptions(context, prompt, weights, kv, arithmetic)
+    if is_language_model(workload):
+        refuse_other_options(workload, stage=stage, training=training, inputs=inputs)
+        workloads = [language_workload(machine, workload, language, batch)]
+    else:
+        refuse_options(workload, language)
+        default = "dense" if training and is_built_in(workload) else ""
+        workloads = open_workloads(workload, stage or default, inputs)
     if layers:
         workloads = [found.only(layers_named(layers, found)) for found in workloads]
     if training:
@@ -115,6 +136,7 @@ def run_(
     if as_json:
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
         asked |= {"training": optimizer if training else "", "inputs": str(inputs or "")}
+        asked |= {"context": context, "prompt": prompt, "weights": weights, "kv": kv}
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [

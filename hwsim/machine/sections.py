@@ -98,6 +98,8 @@ class Dram(Section):
     energy_pJ_per_bit: Positive
     """Energy of one bit moved, including row activation and I/O. Standby power is separate."""
     standby_W: NonNegative
+    capacity_B: Count | None = None
+    """Bytes that it holds; None where the chip file does not say: then no network is too large."""
 
     @property
     def reached_GB_per_s(self) -> float:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.workload.language.forms import VECTOR_BITS, stored
 from hwsim.workload.language.model import NORM_PARAMETERS
-from hwsim.workload.layer import Layer, dense_storage, vector
+from hwsim.workload.layer import OPERAND_BITS, Layer, dense_storage, vector
 from hwsim.workload.operators import OPERATORS, ops_per_output
 
 if TYPE_CHECKING:
-    from hwsim.workload.language.forms import Form
+    from hwsim.workload.language.forms import Form, Parts
     from hwsim.workload.language.model import Norm
     from hwsim.workload.layer import Arithmetic, StoredWeights
 
@@ -31,16 +31,22 @@ class Storage:
 
     Parameters
     ----------
-    weights, head, cache : Form
-        Of the matrices, of the embedding and the output matrix, and of keys and values.
+    parts : Parts
+        Of the weights.
+    cache : Form
+        Of keys and values.
     arithmetic : str
         Of all layers: weights and cache are brought to it.
     """
 
-    weights: Form
-    head: Form
+    parts: Parts
     cache: Form
     arithmetic: Arithmetic
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of an activation."""
+        return OPERAND_BITS[self.arithmetic]
 
 
 @dataclass
@@ -103,7 +109,7 @@ class Layers:
                 inputs=(source,),
                 arithmetic=self.storage.arithmetic,
                 weights=weights,
-                weight_density=self.storage.weights.density,
+                weight_density=self.storage.parts.weights.density,
             )
         )
 
@@ -112,7 +118,9 @@ class Layers:
     ) -> StoredWeights:
         """Describe how some equal matrices are stored, by default in the form of the weights."""
         biases = copies * rows if bias else 0
-        return stored(form or self.storage.weights, rows, columns, self.storage.arithmetic, copies, biases)
+        return stored(
+            form or self.storage.parts.weights, rows, columns, self.storage.arithmetic, copies, biases
+        )
 
     def normalise(self, name: str, source: int, features: int, rows: int, whole: int | None = None) -> int:
         """Normalise some rows of features.
@@ -170,7 +178,7 @@ class Layers:
                 in_hw=(tokens, 1),
                 out_hw=(tokens, 1),
                 arithmetic=self.storage.arithmetic,
-                outside_bits=self.storage.head.bits(tables * elements, tables * tokens),
+                outside_bits=self.storage.parts.table.bits(tables * elements, tables * tokens),
             )
         )
 

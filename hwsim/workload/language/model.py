@@ -7,7 +7,7 @@ parameters follow the published modules exactly, so that a model card can be che
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Norm = Literal["rms", "layer"]
 Activation = Literal["silu", "gelu", "relu"]
@@ -20,8 +20,41 @@ NORMS: dict[Order, int] = {"before": 2, "after": 2, "around": 4, "parallel": 1, 
 """Normalisations of a block without cross-attention."""
 
 
-def _linear(inputs: int, outputs: int, bias: bool = False) -> int:
-    return inputs * outputs + (outputs if bias else 0)
+class Matrix(NamedTuple):
+    """A matrix of weights, or equal ones.
+
+    Parameters
+    ----------
+    inputs, outputs, copies : int
+    """
+
+    inputs: int
+    outputs: int
+    copies: int = 1
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.copies * self.inputs * self.outputs
+
+
+class Parameters(NamedTuple):
+    """Parameters of a part of a model.
+
+    Parameters
+    ----------
+    matrices : tuple of Matrix
+    vectors : int
+        All others: biases, normalisations, small tables.
+    """
+
+    matrices: tuple[Matrix, ...]
+    vectors: int
+
+    @property
+    def total(self) -> int:
+        """Number of parameters."""
+        return sum(matrix.weights for matrix in self.matrices) + self.vectors
 
 
 @dataclass(frozen=True)
@@ -62,15 +95,13 @@ class Attention:
     owns_buckets: bool = False
     softcap: bool = False
 
-    def parameters(self, features: int) -> int:
-        """Number of parameters."""
+    def parameters(self, features: int) -> Parameters:
+        """List the parameters."""
         queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        return (
-            _linear(features, queries + 2 * keys, self.bias)
-            + _linear(queries, features, self.output_bias)
-            + (2 * self.head_dim if self.head_norm else 0)
-            + (self.buckets * self.heads if self.owns_buckets else 0)
-        )
+        vectors = self.bias * (queries + 2 * keys) + self.output_bias * features
+        vectors += self.head_norm * 2 * self.head_dim + self.owns_buckets * self.buckets * self.heads
+        projections = (Matrix(features, queries), Matrix(features, keys), Matrix(features, keys))
+        return Parameters((*projections, Matrix(queries, features)), vectors)
 
     @property
     def cached(self) -> tuple[tuple[int, int], ...]:
@@ -101,20 +132,18 @@ class LatentAttention:
     value_dim: int
     window: None = None
 
-    def parameters(self, features: int) -> int:
-        """Number of parameters."""
-        queries = self.heads * (self.plain + self.rotary)
-        if self.query_rank is None:
-            asked = _linear(features, queries)
-        else:
-            asked = _linear(features, self.query_rank) + self.query_rank + _linear(self.query_rank, queries)
-        return (
-            asked
-            + _linear(features, self.rank + self.rotary)
-            + self.rank
-            + _linear(self.rank, self.heads * (self.plain + self.value_dim))
-            + _linear(self.heads * self.value_dim, features)
+    def parameters(self, features: int) -> Parameters:
+        """List the parameters."""
+        rank, queries = self.query_rank, self.heads * (self.plain + self.rotary)
+        compressed = (Matrix(features, rank), Matrix(rank, queries)) if rank else (Matrix(features, queries),)
+        matrices = (
+            *compressed,
+            Matrix(features, self.rank + self.rotary),
+            Matrix(self.rank, self.heads * self.plain),
+            Matrix(self.rank, self.heads * self.value_dim),
+            Matrix(self.heads * self.value_dim, features),
         )
+        return Parameters(matrices, (rank or 0) + self.rank)
 
     @property
     def cached(self) -> tuple[tuple[int, int], ...]:
@@ -141,10 +170,11 @@ class FeedForward:
     activation: Activation
     bias: bool = False
 
-    def parameters(self, features: int) -> int:
-        """Number of parameters."""
-        up = _linear(features, self.width, self.bias) * (2 if self.gated else 1)
-        return up + _linear(self.width, features, self.bias)
+    def parameters(self, features: int, copies: int = 1) -> Parameters:
+        """List the parameters of some equal networks."""
+        ups = 1 + self.gated
+        matrices = (Matrix(features, self.width, copies),) * ups + (Matrix(self.width, features, copies),)
+        return Parameters(matrices, copies * self.bias * (ups * self.width + features))
 
 
 @dataclass(frozen=True)
@@ -168,20 +198,13 @@ class Experts:
     shared: FeedForward | None = None
     router_bias: bool = False
 
-    def parameters(self, features: int) -> int:
-        """Number of parameters."""
-        return self._with(features, self.count)
-
-    def active_parameters(self, features: int) -> int:
-        """Number of parameters that a token uses."""
-        return self._with(features, self.active)
-
-    def _with(self, features: int, experts: int) -> int:
-        return (
-            _linear(features, self.count, self.router_bias)
-            + experts * self.expert.parameters(features)
-            + (self.shared.parameters(features) if self.shared else 0)
-        )
+    def parameters(self, features: int, copies: int | None = None) -> Parameters:
+        """List the parameters, with all experts or with some of them."""
+        parts = [self.expert.parameters(features, self.count if copies is None else copies)]
+        if self.shared:
+            parts.append(self.shared.parameters(features))
+        router = Parameters((Matrix(features, self.count),), self.router_bias * self.count)
+        return _together([router, *parts])
 
     def touched(self, tokens: int) -> int:
         """Experts that a batch of so many tokens uses: the expected number, each token choosing at random."""
@@ -209,23 +232,20 @@ class Block:
     order: Order = "before"
     cross: Attention | None = None
 
-    def parameters(self, features: int, norm: Norm) -> int:
-        """Number of parameters."""
-        return self._outside_feed_forward(features, norm) + self.feed_forward.parameters(features)
-
-    def active_parameters(self, features: int, norm: Norm) -> int:
-        """Number of parameters that a token uses."""
-        part = self.feed_forward
-        used = part.active_parameters(features) if isinstance(part, Experts) else part.parameters(features)
-        return self._outside_feed_forward(features, norm) + used
-
-    def _outside_feed_forward(self, features: int, norm: Norm) -> int:
+    def parameters(self, features: int, norm: Norm, experts: int | None = None) -> Parameters:
+        """List the parameters, with all experts or with some of them."""
         norms = NORMS[self.order] + (self.cross is not None)
-        return (
-            self.attention.parameters(features)
-            + norms * NORM_PARAMETERS[norm] * features
-            + (self.cross.parameters(features) if self.cross else 0)
-        )
+        part = self.feed_forward
+        fed = part.parameters(features, experts) if isinstance(part, Experts) else part.parameters(features)
+        parts = [self.attention.parameters(features), fed]
+        if self.cross:
+            parts.append(self.cross.parameters(features))
+        return _together([*parts, Parameters((), norms * NORM_PARAMETERS[norm] * features)])
+
+    @property
+    def active_experts(self) -> int | None:
+        """Experts that a token uses; None without experts."""
+        return self.feed_forward.active if isinstance(self.feed_forward, Experts) else None
 
 
 @dataclass(frozen=True)
@@ -282,36 +302,46 @@ class LanguageModel:
         return (*self.encoder, *self.decoder)
 
     @property
-    def embedding_parameters(self) -> int:
-        """Parameters of all tables of rows: words, positions, segments."""
-        return (self.vocabulary + self.positions + self.token_types) * self.features
+    def table_rows(self) -> int:
+        """Rows of all tables: words, positions, segments."""
+        return self.vocabulary + self.positions + self.token_types
 
     @property
-    def head_parameters(self) -> int:
-        """Parameters of the output matrix that are not those of the embedding."""
+    def head(self) -> Parameters:
+        """Output matrix, or the pooler of an encoder, as far as it is not the embedding."""
         if self.pooler:
-            return _linear(self.features, self.features, bias=True)
+            return Parameters((Matrix(self.features, self.features),), self.features)
         if not self.decoder:
-            return 0
-        return (0 if self.tied else self.vocabulary * self.features) + self.head_bias * self.vocabulary
+            return Parameters((), 0)
+        matrices = () if self.tied else (Matrix(self.features, self.vocabulary),)
+        return Parameters(matrices, self.head_bias * self.vocabulary)
 
     @property
-    def norm_parameters(self) -> int:
-        """Parameters of normalisations outside the blocks."""
-        stacks = bool(self.encoder) + bool(self.decoder)
-        return (self.embedding_norm + self.final_norm * stacks) * NORM_PARAMETERS[self.norm] * self.features
+    def inner(self) -> Parameters:
+        """All parameters but those of tables and head."""
+        return self._inner([None] * len(self.blocks))
 
     @property
     def parameters(self) -> int:
         """Number of parameters."""
-        return self._outside_blocks + sum(block.parameters(self.features, self.norm) for block in self.blocks)
+        return self.table_rows * self.features + self.head.total + self.inner.total
 
     @property
     def active_parameters(self) -> int:
         """Number of parameters that a token uses: with experts, fewer than all."""
-        blocks = sum(block.active_parameters(self.features, self.norm) for block in self.blocks)
-        return self._outside_blocks + blocks
+        inner = self._inner([block.active_experts for block in self.blocks])
+        return self.table_rows * self.features + self.head.total + inner.total
 
-    @property
-    def _outside_blocks(self) -> int:
-        return self.embedding_parameters + self.head_parameters + self.norm_parameters
+    def _inner(self, experts: list[int | None]) -> Parameters:
+        stacks = bool(self.encoder) + bool(self.decoder)
+        norms = (self.embedding_norm + self.final_norm * stacks) * NORM_PARAMETERS[self.norm] * self.features
+        blocks = (
+            block.parameters(self.features, self.norm, used)
+            for block, used in zip(self.blocks, experts, strict=True)
+        )
+        return _together([*blocks, Parameters((), norms)])
+
+
+def _together(parts: list[Parameters]) -> Parameters:
+    matrices = tuple(matrix for part in parts for matrix in part.matrices)
+    return Parameters(matrices, sum(part.vectors for part in parts))

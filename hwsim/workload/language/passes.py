@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hwsim.errors import InputError, require_type
 from hwsim.workload.language.attention import Step, add_kept_keys
 from hwsim.workload.language.blocks import add_block
-from hwsim.workload.language.forms import form_of
+from hwsim.workload.language.forms import Parts, form_of
 from hwsim.workload.language.layers import Layers, Storage
 from hwsim.workload.language.shipped import model_of
 from hwsim.workload.layer import OPERAND_BITS, Workload
@@ -30,7 +30,7 @@ def decode(
     *,
     tokens: int = 1,
     source: int | None = None,
-    weights: str | None = None,
+    weights: str | Parts | None = None,
     kv: str | None = None,
     arithmetic: Arithmetic = "fp16",
 ) -> Workload:
@@ -49,8 +49,11 @@ def decode(
         New tokens: 1, or more to verify a draft (speculative decoding).
     source : int, optional
         Tokens of the encoder's input, for a model with an encoder and a decoder; `context` by default.
-    weights, kv : str, optional
-        Forms of the weights and of the cache (`forms.form_names`); those of the arithmetic by default.
+    weights : str or Parts, optional
+        Form of the weights (`forms.form_names`), or of each part of a file; that of the arithmetic by
+        default.
+    kv : str, optional
+        Form of the cache; that of the arithmetic by default.
     arithmetic : str
         Of all layers. Weights and cache in other forms are brought to it by the chip's decoders.
 
@@ -89,7 +92,7 @@ def prefill(
     batch: int = 1,
     *,
     past: int = 0,
-    weights: str | None = None,
+    weights: str | Parts | None = None,
     kv: str | None = None,
     arithmetic: Arithmetic = "fp16",
 ) -> Workload:
@@ -141,7 +144,7 @@ def forward(
     tokens: int,
     batch: int = 1,
     *,
-    weights: str | None = None,
+    weights: str | Parts | None = None,
     arithmetic: Arithmetic = "fp16",
 ) -> Workload:
     """Build the forward pass of an encoder, such as BERT.
@@ -176,7 +179,9 @@ def forward(
     return _workload(found, layers, f"{tokens} tokens")
 
 
-def storage_of(weights: str | None, kv: str | None, arithmetic: Arithmetic) -> Storage:
+def storage_of(
+    model: LanguageModel, weights: str | Parts | None, kv: str | None, arithmetic: Arithmetic
+) -> Storage:
     """Find the forms of weights and cache, those of the arithmetic by default.
 
     Raises
@@ -186,15 +191,20 @@ def storage_of(weights: str | None, kv: str | None, arithmetic: Arithmetic) -> S
     """
     if arithmetic not in OPERAND_BITS:
         raise InputError(f"arithmetic is {arithmetic!r}, expected one of {', '.join(OPERAND_BITS)}")
-    form, cache = form_of(weights or arithmetic), form_of(kv or arithmetic, "kv")
-    head = form if form.decoded(arithmetic) is False else form_of(form.head)
-    for what, one in (("weights", form), ("kv", cache), ("head", head)):
-        one.require(arithmetic, what)
-    return Storage(form, head, cache, arithmetic)
+    if isinstance(weights, Parts):
+        parts = weights
+    else:
+        parts = Parts.of(weights or arithmetic, arithmetic, tied=model.tied)
+    cache = form_of(kv or arithmetic, "kv")
+    for what, form in (("weights", parts.weights), ("kv", cache), ("head", parts.head)):
+        form.require(arithmetic, what)
+    return Storage(parts, cache, arithmetic)
 
 
-def _begin(model: LanguageModel, weights: str | None, kv: str | None, arithmetic: Arithmetic) -> Layers:
-    return Layers(storage_of(weights, kv, arithmetic), model.norm)
+def _begin(
+    model: LanguageModel, weights: str | Parts | None, kv: str | None, arithmetic: Arithmetic
+) -> Layers:
+    return Layers(storage_of(model, weights, kv, arithmetic), model.norm)
 
 
 def _add_stack(layers: Layers, model: LanguageModel, blocks: tuple[Block, ...], step: Step) -> int:
@@ -214,14 +224,16 @@ def _add_head(layers: Layers, model: LanguageModel, last: int, tokens: int) -> N
     """Scores of all words for the last tokens."""
     if model.final_norm:
         last = layers.normalise("norm", last, model.features, tokens)
-    weights = layers.stored(model.vocabulary, model.features, bias=model.head_bias, form=layers.storage.head)
+    weights = layers.stored(
+        model.vocabulary, model.features, bias=model.head_bias, form=layers.storage.parts.head
+    )
     layers.matrix("head", last, model.features, model.vocabulary, tokens, weights=weights)
 
 
 def _workload(model: LanguageModel, layers: Layers, what: str) -> Workload:
     storage = layers.storage
-    forms = [storage.weights.name]
-    if storage.cache.name != storage.weights.name:
+    forms = [storage.parts.weights.name]
+    if storage.cache.name != storage.parts.weights.name:
         forms.append(f"kv {storage.cache.name}")
     return Workload(
         f"{model.name}, {what}", ", ".join(forms), tuple(layers.made), "configuration, no weights"

@@ -112,12 +112,8 @@ def test_rows_and_columns_without_work_count_as_loading():
 def test_a_capped_run_worked_by_hand():
     """What one inference costs is spread over the 20 ticks the cap asks for: 7 of them at full clock.
 
-<<<<<<< HEAD
-    526 mW pay for 10,503 pJ in 19.97 ns; of the 20 steps of the clock, 7 stretch 7 ticks to 20.
-=======
     526 mW pay for 10,494.864 pJ in 19.95 ns; of the 20 steps of the clock, 7 stretch 7 ticks to 20.
     The array works through all 20, so that the wait for DRAM is hidden and 13 ticks are throttled.
->>>>>>> tiles
     """
     found = dimmed(simulate(TINY.replace(**{"power.cap_W": 0.526}), FC_4_TO_2))
     assert found.capped.clocks.tolist() == [0.35]

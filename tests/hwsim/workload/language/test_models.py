@@ -17,7 +17,7 @@ def test_parameters_of_a_llama_block_by_hand():
     model = model_of("llama-3-8b")
     attention = 2 * 4096 * 4096 + 2 * 4096 * 1024  # 32 heads of 128, 8 of keys and values
     block = attention + 3 * 4096 * 14336 + 2 * 4096
-    assert model.blocks[0].parameters(4096, "rms") == block
+    assert model.blocks[0].parameters(4096, "rms").total == block
     assert model.parameters == 32 * block + 2 * 128256 * 4096 + 4096
 
 

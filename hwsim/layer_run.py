@@ -81,10 +81,14 @@ class LayerRun:
 
     def joules(self) -> dict[Action, float]:
         """Dynamic joules per batch by action, at the voltage of its clock."""
+        return self.joules_at(self.core_scale)
+
+    def joules_at(self, core_scale: float) -> dict[Action, float]:
+        """Dynamic joules per batch by action, where actions on the core cost so much of the nominal energy."""
         joules = self.prices.joules(self.work.counts)
-        if self.core_scale == 1:
+        if core_scale == 1:
             return joules
         return {
-            action: value * (self.core_scale if component_of(action[1]).core_voltage else 1.0)
+            action: value * (core_scale if component_of(action[1]).core_voltage else 1.0)
             for action, value in joules.items()
         }

@@ -17,6 +17,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.optimize import least_squares
 
+from experiments.console import print_line
 from hwsim.analysis.boards import measured, parts_of
 from hwsim.energy.components import component_of
 from hwsim.energy.dram import load_dram
@@ -132,9 +133,7 @@ def row_of(published: Measured) -> Row:
     )
     cap, full_W = Cap.of(chip), load_chip(published.board).power.cap_W
     curve = VoltageCurve.of(chip)
-    return Row(
-        published.metric, published.value, demands, items, cap.limit_W, full_W, cap.static_W, curve
-    )
+    return Row(published.metric, published.value, demands, items, cap.limit_W, full_W, cap.static_W, curve)
 
 
 def _demand(report: Report, times: float) -> Demand:
@@ -178,13 +177,14 @@ def main() -> None:
     found = fit(rows)
     ratios = np.array([row.predicted(found) / row.value for row in rows])
     for published, ratio in zip(chosen, ratios.tolist(), strict=True):
-        print(
-            f"{published.kind:9s}{published.board:15s}{published.power_limit_W or '':6}{published.arithmetic:5s}"
-            f"{published.network:14s}{published.batch:5d} {published.metric:14s}{ratio:6.2f}"
-        )
+        limit = f"{published.power_limit_W:g} W" if published.power_limit_W else ""
+        where = f"{published.kind:9s}{published.board:15s}{limit:6s} {published.arithmetic:5s}"
+        print_line(f"{where}{published.network:14s}{published.batch:5d} {published.metric:14s}{ratio:6.2f}")
     error = np.abs(ratios - 1)
-    print(found)
-    print(f"mean {error.mean():.3f} median {np.median(error):.3f} within 25%: {(error < 0.25).mean():.3f}")
+    print_line(", ".join(f"{key} {value:.4g}" for key, value in found.items()))
+    print_line(
+        f"mean error {error.mean():.3f}, median {np.median(error):.3f}, within 25%: {(error < 0.25).mean():.3f}"
+    )
 
 
 if __name__ == "__main__":

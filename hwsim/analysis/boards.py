@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from math import exp, log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.language.passes import decode, forward, prefill
+from hwsim.workload.layer import OPERAND_BITS
 from hwsim.workload.networks import load_network
 from hwsim.workload.training import training_step
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
-    from hwsim.workload.layer import Workload
+    from hwsim.workload.layer import Arithmetic, Workload
 
 COLUMNS = (
     "board",
@@ -98,7 +99,7 @@ class Measured:
 
     board: str
     power_limit_W: float | None
-    arithmetic: str
+    arithmetic: Arithmetic
     weights: str
     fusion: str
     network: str
@@ -156,7 +157,7 @@ def measured() -> tuple[Measured, ...]:
         Measured(
             row.text("board"),
             row.number("power_limit_W", default=0.0) or None,
-            row.cells["arithmetic"],
+            cast("Arithmetic", row.text("arithmetic", OPERAND_BITS)),
             row.cells["weights"],
             row.cells["fusion"],
             row.text("network"),

@@ -1,8 +1,9 @@
 """Power-management strategies: one run under each of them.
 
-*Dimming* lowers the clock of all tiles, layer by layer, as far as necessary. *DVFS* also lowers the voltage,
-so that each action on the core takes less energy. *Gating* keeps the clock and power-gates some tiles. All
-of them are solved by `hwsim.power.steady.settle`.
+*Dimming* lowers the clock of all tiles as far as necessary, at the nominal voltage. *DVFS* also lowers the
+voltage, so that each action on the core takes less energy. Both keep one clock for a window of the cap.
+*Gating* keeps the clock and power-gates some tiles, layer by layer. All of them are solved by
+`hwsim.power.steady.settle`.
 """
 
 from __future__ import annotations
@@ -16,33 +17,45 @@ import numpy as np
 from hwsim.analysis.tiles import SteadyRun
 from hwsim.arrays.base import Tiled
 from hwsim.machine.cap import Cap
-from hwsim.power.governors import Dvfs
+from hwsim.power.governors import ClockScaling, Dvfs
 from hwsim.power.steady import needs_of, settle
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import ArrayCost
+    from hwsim.machine.chip import Chip
+    from hwsim.power.governors import Governor
     from hwsim.report import Report
     from hwsim.workload.layer import Layer
 
 
 def dimmed(report: Report) -> SteadyRun:
-    """Slow the clock of each layer as far as the cap requires: what `simulate` does."""
-    return SteadyRun("dimming", report, report.capped, np.ones(len(report.runs)))
-
-
-def voltage_scaled(report: Report) -> SteadyRun:
-    """Lower clock and voltage of each layer together, as far as the cap requires.
+    """Lower the clock at the nominal voltage, as far as the cap requires.
 
     Raises
     ------
     CapTooLow
         If the chip draws more than the cap at the lowest clock.
     """
+    return _settled("dimming", report, ClockScaling.of(report.chip))
+
+
+def voltage_scaled(report: Report) -> SteadyRun:
+    """Lower clock and voltage together, as far as the cap requires.
+
+    Raises
+    ------
+    CapTooLow
+        If the chip draws more than the cap at the lowest clock.
+    """
+    return _settled("DVFS", report, Dvfs.of(report.chip))
+
+
+def _settled(strategy: str, report: Report, governor: Governor) -> SteadyRun:
     cap = Cap.of(report.chip)
     needs = needs_of(report.schedule.work, report.prices, cap)
-    capped = settle(Dvfs.of(report.chip), report.schedule.stream, needs, cap)
-    return SteadyRun("DVFS", report, capped, np.ones(len(report.runs)))
+    capped = settle(governor, report.schedule.stream, needs, cap)
+    return SteadyRun(strategy, report, capped, np.ones(len(report.runs)))
 
 
 def gated(report: Report) -> SteadyRun:
@@ -56,10 +69,10 @@ def gated(report: Report) -> SteadyRun:
     InputError
         If the chip's array has no tiles to gate.
     """
-    chip = report.chip
+    chip = _layer_by_layer(report.chip)
     whole = chip.array_with(Tiled)
     active = {layer.name: whole.tiles for layer in report.workload.layers}
-    found = report
+    found = simulate(chip, report.workload, report.batch, table=report.prices.table)
     while fewer := _fewer(active, found):
         active |= fewer
         array = GatedTiles(whole, tuple(active.items()))
@@ -67,6 +80,12 @@ def gated(report: Report) -> SteadyRun:
         found = simulate(gated_chip, report.workload, report.batch, table=report.prices.table)
     tiles = np.array([active[layer.name] for layer in report.workload.layers]) / whole.tiles
     return replace(dimmed(found), strategy="gating", tiles=tiles)
+
+
+def _layer_by_layer(chip: Chip) -> Chip:
+    """The chip with a window so short, and a voltage so fixed, that each layer has a clock of its own."""
+    power = chip.power.model_copy(update={"governor": "clock", "window_us": 1e6 * chip.tick_s})
+    return chip.model_copy(update={"power": power})
 
 
 def _fewer(active: dict[str, int], found: Report) -> dict[str, int]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.energy.components import component_of
 from hwsim.machine.cap import Cap
 from hwsim.tile_states import TileStates, array_ticks, peak_share, tile_states
 
@@ -71,11 +70,13 @@ class SteadyRun:
         joules: defaultdict[str, float] = defaultdict(float)
         for run in self.report.runs:
             scale = self.capped.core_scale.item(run.index)
-            for (_, component, _), nominal_J in run.joules().items():
-                joules[component] += nominal_J * (scale if component_of(component).core_voltage else 1.0)
-        return {name: energy / self.period_s for name, energy in joules.items()} | {
-            "static": self.report.chip.static_W
-        }
+            for (_, component, _), spent_J in run.joules_at(scale).items():
+                joules[component] += spent_J
+        watts = {name: energy / self.period_s for name, energy in joules.items()}
+        clock_W = self.cap.clock_W * self.capped.clock_factor
+        if clock_W:
+            watts["clock"] = watts.get("clock", 0.0) + clock_W
+        return watts | {"static": self.report.chip.static_W}
 
     @property
     def capped_W(self) -> float:

@@ -186,8 +186,8 @@ class EnergyTable:
         voltage_V : float or None
             None for the nominal voltage of the node.
         rule : {"stillmaker-baas", "published-trend", "foundry-claims"}
-            See `hwsim.energy.scaling`, `hwsim.energy.trend` and `hwsim.energy.claims`. `hwsim.energy.compare` holds both against
-            what is published.
+            See `hwsim.energy.scaling`, `hwsim.energy.trend` and `hwsim.energy.claims`.
+            `hwsim.energy.compare` holds the first two against what is published.
 
         Raises
         ------

@@ -2,8 +2,8 @@
 
 A governor has `levels` operating points. The last one is nominal; level x runs at ``x / levels`` of the
 nominal rate. Between two steps of the clock a governor dithers: it changes between them so often that a
-window sees their mean. At every window the governor sees the energy of the past window and chooses the next level.
-An operation that exceeds the energy budget of its window is not started at any level
+window sees their mean. At every window the governor sees the energy of the past window and chooses the
+next level. An operation that exceeds the energy budget of its window is not started at any level
 (`hwsim.power.governed`), so the cap always holds. `hwsim.power.steady` solves the steady state.
 """
 

@@ -8,7 +8,17 @@ from typing import ClassVar
 import pytest
 
 from hwsim.arrays import array_class, array_kinds, register_array, registry
-from hwsim.arrays.base import NOUNS, ArrayCost, OwnMapping, OwnMemories, PeGrid, Tiled, WeightPort, capable
+from hwsim.arrays.base import (
+    NOUNS,
+    ArrayCost,
+    OwnMapping,
+    OwnMemories,
+    PeGrid,
+    Precisions,
+    Tiled,
+    WeightPort,
+    capable,
+)
 from hwsim.arrays.vector import VectorUnit
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip

@@ -63,5 +63,7 @@ def test_power_of_the_clock_tree_stays_when_the_cap_changes():
 
 
 def test_an_unknown_family_is_one_sentence():
-    with pytest.raises(InputError, match=r"my.toml: key kernels.family: found 'npu', expected one of gpu, tpu"):
+    with pytest.raises(
+        InputError, match=r"my.toml: key kernels.family: found 'npu', expected one of gpu, tpu"
+    ):
         completed({"kernels": {"family": "npu"}}, "my.toml")

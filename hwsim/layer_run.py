@@ -84,7 +84,7 @@ class LayerRun:
         return self.joules_at(self.core_scale)
 
     def joules_at(self, core_scale: float) -> dict[Action, float]:
-        """Dynamic joules per batch by action, where actions on the core cost so much of the nominal energy."""
+        """Dynamic joules per batch by action, at an energy of core actions relative to nominal."""
         joules = self.prices.joules(self.work.counts)
         if core_scale == 1:
             return joules

@@ -183,7 +183,8 @@ def main() -> None:
     error = np.abs(ratios - 1)
     print_line(", ".join(f"{key} {value:.4g}" for key, value in found.items()))
     print_line(
-        f"mean error {error.mean():.3f}, median {np.median(error):.3f}, within 25%: {(error < 0.25).mean():.3f}"
+        f"mean error {error.mean():.3f}, median {np.median(error):.3f}, "
+        f"within 25%: {(error < 0.25).mean():.3f}"
     )
 
 

@@ -17,7 +17,7 @@ from hwsim.csvfile import read_rows
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
-from hwsim.workload.language.model import Attention, Experts, FeedForward
+from hwsim.workload.language.model import Attention, Experts, FeedForward, StateSpace
 
 if TYPE_CHECKING:
     from hwsim.workload.language.memory import Served
@@ -105,7 +105,7 @@ class Boards:
         Raises
         ------
         InputError
-            If the boards do not divide heads or features.
+            If the boards do not divide heads or features, or the model has state spaces.
         """
         if self.count == 1:
             return served
@@ -132,6 +132,8 @@ class Boards:
 
     def _slice_of(self, block: Block) -> Block:
         part = block.attention
+        if isinstance(part, StateSpace) or block.feed_forward is None:
+            raise InputError(f"boards is {self.count}, expected 1 for a model of state spaces")
         attention = replace(part, heads=self._part(part.heads, "heads"))
         if isinstance(attention, Attention):
             attention = replace(attention, kv_heads=self._shared(attention.kv_heads))

@@ -1,10 +1,11 @@
-"""Families of their own shape: GPT-2, GPT-J, GPT-NeoX, Phi, OPT, DeepSeek, BERT, T5."""
+"""Families of their own shape: GPT-2, GPT-J, GPT-NeoX, Phi, OPT, DeepSeek, Mamba, BERT, T5."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 from hwsim.workload.language.config import Config, Share, Size, activation_of
 from hwsim.workload.language.model import (
     Attention,
@@ -14,6 +15,7 @@ from hwsim.workload.language.model import (
     LanguageModel,
     LatentAttention,
     Order,
+    StateSpace,
 )
 
 
@@ -289,6 +291,41 @@ class DeepSeek3(DeepSeek2):
     num_nextn_predict_layers: int = 0
 
 
+class Mamba(Config):
+    """Mamba (Gu and Dao, 2023): state spaces in place of attention."""
+
+    family: ClassVar[str] = "mamba"
+
+    vocab_size: Size
+    hidden_size: Size
+    intermediate_size: Size | None = None
+    state_size: Size = 16
+    num_hidden_layers: Size
+    expand: Size = 2
+    conv_kernel: Size = 4
+    time_step_rank: Size | Literal["auto"] = "auto"
+    use_bias: bool = False
+    use_conv_bias: bool = True
+    hidden_act: Literal["silu"] = "silu"
+    tie_word_embeddings: bool = True
+
+    def model(self, name: str) -> LanguageModel:
+        """Describe the model."""
+        rank = ceil_div(self.hidden_size, 16) if self.time_step_rank == "auto" else self.time_step_rank
+        width = self.intermediate_size or self.expand * self.hidden_size
+        part = StateSpace(width, self.state_size, self.conv_kernel, rank, self.use_bias, self.use_conv_bias)
+        return LanguageModel(
+            name,
+            self.family,
+            self.hidden_size,
+            self.vocab_size,
+            decoder=(Block(part, None, "alone"),) * self.num_hidden_layers,
+            norm="rms",
+            longest=None,
+            tied=self.tie_word_embeddings,
+        )
+
+
 class Bert(Config):
     """BERT (Devlin et al., NAACL 2019): an encoder."""
 
@@ -436,6 +473,6 @@ def _head(features: int, heads: int, key: str) -> int:
 
 
 FAMILIES: tuple[type[Config], ...] = (
-    Gpt2, GptJ, GptNeoX, Phi, Opt, DeepSeek2, DeepSeek3, Bert, Roberta, DistilBert, T5,
+    Gpt2, GptJ, GptNeoX, Phi, Opt, DeepSeek2, DeepSeek3, Mamba, Bert, Roberta, DistilBert, T5,
 )  # fmt: skip
 """The families of this module."""

@@ -220,3 +220,16 @@ def test_each_sequence_reads_its_cache_and_all_share_the_weights():
     for batch, run in runs.items():
         assert run.activation_bits / 8 == pytest.approx(batch * cache, rel=0.05)
     assert runs[8].requested_weight_bits == pytest.approx(runs[1].requested_weight_bits, rel=0.01)
+
+
+def test_a_state_space_reads_and_writes_its_state_whatever_the_context():
+    model = small("mamba-130m", 1)
+    one, other, prompt = decode(model, 10), decode(model, 1000), prefill(model, 100)
+    assert one.layers == other.layers
+    width, state = 1536, 16
+    matrices = 768 * 2 * width + width * (48 + 2 * state) + 48 * width + width * 768
+    assert one.macs == matrices + 50280 * 768
+    assert prompt.macs == 100 * matrices + 50280 * 768
+    for workload in (one, prompt):
+        assert named(workload, "0.scan").outside_bits == 16 * width * (state + 3)  # and three earlier tokens
+        assert named(workload, "0.state").output_elements == width * (state + 3)

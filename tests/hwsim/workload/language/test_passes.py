@@ -7,6 +7,7 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.run import simulate
 from hwsim.workload.language.attention import Seen, Step, seen_by
+from hwsim.workload.language.forms import form_names, form_of
 from hwsim.workload.language.passes import decode, forward, prefill
 from hwsim.workload.language.shipped import model_of
 
@@ -139,6 +140,18 @@ def test_a_smaller_cache_is_written_and_read():
     assert cached_bytes(workload) == 2 * 2 * 100 * 8 * (128 + 2)
     assert named(workload, "0.key_cache").operand_bits == 8
     assert named(workload, "0.scores").operand_bits == 16
+
+
+@pytest.mark.parametrize("kv", form_names())
+def test_a_cache_of_every_form_is_read_in_its_bits(kv):
+    arithmetic = "fp32" if kv == "fp32" else "fp16"
+    model = small("llama-3-8b", 1)
+    workload = decode(model, 99, kv=kv, arithmetic=arithmetic)
+    form = form_of(kv)
+    assert cached_bytes(workload) == 2 * form.bits(100 * 8 * 128, 100 * 8) / 8
+    written = [layer.operand_bits for layer in workload.layers if layer.name.endswith("_cache")]
+    assert all(bits >= int(form.bits_per_value) for bits in written)
+    assert bool(written) == form.decoded(arithmetic)
 
 
 def test_the_last_token_alone_gets_scores_of_words():

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from hwsim.errors import InputError
+
 Norm = Literal["rms", "layer"]
 Activation = Literal["silu", "gelu", "relu"]
 Order = Literal["before", "after", "around", "parallel", "parallel-two", "alone"]
@@ -96,6 +98,12 @@ class Attention:
     buckets: int = 0
     owns_buckets: bool = False
     softcap: bool = False
+
+    def __post_init__(self) -> None:
+        if self.heads % self.kv_heads:
+            raise InputError(
+                f"{self.kv_heads} heads of keys and values, expected a divisor of the {self.heads} heads"
+            )
 
     def parameters(self, features: int) -> Parameters:
         """List the parameters."""

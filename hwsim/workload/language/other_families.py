@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
-from hwsim.workload.language.config import Config, Share, Size, activation_of
+from hwsim.workload.language.config import Config, Depth, Share, Size, activation_of, head_width
 from hwsim.workload.language.model import (
     Attention,
     Block,
@@ -26,7 +26,7 @@ class Gpt2(Config):
 
     vocab_size: Size
     n_embd: Size
-    n_layer: Size
+    n_layer: Depth
     n_head: Size
     n_positions: Size
     n_ctx: Size | None = None
@@ -37,7 +37,7 @@ class Gpt2(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.n_embd, self.n_head, "n_head")
+        width = head_width(self.n_embd, self.n_head, "n_head")
         attention = Attention(self.n_head, self.n_head, width, bias=True, output_bias=True)
         activation = activation_of(self.activation_function, "activation_function")
         block = Block(attention, FeedForward(self.n_inner or 4 * self.n_embd, False, activation, bias=True))
@@ -61,7 +61,7 @@ class GptJ(Config):
 
     vocab_size: Size
     n_embd: Size
-    n_layer: Size
+    n_layer: Depth
     n_head: Size
     n_positions: Size
     n_inner: Size | None = None
@@ -72,7 +72,7 @@ class GptJ(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.n_embd, self.n_head, "n_head")
+        width = head_width(self.n_embd, self.n_head, "n_head")
         attention = Attention(self.n_head, self.n_head, width, rotary=self.rotary_dim)
         activation = activation_of(self.activation_function, "activation_function")
         feed_forward = FeedForward(self.n_inner or 4 * self.n_embd, False, activation, bias=True)
@@ -97,7 +97,7 @@ class GptNeoX(Config):
     vocab_size: Size
     hidden_size: Size
     intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     max_position_embeddings: Size
     hidden_act: str = "gelu"
@@ -108,7 +108,7 @@ class GptNeoX(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        width = head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         heads, bias = self.num_attention_heads, self.attention_bias
         attention = Attention(
             heads, heads, width, bias=bias, output_bias=bias, rotary=int(width * self.rotary_pct)
@@ -136,7 +136,7 @@ class Phi(Config):
     vocab_size: Size
     hidden_size: Size
     intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     num_key_value_heads: Size | None = None
     max_position_embeddings: Size
@@ -147,7 +147,7 @@ class Phi(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        width = head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         attention = Attention(
             self.num_attention_heads,
             self.num_key_value_heads or self.num_attention_heads,
@@ -179,7 +179,7 @@ class Opt(Config):
     vocab_size: Size
     hidden_size: Size
     ffn_dim: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     max_position_embeddings: Size
     activation_function: str = "relu"
@@ -198,7 +198,7 @@ class Opt(Config):
             raise InputError(
                 f"word_embed_proj_dim is {self.word_embed_proj_dim}, expected hidden_size, {self.hidden_size}"
             )
-        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        width = head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         heads, bias = self.num_attention_heads, self.enable_bias
         attention = Attention(heads, heads, width, bias=bias, output_bias=bias)
         activation = activation_of(self.activation_function, "activation_function")
@@ -228,7 +228,7 @@ class DeepSeek2(Config):
     hidden_size: Size
     intermediate_size: Size
     moe_intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     num_key_value_heads: Size | None = None
     kv_lora_rank: Size
@@ -300,7 +300,7 @@ class Mamba(Config):
     hidden_size: Size
     intermediate_size: Size | None = None
     state_size: Size = 16
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     expand: Size = 2
     conv_kernel: Size = 4
     time_step_rank: Size | Literal["auto"] = "auto"
@@ -334,7 +334,7 @@ class Bert(Config):
     vocab_size: Size
     hidden_size: Size
     intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     max_position_embeddings: Size
     type_vocab_size: Size
@@ -386,7 +386,7 @@ class DistilBert(Config):
     vocab_size: Size
     dim: Size
     hidden_dim: Size
-    n_layers: Size
+    n_layers: Depth
     n_heads: Size
     max_position_embeddings: Size
     activation: str = "gelu"
@@ -419,8 +419,8 @@ class T5(Config):
     d_model: Size
     d_kv: Size
     d_ff: Size
-    num_layers: Size
-    num_decoder_layers: Size | None = None
+    num_layers: Depth
+    num_decoder_layers: Depth | None = None
     num_heads: Size
     n_positions: Size | None = None
     relative_attention_num_buckets: Size = 32
@@ -461,15 +461,9 @@ class T5(Config):
 
 
 def _encoder_block(features: int, heads: int, width: int, activation: str, key: str) -> Block:
-    head = _head(features, heads, "heads")
+    head = head_width(features, heads, "heads")
     attention = Attention(heads, heads, head, bias=True, output_bias=True)
     return Block(attention, FeedForward(width, False, activation_of(activation, key), bias=True), "after")
-
-
-def _head(features: int, heads: int, key: str) -> int:
-    if features % heads:
-        raise InputError(f"{key} is {heads}, expected a divisor of the {features} features")
-    return features // heads
 
 
 FAMILIES: tuple[type[Config], ...] = (

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hwsim.workload.language.config import Config
 
 COLUMNS = ("name", "parameters", "source")
+MAX_PARAMETERS = 1 << 44
+"""Largest model: more could not be counted in 64 bits."""
+
 MAX_BYTES = 1 << 20
 """Largest configuration file."""
 
@@ -87,9 +90,12 @@ def model_from(values: dict[str, Any], name: str, where: str) -> LanguageModel:
         raise InputError(f"{where}: model_type is {family!r}, expected one of {', '.join(FAMILIES)}")
     config = FAMILIES[family].read(values, where)
     try:
-        return config.model(name)
+        model = config.model(name)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    if model.parameters > MAX_PARAMETERS:
+        raise InputError(f"{where}: {model.parameters} parameters, expected at most {MAX_PARAMETERS}")
+    return model
 
 
 def _values(file: Path) -> dict[str, Any]:

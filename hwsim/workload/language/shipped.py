@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError, require_type
-from hwsim.workload.language import llama_like, other_families
+from hwsim.workload.language import decoder_families, encoder_families, llama_like
 from hwsim.workload.language.model import LanguageModel
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MAX_BYTES = 1 << 20
 """Largest configuration file."""
 
 FAMILIES: dict[str, type[Config]] = {
-    cls.family: cls for cls in (*llama_like.FAMILIES, *other_families.FAMILIES)
+    cls.family: cls for cls in (*llama_like.FAMILIES, *decoder_families.FAMILIES, *encoder_families.FAMILIES)
 }
 """Known families by their ``model_type``."""
 

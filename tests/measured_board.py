@@ -11,8 +11,8 @@ from hwsim.run import simulate
 
 CHIP = "a100_pcie"
 BOARD = Board("Board of known constants", "0.0", "2026-01-01")
-FOUND = Settings(250.0, 1410, 1215)
-OTHERS = (Settings(250.0, 705, 1215), Settings(200.0, 1410, 1215))
+FOUND = Settings(250.0)
+OTHERS = (Settings(250.0, 705, 1215), Settings(200.0))
 KNOWN = {
     "kernels.time_us": 4.2,
     "kernels.efficiency": 0.71,
@@ -29,7 +29,7 @@ SECONDS = 4.0
 
 def reading(task, settings=FOUND, *, counter=True):
     """What a board of the `KNOWN` constants would do with a task."""
-    board = at(load_chip(CHIP).replace(**KNOWN), settings, FOUND)
+    board = at(load_chip(CHIP).replace(**KNOWN), settings)
     clock_MHz, launches, seconds = 1000 * board.process.clock_GHz, 0, SECONDS
     if task is IDLE:
         power_W, clock_MHz = STANDBY_W + 14.0 + 28.0 / 2, 210.0

@@ -99,8 +99,8 @@ def _print(found: Measurement, suggestions: Suggestions, table: pd.DataFrame, ch
             row["task"],
             engineering(row["power_limit_W"], "W"),
             engineering(1e6 * row["mean_clock_MHz"], "Hz"),
-            *(_time(row[f"{name}_us"]) for name in ("measured", "simulated", "keyed")),
-            *(engineering(row[f"{name}_W"], "W") for name in ("measured", "simulated", "keyed")),
+            *(_cell(1e-6 * row[f"{name}_us"], "s") for name in ("measured", "simulated", "keyed")),
+            *(_cell(row[f"{name}_W"], "W") for name in ("measured", "simulated", "keyed")),
         ]
         for row in table.to_dict("records")
     ]
@@ -111,6 +111,6 @@ def _print(found: Measurement, suggestions: Suggestions, table: pd.DataFrame, ch
         print_line(f"note: {note}")
 
 
-def _time(time_us: float) -> str:
-    """Time of a launch; empty where none ran."""
-    return engineering(1e-6 * time_us, "s") if time_us == time_us else ""
+def _cell(value: float, unit: str) -> str:
+    """A figure with its unit; empty where there is none."""
+    return engineering(value, unit) if value == value else ""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.measure.keys import COLD_LEAKAGE, clock_share
 from hwsim.power.governors import VoltageCurve
+from hwsim.power.steady import CapTooLow
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def compared(chip: Chip, measurement: Measurement, suggestions: Suggestions) -> 
     -------
     DataFrame
         One row for each reading. ``keyed_us`` and ``keyed_W`` are simulated with the suggested keys. Times
-        are missing where no kernel runs.
+        are missing where no kernel runs, and simulated figures where the chip cannot keep the power limit.
     """
     import pandas as pd
 
@@ -39,8 +40,8 @@ def compared(chip: Chip, measurement: Measurement, suggestions: Suggestions) -> 
     rows: list[dict[str, Any]] = []
     for reading in measurement.readings:
         settings = reading.settings
-        time_us, power_W = simulated(at(chip, settings, measurement.found), reading)
-        keyed_us, keyed_W = simulated(at(keyed, settings, measurement.found), reading)
+        time_us, power_W = simulated(at(chip, settings), reading)
+        keyed_us, keyed_W = simulated(at(keyed, settings), reading)
         rows.append(
             {
                 "task": reading.task.name,
@@ -55,17 +56,18 @@ def compared(chip: Chip, measurement: Measurement, suggestions: Suggestions) -> 
                 "keyed_W": keyed_W,
             }
         )
-    return pd.DataFrame(rows)
+    figures = [name for name in rows[0] if name.endswith(("_us", "_W"))] if rows else []
+    return pd.DataFrame(rows).astype(dict.fromkeys(figures, float))
 
 
-def at(chip: Chip, settings: Settings, found: Settings) -> Chip:
-    """Return a chip at a board's power limit, and at a clock that was set lower than it was found.
+def at(chip: Chip, settings: Settings) -> Chip:
+    """Return a chip at a board's power limit, and at the clock that is set, if it is a lower one.
 
     The voltage follows by the chip's curve, the power of the clock tree by V^2 f.
     """
     changes: dict[str, Any] = {"power.cap_W": settings.power_limit_W}
     clock_GHz = (settings.clock_MHz or 0) / 1000
-    if settings.clock_MHz != found.clock_MHz and 0 < clock_GHz < chip.process.clock_GHz:
+    if 0 < clock_GHz < chip.process.clock_GHz:
         curve, speed = VoltageCurve.of(chip), clock_GHz / chip.process.clock_GHz
         changes |= {
             "process.clock_GHz": clock_GHz,
@@ -76,11 +78,14 @@ def at(chip: Chip, settings: Settings, found: Settings) -> Chip:
     return chip.replace(**changes)
 
 
-def simulated(chip: Chip, reading: Reading) -> tuple[float | None, float]:
-    """Return microseconds of one launch, if any, and watts."""
+def simulated(chip: Chip, reading: Reading) -> tuple[float | None, float | None]:
+    """Return microseconds of one launch, if any, and watts; neither if the chip cannot keep its limit."""
     workload = reading.task.workload
     if workload is not None:
-        report = simulate(chip, workload)
+        try:
+            report = simulate(chip, workload)
+        except CapTooLow:
+            return None, None
         return 1e6 * report.period_s, report.power_W
     if reading.task.kind == "idle":
         return None, chip.static_W - (1 - COLD_LEAKAGE) * chip.power.leakage_W

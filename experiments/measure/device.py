@@ -48,7 +48,7 @@ class Settings:
     ----------
     power_limit_W : float
     clock_MHz, memory_MHz : int or None
-        Clocks of applications; None where the board has no such setting.
+        Clocks of applications; None where they are not set, and the driver chooses.
     """
 
     power_limit_W: float
@@ -136,7 +136,13 @@ class Device(Protocol):
         ...
 
     def choices(self) -> tuple[Settings, ...]:
-        """Return other settings worth measuring at."""
+        """Return other settings worth measuring at.
+
+        Raises
+        ------
+        Refused
+            If the board does not tell what it takes.
+        """
         ...
 
     def apply(self, settings: Settings) -> None:

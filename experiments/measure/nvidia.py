@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,17 @@ ROUND_S = 0.2
 """Work between two moments at which the host waits for the board."""
 
 WAIT_CYCLES = 10_000_000
+
+
+@dataclass(frozen=True)
+class _Captured:
+    """A graph of launches. It knows the addresses of its operands only: `launch` keeps them alive."""
+
+    graph: Any
+    launch: Callable[[], object]
+
+    def __call__(self) -> None:
+        self.graph.replay()
 
 
 class NvidiaBoard:
@@ -80,8 +92,6 @@ class NvidiaBoard:
             return self._reading(task, lambda: self._repeated(replay, MEASURE_S, together))
         except RuntimeError as error:  # of torch: no such kernel, not enough memory
             raise Unsupported(str(error).partition("\n")[0]) from error
-        finally:
-            self._torch.cuda.empty_cache()
 
     def _reading(self, task: Task, work: Callable[[], tuple[int, float]]) -> Reading:
         (done, seconds), joules, samples = self._meter.during(work)
@@ -105,15 +115,15 @@ class NvidiaBoard:
         torch = self._torch
         if task.kind == "wait":
             return lambda: torch.cuda._sleep(WAIT_CYCLES)
-        launch = self._kernel(task)
-        launch()  # libraries choose and load their kernels
+        launch, graph, stream = self._kernel(task), torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            launch()  # libraries load their kernels, which they could not do during the capture
         torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=stream):
             for _ in range(task.at_once):
                 launch()
-        replay: Callable[[], object] = graph.replay
-        return replay
+        return _Captured(graph, launch)
 
     def _kernel(self, task: Task) -> Callable[[], object]:
         """Return a function that launches a kernel once, on operands of random values."""

@@ -19,7 +19,7 @@ SAMPLE_S = 0.02
 """Between two samples; the sensors of boards average over 25 to 100 ms."""
 
 CLOCK_SHARES = (0.75, 0.5)
-"""Of the highest clock: those that are set when clocks may be."""
+"""Of the highest clock that the board would take: those that are set when clocks may be."""
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -71,40 +71,50 @@ class Meter:
         return Board(nvml.nvmlDeviceGetName(handle), nvml.nvmlSystemGetDriverVersion(), today, remarks)
 
     def settings(self) -> Settings:
-        """Return the power limit and the clocks of applications."""
-        nvml, handle = self._nvml, self._handle
+        """Return the power limit, and the clocks of applications if they are not the default."""
         with self._plain("the power limit cannot be read", "a board that has one"):
-            limit_W = nvml.nvmlDeviceGetPowerManagementLimit(handle) / 1000
+            limit_W = self._nvml.nvmlDeviceGetPowerManagementLimit(self._handle) / 1000
+        clocks = self._clocks()
+        default = self._clocks("Default")
+        return Settings(limit_W) if clocks in (None, default) else Settings(limit_W, *clocks)
+
+    def _clocks(self, which: str = "") -> tuple[int, int] | None:
+        """Clocks of applications, of cores and memory; None on boards and drivers that have none."""
+        nvml = self._nvml
+        read = getattr(nvml, f"nvmlDeviceGet{which}ApplicationsClock")
         try:
-            clocks = [
-                nvml.nvmlDeviceGetApplicationsClock(handle, kind)
-                for kind in (nvml.NVML_CLOCK_GRAPHICS, nvml.NVML_CLOCK_MEM)
-            ]
-        except nvml.NVMLError:  # boards and drivers without clocks of applications
-            return Settings(limit_W)
-        return Settings(limit_W, *clocks)
+            return read(self._handle, nvml.NVML_CLOCK_GRAPHICS), read(self._handle, nvml.NVML_CLOCK_MEM)
+        except nvml.NVMLError:
+            return None
 
     def choices(self) -> tuple[Settings, ...]:
         """Return two lower clocks, and a power limit halfway to the least."""
-        nvml, handle, found = self._nvml, self._handle, self.settings()
-        choices = []
-        if found.clock_MHz is not None:
-            supported = nvml.nvmlDeviceGetSupportedGraphicsClocks(handle, found.memory_MHz)
-            for share in CLOCK_SHARES:
-                clock_MHz = max((one for one in supported if one <= share * max(supported)), default=0)
-                if 0 < clock_MHz < found.clock_MHz:
-                    choices.append(Settings(found.power_limit_W, clock_MHz, found.memory_MHz))
-        least_W = nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)[0] / 1000
+        found, clocks = self.settings(), self._clocks()
+        with self._refusing("the clocks and power limits that the board takes cannot be read"):
+            least_W = self._nvml.nvmlDeviceGetPowerManagementLimitConstraints(self._handle)[0] / 1000
+            choices = self._lower_clocks(found, clocks[1]) if clocks else []
         if least_W < found.power_limit_W:
             middle_W = float(round((least_W + found.power_limit_W) / 2))
             choices.append(Settings(middle_W, found.clock_MHz, found.memory_MHz))
         return tuple(choices)
 
+    def _lower_clocks(self, found: Settings, memory_MHz: int) -> list[Settings]:
+        supported = self._nvml.nvmlDeviceGetSupportedGraphicsClocks(self._handle, memory_MHz)
+        top = found.clock_MHz or max(supported)
+        lower = (max((one for one in supported if one <= share * top), default=0) for share in CLOCK_SHARES)
+        return [Settings(found.power_limit_W, clock_MHz, memory_MHz) for clock_MHz in lower if clock_MHz]
+
     def apply(self, settings: Settings) -> None:
-        """Set what differs; one that fails does not keep the other from being set."""
+        """Set what differs; one that fails does not keep the other from being set.
+
+        The default clocks are reset, not set: some boards run faster than these as long as nobody sets them.
+        """
         nvml, handle, now = self._nvml, self._handle, self.settings()
         try:
-            if settings.clock_MHz is not None and settings.clock_MHz != now.clock_MHz:
+            if settings.clock_MHz is None and now.clock_MHz is not None:
+                with self._refusing("the clock cannot be reset"):
+                    nvml.nvmlDeviceResetApplicationsClocks(handle)
+            elif settings.clock_MHz != now.clock_MHz:
                 with self._refusing(f"the clock cannot be set to {settings.clock_MHz} MHz"):
                     nvml.nvmlDeviceSetApplicationsClocks(handle, settings.memory_MHz, settings.clock_MHz)
         finally:

@@ -74,13 +74,14 @@ def measure_all(
     readings = _measured(device, _fitting(PLAN, arithmetics), found, found, notes, say)
     if set_clocks:
         with restoring(device, found):
-            for settings in device.choices():
-                try:
+            try:
+                for settings in device.choices():
                     device.apply(settings)
-                except Refused as refused:
-                    notes.append(f"measured at the settings as found only: {refused}")
-                    break
-                readings += _measured(device, _fitting(REPEATED, arithmetics), settings, found, notes, say)
+                    readings += _measured(
+                        device, _fitting(REPEATED, arithmetics), settings, found, notes, say
+                    )
+            except Refused as refused:
+                notes.append(f"other settings are not measured: {refused}")
     return Measurement(device.board, found, tuple(readings), (*device.board.remarks, *notes))
 
 
@@ -113,7 +114,7 @@ def described(settings: Settings, found: Settings) -> str:
     if settings.power_limit_W != found.power_limit_W:
         parts.append(f"{settings.power_limit_W:g} W")
     if settings.clock_MHz != found.clock_MHz:
-        parts.append(f"{settings.clock_MHz} MHz")
+        parts.append(f"{settings.clock_MHz} MHz" if settings.clock_MHz else "the default clock")
     return ", ".join(parts) or "as found"
 
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from math import isnan
 from statistics import fmean
 
 import pytest
@@ -110,6 +111,15 @@ def test_the_snippet_can_be_merged_into_the_chip_file(found, tmp_path):
     assert mine.kernels.time_us == snippet["kernels"]["time_us"]
     assert mine.power.clock_W == snippet["power"]["clock_W"]
     assert mine.sources["dram.efficiency"] == sources["dram.efficiency"]
+
+
+def test_a_limit_that_the_chip_cannot_keep_is_not_simulated():
+    one = replace(hand(LARGE, 5000.0), settings=Settings(40.0))
+    chip, taken = load_chip(CHIP), measurement_of(one)
+    (row,) = compared(chip, taken, suggested(chip, replace(taken, found=FOUND))).to_dict("records")
+    assert (row["measured_us"], row["measured_W"]) == pytest.approx((5000.0, 100.0))
+    assert isnan(row["simulated_us"])
+    assert isnan(row["simulated_W"])
 
 
 def test_energy_without_a_counter_is_the_integral_of_the_power():

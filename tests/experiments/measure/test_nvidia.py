@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -23,13 +24,16 @@ class FakeError(Exception):
 
 
 class FakeNvml:
-    """One board of 250 W; its energy counter gains 60 W."""
+    """One board of 250 W; its energy counter gains 60 J at each look.
+
+    Its default clock of applications, 1095 MHz, is lower than those it reaches as long as none is set.
+    """
 
     NVMLError = FakeError
     NVML_CLOCK_GRAPHICS, NVML_CLOCK_SM, NVML_CLOCK_MEM = 0, 1, 2
 
     def __init__(self, **failing):
-        self.failing, self.calls, self.clock, self.limit_mW = failing, [], 1410, 250_000
+        self.failing, self.calls, self.clock, self.limit_mW = failing, [], 1095, 250_000
         self.counter_mJ = 0
 
     def __getattr__(self, name):
@@ -45,7 +49,7 @@ class FakeNvml:
         return call
 
     def set_calls(self):
-        return [call for call in self.calls if "Set" in call[0]]
+        return [call for call in self.calls if "Set" in call[0] or "Reset" in call[0]]
 
     def _nvmlInit(self):
         pass
@@ -76,6 +80,12 @@ class FakeNvml:
 
     def _nvmlDeviceGetApplicationsClock(self, handle, kind):
         return self.clock if kind == self.NVML_CLOCK_GRAPHICS else 1215
+
+    def _nvmlDeviceGetDefaultApplicationsClock(self, handle, kind):
+        return 1095 if kind == self.NVML_CLOCK_GRAPHICS else 1215
+
+    def _nvmlDeviceResetApplicationsClocks(self, handle):
+        self.clock = 1095
 
     def _nvmlDeviceGetSupportedGraphicsClocks(self, handle, memory_MHz):
         assert memory_MHz == 1215
@@ -114,19 +124,26 @@ class FakeTorch:
     __version__, float16, int8, int32 = "0", "float16", "int8", "int32"
 
     def __init__(self, *, available=True):
-        self.launched, self.graphs = [], 0
+        self.launched, self.operands, self.graphs = [], [], 0
         self.cuda = SimpleNamespace(
             is_available=lambda: available,
             synchronize=lambda: None,
-            empty_cache=lambda: None,
             CUDAGraph=self._graph,
-            graph=lambda graph: contextlib.nullcontext(),
+            graph=lambda graph, stream: contextlib.nullcontext(),
+            stream=contextlib.nullcontext,
+            Stream=lambda: SimpleNamespace(wait_stream=lambda other: None),
+            current_stream=lambda: None,
             _sleep=lambda cycles: self.launched.append(("sleep", cycles)),
         )
 
     def _graph(self):
         self.graphs += 1
-        return SimpleNamespace(replay=lambda: self.launched.append("replay"))
+        return SimpleNamespace(replay=self._replay)
+
+    def _replay(self):
+        assert self.operands
+        assert all(operand() for operand in self.operands), "an operand of the graph is freed"
+        self.launched.append("replay")
 
     def randn(self, shape, dtype, device):
         return FakeTensor(*shape, dtype=dtype)
@@ -141,6 +158,7 @@ class FakeTorch:
     def mm(self, a, b, out):
         assert (a.shape[0], b.shape[1]) == out.shape
         assert a.shape[1] == b.shape[0]
+        self.operands = [weakref.ref(a), weakref.ref(b), weakref.ref(out)]
         self.launched.append(("mm", a.shape, b.shape, out.dtype))
 
     def _int_mm(self, a, b, out):
@@ -214,7 +232,7 @@ def test_a_gemm_is_repeated_and_read(installed):
     assert 0.005 <= one.seconds < 5
     assert one.counter_J == 60.0
     assert {(sample.power_W, sample.clock_MHz) for sample in one.samples} == {(80.0, 1400.0)}
-    assert one.settings == Settings(250.0, 1410, 1215)
+    assert one.settings == Settings(250.0)
     assert board.set_calls() == []
 
 
@@ -242,23 +260,47 @@ def test_a_kernel_that_the_board_lacks_is_left_out(installed):
 
 def test_choices_are_clocks_that_the_board_has_and_a_limit_that_it_takes():
     choices = Meter(FakeNvml()).choices()
-    assert choices == (Settings(250.0, 1050, 1215), Settings(250.0, 705, 1215), Settings(200.0, 1410, 1215))
+    assert choices == (Settings(250.0, 1050, 1215), Settings(250.0, 705, 1215), Settings(200.0))
 
 
 def test_a_board_without_clocks_of_applications_is_given_a_limit_alone():
     assert Meter(FakeNvml(nvmlDeviceGetApplicationsClock="Not Supported")).choices() == (Settings(200.0),)
 
 
-def test_only_what_differs_is_set():
+def test_a_board_that_does_not_tell_its_limits_has_no_choices():
+    meter = Meter(FakeNvml(nvmlDeviceGetPowerManagementLimitConstraints="Not Supported"))
+    with pytest.raises(Refused, match="power limits that the board takes cannot be read: NVML says Not Supp"):
+        meter.choices()
+
+
+def test_only_what_differs_is_set_and_a_default_clock_is_reset():
     board = FakeNvml()
     meter = Meter(board)
     found = meter.settings()
+    assert found == Settings(250.0)
     meter.apply(found)
     assert board.set_calls() == []
     meter.apply(Settings(200.0, 705, 1215))
-    assert (board.limit_mW, board.clock) == (200_000, 705)
     meter.apply(found)
-    assert (board.limit_mW, board.clock) == (250_000, 1410)
+    assert board.set_calls() == [
+        ("nvmlDeviceSetApplicationsClocks", 1215, 705),
+        ("nvmlDeviceSetPowerManagementLimit", 200_000),
+        ("nvmlDeviceResetApplicationsClocks",),
+        ("nvmlDeviceSetPowerManagementLimit", 250_000),
+    ]
+
+
+def test_a_clock_that_somebody_had_set_is_set_again():
+    board = FakeNvml()
+    board.clock = 900
+    meter = Meter(board)
+    found = meter.settings()
+    assert found == Settings(250.0, 900, 1215)
+    assert [one.clock_MHz for one in meter.choices()] == [675, 450, 900]
+    meter.apply(Settings(250.0, 450, 1215))
+    meter.apply(found)
+    assert board.clock == 900
+    assert board.set_calls()[-1] == ("nvmlDeviceSetApplicationsClocks", 1215, 900)
 
 
 def test_a_clock_that_cannot_be_restored_does_not_keep_the_limit_from_it():
@@ -266,7 +308,15 @@ def test_a_clock_that_cannot_be_restored_does_not_keep_the_limit_from_it():
     meter = Meter(board)
     found = meter.settings()
     meter.apply(Settings(200.0, 705, 1215))
-    board.failing["nvmlDeviceSetApplicationsClocks"] = "Insufficient Permissions"
-    with pytest.raises(Refused, match="clock cannot be set to 1410 MHz: NVML says Insufficient Permissions"):
+    board.failing["nvmlDeviceResetApplicationsClocks"] = "Insufficient Permissions"
+    with pytest.raises(Refused, match="the clock cannot be reset: NVML says Insufficient Permissions"):
         meter.apply(found)
     assert board.limit_mW == 250_000
+
+
+def test_who_may_not_set_the_clock_is_told_so():
+    meter = Meter(FakeNvml(nvmlDeviceSetApplicationsClocks="Insufficient Permissions"))
+    with pytest.raises(
+        Refused, match=r"cannot be set to 705 MHz: NVML says .*, expected the rights of an admin"
+    ):
+        meter.apply(Settings(250.0, 705, 1215))

@@ -63,7 +63,7 @@ def test_a_board_that_refuses_is_measured_as_found():
     found = measure_all(device, (), set_clocks=True)
     assert device.applied == []
     assert len(found.readings) == len(PLAN)
-    assert found.notes == ("measured at the settings as found only: the clock cannot be set",)
+    assert found.notes == ("other settings are not measured: the clock cannot be set",)
 
 
 def test_what_the_chip_does_not_multiply_is_not_measured():

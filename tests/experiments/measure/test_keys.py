@@ -36,7 +36,7 @@ def test_with_the_keys_the_simulation_is_the_board(found):
         rows = table.dropna(subset=f"measured_{unit}")
         assert rows[f"keyed_{unit}"].to_list() == pytest.approx(rows[f"measured_{unit}"].to_list(), rel=CLOSE)
     busy = table.dropna(subset="measured_us")
-    assert (busy["simulated_us"] / busy["measured_us"]).sub(1).abs().min() > CLOSE
+    assert (busy["simulated_us"] / busy["measured_us"]).sub(1).abs().max() > 0.1
     lower = table[table["set_clock_MHz"] == 705]
     assert fmean(lower["mean_clock_MHz"]) == 705
 

@@ -21,8 +21,8 @@ KNOWN = {
     "power.board_W": 14.0,
     "power.clock_W": 71.0,
 }
-"""Far from those of the chip file and its family. At rest half of the leakage flows, 14 W, and the board's own
-14 W."""
+"""Far from those of the chip file and its family. At rest half of the leakage flows, 14 W, and the
+board's own 14 W."""
 STANDBY_W = 12.0
 """Of the DRAM of the chip file."""
 SECONDS = 4.0

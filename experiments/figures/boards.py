@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-TICKS = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
+TICKS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0)
+MARGIN = 1.1
+"""Room beyond the outermost dot, as a factor."""
 SPREAD = 0.32
 """Half of the height over which the dots of a class are spread, so that they do not cover one another."""
 
@@ -62,8 +64,10 @@ def _ratios(axes: Axes, rows: pd.DataFrame, classes: pd.DataFrame, kinds: list[s
         )
         if kind in means:
             axes.plot([means[kind]] * 2, [place - 0.42, place + 0.42], color=style.SERIES[1], linewidth=1.8)
-    axes.set_xscale("log")
-    axes.set_xticks(TICKS, [f"{tick:g}×" for tick in TICKS])
+    low, high = rows["ratio"].min() / MARGIN, rows["ratio"].max() * MARGIN
+    shown = [tick for tick in TICKS if low <= tick <= high]
+    axes.set(xscale="log", xlim=(low, high))
+    axes.set_xticks(shown, [f"{tick:g}×" for tick in shown])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks(range(len(kinds)), [_label(kind) for kind in kinds])
@@ -89,7 +93,8 @@ def _pairs(axes: Axes, responses: pd.DataFrame, title: str, start: float) -> Non
     axes.tick_params(axis="y", length=0, labelsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.set_ylim(len(lines) - 0.5, -0.5)
-    axes.set_xlim(left=start)
+    highest = float(responses[["published", "simulated"]].max().max())
+    axes.set_xlim(start, start + MARGIN * (highest - start))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" + ("×" if start else "")))
     axes.set_title(title, pad=6, x=1.0, ha="right")
 

@@ -3,28 +3,29 @@
 Question. How far are simulated throughput, latency, board watts and joules per token of GPUs and TPUs from
 published measurements, and how much of that rests on constants that were fitted to them?
 
-Look for. The geometric mean of simulated / published in each class of rows, and the share of rows within 25%.
-Then how steeply throughput falls with the power limit, and what narrow weights gain: both compare two runs of one
-board, so that an error that the two share cancels. Last, the fitted constants: each is keyed to a family of chips,
-none to a row, and ``constants.csv`` says how large the mean error would be without it.
+Look for. The geometric mean of simulated / published in each class of rows, and the share of rows within
+25%. Then how steeply throughput falls with the power limit, and what narrow weights gain: both compare two
+runs of one board, so that an error that the two share cancels. Last, the fitted constants: each is keyed to
+a family of chips, none to a row, and ``constants.csv`` says how large the mean error would be without it.
 
-How rows are read. A row is a board under a power limit, a network, a batch and one measured figure. Steady service
-is simulated: no start-up, no idle time, no host. MLPerf runs BERT-large on SQuAD unpadded; such rows are simulated
-with 176 tokens, the average, and not with the 384 that sequences are padded to elsewhere. A request to a language
-model is one prefill per sequence and one decoding step per token of the answer, all sequences of the batch
-together, at the mean context. Board watts are those that the board's own sensor reads. Wall watts are the power of
-the whole server divided by its accelerators. They hold host, fans and power supplies, so they are an upper bound of
-a board's power: such a row says whether the simulated board stays below it, and counts in no error. Latencies at
-batch 1 hold what the load generator and the host take to issue a query. That is tens of microseconds, and is not
-simulated.
+How rows are read. A row is a board under a power limit, a network, a batch and one measured figure. Steady
+service is simulated: no start-up, no idle time, no host. MLPerf runs BERT-large on SQuAD unpadded; such
+rows are simulated with 176 tokens, the average, and not with the 384 that sequences are padded to
+elsewhere. A request to a language model is one prefill per sequence and one decoding step per token of the
+answer, all sequences of the batch together, at the mean context. Board watts are those that the board's own
+sensor reads. Wall watts are the power of the whole server divided by its accelerators. They hold host, fans
+and power supplies, so they are an upper bound of a board's power: such a row says whether the simulated
+board stays below it, and counts in no error. Latencies at batch 1 hold what the load generator and the host
+take to issue a query. That is tens of microseconds, and is not simulated.
 
-Rows that are left out are in ``rows.csv`` with the reason: eager PyTorch and llama.cpp measure the software more
-than the board, a Jetson's figure adds two other engines to its GPU, some systems have no chip file or no network
-here. They are not simulated.
+Rows that are left out are in ``rows.csv`` with the reason: eager PyTorch and llama.cpp measure the software
+more than the board, a Jetson's figure adds two other engines to its GPU, some systems have no chip file or
+no network here. They are not simulated.
 
-Answer. The tables say it: ``classes.csv`` by class, ``responses.csv`` for cap and weights, ``constants.csv`` for
-what each constant buys. A class is met if its geometric mean is within 0.8 to 1.25. All rows together are met if
-their mean error is at most 20%, their median error at most 10%, and 80% of them are within 25%.
+Answer. The tables say it: ``classes.csv`` by class, ``responses.csv`` for cap and weights,
+``constants.csv`` for what each constant buys. A class is met if its geometric mean is within 0.8 to 1.25.
+All rows together are met if their mean error is at most 20%, their median error at most 10%, and 80% of
+them are within 25%.
 """
 
 from __future__ import annotations

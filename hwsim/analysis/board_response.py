@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hwsim.analysis.boards import Measured, served
 from hwsim.csvfile import read_rows
+from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from hwsim.analysis.boards import Served
     from hwsim.csvfile import Row
+    from hwsim.workload.layer import Arithmetic
 
 CAP_COLUMNS = (
     "board",
@@ -115,7 +117,7 @@ def _capped(row: Row, end: str) -> Measured:
     return Measured(
         board=row.text("board"),
         power_limit_W=row.number(f"cap_{end}_W"),
-        arithmetic=row.text("arithmetic"),
+        arithmetic=cast("Arithmetic", row.text("arithmetic", OPERAND_BITS)),
         weights="",
         fusion="",
         network=row.text("network"),
@@ -136,7 +138,7 @@ def _decoding(row: Row, weights: str, column: str = "tokens_per_s") -> Measured:
     return Measured(
         board=row.text("board"),
         power_limit_W=row.number("power_limit_W"),
-        arithmetic=row.text("arithmetic"),
+        arithmetic=cast("Arithmetic", row.text("arithmetic", OPERAND_BITS)),
         weights=weights,
         fusion="",
         network=row.text("network"),

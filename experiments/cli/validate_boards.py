@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -46,7 +47,7 @@ def print_boards(tables: dict[str, pd.DataFrame]) -> None:
     classes, constants = tables["classes"], tables["constants"]
     print_table("Boards of today: simulated / published", CLASSES, [_class(row) for row in _rows(classes)])
     bounds = tables["rows"][~tables["rows"]["verdict"].isin(["within", "off"])]
-    counts = bounds.groupby(["kind", "verdict"], sort=False).size()
+    counts = Counter(zip(bounds["kind"], bounds["verdict"], strict=True))
     print_table(
         "Rows that are not judged",
         UNJUDGED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
@@ -99,7 +99,7 @@ def _pairs(axes: Axes, responses: pd.DataFrame, title: str, start: float) -> Non
     axes.set_title(title, pad=6, x=1.0, ha="right")
 
 
-def _pair_label(line: dict[str, str]) -> str:
+def _pair_label(line: dict[Any, Any]) -> str:
     if line["kind"] == "weights":
-        return line["after"]
+        return str(line["after"])
     return f"{line['board']}\n{line['before'].removesuffix(' W')} to {line['after']}"

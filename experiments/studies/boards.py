@@ -111,7 +111,8 @@ def _bought(constant: Constant, rows: Sequence[Measured], found: Found) -> dict[
     return {
         **constant._asdict(),
         "rows": len(touched),
-        **errors.to_dict(),
+        "error_with": errors["error_with"],
+        "error_without": errors["error_without"],
         "buys": errors["error_without"] - errors["error_with"],
     }
 

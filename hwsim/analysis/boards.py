@@ -314,7 +314,7 @@ def by_class(table: pd.DataFrame) -> pd.DataFrame:
 def _summary(kind: str, rows: pd.DataFrame) -> dict[str, Any]:
     """Errors of one class of judged rows, or of all."""
     error = (rows["ratio"] - 1).abs()
-    worst = rows.loc[error.idxmax()]
+    worst: Any = rows.iloc[int(error.to_numpy().argmax())]
     mean = exp(sum(map(log, rows["ratio"])) / len(rows))
     within = (error <= WITHIN).mean()
     if kind == "all":

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.language.attention import Seen, Step, seen_by
 from hwsim.workload.language.forms import form_names, form_of
@@ -215,7 +216,7 @@ def test_t5_reads_its_prompt_once_and_attends_to_it():
         (lambda: decode("gpt2", 10, 0), "batch is 0"),
         (lambda: decode("gpt2", 10, weights="int5"), "weights are 'int5', expected one of fp32, fp16"),
         (lambda: decode("gpt2", 10, kv="int5"), "kv are 'int5'"),
-        (lambda: decode("gpt2", 10, arithmetic="fp7"), "arithmetic is 'fp7', expected one of fp32"),
+        (lambda: decode("gpt2", 10, arithmetic="fp7"), "arithmetic is 'fp7', expected one of fp64, fp32"),
         (lambda: decode("gpt2", 10, weights="fp16", arithmetic="int8"), "weights are fp16, 16 bits each"),
         (lambda: prefill("t5-base", 10, past=5), "past is 5, expected 0 for a model with an encoder"),
     ],
@@ -227,8 +228,8 @@ def test_a_pass_that_cannot_be(build, message):
 
 def test_each_sequence_reads_its_cache_and_all_share_the_weights():
     """DRAM bytes of a simulated batch: weights once, cache and activations per sequence."""
-    model = small("llama-3-8b")
-    runs = {batch: simulate("a100_pcie", decode(model, 1023, batch), batch) for batch in (1, 8)}
+    model, chip = small("llama-3-8b"), load_chip("a100_pcie").replace(**{"kernels.execution": "sub-batches"})
+    runs = {batch: simulate(chip, decode(model, 1023, batch), batch) for batch in (1, 8)}
     cache = 2 * 2 * 1024 * 1024 * 2
     for batch, run in runs.items():
         assert run.activation_bits / 8 == pytest.approx(batch * cache, rel=0.05)

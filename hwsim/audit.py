@@ -19,11 +19,13 @@ from hwsim.engine.timeline import COMPUTE
 from hwsim.errors import AuditError
 from hwsim.machine.cap import Cap
 from hwsim.power.thermal import Board
+from hwsim.tile_states import peak_share, tile_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hwsim.report import Report
+    from hwsim.tile_states import TileStates
 
 RELATIVE = 1e-9
 MOST_STEPS = 20_000
@@ -119,10 +121,10 @@ def _no_resource_is_busy_longer_than_the_period(report: Report) -> Iterator[str]
 
 def _power_keeps_the_cap(report: Report) -> Iterator[str]:
     cap = Cap.of(report.chip)
-    drawn = cap.drawn_W(
-        sum(report.prices.dynamic_J(work.counts, cap.counts) for work in report.schedule.work),
-        report.period_s,
+    counted = (
+        joules for run in report.runs for (_, name, _), joules in run.joules().items() if cap.counts(name)
     )
+    drawn = report.clock_W + cap.drawn_W(sum(counted), report.period_s)
     if drawn > cap.limit_W * (1 + RELATIVE):
         yield f"{drawn:.6g} W drawn on average, cap {cap.limit_W:g} W"
 
@@ -235,6 +237,27 @@ def _inputs_come_first(report: Report) -> Iterator[str]:
                 )
 
 
+def _tile_states_are_parts_of_the_time(report: Report) -> Iterator[str]:
+    states = _states(report)
+    for state, share in states._asdict().items():
+        if not -RELATIVE <= share <= 1 + RELATIVE:
+            yield f"{state} takes {share!r} of the time"
+    if abs(fsum(states) - 1) > RELATIVE:
+        yield f"the states take {fsum(states)!r} of the time"
+
+
+def _computing_is_the_peak_share(report: Report) -> Iterator[str]:
+    """MACs over the peak of all tiles; an array may leave out cycles of its count by convention."""
+    computing, share = _states(report).computing, peak_share(report, report.capped.period_ticks)
+    left_out = sum(run.work.cost.uncounted_cycles for run in report.runs) / report.capped.period_ticks
+    if not share - left_out - RELATIVE <= computing <= share + RELATIVE:
+        yield f"tiles compute {computing!r} of the time, MACs are {share!r} of the peak"
+
+
+def _states(report: Report) -> TileStates:
+    return tile_states(report, report.capped, np.ones(len(report.runs)))
+
+
 LAWS: dict[str, Callable[[Report], Iterator[str]]] = {
     "energy is the sum of its parts": _energy_adds_up,
     "requested bits are stored bits times fetches": _requested_is_stored_times_fetches,
@@ -252,5 +275,7 @@ LAWS: dict[str, Callable[[Report], Iterator[str]]] = {
     "power and heat are physical": _power_and_heat_are_physical,
     "a batch lasts no less than its period and its parts": _times_are_in_order,
     "no layer computes before its inputs": _inputs_come_first,
+    "tile states are parts of the time and sum to one": _tile_states_are_parts_of_the_time,
+    "the share of computing is MACs over the peak": _computing_is_the_peak_share,
 }
 ENGINES_AGREE = "both engines give the same times"

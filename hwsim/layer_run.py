@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hwsim.energy.components import component_of
+
 if TYPE_CHECKING:
     from hwsim.arrays.base import Action
     from hwsim.mapping.work import LayerWork
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Layer
 
-BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth"}
+BOUND_BY = {"dram": "bandwidth", "sram": "SRAM bandwidth", "kernel": "kernel time"}
 """Names of limiters that differ from the name of the resource."""
 
 
@@ -27,6 +29,8 @@ class LayerRun:
     work : LayerWork
     clock : float
         Fraction of the nominal clock that the power cap allows the layer.
+    core_scale : float
+        Energy of an action on the core at that clock, relative to its energy at the nominal voltage.
     pinned_bits : int
         Bits of its stored weights that stay on chip.
     prices : PriceList
@@ -36,6 +40,7 @@ class LayerRun:
     layer: Layer
     work: LayerWork
     clock: float
+    core_scale: float
     pinned_bits: int
     prices: PriceList
 
@@ -62,15 +67,28 @@ class LayerRun:
 
     @property
     def bound_by(self) -> str:
-        """What limits the layer: power if the cap slows it, else its busiest resource."""
-        if self.clock < 1.0:
-            return "power"
-        ticks, cost = self.work.ticks, self.work.cost
+        """What limits the layer: its busiest resource, or power if the cap has made that one slower."""
+        cost = self.work.cost
+        ticks = {
+            name: ticks if name == "dram" else ticks / self.clock for name, ticks in self.work.ticks.items()
+        }
         resource = max(ticks, key=lambda name: ticks[name])
+        if self.clock < 1.0 and resource != "dram":
+            return "power"
         if resource == "array":
             return "array load" if cost.load_cycles > cost.compute_cycles else "compute"
         return BOUND_BY.get(resource, resource)
 
     def joules(self) -> dict[Action, float]:
-        """Dynamic joules per batch by action, at the nominal voltage."""
-        return self.prices.joules(self.work.counts)
+        """Dynamic joules per batch by action, at the voltage of its clock."""
+        return self.joules_at(self.core_scale)
+
+    def joules_at(self, core_scale: float) -> dict[Action, float]:
+        """Dynamic joules per batch by action, at an energy of core actions relative to nominal."""
+        joules = self.prices.joules(self.work.counts)
+        if core_scale == 1:
+            return joules
+        return {
+            action: value * (core_scale if component_of(action[1]).core_voltage else 1.0)
+            for action, value in joules.items()
+        }

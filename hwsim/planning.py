@@ -15,7 +15,7 @@ from hwsim.mapping.choice import choose
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import require_batch
 from hwsim.mapping.steps import MAX_PASS_STEPS, MAX_STREAM_STEPS, Channel, Cut
-from hwsim.mapping.work import Schedule, kernel_pass, works_of
+from hwsim.mapping.work import Schedule, joined_products, kernel_pass, works_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +53,9 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
         for part in segment.passes
         for k in segment.kernels
     ]
+    joined = joined_products(workload) if chip.kernel_ticks else frozenset[int]()
     found = [
-        (kernel, part, kernel_pass(chip, workload, residency, cuts, channel, kernel, part))
+        (kernel, part, kernel_pass(chip, workload, residency, cuts, channel, kernel, part, joined))
         for kernel, part in order
     ]
     return _schedule(chip, workload, residency, cuts, channel, found)
@@ -91,7 +92,7 @@ def _core_ticks(workload: Workload, found: Passes) -> int:
     """Ticks of a batch that the array or the vector unit, the one with more to do, is busy."""
     busy = Counter[bool]()
     for kernel, part, done in found:
-        busy[workload.layers[kernel.root].kind == "vector"] += part.times * done.demand.core_ticks
+        busy[workload.layers[kernel.root].kind == "vector"] += part.times * done.demand.unit_ticks
     return max(busy.values())
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
 
 
+OPERATION = ("mac", "register", "vector")
+"""Components of an operation, whose energy a chip's ``process.energy_factor`` multiplies."""
+
+
 @dataclass(frozen=True)
 class Price:
     """Energy of one action, with its derivation and sources. Tables and plots mark low confidence."""
@@ -61,7 +65,8 @@ class PriceList:
             If the component has no such action or the table no constant for it.
         """
         if key not in self._known:
-            self._known[key] = self._work_out(*key)
+            price, factor = self._work_out(*key), self.chip.process.energy_factor
+            self._known[key] = self._dearer(price, factor) if key[0] in OPERATION and factor != 1 else price
         return self._known[key]
 
     def pJ(self, component: str, action: str, count: float = 1) -> float:
@@ -102,6 +107,12 @@ class PriceList:
     def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
         """Picojoules of what happens on the die."""
         return sum(self.energy_pJ(_on_die(counts)).values())
+
+    def _dearer(self, price: Price, factor: float) -> Price:
+        """Price of an action that costs the chip more than the tables say."""
+        source = self.chip.sources["process.energy_factor"]
+        derivation = f"{factor:g} x ({price.derivation})"
+        return Price(factor * price.pJ, derivation, (*price.sources, source), low_confidence=True)
 
     def _work_out(self, component: str, action: str) -> Price:
         makers = {
@@ -146,9 +157,7 @@ class PriceList:
         )
 
     def _bank(self, bank_B: int, wire_mm: float, action: str) -> Price:
-        if action not in ("read_bit", "write_bit"):
-            raise InputError(f"a memory has no action {action!r}, expected 'read_bit' or 'write_bit'")
-        bank = bank_access(bank_B, self.table)
+        bank = bank_access(bank_B, self.table, action)
         if wire_mm == 0.0:
             return Price(bank.pJ, bank.note, (bank.source,), bank.low_confidence)
         wire = self.table["wire_bit_mm"]

@@ -70,12 +70,13 @@ class Report:
     def runs(self) -> tuple[LayerRun, ...]:
         """The layers of the run, in order, with their work and their clock."""
         return tuple(
-            LayerRun(index, layer, work, clock, pinned_bits, self.prices)
-            for index, (layer, work, clock, pinned_bits) in enumerate(
+            LayerRun(index, layer, work, clock, scale, pinned_bits, self.prices)
+            for index, (layer, work, clock, scale, pinned_bits) in enumerate(
                 zip(
                     self.workload.layers,
                     self.schedule.work,
                     self.capped.clocks.tolist(),
+                    self.capped.core_scale.tolist(),
                     self.schedule.residency.pinned_bits,
                     strict=True,
                 )
@@ -89,6 +90,11 @@ class Report:
         stretched = sum(run.core_ticks / run.clock for run in self.runs)
         return nominal / stretched if stretched else 1.0
 
+    @property
+    def clock_W(self) -> float:
+        """Power of the clock tree, and of what it keeps awake, at the clock and voltage of the run."""
+        return self.chip.power.clock_W * self.capped.clock_factor
+
     @cached_property
     def _actions(self) -> list[tuple[str, str, str, str, float, float]]:
         rows: list[tuple[str, str, str, str, float, float]] = [
@@ -96,6 +102,8 @@ class Report:
             for run in self.runs
             for action, joules in run.joules().items()
         ]
+        if self.clock_W:
+            rows.append(("-", "-", "clock", "second", self.period_s, self.clock_W * self.period_s))
         rows.append(("-", "-", "static", "second", self.period_s, self.chip.static_W * self.period_s))
         return rows
 
@@ -103,7 +111,7 @@ class Report:
     def actions(self) -> pd.DataFrame:
         """Tidy table of all actions of one batch; the columns are `ACTION_COLUMNS`.
 
-        Static energy has the layer ``-`` and the component ``static``.
+        What is drawn all the time has the layer ``-``: the components ``clock`` and ``static``.
         """
         import pandas as pd
 
@@ -117,7 +125,7 @@ class Report:
     @cached_property
     def low_confidence(self) -> list[str]:
         """Actions whose energy constants have low confidence, as ``component action``."""
-        found = dict.fromkeys(row[2:4] for row in self._actions if row[2] != "static")
+        found = dict.fromkeys(row[2:4] for row in self._actions if row[0] != "-")
         return [" ".join(key) for key in found if self.prices[key].low_confidence]
 
     @property

@@ -14,10 +14,11 @@ from hwsim.errors import InputError, require_type
 from hwsim.machine.cap import Cap
 from hwsim.names import chip_of, table_of, workload_of
 from hwsim.planning import build
-from hwsim.power.governors import ClockScaling
+from hwsim.power.governors import governor_of
 from hwsim.power.steady import CapTooLow, needs_of, rounded_up, settle
 from hwsim.pricing import PriceList
 from hwsim.report import Report
+from hwsim.workload.precision import computed_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,7 @@ def simulate(
     table: EnergyTable | str | Path | None = None,
     *,
     stage: str | None = None,
+    arithmetic: str | None = None,
 ) -> Report:
     """Simulate a network on a chip and return its energy, time and limits.
 
@@ -59,6 +61,9 @@ def simulate(
         default.
     stage : str, optional
         Stage of a shipped network, such as ``huffman``; ``dense`` by default.
+    arithmetic : str, optional
+        What every layer multiplies, for example ``fp16``. Each layer's own by default, or the nearest that
+        the chip has: see `hwsim.workload.precision`.
 
     Returns
     -------
@@ -78,6 +83,7 @@ def simulate(
     chip, workload = chip_of(chip), workload_of(workload, stage)
     _check(batch, engine)
     batch = 1 if workload.alone else batch
+    workload = computed_in(workload, chip.arithmetics, arithmetic, chip.name)
     prices = PriceList(chip, None if table is None else table_of(table))
     schedule = build(chip, workload, batch, prices)
     try:
@@ -106,9 +112,9 @@ def _check(batch: int, engine: str) -> None:
 
 
 def _under_cap(chip: Chip, schedule: Schedule, prices: PriceList) -> Capped:
-    """Steady state under the cap with a slower clock at the nominal voltage."""
+    """Steady state under the cap with the governor of the board."""
     cap = Cap.of(chip)
-    return settle(ClockScaling.of(chip), schedule.stream, needs_of(schedule.work, prices, cap), cap)
+    return settle(governor_of(chip), schedule.stream, needs_of(schedule.work, prices, cap), cap)
 
 
 def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, least_W: float) -> float:
@@ -127,4 +133,4 @@ def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, l
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:
     pinned = zip(workload.layers, schedule.residency.pinned_bits, strict=True)
     bits = sum(bits for layer, bits in pinned if layer.like is None)
-    return bits / 8 / (chip.dram.bandwidth_GB_per_s * 1e9)
+    return bits / 8 / (chip.dram.reached_GB_per_s * 1e9)

@@ -1,6 +1,7 @@
 """Commands about the machine: which chips there are, and every figure of one with its source."""
 
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,12 +21,27 @@ def chips(
     chip: Annotated[
         str, typer.Argument(help="A shipped chip or a chip file, to list each figure with its source.")
     ] = "",
+    copy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the chip to a new .toml file, to start your own from."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the shipped chips, or every figure of one chip with its source."""
-    from experiments.console import print_json, print_table
-    from hwsim.machine.chip import chip_names, load_chip
+    """List the shipped chips, show every figure of one chip with its source, or copy its file."""
+    from experiments.console import print_json, print_line, print_table
+    from hwsim.errors import InputError
+    from hwsim.machine.chip import chip_names, copy_chip, load_chip
 
+    if copy:
+        if not chip:
+            raise InputError("--copy: no chip is named, expected hwsim chips CHIP --copy FILE")
+        copy_chip(chip, copy)
+        if as_json:
+            print_json({"chip": chip, "copy": str(copy)})
+        else:
+            print_line(f"{copy}: a copy of {chip}")
+            print_line(f"next: change what differs, then check it with hwsim chips {copy}")
+        return
     if chip:
         described = load_chip(chip)
         title, header, rows = f"{described.name}: {described.description}", HEADER, _values(described)

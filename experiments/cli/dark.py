@@ -1,4 +1,4 @@
-"""`hwsim dark`: how much of a die a cap lights, by node, beside what is published."""
+"""`hwsim dark`: how much of a die a cap can power, by node, beside what is published."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def dark(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Scale the 250 W reference chip from 45 to 7 nm: active, throttled and dark tiles."""
+    """Scale the 250 W reference chip from 45 to 7 nm: active, throttled and power-gated tiles."""
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
     from experiments.studies.dark_silicon import BATCH, CHIP, NETWORK, by_node
@@ -73,7 +73,7 @@ def _written(table: pd.DataFrame, as_it_is: bool) -> Path:
         return run_study("dark_silicon")
     with recording("dark") as run:
         run.write_csv("by_node.csv", table)
-        save(strategies(table), run.folder / "dim_dark_specialised")
+        save(strategies(table), run.folder / "gated_throttled_specialised")
     return run.target
 
 
@@ -86,11 +86,11 @@ def _node(row: dict[Any, Any]) -> list[str]:
         engineering(1e9 * row["clock_GHz"], "Hz"),
         engineering(1e-12 * (row["core_pJ"] + row["dram_pJ"]), "J") + _mark(row["low_confidence"]),
         f"{row['dram_pJ'] / (row['core_pJ'] + row['dram_pJ']):.0%}",
-        f"{row['lit']:.1%}",
+        f"{row['active']:.1%}",
         f"{row['dark']:.1%}",
-        engineering(row["lit_MAC_per_s"], ""),
-        f"{row['dim_speed']:.0%} clock, {row['dim_voltage_V']:.2f} V",
-        engineering(row["dim_MAC_per_s"], ""),
+        engineering(row["active_MAC_per_s"], ""),
+        f"{row['throttled_speed']:.0%} clock, {row['throttled_voltage_V']:.2f} V",
+        engineering(row["throttled_MAC_per_s"], ""),
         f"{row['fed']:.0%}",
     ]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HEADER = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
 RULE = ["action", "45 nm", "by the rule", "measured", "gain by the rule", "measured gain", "rule/measured"]
+CLAIMS = ["from", "to", "said by", "energy claimed", "by the trend", "confidence", "source"]
 DRAM = [
     "type", "model", "per bit", "bandwidth", "burst", "row", "banks", "latency", "row cycle", "standby",
     "source", "timing source",
@@ -21,7 +22,7 @@ DRAM = [
 RULED_BASE, MEASURED = "45nm_horowitz", "7nm"
 """Tables of the same constants at two nodes: what a scaling rule is held against."""
 
-TABLE_HELP = "A shipped table, a .csv file, or either carried over: '45nm to 28nm by stillmaker-baas'."
+TABLE_HELP = "A shipped table, a .csv file, or either carried over: '7nm to 5nm by published-trend'."
 
 
 def energy(
@@ -33,6 +34,7 @@ def energy(
     """Print an energy table with its sources, or explain one action of it."""
     from experiments.console import print_json, print_line, print_table
     from hwsim.energy.table import LOW_CONFIDENCE, EnergyTable
+    from hwsim.energy.trend import RULE as TREND
 
     if dram:
         _print_dram(as_json)
@@ -45,7 +47,9 @@ def energy(
         print_json([_plain(constant) for constant in prices])
         return
     print_table(f"Energy table {prices.name}", HEADER, [_cells(constant) for constant in prices])
-    if prices.name != prices.base or prices.base == MEASURED:
+    if prices.rule == TREND:
+        print_table("The trend against claims for whole processes", CLAIMS, _claims())
+    elif prices.rule or prices.base == MEASURED:
         print_table("A scaling rule is no measurement (stillmaker-baas to 7 nm)", RULE, _rule())
     print_line(f"{LOW} low confidence ({' or '.join(LOW_CONFIDENCE)})")
 
@@ -104,6 +108,18 @@ def _rule() -> list[list[str]]:
         ]
         for row in compared.to_dict("records")
     ]
+
+
+def _claims() -> list[list[str]]:
+    from hwsim.energy.compare import trend_vs_claims
+
+    return [
+        [
+            row["older"], row["newer"], row["kind"], f"{row['claimed']:.2g}x", f"{row['trend']:.2g}x",
+            row["confidence"], row["source"],
+        ]
+        for row in trend_vs_claims().to_dict("records")
+    ]  # fmt: skip
 
 
 def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:

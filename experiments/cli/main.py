@@ -20,11 +20,13 @@ from experiments.cli.execute import execute
 from experiments.cli.experiments import EXPERIMENTS
 from experiments.cli.frontier import frontier
 from experiments.cli.labs import labs
+from experiments.cli.measure import measure
 from experiments.cli.models import compress, evaluate, inspect, sensitivity, verify
 from experiments.cli.networks import networks
 from experiments.cli.page import page
 from experiments.cli.power import relight, roofline
 from experiments.cli.reference import reference
+from experiments.cli.request import request
 from experiments.cli.run import run_
 from experiments.cli.sweep import pareto, sweep
 from experiments.cli.tile import tile
@@ -68,11 +70,11 @@ HWSIM = application(
     "--help. Compressed models are made and looked into with dcz.",
     {
         "Begin here": [demo, page, labs],
-        "One run, and two": [run_, compare, tile],
+        "One run, and two": [run_, compare, tile, request],
         "Chips, networks, energy tables": [chips, networks, energy],
         "Power": [relight, dark, roofline],
         "Many runs": [sweep, pareto],
-        "Trust": [validate, bench, reference],
+        "Trust": [validate, measure, bench, reference],
     },
 )
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Many runs")

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from hwsim.analysis.roofline import Roofline
 
 RELIGHT = [
-    "network", "stage", "DRAM", "headroom", "full-clock tiles active", "throttled", "dark", "memory-bound",
+    "network", "stage", "DRAM", "headroom", "computing", "loading", "stalled", "throttled", "power-gated",
     "inferences/s", "inferences/J", "inferences/Wh", "limiter",
 ]  # fmt: skip
 ROOFS = [
-    "chip", "peak", "bandwidth", "power", "core", "DRAM", "ridge", "lit at most", "lit at the ridge",
+    "chip", "peak", "bandwidth", "power", "core", "DRAM", "ridge", "active at most", "active at the ridge",
 ]  # fmt: skip
 POINTS = ["layer", "kind", "MACs/byte", "MACs/s", "of peak", "core", "limiter"]
 
@@ -29,7 +29,7 @@ def relight(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Power and active tiles under a 250 W cap at each compression stage: tables and figures."""
+    """Power and tile activity under a 250 W cap at each compression stage: tables and figures."""
     import pandas as pd
 
     from experiments.cli.show import show_figures
@@ -141,8 +141,8 @@ def _roof_row(row: dict[Any, Any]) -> list[str]:
         f"{row['core_pJ_per_MAC']:.3g} pJ/MAC{low}",
         f"{row['dram_pJ_per_B']:.3g} pJ/B",
         f"{row['ridge_MAC_per_B']:,.4g} MAC/B",
-        f"{row['lit_at_most']:.0%}",
-        f"{row['lit_at_ridge']:.0%}",
+        f"{row['active_at_most']:.0%}",
+        f"{row['active_at_ridge']:.0%}",
     ]
 
 
@@ -164,12 +164,14 @@ def _or_none(value: float) -> float | None:
 
 
 def _relight_row(labels: dict[str, str], row: dict[Any, Any]) -> list[str]:
+    from hwsim.tile_states import TileStates
+
     return [
         labels[row["network"]],
         row["stage"],
         engineering(row["dram_W"], "W"),
         engineering(row["headroom_W"], "W"),
-        *(f"{row[share]:.0%}" for share in ("full_clock_share", "dim_share", "dark_share", "starved_share")),
+        *(f"{row[f'{state}_share']:.0%}" for state in TileStates._fields),
         engineering(row["inferences_per_s"], ""),
         engineering(row["inferences_per_J"], ""),
         engineering(row["inferences_per_Wh"], ""),

@@ -12,7 +12,7 @@ from experiments.cli.options import AsJson
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
@@ -22,8 +22,7 @@ SUMMARY = [
     "power", "clock", "limiter",
 ]  # fmt: skip
 TILES = [
-    "strategy", "active", "throttled", "dark", "memory-bound", "stalled",
-    "full-clock tiles", "inferences/s", "energy/inf",
+    "strategy", "computing", "loading", "stalled", "throttled", "power-gated", "inferences/s", "energy/inf",
     "power",
 ]  # fmt: skip
 TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
@@ -40,12 +39,24 @@ MAPPED = [
 def run_(
     chip: Annotated[str, typer.Argument(help="A shipped chip (see `hwsim chips`) or a chip file.")],
     workload: Annotated[
-        str, typer.Argument(help="A built-in network, a .dcz or .onnx file, or a .csv table of layers.")
+        str,
+        typer.Argument(
+            help="A built-in network, a language model or its config.json, a .dcz or .onnx file, a .csv table."
+        ),
     ],
     stage: Annotated[
         str, typer.Option(help="Compression stage of a built-in network; all it has by default.")
     ] = "",
     batch: Annotated[int, typer.Option(help="Items per batch.")] = 1,
+    arithmetic: Annotated[
+        str, typer.Option(help="What every layer multiplies: fp16, int8...; its own by default.")
+    ] = "",
+    context: Annotated[
+        int | None, typer.Option(help="Decode step of a language model after so many tokens.")
+    ] = None,
+    prompt: Annotated[int | None, typer.Option(help="Prefill of a language model by so many tokens.")] = None,
+    weights: Annotated[str, typer.Option(help="Form of a language model's weights: int4-g128, q4_k...")] = "",
+    kv: Annotated[str, typer.Option(help="Form of its keys and values: fp16, int8, int4...")] = "",
     training: Annotated[
         bool, typer.Option("--training", help="Simulate a training step: forward, backward, update.")
     ] = False,
@@ -89,6 +100,13 @@ def run_(
     from experiments.runs.changes import parse_changes
     from experiments.runs.doors import door
     from experiments.runs.inert import inert_changes
+    from experiments.runs.language import (
+        LanguageOptions,
+        is_language_model,
+        refuse_options,
+        refuse_other_options,
+    )
+    from experiments.runs.language import workload_of as language_workload
     from experiments.runs.workloads import FILES, is_built_in, layers_named, open_workloads
     from hwsim.analysis.mapping import fusion_sentence
     from hwsim.errors import InputError
@@ -106,18 +124,25 @@ def run_(
         raise InputError(f"{chip}: {door(chip)}, expected a chip first: hwsim run {workload} {chip}")
     shipped = load_chip(chip)
     machine = shipped.replace(**changed)
-    workloads = open_workloads(
-        workload,
-        "dense" if training and not stage and is_built_in(workload) else stage,
-        inputs or (),
-        dict(map(shape_option, shape or [])),
-        dict(map(fix_option, fix or [])),
-    )
+    language = LanguageOptions(context, prompt, weights, kv, arithmetic)
+    if is_language_model(workload):
+        refuse_other_options(workload, stage=stage, training=training, inputs=inputs, shape=shape, fix=fix)
+        workloads = [language_workload(machine, workload, language, batch)]
+        arithmetic = ""  # it is built in that already
+    else:
+        refuse_options(workload, language)
+        workloads = open_workloads(
+            workload,
+            "dense" if training and not stage and is_built_in(workload) else stage,
+            inputs or (),
+            dict(map(shape_option, shape or [])),
+            dict(map(fix_option, fix or [])),
+        )
     if layers:
         workloads = [found.only(layers_named(layers, found)) for found in workloads]
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
-    reports = _simulated(machine, workloads, batch, engine)
+    reports = _simulated(machine, workloads, batch, engine, arithmetic or None)
     inert = inert_changes(shipped, changed, reports)
     if explain:
         _check_component(reports, explain)
@@ -130,6 +155,7 @@ def run_(
     if as_json:
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
         asked |= {"training": optimizer if training else "", "inputs": ", ".join(inputs or ())}
+        asked |= {"context": context, "prompt": prompt, "weights": weights, "kv": kv}
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
@@ -174,7 +200,9 @@ def _print_footprint(report: Report, batch: int) -> None:
     )
 
 
-def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str) -> list[Report]:
+def _simulated(
+    machine: Chip, workloads: list[Workload], batch: int, engine: str, arithmetic: str | None
+) -> list[Report]:
     """Reports of the stages the chip can run; what it says to the others is printed, unless it runs none."""
     from experiments.console import print_note
     from hwsim.errors import InputError
@@ -183,7 +211,7 @@ def _simulated(machine: Chip, workloads: list[Workload], batch: int, engine: str
     reports, refused = list["Report"](), dict[str, list[str]]()
     for workload in workloads:
         try:
-            reports.append(simulate(machine, workload, batch, engine=engine))  # type: ignore[arg-type]
+            reports.append(simulate(machine, workload, batch, engine, arithmetic=arithmetic))  # type: ignore[arg-type]
         except InputError as error:
             refused.setdefault(str(error), []).append(workload.stage)
     if not reports:
@@ -236,7 +264,7 @@ def _summary_row(report: Report) -> list[str]:
     ]
 
 
-def strategies(report: Report) -> list[Lighting]:
+def strategies(report: Report) -> list[SteadyRun]:
     """Every way in which the chip of `report` can keep its cap."""
     from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
     from hwsim.arrays.base import Tiled
@@ -246,12 +274,12 @@ def strategies(report: Report) -> list[Lighting]:
     return [way(report) for way in ways]
 
 
-def _tiles(found: Lighting) -> dict[str, object]:
+def _tiles(found: SteadyRun) -> dict[str, object]:
     """Tile-time by state, and what the chip does under one strategy."""
     return {
         "strategy": found.strategy,
-        **found.tile_time._asdict(),
-        "full_clock_share": found.full_clock_share,
+        **found.states._asdict(),
+        "peak_share": found.peak_share,
         "inferences_per_s": found.inferences_per_s,
         "energy_J": found.energy_per_inference_J,
         "power_W": sum(found.watts.values()),
@@ -262,7 +290,7 @@ def _tile_rows(report: Report) -> list[list[str]]:
     return [
         [
             found.strategy,
-            *(f"{share:.0%}" for share in (*found.tile_time, found.full_clock_share)),
+            *(f"{share:.0%}" for share in found.states),
             engineering(found.inferences_per_s, ""),
             engineering(found.energy_per_inference_J, "J"),
             engineering(sum(found.watts.values()), "W"),

@@ -1,4 +1,4 @@
-"""What a power cap does to a chip, stage by stage: rate, tiles lit and energy over the cap."""
+"""What a power cap does to a chip, stage by stage: rate, share of the peak and energy over the cap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("inferences_per_s", "inferences\nper second", "/s"),
-    ("full_clock_share", "full-clock\ntiles lit", "%"),
+    ("peak_share", "share of the\npeak MAC rate", "%"),
     ("energy_per_inference_J", "energy per\ninference", "J"),
 )
 CAPS_W = (1, 10, 100, 1000)

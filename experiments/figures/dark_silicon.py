@@ -24,9 +24,15 @@ LINES = {
 }
 GREY = "#8C8C8C"
 WAYS = {
-    ("huffman", "lit_MAC_per_s"): ("some tiles at full clock, the others dark", style.TILES["dark"][1]),
-    ("huffman", "dim_MAC_per_s"): ("all tiles dim: lower clock and voltage*", style.TILES["dim"][1]),
-    ("int8", "lit_MAC_per_s"): ("specialised: int8 in place of fp32", style.COMPONENTS["decoder"][1]),
+    ("huffman", "active_MAC_per_s"): (
+        "some tiles at full clock, the others gated",
+        style.TILES["power_gated"][1],
+    ),
+    ("huffman", "throttled_MAC_per_s"): (
+        "all tiles throttled: clock and voltage*",
+        style.TILES["throttled"][1],
+    ),
+    ("int8", "active_MAC_per_s"): ("specialised: int8 in place of fp32", style.COMPONENTS["decoder"][1]),
 }
 
 
@@ -85,12 +91,12 @@ def _published(axes: Axes, figures: Sequence[Published]) -> None:
     """Draw what single papers say, the papers named at their first point."""
     looks = {
         "esmaeilzadeh_dark": ("s", style.SERIES[0], "Esmaeilzadeh 2011,\nbest designs: "),
-        "venkatesh_lit": ("^", style.SERIES[3], "Venkatesh 2010:\n"),
+        "venkatesh_active": ("^", style.SERIES[3], "Venkatesh 2010:\n"),
     }
     for quantity, (mark, colour, paper) in looks.items():
         for found in (figure for figure in figures if figure.quantity == quantity):
-            lit = quantity.endswith("_lit")
-            part = 1 - found.value / 100 if lit else found.value / 100
+            active = quantity.endswith("_active")
+            part = 1 - found.value / 100 if active else found.value / 100
             bound = "" if found.relation == "equal" else "> "
             axes.plot([found.node_nm], [part], mark, color=colour, markersize=5)
             axes.annotate(
@@ -115,12 +121,12 @@ def _nodes(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def strategies(table: pd.DataFrame) -> Figure:
-    """Draw what the same watts compute by node: dark, dim, or specialised."""
+    """Draw what the same watts compute by node: gated, throttled, or specialised."""
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, 3.1))
         axes = figure.add_axes((0.09, 0.15, 0.52, 0.74))
         ruled = table[table["energies"] == "rule"]
-        first = float(ruled[ruled["stage"] == "huffman"]["lit_MAC_per_s"].iloc[0])
+        first = float(ruled[ruled["stage"] == "huffman"]["active_MAC_per_s"].iloc[0])
         for (stage, column), (label, colour) in WAYS.items():
             line = ruled[ruled["stage"] == stage]
             axes.plot(line["node_nm"], line[column] / first, color=colour, marker="o", markersize=4)
@@ -136,5 +142,5 @@ def strategies(table: pd.DataFrame) -> Figure:
         _nodes(axes, ruled)
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-        axes.set_title("MACs per second of the same die under the same cap, against dark at 45 nm", pad=6)
+        axes.set_title("MACs per second of the same die under the same cap, against gating at 45 nm", pad=6)
     return figure

@@ -1,7 +1,7 @@
 """Floorplans: what the tiles of a die do, where weights live and how busy DRAM is, one drawing a run.
 
 Each tile is a square. Fractions of tile-time are shown as numbers of tiles, so a drawing is a
-typical moment, not a claim that the same tiles are always the lit ones.
+typical moment, not a claim that the same tiles always compute.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-STATES = ("lit", "dim", "dark", "waiting", "starved")
-"""Order in which tiles are drawn."""
 GAP = 0.12
 """Between tiles, of the pitch."""
 STRIP, ROOM = 1.0, 0.35
@@ -36,9 +32,7 @@ class Floorplan:
     Parameters
     ----------
     shares : dict of str to float
-        Fraction of tile-time in each state of `STATES`.
-    dim_speed : float
-        Clock of the dim tiles, of the nominal one.
+        Fraction of tile-time in each state of `style.TILES`.
     sram_share : float
         Part of the shared memory that holds weights.
     dram_W, cap_W : float
@@ -47,7 +41,6 @@ class Floorplan:
     """
 
     shares: dict[str, float]
-    dim_speed: float
     sram_share: float
     dram_W: float
     cap_W: float
@@ -99,9 +92,9 @@ def draw(rows: Mapping[str, Sequence[Floorplan]], columns: Sequence[str], tiles:
 
 def counts(shares: dict[str, float], tiles: int) -> dict[str, int]:
     """Whole tiles in each state, by largest remainder; they sum to `tiles`."""
-    exact = {state: shares[state] * tiles for state in STATES}
+    exact = {state: shares[state] * tiles for state in style.TILES}
     whole = {state: int(value) for state, value in exact.items()}
-    by_remainder = sorted(STATES, key=lambda state: whole[state] - exact[state])
+    by_remainder = sorted(style.TILES, key=lambda state: whole[state] - exact[state])
     for state in by_remainder[: tiles - sum(whole.values())]:
         whole[state] += 1
     return whole
@@ -109,12 +102,12 @@ def counts(shares: dict[str, float], tiles: int) -> dict[str, int]:
 
 def _plan(axes: Axes, plan: Floorplan, across: int, down: int) -> None:
     number = counts(plan.shares, across * down)
-    states = [state for state in STATES for _ in range(number[state])]
+    states = [state for state in style.TILES for _ in range(number[state])]
     tall = down + 2 * (STRIP + ROOM)
     for index, state in enumerate(states):
         column, row = index % across, index // across
         at = (column + GAP / 2, tall - 1 - row + GAP / 2)
-        axes.add_patch(Rectangle(at, 1 - GAP, 1 - GAP, facecolor=_colour(state, plan.dim_speed)))
+        axes.add_patch(Rectangle(at, 1 - GAP, 1 - GAP, facecolor=style.TILES[state][1]))
     strips = (
         ("sram", "SRAM", plan.sram_share),
         ("dram", f"DRAM {plan.dram_W:.0f} W", plan.dram_W / plan.cap_W),
@@ -130,17 +123,8 @@ def _plan(axes: Axes, plan: Floorplan, across: int, down: int) -> None:
     axes.axis("off")
 
 
-def _colour(state: str, dim_speed: float) -> tuple[float, float, float]:
-    """Colour of a tile; a dim one lies between dark and lit, by its clock."""
-    if state != "dim":
-        return to_rgb(style.TILES[state][1])
-    dark, lit = (np.array(to_rgb(style.TILES[name][1])) for name in ("dark", "lit"))
-    red, green, blue = (dark + (lit - dark) * (0.25 + 0.75 * dim_speed)).tolist()
-    return red, green, blue
-
-
 def _legend() -> list[Patch]:
-    tiles = [Patch(color=_colour(state, 0.5), label=style.TILES[state][0]) for state in STATES]
+    tiles = [Patch(color=colour, label=label) for label, colour in style.TILES.values()]
     sram, dram = style.COMPONENTS["sram"][1], style.COMPONENTS["dram"][1]
     return [
         *tiles,

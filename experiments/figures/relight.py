@@ -1,7 +1,7 @@
 """The headline of `experiments.studies.relight`, and its watts in full.
 
 The headline has two halves. On the left, one network on one die under one cap: where the watts go
-at each stage, and how much of the die that leaves lit. On the right, the gain over batch sizes for
+at each stage, and which share of the peak MAC rate that leaves. On the right, the gain over batch sizes for
 every network, which shows where compression helps and where it does not.
 """
 
@@ -41,7 +41,7 @@ def headline(runs: pd.DataFrame, watts: pd.DataFrame, labels: dict[str, str], ca
     ----------
     runs : DataFrame
         One row per `network`, `stage` and `batch`: `inferences_per_s`, `inferences_per_J`,
-        `full_clock_share`.
+        `peak_share`.
     watts : DataFrame
         Of one network at one batch: `network`, `stage`, `batch`, `component`, `power_W`; the
         components of a stage, headroom included, sum to the cap.
@@ -67,7 +67,7 @@ def headline(runs: pd.DataFrame, watts: pd.DataFrame, labels: dict[str, str], ca
 
 
 def _bars(axes: Axes, watts: pd.DataFrame, shown: pd.DataFrame, cap_W: float) -> None:
-    """Draw a bar of watts per stage up to the cap, with the rate and the lit share above it."""
+    """Draw a bar of watts per stage up to the cap, with the rate and the peak share above it."""
     stages = style.in_order(set(watts["stage"]), style.STAGES, "stage")
     components = style.in_order(set(watts["component"]), PARTS, "component")
     places = [index + sum(APART.get(s, 0.0) for s in stages[: index + 1]) for index in range(len(stages))]
@@ -109,12 +109,12 @@ def _bars(axes: Axes, watts: pd.DataFrame, shown: pd.DataFrame, cap_W: float) ->
 
 
 def _head(axes: Axes, places: list[float], shown: pd.DataFrame, cap_W: float) -> None:
-    """Say above the bars how fast each stage is and how many tiles that lights."""
+    """Say above the bars how fast each stage is, also as a share of the peak."""
     rates = [engineering(rate, "/s") for rate in shown["inferences_per_s"]]
-    lit = [f"{share:.0%}" for share in shown["full_clock_share"]]
+    peak = [f"{share:.0%}" for share in shown["peak_share"]]
     for height, name, cells, weight in (
         (1.09, "inferences", rates, "bold"),
-        (1.035, "full-clock tiles lit", lit, "normal"),
+        (1.035, "share of peak", peak, "normal"),
     ):
         axes.text(places[0] - BESIDE, height * cap_W, name, ha="right", size=7.5, weight=weight)
         for x, cell in zip(places, cells, strict=True):

@@ -68,7 +68,7 @@ def _states(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
                 label=label if height == 0 else None,
             )
             left += share
-        axes.text(1.02, height, f"{row['utilisation']:.1%}", va="center", size=6.5)
+        axes.text(1.02, height, f"{row['peak_share']:.1%}", va="center", size=6.5)
         if named:
             axes.text(-0.02, height, array, va="center", ha="right", size=7)
             if array == "GEMM":

@@ -56,13 +56,13 @@ NETWORKS = {
 """Names of networks as people write them."""
 
 TILES: dict[str, tuple[str, str]] = {
-    "lit": ("lit", "#F0E442"),
-    "dim": ("dim", "#A89C00"),
-    "dark": ("dark by the cap", "#222222"),
-    "starved": ("starved for bits", "#56B4E9"),
-    "waiting": ("waiting its turn", "#D9D9D9"),
+    "computing": ("computing", "#F0E442"),
+    "loading": ("loading or unfilled", "#A89C00"),
+    "stalled": ("stalled on memory", "#56B4E9"),
+    "throttled": ("throttled", "#8C8C8C"),
+    "power_gated": ("power-gated", "#222222"),
 }
-"""Label and colour of each state of a tile."""
+"""Label and colour of each of the `TileStates`, in their order."""
 
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222")
 """Colours of things that have none of their own, in the order they are drawn."""

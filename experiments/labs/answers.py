@@ -18,7 +18,7 @@ from hwsim.workload.networks import load_network
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.report import Report
     from hwsim.workload.layer import Layer
 
@@ -68,7 +68,7 @@ def on_edge(stage: str, **changes: Any) -> Report:
     return simulate(load_chip("edge").replace(**changes), load_network("lenet300", stage))
 
 
-def alexnet_fc(stage: str, batch: int, strategy: Callable[[Report], Lighting] = dimmed) -> Lighting:
+def alexnet_fc(stage: str, batch: int, strategy: Callable[[Report], SteadyRun] = dimmed) -> SteadyRun:
     """Light the 250 W chip with the fully-connected layers of AlexNet."""
     workload = load_network("alexnet", stage).only(["fc6", "fc7", "fc8"])
     return strategy(simulate(load_chip("reference_250w"), workload, batch))
@@ -207,16 +207,16 @@ ANSWERS: dict[str, Answer] = {
         "tiles x rows x cols x clock x (multiply + add), with nothing for registers and memories.",
     ),
     "6.2": Answer(
-        lambda: alexnet_fc("dense", 64, gated).tile_time.lit,
-        "gated(report).tile_time.lit of the dense layers at batch 64.",
+        lambda: alexnet_fc("dense", 64, gated).states.power_gated,
+        "gated(report).states.power_gated of the dense layers at batch 64.",
     ),
     "6.3": Answer(
         lambda: alexnet_fc("huffman", 64).inferences_per_s / alexnet_fc("dense", 64).inferences_per_s,
         "Divide the inferences per second under the cap, coded over dense.",
     ),
     "6.4": Answer(
-        lambda: max(alexnet_fc("dense", 1).tile_time._asdict().items(), key=lambda state: state[1])[0],
-        "Print tile_time at batch 1: which state takes most of the time?",
+        lambda: max(alexnet_fc("dense", 1).states._asdict().items(), key=lambda state: state[1])[0],
+        "Print states at batch 1: which one takes most of the time?",
     ),
     "6.5": Answer(
         lambda: (

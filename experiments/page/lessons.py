@@ -1,7 +1,7 @@
 """What the figures of the tour show: each lesson's data, by name.
 
 ``python -m experiments.page.lessons NAME`` prints one of them as JSON: ``dram``, ``pruning``,
-``sharing``, ``huffman``, ``decoder``, ``lighting`` or ``chip``.
+``sharing``, ``huffman``, ``decoder``, ``capping`` or ``chip``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
 
 CHIP = "reference_250w"
 RUNGS = (
@@ -56,10 +56,10 @@ SKEWS = (0.0, 0.5, 1.0, 1.5, 2.0)
 SYMBOLS, SAMPLES = 16, 1 << 16
 DECODERS = (96, 192, 384, 768, 1536, 3072)
 DECODED = "llama"
-LIT = "alexnet_fc"
+CAPPED = "alexnet_fc"
 STRATEGIES = {"dimming": dimmed, "gating": gated, "DVFS": voltage_scaled}
 CAPS_W = (75, 100, 150, 200, 250, 325, 400, 500)
-LIT_BATCHES = (1, 64)
+CAPPED_BATCHES = (1, 64)
 
 
 def dram() -> dict[str, Any]:
@@ -150,34 +150,32 @@ def decoder() -> list[dict[str, Any]]:
                     "inferences_per_s": report.inferences_per_s,
                     "energy_J": report.energy_per_inference_J,
                     "limiter": report.limiter,
-                    "starved": dimmed(report).tile_time.starved,
+                    "stalled": dimmed(report).states.stalled,
                     "decoder_J": report.joules_by("component").get(("decoder",), 0.0),
                 }
             )
     return rows
 
 
-def lighting() -> list[dict[str, Any]]:
+def capping() -> list[dict[str, Any]]:
     """Tiles and watts of AlexNet's fully-connected layers under caps, kept in three ways."""
     rows = []
-    network = NETWORKS[LIT]
+    network = NETWORKS[CAPPED]
     for stage in (choice.label for choice in network.axes()["stage"]):
         workload = network.scene.workload(stage)
-        for batch in LIT_BATCHES:
+        for batch in CAPPED_BATCHES:
             for cap_W in CAPS_W:
                 report = simulate(load_chip(CHIP).replace(**{"power.cap_W": float(cap_W)}), workload, batch)
                 key = {"stage": stage, "batch": batch, "cap_W": cap_W, "limiter": report.limiter}
-                rows += [key | _lit(strategy(report)) for strategy in STRATEGIES.values()]
+                rows += [key | _capped(strategy(report)) for strategy in STRATEGIES.values()]
     return rows
 
 
-def _lit(found: Lighting) -> dict[str, Any]:
+def _capped(found: SteadyRun) -> dict[str, Any]:
     residency = found.report.schedule.residency
     return {
         "strategy": found.strategy,
-        "shares": found.tile_time._asdict(),
-        "full_clock_share": found.full_clock_share,
-        "speed": found.mean_speed,
+        "shares": found.states._asdict(),
         "watts": found.watts,
         "inferences_per_s": found.inferences_per_s,
         "energy_J": found.energy_per_inference_J,
@@ -187,14 +185,14 @@ def _lit(found: Lighting) -> dict[str, Any]:
 
 
 def chip() -> dict[str, Any]:
-    """What `lighting` runs on, and the command that does."""
+    """What `capping` runs on, and the command that does."""
     shipped = load_chip(CHIP)
     return {
         "cap_W": shipped.power.cap_W,
         "sram_B": shipped.sram.capacity_B,
         "sram": memory_size(shipped.sram.capacity_B),
-        "command": NETWORKS[LIT].command_start,
-        "layers": NETWORKS[LIT].layer_option,
+        "command": NETWORKS[CAPPED].command_start,
+        "layers": NETWORKS[CAPPED].layer_option,
     }
 
 
@@ -204,7 +202,7 @@ LESSONS: dict[str, Callable[[], Any]] = {
     "sharing": sharing,
     "huffman": huffman_codes,
     "decoder": decoder,
-    "lighting": lighting,
+    "capping": capping,
     "chip": chip,
 }
 

@@ -17,7 +17,7 @@ from hwsim.power.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, Ti
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.machine.chip import Chip
     from hwsim.power.governors import Governor
     from hwsim.report import Report
@@ -26,15 +26,15 @@ BATCHES = 4
 """Batches that are run window by window; the first of them, from a cold start, is not counted."""
 
 
-def _steady(strategy: Callable[[Report], Lighting], report: Report) -> dict[str, Any]:
+def _steady(strategy: Callable[[Report], SteadyRun], report: Report) -> dict[str, Any]:
     found = strategy(report)
     return {
         "energy_J": found.energy_per_inference_J,
         "power_W": sum(found.watts.values()),
         "inferences_per_s": found.inferences_per_s,
         "clock_fraction": found.mean_speed,
-        "full_clock_share": found.full_clock_share,
-        **{f"{state}_share": share for state, share in found.tile_time._asdict().items()},
+        "peak_share": found.peak_share,
+        **{f"{state}_share": share for state, share in found.states._asdict().items()},
     }
 
 

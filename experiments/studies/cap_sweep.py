@@ -10,8 +10,8 @@ inference falls as the cap rises, because more inferences share leakage and stan
 
 Answer. At batch 1 the dense network needs 205 to 237 W for 4,499 inferences per second, where it is
 memory-bound. The shared one needs less than 50 W for 5.8 times as many. At batch 64 the dense network
-gains up to 422 W, but hardly from 316 W on. It is then memory-bound, at 34% of full-clock activity. The
-shared one gains up to 365 W, with all tiles active, and the Huffman-coded one up to 316 W. So compression
+gains up to 422 W, but hardly from 316 W on. It is then memory-bound, at 34% of the peak MAC rate. The
+shared one gains up to 365 W, at 98% of the peak, and the Huffman-coded one up to 316 W. So compression
 lowers the power that a network can use at batch 1. At batch 64 it no longer raises it: from the pruned to
 the Huffman-coded network the flat point falls from 487 W to 316 W. Running slower at the same voltage
 does not save energy: at 100 W and batch 64 a dense inference costs 13% more than without a cap, a shared
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.runs.record import Run
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.workload.layer import Workload
 
 SCENE = SCENES["alexnet_fc"]
@@ -71,13 +71,13 @@ def swept(workload: Workload, batch: int) -> Iterator[dict[str, Any]]:
             yield key | {"strategy": found.strategy} | _values(found)
 
 
-def _values(found: Lighting) -> dict[str, Any]:
+def _values(found: SteadyRun) -> dict[str, Any]:
     return {
         "inferences_per_s": found.inferences_per_s,
         "energy_per_inference_J": found.energy_per_inference_J,
         "clock_fraction": found.mean_speed,
-        "full_clock_share": found.full_clock_share,
-        "starved_share": found.tile_time.starved,
+        "peak_share": found.peak_share,
+        "stalled_share": found.states.stalled,
         "power_W": sum(found.watts.values()),
         "headroom_W": found.headroom_W,
         "limiter": found.report.limiter,

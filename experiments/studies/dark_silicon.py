@@ -6,7 +6,7 @@ use of the power: few tiles at full clock, all tiles throttled, or cheaper arith
 
 Look for. In `dark_silicon`, every line rises: tiles times clock grow faster than energy per operation
 falls. Streaming uncompressed weights darkens the die further, because the energy of DRAM does not scale.
-The stars at 7 nm are measured energies, not those of the scaling rule. In `dim_dark_specialised`,
+The stars at 7 nm are measured energies, not those of the scaling rule. In `gated_throttled_specialised`,
 throttling loses its lead once the supply voltage cannot fall further.
 
 Answer. At 45 nm the cap powers 65% of the reference die with dense AlexNet and 77% with compressed. At
@@ -27,7 +27,7 @@ import pandas as pd
 
 from experiments.figures import dark_silicon as figures
 from experiments.figures import style
-from hwsim.analysis.dark import carried, lights, work_of
+from hwsim.analysis.dark import carried, powered, work_of
 from hwsim.analysis.dark_published import compare, published, roadmaps
 from hwsim.energy.table import EnergyTable
 from hwsim.machine.cap import Cap
@@ -55,13 +55,13 @@ def produce(run: Run) -> None:
     run.write_csv("roadmaps.csv", roads)
     run.write_csv("published.csv", compare())
     style.save(figures.dark(table, roads, published()), run.folder / "dark_silicon")
-    style.save(figures.strategies(table), run.folder / "dim_dark_specialised")
+    style.save(figures.strategies(table), run.folder / "gated_throttled_specialised")
 
 
 def by_node(
     chip: Chip, die_mm2: float | None = None, cap_W: float | None = None, batch: int = BATCH
 ) -> pd.DataFrame:
-    """Carry `chip` from node to node, and light it under a cap at each stage of the network.
+    """Carry `chip` from node to node, and power it under a cap at each stage of the network.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ def by_node(
     -------
     DataFrame
         node_nm, energies (``rule`` or ``measured``), stage, the fields of `Die`, static_W, those of `Work`
-        and `Lights`, dark, and low_confidence (of a price; the voltages of dimming always are).
+        and `Powered`, dark (power-gated), and low_confidence (of a price; the voltages of throttling always
+        are).
     """
     cap = Cap.of(chip if cap_W is None else chip.replace(**{"power.cap_W": cap_W}))
     rows = []
@@ -85,7 +86,7 @@ def by_node(
             for stage in STAGES:
                 report = simulate(chip, load_network(NETWORK, stage), batch, table=prices)
                 work = work_of(report)
-                found = lights(die, work, cap)
+                found = powered(die, work, cap)
                 key = {"node_nm": node, "energies": energies, "stage": stage}
                 marks = {"dark": found.dark, "low_confidence": bool(report.low_confidence)}
                 rows.append(key | vars(die) | work._asdict() | found._asdict() | marks)

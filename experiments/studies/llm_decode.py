@@ -10,10 +10,10 @@ Look for. In `llm_decode`, tokens per second at batch 1 follow the bytes of the 
 are stalled and not dark. From some batch on, keys and values are most of what is fetched.
 `exponents` shows why bf16 can be coded: eight bits hold less than three.
 
-Answer. One sequence is memory-bound: 107 tokens per second and 1.16 J per token in fp16. Coded
+Answer. One sequence is memory-bound: 109 tokens per second and 1.15 J per token in fp16. Coded
 exponents give 153 and 0.83 J, with bit for bit the same weights at 10.7 instead of 16 bits. 2:4 sparsity
-gives 178 and 0.71 J, INT8 197 and 0.64 J, INT4 338 and 0.38 J. The cap never binds one sequence: the
-card draws 124 to 130 of 250 W. Tiles are stalled for 92% (fp16) to 74% (INT4) of their time, and none
+gives 182 and 0.70 J, INT8 202 and 0.64 J, INT4 352 and 0.38 J. The cap never binds one sequence: the
+card draws 125 to 133 of 250 W. Tiles are stalled for 92% (fp16) to 73% (INT4) of their time, and none
 is dark. 864 decoders keep up with DRAM and take 1% of the energy. With 24 sequences a token needs
 1.08 GB of keys, values and activations and only 0.55 GB of fp16 weights. INT4 then gives 1.3 times the
 tokens per second of fp16, not 3.2 times. The exponents are those of a small encoder's trained weights; a
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from experiments.runs.record import Run
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
     from hwsim.workload.layer import Layer, StoredWeights
 
 CHIP, NETWORK = "a100_pcie", "llama_decode"
@@ -141,7 +141,7 @@ def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
     """Simulate one way to store the weights at one batch: a row of the table."""
     workload = decoder(stage, counts)
     report = simulate(load_chip(CHIP), workload, batch)
-    found: Lighting = dimmed(report)
+    found: SteadyRun = dimmed(report)
     joules = {name: watts / found.inferences_per_s for name, watts in found.watts.items()}
     matrices = [layer for layer in workload.layers if layer.weight_count]
     count = sum(layer.weight_count for layer in matrices)
@@ -157,6 +157,6 @@ def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
         **{f"{name}_J": joules.get(name, 0.0) for name in style.COMPONENTS},
         "power_W": sum(found.watts.values()),
         "limiter": report.limiter,
-        "full_clock_share": found.full_clock_share,
-        **{f"{state}_share": share for state, share in found.tile_time._asdict().items()},
+        "peak_share": found.peak_share,
+        **{f"{state}_share": share for state, share in found.states._asdict().items()},
     }

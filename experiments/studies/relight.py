@@ -4,23 +4,24 @@ Question. A chip has more MACs than its power cap can feed. It runs networks den
 Huffman-coded and in INT8, at batch sizes from 1 to 1,024. Where does the power go, how many tiles does
 it keep active, and how many inferences per second, joule and watt-hour of battery result?
 
-Look for. In `relight`, the orange DRAM power turns blue, into MACs. In `floorplan`, tiles are idle in
-three ways: stalled (memory-bound), dark (power-gated by the cap) and throttled. In `blame`, one limit is
-removed at a time. In `watts`, compression does nothing for some networks.
+Look for. In `relight`, the orange DRAM power turns blue, into MACs. In `floorplan`, a tile that does not
+compute is loading or unfilled, stalled on memory, throttled, or power-gated. Dark tiles are those without
+power: throttled and power-gated. In `blame`, one limit is removed at a time. In `watts`, compression does
+nothing for some networks.
 
 Answer. For the fully-connected layers of AlexNet at batch 64, DRAM takes 133 of 250 W from the dense
-network, which leaves 28% of full-clock tile activity. It is 40 W and 68% when pruned, 7 W and 82% when
-shared, 4 W and 83% with Huffman coding: 2.9x the inferences per second and per joule. The cap is the limit
-there: infinite bandwidth gains the dense network less than 1%. Without the cap it gains 1.2x, and is then
+network, which leaves 28% of the peak MAC rate. It is 40 W and 67% when pruned, 7 W and 80% when shared, 4
+W and 81% with Huffman coding: 2.9x the inferences per second and per joule. The cap is the limit there:
+infinite bandwidth gains the dense network less than 1%. Without the cap it gains 1.2x, and is then
 memory-bound. At batch 1 bandwidth is the limit: the tiles stall 83% of the time and none is dark.
-Compression gives 5.8x the inferences per second and 27x per joule, after which loading weights into the
-arrays is the limit. It gains little where weights are reused anyway: 1.2x at batch 1,024, 1.1x for VGG-16
-at batch 64, and 1.1x for a Llama layer at batch 64, where keys and values are most of the traffic. The
-whole of AlexNet at batch 1,024 is 5% slower compressed than dense, at 2% more inferences per joule.
-Huffman coding adds at most 1% of speed to sharing, and costs AlexNet at batch 64 7%. For a Llama layer at
-batch 1 the decoder is the bottleneck, and it costs 43%. With HBM2 the gain per joule at batch 64 is 1.6x
-instead of 2.9x. DVFS is 1.3x as fast as power-gating for the dense network and 1.2x for the compressed
-one. `hand_model.csv` compares with a model on paper, line by line.
+Compression gives 5.8x the inferences per second and 27x per joule. Then loading weights into the arrays
+is the limit: tiles load 97% of the time and compute 3%. It gains little where weights are reused anyway:
+1.2x at batch 1,024, 1.1x for VGG-16 at batch 64, and 1.1x for a Llama layer at batch 64, where keys and
+values are most of the traffic. The whole of AlexNet at batch 1,024 is 5% slower compressed than dense, at
+2% more inferences per joule. Huffman coding adds at most 1% of speed to sharing, and costs AlexNet at
+batch 64 7%. For a Llama layer at batch 1 the decoder is the bottleneck, and it costs 43%. With HBM2 the
+gain per joule at batch 64 is 1.6x instead of 2.9x. DVFS is 1.3x as fast as power-gating for the dense
+network and 1.2x for the compressed one. `hand_model.csv` compares with a model on paper, line by line.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from experiments.runs.record import Run
     from experiments.runs.scenes import Scene
-    from hwsim.analysis.tiles import Lighting
+    from hwsim.analysis.tiles import SteadyRun
 
 SHOWN, BATCH = "alexnet_fc", 64
 """Network and batch of the headline."""
@@ -121,7 +122,7 @@ def evaluate(scene: Scene, stage: str) -> Tables:
     return tables
 
 
-def _run(found: Lighting) -> dict[str, Any]:
+def _run(found: SteadyRun) -> dict[str, Any]:
     report = found.report
     return {
         "strategy": found.strategy,
@@ -131,8 +132,8 @@ def _run(found: Lighting) -> dict[str, Any]:
         "power_W": sum(found.watts.values()),
         "dram_W": found.watts["dram"],
         "headroom_W": found.headroom_W,
-        "full_clock_share": found.full_clock_share,
-        **{f"{state}_share": share for state, share in found.tile_time._asdict().items()},
+        "peak_share": found.peak_share,
+        **{f"{state}_share": share for state, share in found.states._asdict().items()},
         "limiter": report.limiter,
         "weights_home": report.weights_home,
         "sram_weights_share": report.schedule.residency.pinned_B / report.chip.sram.capacity_B,
@@ -140,7 +141,7 @@ def _run(found: Lighting) -> dict[str, Any]:
     }
 
 
-def _watts(found: Lighting) -> Iterator[dict[str, Any]]:
+def _watts(found: SteadyRun) -> Iterator[dict[str, Any]]:
     for component, watts in (found.watts | {"headroom": found.headroom_W}).items():
         yield {"component": component, "power_W": watts}
 
@@ -150,7 +151,7 @@ def floorplans(runs: pd.DataFrame) -> Any:
     rows = {
         f"{LABELS[SHOWN]}, batch 1: the cap does not bind": _plans(runs, 1, "gating"),
         f"{LABELS[SHOWN]}, batch {BATCH}: tiles gated by the cap": _plans(runs, BATCH, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles dimmed by DVFS (low confidence)": _plans(
+        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles throttled by DVFS (low confidence)": _plans(
             runs, BATCH, "DVFS"
         ),
     }
@@ -166,11 +167,9 @@ def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floo
             for name in runs.select_dtypes("number").columns
             if name != "batch"
         }
-        dim = found["dim_share"]
         plans.append(
             floorplan.Floorplan(
-                {state: found[f"{state}_share"] for state in floorplan.STATES},
-                (found["full_clock_share"] - found["lit_share"]) / dim if dim else 1.0,
+                {state: found[f"{state}_share"] for state in style.TILES},
                 found["sram_weights_share"],
                 found["dram_W"],
                 chip_of().power.cap_W,

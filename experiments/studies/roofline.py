@@ -150,8 +150,8 @@ def roofs_table(roofs: dict[str, Roofline]) -> pd.DataFrame:
         | {
             "ridge_MAC_per_B": roof.ridge,
             "energy_balance_MAC_per_B": roof.energy_balance,
-            "lit_at_most": min(1.0, roof.power_roof(float("inf")) / roof.peak_MAC_per_s),
-            "lit_at_ridge": min(1.0, roof.power_roof(roof.ridge) / roof.peak_MAC_per_s),
+            "active_at_most": min(1.0, roof.power_roof(float("inf")) / roof.peak_MAC_per_s),
+            "active_at_ridge": min(1.0, roof.power_roof(roof.ridge) / roof.peak_MAC_per_s),
         }
         for chip, roof in roofs.items()
     ]

@@ -2,11 +2,12 @@
 
 Question. The silicon of the reference die can be made into row-stationary PEs for convolutions, into
 GEMM tiles, or into vector lanes that run anything. What does each do with the networks of today and of
-tomorrow, under 250 W, and what becomes dark when the workload changes?
+tomorrow, under 250 W, and what stands idle when the workload changes?
 
-Look for. In `specialised`, how the states of the tiles change from row to row: what is active for one
-network stalls on memory or waits in another. In `specialised_energy`, the price of generality, and what
-the specialist pays off its own ground. In `adaptive`, a network that decides itself how long it takes.
+Look for. In `specialised`, how the states of the tiles change from row to row: what computes for one
+network loads weights or stalls on memory in another. In `specialised_energy`, the price of generality,
+and what the specialist pays off its own ground. In `adaptive`, a network that decides itself how long it
+takes.
 
 Answer. Memories decide, not multipliers: scratchpads in every PE leave the convolution array 36,600 of
 49,200 multipliers, and reading them costs more than it saves in SRAM. Under the cap it is 26% slower
@@ -14,8 +15,8 @@ than GEMM tiles on VGG-16 at batch 1, and 47% at batch 64. It comes close only w
 small to fill the tiles: 5% slower on ResNet-1202 at batch 1, with 1.6 times the energy. SIMD lanes spend
 1.4 to 1.8 times as much as GEMM tiles on VGG-16, and 2.4 to 2.8 times on thin layers at batch 1. At
 batch 1 an LSTM and a language model take the same time and energy on all three, within 2%: they are
-memory-bound for 75 to 98% of the time. What becomes dark is what cannot run the new operation: attention
-at batch 64 leaves the convolution array waiting 82% of the time for a vector unit, though only 8% of the
+stalled on memory for 82 to 98% of the time. What stands idle is what cannot run the new operation: with
+attention at batch 64 the convolution array waits 82% of the time for a vector unit, though only 8% of the
 multiplies are foreign to it. A solver that adapts makes energy a distribution: 158 to 350 evaluations at
 the finest tolerance. A batch that waits for its slowest item wastes 28% there, up to 36% at coarser
 tolerances. On the convolution array that eats what batching saves; GEMM tiles still save 10% at the
@@ -174,9 +175,8 @@ def _for_vector_unit(layer: Layer, kinds: tuple[str, ...]) -> Layer:
 def everything() -> pd.DataFrame:
     """One row a network, batch and array.
 
-    Columns: network, batch, array, foreign_share (of MACs that the array cannot run), utilisation (of its
-    multipliers, at nominal clock), inferences_per_s, energy_J, power_W, limiter, the shares of
-    `TileTime`, and low_confidence.
+    Columns: network, batch, array, foreign_share (of MACs that the array cannot run), peak_share (of its MAC
+    rate), inferences_per_s, energy_J, power_W, limiter, the shares of `TileStates`, and low_confidence.
     """
     rows = []
     for network in NETWORKS:
@@ -190,13 +190,11 @@ def everything() -> pd.DataFrame:
 
 def _values(report: Report, workload: Workload) -> dict[str, Any]:
     found = dimmed(report)
-    own = report.workload.macs
-    rate = found.inferences_per_s
-    states = {f"{state}_share": share for state, share in found.tile_time._asdict().items()}
+    states = {f"{state}_share": share for state, share in found.states._asdict().items()}
     return {
-        "foreign_share": 1 - own / workload.macs,
-        "utilisation": rate * own * report.chip.tick_s / report.chip.array.peak_macs_per_cycle,
-        "inferences_per_s": rate,
+        "foreign_share": 1 - report.workload.macs / workload.macs,
+        "peak_share": found.peak_share,
+        "inferences_per_s": found.inferences_per_s,
         "energy_J": found.energy_per_inference_J,
         "power_W": report.power_W,
         "limiter": report.limiter,

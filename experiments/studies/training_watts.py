@@ -16,7 +16,7 @@ a training step has to keep them for the gradients, through DRAM and back. At ba
 takes 59% of AlexNet's step, whose factor is 8.6, and 21 on the A100-like chip, whose arithmetic is
 cheap. ResNet-50 trains 6.7 images per joule in fp32 at 45 nm, 17 in bf16 on the chip like TPU v2 and 34
 on the one like A100, which infer 32, 62 and 162. Training ResNet-50 throttles more of the fp32 card: its
-full-clock share is 41%, and 67% in inference.
+peak share is 40%, and 64% in inference.
 """
 
 from __future__ import annotations
@@ -89,14 +89,13 @@ def rows(chip_name: str, network: str, batch: int) -> list[dict[str, Any]]:
 
 
 def _values(report: Report) -> dict[str, Any]:
-    lighting = dimmed(report)
     return {
         "items_per_s": report.inferences_per_s,
         "energy_per_item_J": report.energy_per_inference_J,
         "items_per_J": 1 / report.energy_per_inference_J,
         "power_W": report.power_W,
         "limiter": report.limiter,
-        "full_clock_share": lighting.full_clock_share,
+        "peak_share": dimmed(report).peak_share,
         "dram_bits_per_item": (report.transferred_weight_bits + report.activation_bits) / report.batch,
     }
 

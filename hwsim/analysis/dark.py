@@ -2,8 +2,8 @@
 
 At each smaller node a die of fixed area holds more tiles, each tile can run faster, and an operation takes
 less energy. If energy falls more slowly than tiles times clock rise, the cap allows an ever smaller
-fraction of the die to run at full clock. The other tiles are power-gated (*dark*). Alternatively all tiles
-are throttled (*dim*): they run at a lower clock and the lower voltage which that clock allows.
+fraction of the die to run at full clock. The other tiles are power-gated: they are *dark*. Alternatively all
+tiles are throttled: they run at a lower clock and the lower voltage which that clock allows.
 
 Nodes are scaled by the rule of Stillmaker and Baas (`hwsim.energy.scaling`) and compared with the measured
 table at 7 nm. DRAM energy and the static power of the board do not scale.
@@ -73,32 +73,32 @@ class Work(NamedTuple):
     dram_bits: float
 
 
-class Lights(NamedTuple):
-    """What a cap lights; rates are MACs per second.
+class Powered(NamedTuple):
+    """What a cap can power; rates are MACs per second.
 
     Parameters
     ----------
-    lit : float
-        Fraction of the tiles that can run at the nominal clock; the others are dark.
-    dim_speed, dim_voltage_V : float
+    active : float
+        Fraction of the tiles that can run at the nominal clock; the others are power-gated.
+    throttled_speed, throttled_voltage_V : float
         Clock of all tiles together, as a fraction of the nominal one, and its voltage.
     fed : float
         Fraction of the tiles that DRAM can keep busy at the nominal clock, without a power cap.
-    lit_MAC_per_s, dim_MAC_per_s : float
+    active_MAC_per_s, throttled_MAC_per_s : float
         Throughput in either case, limited by DRAM bandwidth.
     """
 
-    lit: float
-    dim_speed: float
-    dim_voltage_V: float
+    active: float
+    throttled_speed: float
+    throttled_voltage_V: float
     fed: float
-    lit_MAC_per_s: float
-    dim_MAC_per_s: float
+    active_MAC_per_s: float
+    throttled_MAC_per_s: float
 
     @property
     def dark(self) -> float:
-        """Fraction of the tiles the cap switches off."""
-        return 1.0 - self.lit
+        """Fraction of the tiles that are power-gated by the cap."""
+        return 1.0 - self.active
 
 
 def work_of(report: Report) -> Work:
@@ -141,12 +141,12 @@ def carried(chip: Chip, node_nm: float, die_mm2: float | None = None) -> Die:
         array.peak_macs_per_cycle // array.tiles,
         chip.process.clock_GHz / delay_factor(here, volts, node_nm, then),
         then,
-        8e9 * chip.dram.bandwidth_GB_per_s,
+        8e9 * chip.dram.reached_GB_per_s,
     )
 
 
-def lights(die: Die, work: Work, cap: Cap) -> Lights:
-    """How many tiles a cap lights at the nominal clock, and how fast all of them run instead.
+def powered(die: Die, work: Work, cap: Cap) -> Powered:
+    """How many tiles a cap powers at the nominal clock, and how fast all of them run instead.
 
     Raises
     ------
@@ -156,15 +156,15 @@ def lights(die: Die, work: Work, cap: Cap) -> Lights:
     cap.require_budget()
     curve = VoltageCurve.default(die.voltage_V)
 
-    lit = min(1.0, cap.budget_W / _power_W(die, work, curve, 1.0))
-    speed = 1.0 if lit == 1.0 else _dim_speed(die, work, curve, cap.budget_W)
+    active = min(1.0, cap.budget_W / _power_W(die, work, curve, 1.0))
+    speed = 1.0 if active == 1.0 else _throttled_speed(die, work, curve, cap.budget_W)
     bandwidth = die.bandwidth_bits_per_s / work.dram_bits if work.dram_bits else math.inf
-    return Lights(
-        lit,
+    return Powered(
+        active,
         speed,
         curve.voltage_V(speed),
         min(1.0, bandwidth / die.peak_MAC_per_s),
-        min(lit * die.peak_MAC_per_s, bandwidth),
+        min(active * die.peak_MAC_per_s, bandwidth),
         min(speed * die.peak_MAC_per_s, bandwidth),
     )
 
@@ -175,7 +175,7 @@ def _power_W(die: Die, work: Work, curve: VoltageCurve, speed: float) -> float:
     return 1e-12 * die.peak_MAC_per_s * speed * (core_pJ + work.dram_pJ)
 
 
-def _dim_speed(die: Die, work: Work, curve: VoltageCurve, budget_W: float) -> float:
+def _throttled_speed(die: Die, work: Work, curve: VoltageCurve, budget_W: float) -> float:
     """Clock at which all tiles draw `budget_W`: proportional to it where the voltage is at its least."""
     floor = curve.speed(curve.least_V)
     floor_W = _power_W(die, work, curve, floor)

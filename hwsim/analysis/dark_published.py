@@ -32,7 +32,7 @@ BASE_NM, BASE_V = 45, 0.9
 """Node and voltage of the default energy table."""
 
 OPERATOR = ("multiply_int32", "add_int32")
-BY_OPERATORS = ("venkatesh_lit", "venkatesh_table", "venkatesh_fall")
+BY_OPERATORS = ("venkatesh_active", "venkatesh_table", "venkatesh_fall")
 """Ours rest on recalled areas of operators, and on a recalled clock."""
 
 SHRINK = 2**0.5
@@ -121,7 +121,7 @@ def by_rule(node_nm: float) -> PostDennard:
     return PostDennard(capability, 1 / energy, capability * energy)
 
 
-def lit_by_operators(node_nm: float, die_mm2: float, power_W: float, clock_GHz: float) -> float:
+def active_by_operators(node_nm: float, die_mm2: float, power_W: float, clock_GHz: float) -> float:
     """Part of a die full of 32-bit integer multiply-adders that may run at full clock.
 
     Parameters
@@ -199,10 +199,10 @@ def _ours(figure: Published) -> Iterator[tuple[str, float, str]]:
 
 def _operators(figure: Published, conditions: dict[str, float]) -> Iterator[tuple[str, float, str]]:
     limits = (conditions["venkatesh_area"], conditions["venkatesh_power"], conditions["venkatesh_clock"])
-    lit = lit_by_operators(figure.node_nm, *limits)
+    active = active_by_operators(figure.node_nm, *limits)
     how = "32-bit multiply-adders of our tables, their clock at 45 nm"
     why = "theirs are 64-bit operators of a synthesis library; per area ours take about as much power"
     if figure.quantity == "venkatesh_fall":
-        yield how, lit_by_operators(BASE_NM, *limits) / lit, why
+        yield how, active_by_operators(BASE_NM, *limits) / active, why
     else:
-        yield how, 100 * lit, why
+        yield how, 100 * active, why

@@ -87,7 +87,7 @@ def roofline(reports: Sequence[Report]) -> Roofline:
     cap = Cap.of(chip)
     return Roofline(
         peak_MAC_per_s=max(run.work.cost.peak_macs_per_cycle for run in runs) / chip.tick_s,
-        bandwidth_B_per_s=1e9 * chip.dram.bandwidth_GB_per_s,
+        bandwidth_B_per_s=1e9 * chip.dram.reached_GB_per_s,
         dynamic_W=cap.budget_W,
         core_pJ_per_MAC=min(_core_pJ(run) for run in runs),
         dram_pJ_per_B=prices.pJ("dram", "read_bit", 8) * cap.counts("dram"),

@@ -204,6 +204,16 @@ class OwnClock(ArrayModel, Protocol):
         ...
 
 
+@runtime_checkable
+class Precisions(ArrayModel, Protocol):
+    """Multipliers for some arithmetics only; an array without it takes all."""
+
+    @property
+    def arithmetics(self) -> tuple[str, ...]:
+        """What the MACs multiply."""
+        ...
+
+
 NOUNS: dict[type[ArrayModel], str] = {
     Tiled: "tiles",
     OwnMapping: "mapping of its own",
@@ -211,6 +221,7 @@ NOUNS: dict[type[ArrayModel], str] = {
     WeightPort: "weight port",
     PeGrid: "grid of PEs",
     OwnClock: "clock energy",
+    Precisions: "list of arithmetics",
 }
 """Capability -> what an array without it has not."""
 

@@ -15,17 +15,23 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 ACCUMULATOR: dict[str, str] = {
+    "fp64": "fp64",
     "fp32": "fp32",
+    "tf32": "fp32",
     "fp16": "fp32",
     "bf16": "fp32",
+    "fp8": "fp32",
     "int16": "int32",
     "int8": "int32",
     "int4": "int32",
 }
 """What products of each arithmetic are added into."""
 
+TREE = "int32"
+"""What the products of a tensor core are added as, before they are added to the sum."""
+
 PSUM_BITS = 32
-"""Width of every accumulator in `ACCUMULATOR`."""
+"""Width of an accumulator of fp32 or int32, which is every accumulator except that of fp64."""
 
 MATRIX_KINDS = ("conv", "fc", "matmul")
 
@@ -75,20 +81,29 @@ def require_kind(layer: Layer, batch: int, kinds: Collection[str], array: str) -
         raise InputError(f"layer {layer.name}: batch is {batch}, expected at least 1")
 
 
-def require_operands(layer: Layer, operand_bits: int, array: str) -> None:
-    """Refuse operands wider than the multipliers.
+def fitting(operand_bits: int) -> tuple[str, ...]:
+    """Arithmetics whose operands are no wider than a multiplier."""
+    return tuple(name for name, bits in OPERAND_BITS.items() if bits <= operand_bits)
+
+
+def require_arithmetic(layer: Layer, arithmetics: Collection[str], array: str) -> None:
+    """Refuse operands that the multipliers do not have.
 
     Raises
     ------
     InputError
-        If an operand of `layer` has more than `operand_bits`.
+        If the arithmetic of `layer` is not one of `arithmetics`.
     """
-    if layer.operand_bits > operand_bits:
-        fitting = [name for name, bits in OPERAND_BITS.items() if bits <= operand_bits]
+    if layer.arithmetic not in arithmetics:
         raise InputError(
-            f"layer {layer.name}: {layer.arithmetic} operands do not fit the {operand_bits}-bit multipliers "
-            f"of this {array} array, expected {' or '.join(fitting)}"
+            f"layer {layer.name}: the multipliers of this {array} array do not have {layer.arithmetic}, "
+            f"expected {' or '.join(arithmetics)}"
         )
+
+
+def psum_bits(layer: Layer) -> int:
+    """Width of a partial sum of a layer: 64 bits for fp64, 32 bits for everything else."""
+    return OPERAND_BITS.get(ACCUMULATOR[layer.arithmetic], PSUM_BITS)
 
 
 def useful_macs(layer: Layer, macs: int) -> int:
@@ -117,7 +132,9 @@ def mac_counts(
         Which of the three stays in its place.
     dot_length : int
         Products added in a tree before the sum goes to a register. Above 1 the sum is read from, and
-        written to, a register file, as in a tensor core.
+        written to, a register file, as in a tensor core. The tree adds aligned integers, whatever the
+        products are, and only the sum is a float (Fasi et al., "Numerical behavior of NVIDIA tensor
+        cores", PeerJ Computer Science 7, 2021).
     """
     macs = gemm.macs
     executed = useful_macs(layer, macs) if gate_zeros else macs
@@ -130,9 +147,13 @@ def mac_counts(
     }
     if dot_length > 1:
         visits = gemm.m * gemm.n * gemm.groups * ceil_div(gemm.k, dot_length)
-        counts["psums", "register", "access_bit"] = 2 * visits * PSUM_BITS
+        sums = min(visits, executed)
+        counts["mac", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"] = sums
+        tree = "mac", "mac", f"add_{TREE}"
+        counts[tree] = counts.get(tree, 0) + executed - sums
+        counts["psums", "register", "access_bit"] = 2 * visits * psum_bits(layer)
     else:
-        counts["psums", "register", "latch_bit"] = (executed if held == "sums" else macs) * PSUM_BITS
+        counts["psums", "register", "latch_bit"] = (executed if held == "sums" else macs) * psum_bits(layer)
     moved_inputs: dict[Action, int] = {
         ("activations", "register", "latch_bit"): 0 if held == "inputs" else inputs * bits
     }

@@ -14,7 +14,7 @@ loaded, then to the least reduction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from math import lcm
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -25,22 +25,28 @@ from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
     ACCUMULATOR,
     MATRIX_KINDS,
-    PSUM_BITS,
     Gemm,
     add_counts,
+    fitting,
     gemm_of,
     mac_counts,
+    psum_bits,
+    require_arithmetic,
     require_kind,
-    require_operands,
     stationary_tensor,
     useful_macs,
 )
 from hwsim.arrays.windows import Pieces, staged
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
+from hwsim.workload.layer import OPERAND_BITS
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
+
+
+LEAST_ROWS = 8
+"""Rows of the smallest block: those of one instruction of a tensor core."""
 
 
 class Grid(NamedTuple):
@@ -91,6 +97,13 @@ class GemmArray:
     activation_B : int
         Bytes of one tile's scratchpad that hold activations, for windows that overlap; 0: all windows are
         read from the shared memory.
+    block_rows, block_cols : int
+        A tile works on whole blocks of so many output rows and columns, as the thread blocks of a GPU do:
+        blocks that do not divide among the tiles leave some of them idle in the last wave. Few rows have
+        a block of the next power of two, `LEAST_ROWS` at least.
+    rates : dict of str to float
+        MACs per cycle of each arithmetic that the tile has, relative to rows x cols. Without rates it has
+        every arithmetic up to `operand_bits`, at the same rate.
     """
 
     kind: ClassVar[str] = "gemm"
@@ -104,12 +117,39 @@ class GemmArray:
     operand_bits: int = 32
     dot_length: int = 1
     activation_B: int = 0
+    block_rows: int = 1
+    block_cols: int = 1
+    rates: dict[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for key in (f.name for f in fields(self) if f.name != "gate_zeros"):
+        for key in (f.name for f in fields(self) if f.name not in ("gate_zeros", "rates")):
             least = 0 if key == "activation_B" else 1
             if getattr(self, key) < least:
                 raise InputError(f"gemm array: {key} is {getattr(self, key)}, expected at least {least}")
+        if self.block_cols > 1 and self.block_cols % self.cols:
+            raise InputError(
+                f"gemm array: block_cols is {self.block_cols}, expected 1 or a multiple of cols = {self.cols}"
+            )
+        for arithmetic, rate in self.rates.items():
+            if arithmetic not in OPERAND_BITS or not rate > 0 or self.rows * rate % 1:
+                raise InputError(
+                    f"gemm array: rates.{arithmetic} is {rate}, expected the MACs per cycle of one of "
+                    f"{', '.join(OPERAND_BITS)}, a whole number of rows when multiplied by rows = {self.rows}"
+                )
+
+    @property
+    def arithmetics(self) -> tuple[str, ...]:
+        """What the MACs multiply."""
+        return tuple(self.rates) or fitting(self.operand_bits)
+
+    def at(self, arithmetic: str) -> GemmArray:
+        """Return the array as it is for one arithmetic: as many more or fewer rows as its rate says.
+
+        The port delivers the same bits per cycle.
+        """
+        if not self.rates:
+            return self
+        return _at(self, arithmetic, self.rates.get(arithmetic, 0.0))
 
     @property
     def load_cycles_per_fold(self) -> int:
@@ -136,9 +176,9 @@ class GemmArray:
 
     def fold_cycles(self, layer: Layer, batch: int) -> int:
         """Cycles from one fold to the next: the port loads it, or activation rows stream through it."""
-        gemm = gemm_of(layer, batch)
-        rows = ceil_div(gemm.m, self.grid(gemm).row_split)
-        return max(self.load_cycles_per_fold, min(rows, self.accumulator_rows))
+        gemm, array = gemm_of(layer, batch), self.at(layer.arithmetic)
+        rows = ceil_div(gemm.m, array.grid(gemm).row_split)
+        return max(array.load_cycles_per_fold, min(rows, array.accumulator_rows))
 
     def grid(self, gemm: Gemm) -> Grid:
         """Choose how `gemm` spreads over the tiles."""
@@ -147,7 +187,9 @@ class GemmArray:
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer`: see `ArrayModel`."""
         require_kind(layer, batch, MATRIX_KINDS, "gemm")
-        require_operands(layer, self.operand_bits, "gemm")
+        require_arithmetic(layer, self.arithmetics, "gemm")
+        if self.rates:
+            return self.at(layer.arithmetic).cost(layer, batch)
         gemm = gemm_of(layer, batch)
         grid = self.grid(gemm)
         load = self.load_cycles_per_fold
@@ -176,10 +218,10 @@ class GemmArray:
             (stationary, "array_port", "word"): loaded,
             **self._streamed(layer, gemm, grid),
             ("activations", "sram", "write_bit"): outputs * bits,
-            ("psums", "scratchpad", "read_bit"): accumulated * PSUM_BITS,
-            ("psums", "scratchpad", "write_bit"): accumulated * PSUM_BITS,
-            ("psums", "sram", "read_bit"): reduced * PSUM_BITS,
-            ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
+            ("psums", "scratchpad", "read_bit"): accumulated * psum_bits(layer),
+            ("psums", "scratchpad", "write_bit"): accumulated * psum_bits(layer),
+            ("psums", "sram", "read_bit"): reduced * psum_bits(layer),
+            ("psums", "sram", "write_bit"): reduced * psum_bits(layer),
             ("psums", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): reduced,
         }
         loads: dict[Action, int] = {(stationary, "register", "latch_bit"): self.load_latches(loaded) * bits}
@@ -190,10 +232,11 @@ class GemmArray:
         """Activations on their way into the tiles: from the shared memory, or through the scratchpads.
 
         Tiles side by side along the output columns of one group share a multicast read, and each writes its
-        own copy. The number of (group, round of columns) pairs follows from laying groups of `blocks`
-        columns over rounds of `column_split`.
+        own copy. The number of (group, round of blocks) pairs follows from laying groups of `blocks` over
+        rounds of `column_split`.
         """
-        blocks = ceil_div(gemm.n, self.cols)
+        width = max(self.cols, self.block_cols)
+        blocks = ceil_div(gemm.n, width)
         columns = blocks * gemm.groups
         rounds = ceil_div(columns, grid.column_split)
         together = ceil_div(columns, lcm(blocks, grid.column_split))
@@ -204,21 +247,37 @@ class GemmArray:
         return {
             ("activations", "sram", "read_bit"): (gemm.m * gemm.k - windows + fetched) * multicasts * bits,
             ("activations", "scratchpad", "write_bit"): fetched * columns * bits,
-            ("activations", "scratchpad", "read_bit"): windows * columns * bits,
+            ("activations", "scratchpad", "read_bit"): windows * columns * (width // self.cols) * bits,
         }
+
+
+@lru_cache(maxsize=256)
+def _at(array: GemmArray, arithmetic: str, rate: float) -> GemmArray:
+    bits = OPERAND_BITS[arithmetic]
+    return replace(
+        array,
+        rates={},
+        operand_bits=bits,
+        rows=round(array.rows * rate),
+        dot_length=max(1, round(array.dot_length * rate)),
+        load_words_per_cycle=max(1, array.load_words_per_cycle * array.operand_bits // bits),
+    )
 
 
 @lru_cache(maxsize=65536)
 def _best_grid(array: GemmArray, gemm: Gemm) -> Grid:
+    block_cols = max(array.cols, array.block_cols)
     return Grid(
         *_search(
             gemm.m,
-            ceil_div(gemm.n, array.cols) * gemm.groups,
+            ceil_div(gemm.n, block_cols) * gemm.groups,
             ceil_div(gemm.k, array.rows),
             array.tiles,
             array.cols,
             array.load_cycles_per_fold,
             array.accumulator_rows,
+            min(array.block_rows, max(LEAST_ROWS, 1 << (gemm.m - 1).bit_length())),
+            block_cols // array.cols,
         )
     )
 
@@ -228,17 +287,26 @@ _ceil_div = numba.njit(cache=True)(ceil_div)
 
 @numba.njit(cache=True)
 def _search(
-    rows: int, columns: int, depths: int, tiles: int, cols: int, load: int, accumulator_rows: int
+    rows: int,
+    columns: int,
+    depths: int,
+    tiles: int,
+    cols: int,
+    load: int,
+    accumulator_rows: int,
+    block_rows: int,
+    block_folds: int,
 ) -> tuple[int, int, int, int, int, int, int]:
     """Try every grid: (column, depth, row split, folds, chunk, chunks, reduction) of the best."""
     best = (1 << 62, 0, 0)
     grid = (1, 1, 1, 1, 1, 1, 0)
+    blocks = _ceil_div(rows, block_rows)
     for column_split in range(1, min(columns, tiles) + 1):
-        column_folds = _ceil_div(columns, column_split)
+        column_folds = _ceil_div(columns, column_split) * block_folds
         for depth_split in range(1, min(depths, tiles // column_split) + 1):
             depth_folds = _ceil_div(depths, depth_split)
-            for row_split in range(1, min(rows, tiles // (column_split * depth_split)) + 1):
-                tile_rows = _ceil_div(rows, row_split)
+            for row_split in range(1, min(blocks, tiles // (column_split * depth_split)) + 1):
+                tile_rows = _ceil_div(blocks, row_split) * block_rows
                 chunks = _ceil_div(tile_rows, accumulator_rows)
                 chunk = _ceil_div(tile_rows, chunks)
                 folds = column_folds * depth_folds * chunks

@@ -21,9 +21,9 @@ from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
     ACCUMULATOR,
     MATRIX_KINDS,
-    PSUM_BITS,
     Gemm,
     gemm_of,
+    psum_bits,
     require_kind,
     stationary_tensor,
     useful_macs,
@@ -131,9 +131,9 @@ class SimdArray:
             ("mac", "control", "issue"): loads + broadcast + ceil_div(reduced, self.lanes),
             ("mac", "mac", f"multiply_{layer.arithmetic}"): gemm.macs,
             ("mac", "mac", f"add_{ACCUMULATOR[layer.arithmetic]}"): gemm.macs + reduced,
-            ("psums", "register", "access_bit"): 2 * gemm.macs * PSUM_BITS,
-            ("psums", "sram", "read_bit"): reduced * PSUM_BITS,
-            ("psums", "sram", "write_bit"): reduced * PSUM_BITS,
+            ("psums", "register", "access_bit"): 2 * gemm.macs * psum_bits(layer),
+            ("psums", "sram", "read_bit"): reduced * psum_bits(layer),
+            ("psums", "sram", "write_bit"): reduced * psum_bits(layer),
             (stationary, "array_port", "word"): loaded,
         }
         moves: list[tuple[Action, int]] = [

@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
     MATRIX_KINDS,
-    PSUM_BITS,
     Gemm,
     Held,
     add_counts,
     gemm_of,
     mac_counts,
+    psum_bits,
     require_kind,
     stationary_tensor,
     useful_macs,
@@ -148,8 +148,8 @@ class SystolicArray:
             (stationary_tensor(layer), "array_port", "word"): words.filters,
             ("activations", "sram", "read_bit"): words.inputs * bits,
             ("activations", "sram", "write_bit"): words.outputs * bits,
-            ("psums", "sram", "write_bit"): words.psums * PSUM_BITS,
-            ("psums", "sram", "read_bit"): words.psums * PSUM_BITS,
+            ("psums", "sram", "write_bit"): words.psums * psum_bits(layer),
+            ("psums", "sram", "read_bit"): words.psums * psum_bits(layer),
         }
         held = HELD[self.dataflow]
         loads: dict[Action, int] = {}

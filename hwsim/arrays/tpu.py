@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwsim.arrays.counting import (
     MATRIX_KINDS,
+    fitting,
     gemm_of,
+    require_arithmetic,
     require_kind,
-    require_operands,
     stationary_tensor,
 )
 from hwsim.arrays.gemm import GemmArray
@@ -97,6 +98,11 @@ class TpuArray:
         return self.rows * self.cols
 
     @property
+    def arithmetics(self) -> tuple[str, ...]:
+        """What the MACs multiply."""
+        return fitting(self.operand_bits)
+
+    @property
     def _array(self) -> GemmArray:
         half = max(self.accumulator_rows // 2, 1)
         return GemmArray(1, self.rows, self.cols, self.load_words_per_cycle, half, gate_zeros=False)
@@ -104,7 +110,7 @@ class TpuArray:
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer`: see `ArrayModel`."""
         require_kind(layer, batch, MATRIX_KINDS, "tpu")
-        require_operands(layer, self.operand_bits, "tpu")
+        require_arithmetic(layer, self.arithmetics, "tpu")
         cost = self._array.cost(layer, batch)
         tiles = self._array.grid(gemm_of(layer, batch)).folds
         counts = cost.counts | {

@@ -10,6 +10,7 @@ low-standby-power cells, and a write can cost as much as eight reads. So cell an
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -148,6 +149,37 @@ def memory_of(capacity_B: int, bank_B: int, node_nm: int, cell_type: str) -> Mem
     bank = cacti_bank(max(bank_B, SMALLEST_BANK_B), WORD_BITS, node, cell_type, OBJECTIVE)
     banks = ceil_div(capacity_B, bank_B) * min(bank_B / SMALLEST_BANK_B, 1.0)
     return Memory(banks * bank.leakage_W, banks * bank.area_mm2 * area_factor(node, node_nm))
+
+
+def write_to_read(capacity_B: int) -> float:
+    """Energy of a write over that of a read, for a bank of a capacity.
+
+    CACTI chooses another organisation for each capacity, so that single banks scatter. The ratio is a power
+    of the capacity, fitted by least squares to all banks with the word and goal of `memory_of`, at both nodes
+    and of both cells. A smaller bank has the ratio of the smallest one.
+
+    Parameters
+    ----------
+    capacity_B : int
+    """
+    intercept, slope = _write_law()
+    return math.exp(intercept + slope * math.log(max(capacity_B, SMALLEST_BANK_B)))
+
+
+@cache
+def _write_law() -> tuple[float, float]:
+    """Intercept and slope of the logarithm of write over read in the logarithm of the capacity."""
+    read, write = FIGURES.index("read_pJ"), FIGURES.index("write_pJ")
+    banks = [
+        (math.log(capacity_B), math.log(figures[write] / figures[read]))
+        for (_, _, goal), points in _table().items()
+        if goal == OBJECTIVE
+        for (capacity_B, width), figures in points.items()
+        if width == WORD_BITS
+    ]
+    sizes, ratios = zip(*banks, strict=True)
+    slope, intercept = statistics.linear_regression(sizes, ratios)
+    return intercept, slope
 
 
 def cacti_node(node_nm: float) -> int:

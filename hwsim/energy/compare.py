@@ -1,10 +1,12 @@
-"""The scaling rule against constants that were measured at both nodes."""
+"""The scaling rules against what is published: constants at both nodes, and claims for whole processes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hwsim.energy.claims import claims
 from hwsim.energy.scaling import energy_factor
+from hwsim.energy.table import CONFIDENCE, published_trend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +51,38 @@ def rule_vs_measured(base: EnergyTable, measured: EnergyTable) -> pd.DataFrame:
                 "measured_gain": constant.pJ / other.pJ,
                 "rule_error": constant.pJ * factor / other.pJ,
                 "low_confidence": constant.low_confidence or other.low_confidence,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def trend_vs_claims() -> pd.DataFrame:
+    """Compare the published trend with what foundries and a vendor say of whole processes.
+
+    Returns
+    -------
+    DataFrame
+        older, newer (names of the processes), older_nm, newer_nm, kind (``foundry`` or ``vendor``), claimed
+        (power of the newer one at the same speed, relative to the older one), trend (the same for the energy
+        of a mean operation by `hwsim.energy.trend`), source and confidence.
+    """
+    import pandas as pd
+
+    mean = published_trend().mean_exponent
+    rows = []
+    for row in claims():
+        older_nm, newer_nm = row.number("older_nm"), row.number("newer_nm")
+        rows.append(
+            {
+                "older": row.text("older"),
+                "newer": row.text("newer"),
+                "older_nm": older_nm,
+                "newer_nm": newer_nm,
+                "kind": row.text("kind", ("foundry", "vendor")),
+                "claimed": row.number("power"),
+                "trend": (newer_nm / older_nm) ** mean,
+                "source": row.text("source"),
+                "confidence": row.text("confidence", CONFIDENCE),
             }
         )
     return pd.DataFrame(rows)

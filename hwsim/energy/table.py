@@ -4,7 +4,8 @@ A table is a CSV file of `EnergyConstant` rows. The default, ``45nm``, holds the
 (ISSCC 2014) as printed in EIE (ISCA 2016, Table I). Two published energies of a 32 KB SRAM disagree:
 5 pJ per 32 bits (EIE) and 20 pJ per 64 bits (Horowitz). ``45nm`` holds the first and ``45nm_horowitz``
 the second. ``7nm`` is the measured table of Jouppi et al. (ISCA 2021). ``links`` has the energy per bit
-of wires, links, networks and radios.
+of wires, links, networks and radios. Other nodes have no table: a name such as
+``7nm to 12nm by published-trend`` carries one there by a rule (`RULES`).
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.csvfile import read_rows
+from hwsim.energy import claims, trend
 from hwsim.energy.scaling import energy_factor, nominal_voltage
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -42,6 +44,9 @@ KINDS = ("arithmetic", "memory", "instruction", "wire", "dram", "link", "network
 SCALING_KINDS = ("arithmetic", "memory", "instruction")
 """Kinds that a logic scaling rule applies to. Wires, DRAM and links do not scale like transistors."""
 
+TREND_CORNER = "multiply_fp32"
+"""Constant whose node and voltage are those of a table that the trend goes through."""
+
 COLUMNS = ("action", "value_pJ", "kind", "bits", "node_nm", "voltage_V", "source", "confidence", "note")
 NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
 SCALED_NAME = re.compile(
@@ -56,7 +61,8 @@ class EnergyConstant:
     Parameters
     ----------
     action : str
-        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit over one mm).
+        Name of the action: ``multiply_fp32``, ``register_32b``, ``wire_bit_mm`` (one bit of random data
+        moved over one mm).
     pJ : float
     kind : str
         One of `KINDS`.
@@ -100,11 +106,14 @@ class EnergyTable:
     base : str
         Name of the table before scaling.
     constants : dict of str to EnergyConstant
+    rule : str
+        Rule that carried the table to another node, one of `RULES`; empty for a table as it was published.
     """
 
     name: str
     base: str
     constants: dict[str, EnergyConstant]
+    rule: str = ""
 
     @staticmethod
     def names() -> list[str]:
@@ -115,7 +124,7 @@ class EnergyTable:
     def load(cls, name: str | Path) -> EnergyTable:
         """Load a shipped table by name, a CSV file by path, or either one scaled to another node.
 
-        Scaling is part of the name: ``45nm to 28nm by stillmaker-baas`` or
+        Scaling is part of the name: ``7nm to 5nm by published-trend`` or
         ``45nm to 65nm at 1.0V by stillmaker-baas``. Nothing is scaled by default.
 
         Raises
@@ -139,7 +148,7 @@ class EnergyTable:
             return cls(str(name), str(name), _read_constants(Path(name)))
         raise InputError(
             f"no energy table {str(name)!r}: expected a .csv file, one of {', '.join(cls.names())}, or "
-            "'TABLE to NODEnm by stillmaker-baas'"
+            f"'TABLE to NODEnm by RULE' with one of the rules {', '.join(RULES)}"
         )
 
     def __getitem__(self, action: str) -> EnergyConstant:
@@ -176,14 +185,45 @@ class EnergyTable:
         node_nm : float
         voltage_V : float or None
             None for the nominal voltage of the node.
-        rule : {"stillmaker-baas"}
-            See `hwsim.energy.scaling`. `hwsim.energy.compare.rule_vs_measured` shows its error at 7 nm.
+        rule : {"stillmaker-baas", "published-trend", "foundry-claims"}
+            See `hwsim.energy.scaling`, `hwsim.energy.trend` and `hwsim.energy.claims`.
+            `hwsim.energy.compare` holds the first two against what is published.
+
+        Raises
+        ------
+        InputError
+            If there is no such rule, or it does not reach the node or the voltage.
         """
-        if rule != "stillmaker-baas":
-            raise InputError(f"no scaling rule {rule!r}, expected stillmaker-baas")
-        volts = nominal_voltage(node_nm) if voltage_V is None else voltage_V
+        if rule not in RULES:
+            raise InputError(f"no scaling rule {rule!r}, expected {' or '.join(RULES)}")
+        volts = RULES[rule].nominal_voltage(node_nm) if voltage_V is None else voltage_V
         name = f"{self.name} to {node_nm:g}nm at {volts:g}V by {rule}"
-        return replace(self, name=name, constants={f.action: _carried(f, node_nm, volts, rule) for f in self})
+        constants = {f.action: _carried(f, node_nm, volts, rule) for f in self}
+        return replace(self, name=name, constants=constants, rule=rule)
+
+
+class Rule(NamedTuple):
+    """A way to carry energies of logic and SRAM to another node.
+
+    Parameters
+    ----------
+    nominal_voltage : callable
+        Supply in volts of a node in nm.
+    factor : callable
+        Energy of a constant at another node in nm and voltage in volts, relative to what it is.
+    """
+
+    nominal_voltage: Callable[[float], float]
+    factor: Callable[[EnergyConstant, float, float], float]
+
+
+@cache
+def published_trend() -> trend.Trend:
+    """Lines through the shipped tables ``45nm`` and ``7nm``."""
+    older, newer = _shipped_table("45nm"), _shipped_table("7nm")
+    return trend.drawn_through(
+        _corner(older[TREND_CORNER]), _corner(newer[TREND_CORNER]), _points(older), _points(newer)
+    )
 
 
 def located(name: str, folder: Path) -> str:
@@ -242,12 +282,48 @@ def _read_constants(file: Any) -> dict[str, EnergyConstant]:
 def _carried(constant: EnergyConstant, node_nm: float, voltage_V: float, rule: str) -> EnergyConstant:
     if constant.kind not in SCALING_KINDS or constant.node_nm is None or constant.voltage_V is None:
         return constant
-    factor = energy_factor(constant.node_nm, constant.voltage_V, node_nm, voltage_V)
+    factor = RULES[rule].factor(constant, node_nm, voltage_V)
+    carried = "scaled" if node_nm >= published_trend().newer.node_nm else "estimate"
     return replace(
         constant,
         pJ=constant.pJ * factor,
         node_nm=node_nm,
         voltage_V=voltage_V,
         source=f"{constant.source}; x {factor:.4g} by {rule} from {constant.node_nm:g} nm",
-        confidence=constant.confidence if constant.low_confidence else "scaled",
+        confidence=constant.confidence if constant.low_confidence else carried,
     )
+
+
+def _points(table: EnergyTable) -> dict[str, trend.Point]:
+    return {
+        constant.action: trend.Point(constant.node_nm, constant.pJ)
+        for constant in table
+        if constant.kind in SCALING_KINDS and constant.node_nm
+    }
+
+
+def _corner(constant: EnergyConstant) -> trend.Corner:
+    """Node and voltage of a constant that can be scaled."""
+    return trend.Corner(constant.node_nm or 0.0, constant.voltage_V or 0.0)
+
+
+def _by_polynomials(constant: EnergyConstant, node_nm: float, voltage_V: float) -> float:
+    return energy_factor(*_corner(constant), node_nm, voltage_V)
+
+
+def _by_trend(constant: EnergyConstant, node_nm: float, voltage_V: float) -> float:
+    return published_trend().factor(constant.action, _corner(constant), trend.Corner(node_nm, voltage_V))
+
+
+def _by_claims(constant: EnergyConstant, node_nm: float, voltage_V: float) -> float:
+    here, line = _corner(constant), published_trend()
+    over = line.overdrive(trend.Corner(node_nm, voltage_V)) / line.overdrive(here)
+    return claims.claimed_factor(here.node_nm, node_nm) * over**2
+
+
+RULES = {
+    "stillmaker-baas": Rule(nominal_voltage, _by_polynomials),
+    trend.RULE: Rule(lambda node_nm: published_trend().nominal_voltage(node_nm), _by_trend),
+    claims.RULE: Rule(lambda node_nm: published_trend().nominal_voltage(node_nm), _by_claims),
+}
+"""Rules by name."""

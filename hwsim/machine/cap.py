@@ -6,7 +6,7 @@ the board's own power.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hwsim.energy.components import component_of
@@ -32,6 +32,8 @@ class Cap:
     window_ticks : int
     tick_s : float
         Seconds of a tick.
+    clock_W : float
+        Power of the clock tree and of what it keeps awake, at the nominal clock and voltage.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class Cap:
     scope: Literal["board", "die"]
     window_ticks: int
     tick_s: float
+    clock_W: float = 0.0
 
     @classmethod
     def of(cls, chip: Chip) -> Cap:
@@ -57,6 +60,7 @@ class Cap:
             scope=power.scope,
             window_ticks=max(1, round(power.window_us * 1e-6 / chip.tick_s)),
             tick_s=chip.tick_s,
+            clock_W=power.clock_W,
         )
 
     def __post_init__(self) -> None:
@@ -66,6 +70,11 @@ class Cap:
     def counts(self, component: str) -> bool:
         """Whether the dynamic energy of a component counts against the cap."""
         return self.scope == "board" or component_of(component).on_die
+
+    @property
+    def awake(self) -> Cap:
+        """The cap of a die whose clock tree never slows down."""
+        return replace(self, static_W=self.static_W + self.clock_W, clock_W=0.0)
 
     @property
     def budget_W(self) -> float:

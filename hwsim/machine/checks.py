@@ -1,7 +1,7 @@
 """What contradicts itself in a chip: numbers that each are possible, and together are not.
 
 A contradiction is a warning, not an error: a what-if may want it. A chip file that has a reason says so
-in its ``[sources]``, and is not warned of it.
+in its ``[sources]``, and is not warned of it. An energy table of another node always is a contradiction.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ SET_TO = "design choice: set to"
 """How the source of a key begins that has been changed from what the chip file says."""
 
 CHOICE = "design choice"
+DERIVED = "derived"
+
+DIE = "process.die_mm2"
 
 FIELD_MM = (26, 33)
 """Exposure field of optical and EUV scanners (IRDS, Lithography, 2020): no die is larger."""
@@ -73,7 +76,7 @@ def _bank(chip: Machine) -> Iterator[str]:
 
 def _die(chip: Machine) -> Iterator[str]:
     width_mm, height_mm = FIELD_MM
-    if chip.process.die_mm2 > width_mm * height_mm:
+    if chip.process.die_mm2 > width_mm * height_mm and not _is_published(chip, DIE):
         yield (
             f"process.die_mm2 = {chip.process.die_mm2:.4g} is more than lithography exposes at once, "
             f"{width_mm} mm x {height_mm} mm = {width_mm * height_mm} mm2"
@@ -103,16 +106,19 @@ def _is_choice(chip: Machine, *keys: str) -> bool:
     return any(chip.sources.get(key, "").startswith(CHOICE) for key in keys)
 
 
+def _is_published(chip: Machine, key: str) -> bool:
+    """Whether the source of a key is a citation: a package of several dies is no contradiction."""
+    return not chip.sources.get(key, CHOICE).startswith((CHOICE, DERIVED))
+
+
 def _energies(chip: Machine) -> Iterator[str]:
     process = chip.process
-    said = chip.sources.get("process.energy_table", SET_TO)
-    if not said.startswith(SET_TO):
-        return
     table = EnergyTable.load(process.energy_table)
     nodes = {f.node_nm for f in table if f.kind in SCALING_KINDS and f.node_nm and f.voltage_V}
     if nodes and process.node_nm not in nodes:
         found = " and ".join(f"{node:g} nm" for node in sorted(nodes))
         yield (
             f"process.energy_table = {table.name!r} holds prices at {found}, "
-            f"not at process.node_nm = {process.node_nm}"
+            f"not at process.node_nm = {process.node_nm}, expected a table of that node or a name such as "
+            "'TABLE to NODEnm by published-trend'"
         )

@@ -7,6 +7,8 @@ and what was expected.
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from dataclasses import fields
 from functools import cache
@@ -23,10 +25,13 @@ from hwsim.energy.table import located
 from hwsim.errors import InputError, require_type
 from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
+from hwsim.machine.families import completed
 from hwsim.machine.sections import STRICT, ArrayCount, Machine
 from hwsim.units import memory_size
 
 if TYPE_CHECKING:
+    from dataclasses import Field as Column
+
     from hwsim.arrays.base import ArrayModel
 
 CHANGED_DEFAULT = "design choice: changed from the default of its table"
@@ -87,11 +92,11 @@ class Chip(Machine):
         InputError
             If a key is unknown, or the new chip is not valid.
         """
-        tables = self.model_dump(exclude={"array"})
+        tables = self.model_dump(exclude={"array"}, exclude_unset=True)
         tables["array"] = {"kind": self.array.kind} | {
             f.name: getattr(self.array, f.name)
             for f in fields(self.array)
-            if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != f.default
+            if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != _default(f)
         }
         keys = self.keys
         for path in changes:
@@ -101,7 +106,7 @@ class Chip(Machine):
         sources = tables["sources"]
         for path, value in {**changes, **follow.values}.items():
             table, _, key = path.rpartition(".")
-            within = tables[table] if table else tables
+            within = tables.setdefault(table, {}) if table else tables
             if within.get(key) != value and (path in sources or isinstance(value, str)):
                 sources[path] = f"{SET_TO} {value}"
             within[key] = value
@@ -137,26 +142,69 @@ def load_chip(name_or_path: str | Path) -> Chip:
         If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
         type, out of range or without a source.
     """
-    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
-    path = Path(name_or_path)
-    if str(name_or_path) in chip_names():
-        text = (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
-    elif path.suffix == ".toml" and path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not UTF-8 text, expected a TOML chip file") from error
-    else:
-        raise InputError(
-            f"no chip {str(name_or_path)!r}: expected a .toml file or one of {', '.join(chip_names())}"
-        )
+    text = chip_text(name_or_path)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
-    chip = _chip_of(tables, str(name_or_path))
-    table = located(chip.process.energy_table, path.parent)
+    chip = _chip_of(completed(tables, str(name_or_path)), str(name_or_path))
+    table = located(chip.process.energy_table, Path(name_or_path).parent)
     return chip.model_copy(update={"process": chip.process.model_copy(update={"energy_table": table})})
+
+
+def chip_text(name_or_path: str | Path) -> str:
+    """Text of a chip file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
+
+    Raises
+    ------
+    InputError
+        If there is no such chip, or the file is not UTF-8 text.
+    """
+    require_type(name_or_path, (str, Path), "chip", "the name of a shipped chip or a .toml file")
+    path = Path(name_or_path)
+    if str(name_or_path) in chip_names():
+        return (_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    if path.suffix == ".toml" and path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 text, expected a TOML chip file") from error
+    raise InputError(
+        f"no chip {str(name_or_path)!r}: expected a .toml file or one of {', '.join(chip_names())}"
+    )
+
+
+def copy_chip(name_or_path: str | Path, path: Path) -> None:
+    """Write a chip file to start a new chip from: the same text, under the name of the new file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `chips`, or a ``.toml`` file.
+    path : Path
+        The new file, which must not exist yet.
+
+    Raises
+    ------
+    InputError
+        If there is no such chip, the new file exists, it cannot be written or does not end in ``.toml``.
+    """
+    named = f"name = {json.dumps(path.stem)}"
+    text = re.sub(r"(?m)^name = .*$", lambda _: named, chip_text(name_or_path), count=1)
+    if path.suffix != ".toml":
+        raise InputError(f"{path}: expected a file that ends in .toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise InputError(f"{path}: exists, expected the name of a new file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _shipped() -> Any:
@@ -199,6 +247,10 @@ def _array_of(table: dict[str, Any], where: str) -> ArrayModel:
     except InputError as error:
         raise InputError(f"{where}: key array: {error}") from error
     return built
+
+
+def _default(column: Column[Any]) -> Any:
+    return column.default_factory() if callable(column.default_factory) else column.default
 
 
 @cache
@@ -244,7 +296,7 @@ def _numeric_keys(tables: dict[str, Any]) -> set[str]:
     return {
         path
         for path, value in _leaves(tables).items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float | dict) and not isinstance(value, bool)
     }
 
 
@@ -253,7 +305,7 @@ def _leaves(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not prefix:
             leaves |= _leaves(value, f"{path}.") if path != "sources" else {}
         else:
             leaves[path] = value

@@ -201,7 +201,7 @@ def _table_at(changed: _Changed, was_nm: int, was_V: float, node_nm: int, volts:
     base = measured if measured in EnergyTable.names() else table.base
     if (node_nm, volts) in _corners(EnergyTable.load(base)):
         return base
-    name = f"{base} to {node_nm:g}nm at {round(volts, 4):g}V by {RULE}"
+    name = f"{base} to {node_nm:g}nm at {round(volts, 4):g}V by {table.rule or RULE}"
     return EnergyTable.load(name).name
 
 

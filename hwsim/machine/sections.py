@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hwsim.arrays.base import ArrayModel, capable
+from hwsim.arrays.base import ArrayModel, Precisions, capable
 
 Capability = TypeVar("Capability", bound=ArrayModel)
 
@@ -17,6 +17,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1 << 48)]
 Rate = Annotated[float, Field(ge=1e-6, le=1e12, allow_inf_nan=False)]
 """Per second, cycle or tick: slower or faster, and time could not be counted in whole ticks."""
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Delay = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 """Nanoseconds: up to a second."""
 ArrayCount = Annotated[int, Field(le=1 << 31)]
@@ -36,6 +37,9 @@ class Process(Section):
     voltage_V: Positive
     clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
     die_mm2: Positive
+    energy_factor: Positive = 1.0
+    """Energy of an operation and its registers, relative to the energy table: instructions, operand
+    collectors and margins that no table counts."""
     energy_table: str
     """Energy table for arithmetic, registers and SRAM banks: a name, or a .csv file.
 
@@ -86,12 +90,21 @@ class Dram(Section):
     """A type of `hwsim.energy.dram`, which gives rows and banks."""
     channels: Count
     bandwidth_GB_per_s: Rate
+    efficiency: Fraction = 1.0
+    """Share of the bandwidth that long transfers reach: refresh, row conflicts, turns of the bus."""
     latency_ns: Delay
     burst_B: Annotated[int, Field(ge=1, le=1 << 20)]
     turnaround_ns: Delay
     energy_pJ_per_bit: Positive
     """Energy of one bit moved, including row activation and I/O. Standby power is separate."""
     standby_W: NonNegative
+    capacity_B: Count | None = None
+    """Bytes that it holds; None where the chip file does not say: then no network is too large."""
+
+    @property
+    def reached_GB_per_s(self) -> float:
+        """Bandwidth of long transfers."""
+        return self.bandwidth_GB_per_s * self.efficiency
 
 
 class Buffers(Section):
@@ -118,6 +131,29 @@ class Power(Section):
     leakage_W: NonNegative
     board_W: NonNegative
     """Fans, regulators and host interface."""
+    clock_W: NonNegative = 0.0
+    """Clock tree, fabric, caches and schedulers of a die that is awake, at the nominal clock and voltage:
+    it falls with V^2 f, whatever the arrays do."""
+    governor: Literal["clock", "dvfs"] = "clock"
+    """How the board keeps its cap: a slower clock at the nominal voltage, or at the least voltage for it."""
+    least_V: Positive | None = None
+    """Least voltage, below which only the clock goes down; the shipped constant by default."""
+    threshold_V: Positive | None = None
+    """Threshold voltage of the alpha-power law; the shipped constant by default."""
+
+
+class Kernels(Section):
+    """What every fused kernel costs beyond its work, and what its work reaches of the peak."""
+
+    family: str = ""
+    """Family of `hwsim.machine.families`, whose constants are the keys that a chip file leaves out."""
+    time_us: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 0.0
+    """Launch, fill, drain and synchronisation of one kernel, at the nominal clock."""
+    efficiency: Fraction = 1.0
+    """Share of the peak rate of the array that a long GEMM reaches."""
+    execution: Literal["sub-batches", "layer-by-layer"] = "sub-batches"
+    """Whether a batch may be cut so that it stays on chip, or each kernel takes the whole batch, as the
+    libraries of GPUs do it."""
 
 
 class VectorUnit(Section):
@@ -144,6 +180,7 @@ class Machine(Section):
     dram: Dram
     buffers: Buffers
     power: Power
+    kernels: Kernels = Kernels()
     sources: dict[str, str]
 
     @property
@@ -152,9 +189,19 @@ class Machine(Section):
         return self.power.leakage_W + self.dram.standby_W + self.power.board_W
 
     @property
+    def kernel_ticks(self) -> int:
+        """Ticks that a kernel takes beyond its work."""
+        return round(self.kernels.time_us * 1e-6 / self.tick_s)
+
+    @property
     def tick_s(self) -> float:
         """Seconds of one tick: a cycle of the nominal clock."""
         return 1e-9 / self.process.clock_GHz
+
+    @property
+    def arithmetics(self) -> tuple[str, ...]:
+        """What the array multiplies; empty if it takes all."""
+        return self.array.arithmetics if isinstance(self.array, Precisions) else ()
 
     def array_with(self, capability: type[Capability]) -> Capability:
         """Return the array, checked to have a capability of `hwsim.arrays.base`.

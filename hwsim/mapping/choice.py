@@ -158,6 +158,7 @@ class _Choice:
             self.chip.fusion != "none",
             self.chip.fusion == "depth-first",
             self.chip.sram.holds_weights,
+            self.chip.kernels.execution == "layer-by-layer",
         )
         return Found(first, mode, amount, held, pinned, kept, cost)
 
@@ -184,7 +185,7 @@ class _Choice:
             cut_fetches=times,
             cut_need=need,
             dram_J_per_bit=1e-12 * (prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ),
-            dram_ticks_per_bit=chip.process.clock_GHz / (8 * chip.dram.bandwidth_GB_per_s),
+            dram_ticks_per_bit=chip.process.clock_GHz / (8 * chip.dram.reached_GB_per_s),
             tick_J=self._tick_J,
         )
 
@@ -229,8 +230,9 @@ class _Choice:
             beside = sum(
                 ceil(layers[at].vector_ops * batch / self.chip.vector.lanes) for at in kernel.layers[1:]
             )
-            core[k], item[k] = max(whole, beside), max(one, beside / batch)
-            again[k] = max(0.0, (batch * one - whole) / (batch - 1)) if batch > 1 else one
+            start = self.chip.kernel_ticks
+            core[k], item[k] = start + max(whole, beside), start + max(one, beside / batch)
+            again[k] = start + (max(0.0, (batch * one - whole) / (batch - 1)) if batch > 1 else one)
             rows = int(self.graph.rows[k])
             if rows > 1 and each:
                 row = array_cost(self.chip, smallest_piece(root), 1).cycles

@@ -105,6 +105,11 @@ def reads_of(workload: Workload, index: int) -> Reads:
     )
 
 
+def outside_bits_of(layer: Layer, reads: Reads) -> int:
+    """Bits that a layer reads from outside the network, as they are stored there."""
+    return reads.outside * layer.operand_bits if layer.outside_bits is None else layer.outside_bits
+
+
 def _in_used_rows(layer: Layer, elements: int) -> int:
     """How many of some input elements lie in rows that the layer uses."""
     rows, used = layer.in_hw[0], layer.out_hw[0] * layer.kernel[0]
@@ -123,7 +128,7 @@ def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
         found: dict[int, list[int]] = {}
         for index in kernel.layers:
             layer, reads = layers[index], reads_of(workload, index)
-            outside[k] += reads.outside * layer.operand_bits
+            outside[k] += outside_bits_of(layer, reads)
             for source, elements in reads.made.items():
                 if kernel_of[source] != k:
                     edge = found.setdefault(kernel_of[source], [0, 0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
-from hwsim.mapping.graph import is_second_operand, reads_of
+from hwsim.mapping.graph import is_second_operand, outside_bits_of, reads_of
 from hwsim.mapping.tiling import Fetches, Tiling
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def activation_traffic(workload: Workload, residency: Residency, index: int, ite
     tiling = residency.tilings[index]
     reads = reads_of(workload, index)
     counted = 1 if layer.over_batch == "once" else items
-    inputs = round(reads.outside * counted * layer.operand_bits * (tiling.input_fetches if tiling else 1))
+    inputs = round(outside_bits_of(layer, reads) * counted * (tiling.input_fetches if tiling else 1))
     here = residency.segment_of[index]
     for source, elements in reads.made.items():
         if residency.segment_of[source] != here and _reads_first(workload, residency, index, source):

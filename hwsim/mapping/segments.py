@@ -106,7 +106,7 @@ class Found(NamedTuple):
 
 
 @njit(cache=True)
-def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, attention, depth_first):  # type: ignore[no-untyped-def]
+def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, attention, depth_first, layerwise):  # type: ignore[no-untyped-def]
     """Divide the kernels into segments that work in `space` bits, by dynamic programming.
 
     `pinned` says that all weights are on chip, beside that space. Returns, by last kernel: first kernel,
@@ -141,11 +141,16 @@ def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, attention, de
             length = t - first + 1
             moved = batch * per_item + per_batch
             value, how, times = np.inf, WHOLE, 1
-            if most >= (batch if together else 1) and (length <= LONGEST or t == count - 1 or most >= limit):
+            alone = length == 1 or not layerwise
+            if (
+                alone
+                and most >= (batch if together else 1)
+                and (length <= LONGEST or t == count - 1 or most >= limit)
+            ):
                 least = int(np.ceil(batch / most))
-                for more in range(1 if together else SPLITS):
+                for more in range(1 if together or layerwise else SPLITS):
                     passes = least << more
-                    if passes > batch:
+                    if passes > (1 if layerwise else batch):
                         break
                     loaded = 0.0 if pinned else float(passes)
                     ticks = _whole_ticks(g, c, first, t + 1, passes, loaded)
@@ -175,7 +180,7 @@ def divide(g, c, space, batch, limit, pinned, need_of_stripes, at, attention, de
             if best[first] + value < best[t + 1]:
                 best[t + 1] = best[first] + value
                 begin[t], mode[t], amount[t] = first, how, times
-            if most < 1 and length > LONGEST_STRIPES:
+            if (most < 1 and length > LONGEST_STRIPES) or (layerwise and stored_weights):
                 break
     return begin, mode, amount, best[count]
 
@@ -406,7 +411,7 @@ def traffic_of(g, c, batch, first, mode, amount, pinned, kept, segment):  # type
 
 
 @njit(cache=True)
-def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin):  # type: ignore[no-untyped-def]
+def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin, layerwise):  # type: ignore[no-untyped-def]
     """Find the plan of least cost.
 
     Parameters
@@ -419,9 +424,10 @@ def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin
         Working memories to try, in bits.
     batch, limit : int
         Items of the batch, and of one pass at most.
-    attention, depth_first, may_pin : bool
+    attention, depth_first, may_pin, layerwise : bool
         Whether kernels without stored weights (products of activations, and softmax between them) may run
-        by stripes; whether all kernels may; whether weights may stay on chip.
+        by stripes; whether all kernels may; whether weights may stay on chip; whether each kernel takes the
+        whole batch.
 
     Returns
     -------
@@ -444,7 +450,17 @@ def search(g, c, capacity, spaces, batch, limit, attention, depth_first, may_pin
             if spaces[at] >= enough[int(all_pinned)]:
                 continue  # the division of a larger space fits this one, too: it is the best here
             begin, mode, amount, cost = divide(
-                g, c, spaces[at], batch, limit, all_pinned, need_of_stripes, at, attention, depth_first
+                g,
+                c,
+                spaces[at],
+                batch,
+                limit,
+                all_pinned,
+                need_of_stripes,
+                at,
+                attention,
+                depth_first,
+                layerwise,
             )
             if cost == np.inf:
                 continue

@@ -37,6 +37,9 @@ MAX_STREAM_STEPS = 1 << 22
 MOST_ROUNDS = 8
 """Passes of weights that are on chip already have no steps of their own beyond so many."""
 
+FEW = 4
+"""Weights are few beside activations of so many times as many slots."""
+
 MAX_TICKS = 1 << 46
 """Ticks of one pass over one layer, at most: sums over passes and layers are counted in 64 bits."""
 
@@ -67,7 +70,7 @@ class Channel(NamedTuple):
         return cls(
             dram.burst_B,
             kind.row_B,
-            dram.bandwidth_GB_per_s,
+            dram.reached_GB_per_s,
             kind.row_cycle_ns / (kind.banks * dram.channels),
             chip.process.clock_GHz,
         )
@@ -112,6 +115,8 @@ class Demand(NamedTuple):
     bursts_in, bursts_out : int
         DRAM bursts of activations and partial sums.
     core_ticks : int
+    start_ticks : int
+        More of the core, before the first step computes: see `hwsim.machine.sections.Kernels`.
     """
 
     passes: int
@@ -121,6 +126,12 @@ class Demand(NamedTuple):
     bursts_in: int
     bursts_out: int
     core_ticks: int
+    start_ticks: int = 0
+
+    @property
+    def unit_ticks(self) -> int:
+        """Ticks that the pass holds the array or the vector unit."""
+        return self.core_ticks + self.start_ticks
 
 
 class Steps(NamedTuple):
@@ -208,7 +219,7 @@ class Cut:
         first, others = self._decodings(demand)
         if not self._coded:
             return np.zeros(rounds * self.parts, np.int64)
-        ends = np.arange(rounds + 1) * demand.passes // rounds
+        ends = np.array([passes_before(turn, demand.passes, rounds) for turn in range(rounds + 1)])
         within = np.minimum(ends, demand.fetches)
         times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
         return (np.outer(fetched, first) + np.outer(times - fetched, others)).ravel()
@@ -216,21 +227,23 @@ class Cut:
     def _rounds(self, demand: Demand, channel: Channel) -> int:
         """Times the parts of a pass are gone through.
 
-        Each fetch has a round of its own while steps are few; activations that stream in alone come slot
-        by slot.
+        Each fetch has a round of its own while steps are few. Activations that stream in come slot by slot
+        where the weights, which then come first, are few beside them and need no decoder meanwhile.
         """
-        if demand.tiled and not self.payload_bits:
-            slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
-            return min(max(1, slots), MOST_ROUNDS * MOST_ROUNDS)
         most = max(1, MAX_PASS_STEPS // self.parts)
-        return min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
+        rounds = min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
+        slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
+        beside = self.parts == 1 or (slots >= FEW * self.parts and not self._coded)
+        if not demand.tiled or not beside:
+            return rounds
+        return max(rounds, min(slots, MOST_ROUNDS * MOST_ROUNDS) // self.parts)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
         weights = demand.fetches * (self.payload_bits + self.side_bits - demand.pinned_bits)
         bursts = demand.bursts_in + channel.bursts(weights)
         ticks = {
             "dram.bandwidth_GB_per_s": busy_ticks(max(bursts, demand.bursts_out), channel),
-            "array": demand.core_ticks,
+            "array": demand.unit_ticks,
             "decoder.symbols_per_cycle": self.decode_ticks(demand),
         }
         for key, count in ticks.items():
@@ -286,7 +299,16 @@ def _up_to(part: int, parts: int, total: int) -> int:
     return total // parts * part + total % parts * part // parts
 
 
+def passes_before(turn: int, passes: int, rounds: int) -> int:
+    """Passes of the weights that have begun before a round, rounds sharing them evenly.
+
+    Where there are more rounds than passes, the first of the rounds of a pass brings its weights.
+    """
+    return turn * passes // rounds if rounds <= passes else (turn * passes + rounds - 1) // rounds
+
+
 _ceil_div = njit(cache=True)(ceil_div)
+_passes_before = njit(cache=True)(passes_before)
 
 
 @njit(cache=True)
@@ -309,8 +331,8 @@ def _fill(  # type: ignore[no-untyped-def]
         bursts = demand.bursts_in
         if demand.tiled:
             bursts = _up_to(done, total, demand.bursts_in)
-        before = min(turn * demand.passes // rounds, demand.fetches)
-        here = min((turn + 1) * demand.passes // rounds, demand.fetches) - before
+        before = min(_passes_before(turn, demand.passes, rounds), demand.fetches)
+        here = min(_passes_before(turn + 1, demand.passes, rounds), demand.fetches) - before
         end = min((part + 1) * part_bits, payload_bits) + side_bits
         bits = before * fetched + here * max(0, end - demand.pinned_bits)
         bursts += _ceil_div(bits, burst_bits)
@@ -323,3 +345,4 @@ def _fill(  # type: ignore[no-untyped-def]
         busy = _up_to(done, total, demand.core_ticks)
         compute[step] = busy - compute_before
         compute_before = busy
+    compute[0] += demand.start_ticks

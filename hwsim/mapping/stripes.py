@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING
 
 from hwsim.arrays.vector import VectorUnit
@@ -62,6 +63,11 @@ def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
 
 
 def array_cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
-    """Cost of some items of a layer on the unit that runs it."""
-    model = VectorUnit(chip.vector.lanes) if layer.kind == "vector" else chip.array
-    return model.cost(*layer.joined(items))
+    """Cost of some items of a layer on the unit that runs it, at the share of its peak that kernels reach."""
+    if layer.kind == "vector":
+        return VectorUnit(chip.vector.lanes).cost(*layer.joined(items))
+    cost, efficiency = chip.array.cost(*layer.joined(items)), chip.kernels.efficiency
+    if efficiency == 1:
+        return cost
+    names = ("cycles", "compute_cycles", "load_cycles")
+    return replace(cost, **{name: ceil(getattr(cost, name) / efficiency) for name in names})

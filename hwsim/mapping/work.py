@@ -12,13 +12,13 @@ from hwsim.mapping.stripes import array_cost, pieces_of
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
     from hwsim.mapping.fusion import Kernel
-    from hwsim.mapping.residency import Pass, Residency
+    from hwsim.mapping.residency import Pass, Residency, Segment
     from hwsim.workload.layer import Layer, Workload
 
 
@@ -49,7 +49,8 @@ class LayerWork:
         Of the batch, DRAM, SRAM and decoder included.
     ticks : dict of str to int
         Busy ticks of the batch on each resource: ``dram``, ``decoder``, ``sram`` (longer where two
-        layers at once share its bandwidth), ``array`` and ``vector``.
+        layers at once share its bandwidth), ``array``, ``vector`` and ``kernel`` (what starts and ends
+        its kernels).
     unit_ticks : int
         Ticks of the batch that its steps hold the array or the vector unit.
     """
@@ -128,8 +129,9 @@ def kernel_pass(
     channel: Channel,
     kernel: Kernel,
     part: Pass,
+    joined: Collection[int] = (),
 ) -> KernelPass:
-    """Count one pass over a kernel."""
+    """Count one pass over a kernel; products that are `joined` start with an earlier one."""
     segment = residency.segments[residency.segment_of[kernel.root]]
     tiling = residency.tilings[kernel.root]
     fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
@@ -158,9 +160,40 @@ def kernel_pass(
     }
     core = max(ticks["sram"], *units.values())
     tiled = tiling is not None or segment.mode == "stripes"
-    demand = Demand(passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core)
+    pinned_bits, start = (
+        residency.pinned_bits[kernel.root],
+        _start_ticks(chip, joined, residency, segment, kernel, part),
+    )
+    demand = Demand(passes, fetches, pinned_bits, tiled, bursts_in, bursts_out, core, start)
+    if start:
+        ticks["kernel"] = start
     ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
     return KernelPass(demand, ticks, layers)
+
+
+def joined_products(workload: Workload) -> frozenset[int]:
+    """Indices of products that start with an earlier one of the same input, as libraries merge them.
+
+    They have rows of the same form: queries, keys and values, or both branches of a gate.
+    """
+    first: dict[tuple[object, ...], int] = {}
+    joined = set()
+    for index, layer in enumerate(workload.layers):
+        if layer.kind in ("fc", "conv"):
+            form = (layer.kind, layer.inputs, layer.pixels, layer.depth, layer.stride)
+            if first.setdefault(form, index) != index:
+                joined.add(index)
+    return frozenset(joined)
+
+
+def _start_ticks(
+    chip: Chip, joined: Collection[int], residency: Residency, segment: Segment, kernel: Kernel, part: Pass
+) -> int:
+    """Ticks before the first step of a pass; what runs in stripes is one kernel for the whole batch."""
+    if segment.mode == "stripes":
+        first = residency.kernels[segment.kernels.start] is kernel
+        return chip.kernel_ticks if first and part.fetches else 0
+    return 0 if kernel.root in joined else chip.kernel_ticks
 
 
 def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:
@@ -190,7 +223,7 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
                 cost,
                 counts,
                 own,
-                sum(part.times * done.demand.core_ticks for part, done in parts) * (index == kernel.root),
+                sum(part.times * done.demand.unit_ticks for part, done in parts) * (index == kernel.root),
             )
     return tuple(works[index] for index in sorted(works))
 

@@ -76,6 +76,7 @@ def run_governed(stream: TileStream, energy: OperationEnergy, governor: Governor
         If the cap leaves nothing for work, or `energy` is of another stream or charges a transfer of
         zero ticks.
     """
+    cap = cap.awake
     cap.require_budget()
     if energy.pJ.shape[1] != len(stream):
         raise InputError(f"operation energy has {energy.pJ.shape[1]} steps, expected {len(stream)}")

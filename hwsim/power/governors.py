@@ -1,14 +1,15 @@
 """Governors: strategies that keep a chip under its power cap.
 
 A governor has `levels` operating points. The last one is nominal; level x runs at ``x / levels`` of the
-nominal rate. At every window the governor sees the energy of the past window and chooses the next level.
-An operation that exceeds the energy budget of its window is not started at any level
+nominal rate. Between two steps of the clock a governor dithers: it changes between them so often that a
+window sees their mean. At every window the governor sees the energy of the past window and chooses the
+next level. An operation that exceeds the energy budget of its window is not started at any level
 (`hwsim.power.governed`), so the cap always holds. `hwsim.power.steady` solves the steady state.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from hwsim.machine.cap import Cap
     from hwsim.machine.chip import Chip
+
+DITHER = 64
+"""Parts of a clock step that a governor reaches by changing between two neighbouring clocks."""
 
 Ticks = TypeVar("Ticks", int, "NDArray[np.int64]")
 
@@ -49,8 +53,15 @@ class VoltageCurve:
     alpha: float
 
     @classmethod
+    def of(cls, chip: Chip) -> VoltageCurve:
+        """Curve through a chip's nominal voltage; the shipped constants where the chip file says nothing."""
+        curve, power = cls.default(chip.process.voltage_V), chip.power
+        said = {"threshold_V": power.threshold_V, "least_V": power.least_V}
+        return replace(curve, **{name: volts for name, volts in said.items() if volts is not None})
+
+    @classmethod
     def default(cls, nominal_V: float) -> VoltageCurve:
-        """Curve of the shipped constants through a chip's nominal voltage."""
+        """Curve of the shipped constants through a nominal voltage."""
         value = {name: constant.value for name, constant in thermal_constants().items()}
         return cls(
             nominal_V,
@@ -210,20 +221,29 @@ class RaceToIdle(Governor):
 
 @dataclass(frozen=True)
 class ClockScaling(Governor):
-    """A slower core clock at the same voltage: the energy of an action stays."""
+    """A slower core clock at the same voltage: the energy of an action stays.
+
+    Parameters
+    ----------
+    levels : int
+        Clocks that are reached, those between two steps by dithering.
+    parts : int
+        Levels of one step of the clock: 1 without dithering.
+    """
 
     levels: int = 100
+    parts: int = 1
     slows: ClassVar[tuple[int, ...]] = (DECODE, COMPUTE)
 
     @classmethod
     def of(cls, chip: Chip) -> Self:
-        """The governor of a chip, with its clock steps."""
-        return cls(chip.power.clock_steps)
+        """The governor of a chip, which dithers between its clock steps."""
+        return cls(chip.power.clock_steps * DITHER, DITHER)
 
 
 @dataclass(frozen=True)
 class TileGating(Governor):
-    """Fewer tiles lit, `levels` of them in all: compute stretches, the energy of an action stays."""
+    """Fewer active tiles, `levels` of them in all: compute stretches, the energy of an action stays."""
 
     levels: int = 48
     slows: ClassVar[tuple[int, ...]] = (COMPUTE,)
@@ -233,21 +253,38 @@ class TileGating(Governor):
 class Dvfs(ClockScaling):
     """A slower core clock at the least voltage for it: core energy goes with the voltage squared.
 
-    DRAM energy, leakage and standby are left as they are.
+    DRAM energy, leakage and standby are left as they are. Between two steps of the clock, a part of the work
+    is done at either; below the first step, the clock of the first step stops for a part of the time.
     """
 
     curve: VoltageCurve = field(kw_only=True)
 
     @classmethod
     def of(cls, chip: Chip) -> Self:
-        """The governor of a chip, with its clock steps and the shipped curve through its voltage."""
-        return cls(chip.power.clock_steps, curve=VoltageCurve.default(chip.process.voltage_V))
+        """The governor of a chip, with its clock steps and its curve."""
+        return cls(chip.power.clock_steps * DITHER, DITHER, curve=VoltageCurve.of(chip))
 
     def core_scale(self, level: int) -> float:
         """Energy of a core action at `level` relative to nominal: the square of the voltages' ratio."""
-        return _squared_voltage(self.curve, level / self.levels)
+        below, above = level // self.parts, ceil_div(level, self.parts)
+        if below == above or not below:
+            return self._at_step(above)
+        faster = (1 / below - self.parts / level) / (1 / below - 1 / above)
+        return faster * self._at_step(above) + (1 - faster) * self._at_step(below)
+
+    def _at_step(self, step: int) -> float:
+        return _squared_voltage(self.curve, step * self.parts / self.levels)
 
 
 @lru_cache(maxsize=4096)
 def _squared_voltage(curve: VoltageCurve, speed: float) -> float:
     return (curve.voltage_V(speed) / curve.nominal_V) ** 2
+
+
+BOARD: dict[str, type[ClockScaling]] = {"clock": ClockScaling, "dvfs": Dvfs}
+"""Governors that a chip file can name as its board's."""
+
+
+def governor_of(chip: Chip) -> ClockScaling:
+    """Return the governor that a chip file says its board has."""
+    return BOARD[chip.power.governor].of(chip)

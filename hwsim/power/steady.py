@@ -1,17 +1,19 @@
-"""The power cap in steady state: the operating point of each layer at which power stays under the cap.
+"""The power cap in steady state: the clock at which power stays under the cap.
 
 `settle` is the only solver. A governor says what a lower level does: which operations take longer,
-and what an action on the core then costs. A layer lasts as long as its busiest resource. A lower
-level stretches what the governor slows, not DRAM, and spreads the layer's energy over more time.
-Each layer gets the highest level at which its own power fits. Where layers overlap (one prefetches
-while another computes) the sum may still exceed the cap. Then all layers work to a smaller share of
-the budget, until the power averaged over the batch fits as well.
+and what an action on the core then costs. The cap holds over a window, and the governor keeps one level for
+it. A batch that is shorter than a window has one level: the highest at which its energy, over the time that
+the stream takes at it, fits the cap, so that light layers lend to heavy ones. A longer batch is divided into
+groups of layers that each last a window. A group lasts as long as its busiest resources, and gets the highest
+level at which its own power fits. Where groups overlap (one prefetches while another computes) the sum may
+still exceed the cap. Then all groups work to a smaller share of the budget, until the average fits as well.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,12 +50,15 @@ class Capped:
         With operations as long as they are at these speeds.
     period_ticks : float
         Ticks between two batches in steady state.
+    clock_factor : float
+        Power of the clock tree, relative to that at the nominal clock and voltage: the mean of V^2 f.
     """
 
     clocks: NDArray[np.float64]
     core_scale: NDArray[np.float64]
     stream: TileStream
     period_ticks: float
+    clock_factor: float
 
 
 @dataclass(frozen=True)
@@ -100,23 +105,22 @@ class LayerNeed:
         """Need of both layers, the other one in the output path of this one."""
         return replace(self, core_J=self.core_J + other.core_J, other_J=self.other_J + other.other_J)
 
+    @property
+    def busy_ticks(self) -> int:
+        """Ticks of its busiest resource at the nominal level."""
+        return max(self.dram_ticks, self.decode_ticks, self.compute_ticks)
+
     def energy_per_batch_J(self, core_scale: float) -> float:
         """Joules of the whole batch, an action on the core costing `core_scale` of its nominal energy."""
         return self.core_J * core_scale + self.other_J
 
-    def level(self, governor: Governor, budget_J_per_tick: float) -> int:
-        """Highest level at which the layer alone keeps to the budget; the lowest if none does."""
+    def ticks_at(self, governor: Governor, level: int) -> float:
+        """Ticks of its busiest resource at a level."""
         phases = ((DECODE, self.decode_ticks), (COMPUTE, self.compute_ticks))
-        slowed = max((ticks for phase, ticks in phases if phase in governor.slows), default=0)
-        kept = max([self.dram_ticks, *(ticks for phase, ticks in phases if phase not in governor.slows)])
-        if slowed == 0:
-            return governor.levels
-
-        def fits(level: int) -> bool:
-            needed = self.energy_per_batch_J(governor.core_scale(level)) / budget_J_per_tick
-            return kept >= needed or slowed * governor.levels / needed >= level
-
-        return max(highest(fits, governor.levels), 1)
+        speeds = (governor.levels / level if phase in governor.slows else 1.0 for phase, _ in phases)
+        return max(
+            self.dram_ticks, *(ticks * speed for (_, ticks), speed in zip(phases, speeds, strict=True))
+        )
 
 
 class CapTooLow(InputError):
@@ -148,7 +152,7 @@ def needs_of(work: Iterable[LayerWork], prices: PriceList, cap: Cap) -> tuple[La
 
 
 def settle(governor: Governor, stream: TileStream, needs: Sequence[LayerNeed], cap: Cap) -> Capped:
-    """Steady state that a governor reaches: each layer slowed just enough for the cap.
+    """Steady state that a governor reaches: slowed just enough for the cap.
 
     Parameters
     ----------
@@ -168,31 +172,118 @@ def settle(governor: Governor, stream: TileStream, needs: Sequence[LayerNeed], c
     InputError
         If the governor pauses and the cap leaves nothing for work.
     """
-    core_J = np.array([need.core_J for need in needs])
-    other_J = np.array([need.other_J for need in needs])
-
-    def energy_J(found: Capped) -> float:
-        return float((core_J * found.core_scale + other_J).sum())
-
-    def sharing(share: int) -> Capped:
-        budget_J_per_tick = cap.budget_W * share / governor.levels * cap.tick_s
-        return _at(governor, stream, _alone(governor, needs, budget_J_per_tick))
-
-    def fits(found: Capped) -> bool:
-        return energy_J(found) <= cap.budget_W * found.period_ticks * cap.tick_s
-
+    batch = _Batch(governor, stream, tuple(needs), cap)
     if not governor.obeys_cap:
-        return _at(governor, stream, np.full(len(needs), governor.levels))
-    share = highest(lambda share: fits(sharing(share)), governor.levels) if cap.budget_W > 0 else 0
-    if share:
-        return sharing(share)
-    slowest = _at(governor, stream, np.ones(len(needs), np.int64))
-    if fits(slowest):
+        return batch.at(governor.levels)
+    groups = groups_of(needs, cap.window_ticks)
+    if cap.budget_W > 0:
+        found = batch.one_level() if len(groups) == 1 else batch.by_groups(groups)
+        if found:
+            return found
+    slowest = batch.at(1)
+    if batch.fits(slowest):
         return slowest
     if governor.pauses:
         cap.require_budget()
-        return replace(slowest, period_ticks=energy_J(slowest) / (cap.budget_W * cap.tick_s))
-    raise CapTooLow(cap, rounded_up(cap.drawn_W(energy_J(slowest), slowest.period_ticks * cap.tick_s)))
+        period_ticks = batch.dynamic_J(slowest) / (cap.budget_W * cap.tick_s)
+        active = slowest.period_ticks / period_ticks
+        return replace(slowest, period_ticks=period_ticks, clock_factor=slowest.clock_factor * active)
+    raise CapTooLow(cap, rounded_up(cap.drawn_W(batch.dynamic_J(slowest), slowest.period_ticks * cap.tick_s)))
+
+
+def groups_of(needs: Sequence[LayerNeed], window_ticks: int) -> list[range]:
+    """Divide the layers, in order, into groups that each last a window, as far as there are so many.
+
+    A layer in the output path of another stays with it. What is left at the end joins the last group.
+    """
+    ends, ticks = [0], 0
+    for index, need in enumerate(needs):
+        ticks += need.busy_ticks
+        following = index + 1
+        together = following < len(needs) and needs[following].root < following
+        if ticks >= window_ticks and not together:
+            ends.append(following)
+            ticks = 0
+    if len(ends) == 1:
+        return [range(len(needs))]
+    ends[-1] = len(needs) if not any(need.busy_ticks for need in needs[ends[-1] :]) else ends[-1]
+    if ends[-1] != len(needs):
+        ends.append(len(needs))
+    return [range(first, end) for first, end in pairwise(ends)]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One batch under a governor and a cap, at any levels."""
+
+    governor: Governor
+    stream: TileStream
+    needs: tuple[LayerNeed, ...]
+    cap: Cap
+
+    def at(self, level: int) -> Capped:
+        """All layers at one level."""
+        return self.at_levels(np.full(len(self.needs), level, np.int64))
+
+    def at_levels(self, levels: NDArray[np.int64]) -> Capped:
+        """Each layer at its own level."""
+        governor = self.governor
+        found = slowed(self.stream, governor, levels)
+        scales = {level: governor.core_scale(level) for level in set(levels.tolist())}
+        scale = np.array([scales[level] for level in levels.tolist()])
+        clocks = levels / governor.levels
+        ticks = [
+            need.ticks_at(governor, level) for need, level in zip(self.needs, levels.tolist(), strict=True)
+        ]
+        weights = ticks if sum(ticks) else None
+        factor = float(np.average(clocks * scale, weights=weights)) if len(levels) else 1.0
+        return Capped(clocks, scale, found, float(steady_period(found)), factor)
+
+    def dynamic_J(self, found: Capped) -> float:
+        """Joules of a batch that count against the cap, beside what is always drawn."""
+        energy_J = sum(
+            need.energy_per_batch_J(scale)
+            for need, scale in zip(self.needs, found.core_scale.tolist(), strict=True)
+        )
+        clock_W = self.cap.clock_W * found.clock_factor
+        return energy_J + clock_W * found.period_ticks * self.cap.tick_s
+
+    def fits(self, found: Capped) -> bool:
+        """Whether the power averaged over the batch is under the cap."""
+        return self.dynamic_J(found) <= self.cap.budget_W * found.period_ticks * self.cap.tick_s
+
+    def one_level(self) -> Capped | None:
+        """The highest level for the whole batch; nothing if none fits."""
+        level = highest(lambda level: self.fits(self.at(level)), self.governor.levels)
+        return self.at(level) if level else None
+
+    def by_groups(self, groups: Sequence[range]) -> Capped | None:
+        """A level for each group of layers; nothing if none fits."""
+        levels = self.governor.levels
+
+        def sharing(share: int) -> Capped:
+            found = np.ones(len(self.needs), np.int64)
+            for group in groups:
+                found[group.start : group.stop] = self._alone(group, share / levels)
+            return self.at_levels(found)
+
+        share = highest(lambda share: self.fits(sharing(share)), levels)
+        return sharing(share) if share else None
+
+    def _alone(self, group: range, share: float) -> int:
+        """Highest level at which a group, alone, keeps to a share of the budget; the lowest if none does."""
+        governor, tick_s = self.governor, self.cap.tick_s
+        needs = [self.needs[index] for index in group]
+
+        def fits(level: int) -> bool:
+            scale = governor.core_scale(level)
+            ticks = sum(need.ticks_at(governor, level) for need in needs)
+            energy_J = sum(need.energy_per_batch_J(scale) for need in needs)
+            clock_W = self.cap.clock_W * scale * level / governor.levels
+            return energy_J <= (share * self.cap.budget_W - clock_W) * ticks * tick_s
+
+        idle = sum(need.ticks_at(governor, 1) for need in needs) == sum(need.dram_ticks for need in needs)
+        return governor.levels if idle else max(highest(fits, governor.levels), 1)
 
 
 def rounded_up(watts: float) -> float:
@@ -218,15 +309,3 @@ def slowed(stream: TileStream, governor: Governor, levels: NDArray[np.int64]) ->
         decode=governor.ticks(DECODE, stream.decode, level),
         compute=governor.ticks(COMPUTE, stream.compute, level),
     )
-
-
-def _at(governor: Governor, stream: TileStream, levels: NDArray[np.int64]) -> Capped:
-    found = slowed(stream, governor, levels)
-    scale = np.array([governor.core_scale(level) for level in levels.tolist()])
-    return Capped(levels / governor.levels, scale, found, float(steady_period(found)))
-
-
-def _alone(governor: Governor, needs: Sequence[LayerNeed], budget_J_per_tick: float) -> NDArray[np.int64]:
-    """Highest levels at which every layer, alone, stays within the budget."""
-    levels = np.array([need.level(governor, budget_J_per_tick) for need in needs])
-    return levels[[need.root for need in needs]]

@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Arithmetic = Literal["fp32", "fp16", "bf16", "int16", "int8", "int4"]
+Arithmetic = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int16", "int8", "int4"]
 Kind = Literal["conv", "fc", "matmul", "vector"]
 OverBatch = Literal["each", "sum", "once"]
 
-OPERAND_BITS: dict[str, int] = {"fp32": 32, "fp16": 16, "bf16": 16, "int16": 16, "int8": 8, "int4": 4}
+OPERAND_BITS: dict[str, int] = {
+    "fp64": 64,
+    "fp32": 32,
+    "tf32": 32,
+    "fp16": 16,
+    "bf16": 16,
+    "fp8": 8,
+    "int16": 16,
+    "int8": 8,
+    "int4": 4,
+}
+"""Bits of an operand as it is stored and moved. Of the 32 bits of tf32 the multiplier uses 19."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,9 @@ class Layer:
         Fraction of weights / input activations that are not zero, in 0..1.
     inputs : tuple of int
         Indices of the layers that produce this layer's input; -1 is the network's input.
+    outside_bits : int or None
+        Bits in DRAM, per item, of what the layer reads that no layer made; None: as wide as its operands.
+        A cache of keys and values, or the rows of a table, may be stored in fewer.
     weights : StoredWeights or None
         None if the layer has no weights.
     like : int or None
@@ -138,6 +152,7 @@ class Layer:
     input_density: float = 1.0
     arithmetic: Arithmetic = "fp32"
     inputs: tuple[int, ...] = (-1,)
+    outside_bits: int | None = None
     weights: StoredWeights | None = None
     like: int | None = None
     op: str = ""

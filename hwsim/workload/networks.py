@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError, require_type
-from hwsim.workload.storage import FLOAT_BITS, stored_dense, stored_entries
+from hwsim.workload.precision import PRECISIONS, at_precision
+from hwsim.workload.storage import FLOAT_BITS, stored_entries
 from hwsim.workload.table import load_csv, read_layer_rows, repeat_rows, workload_of
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ __all__ = [
 ]
 
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
-PRECISIONS = ("fp16", "bf16", "int16", "int8", "int4")
-SCALED = ("int8", "int4")
-"""Precisions that store one scale per filter."""
 
 INDEX_COLUMNS = ("name", "table", "repeats", "published", "description")
 STATISTICS = (
@@ -150,19 +148,10 @@ def _at_stage(layer: Layer, stage: str, known: LayerStatistics | None) -> Layer:
     if known:
         layer = replace(layer, input_density=known.input_density)
     if stage in PRECISIONS:
-        return _at_precision(replace(layer, arithmetic=stage), stage)  # type: ignore[arg-type]
+        return at_precision(layer, stage)
     if stage == "dense" or known is None:
         return layer
     return replace(layer, weight_density=known.weight_density, weights=_compressed(layer, stage, known))
-
-
-def _at_precision(layer: Layer, stage: str) -> Layer:
-    if layer.weights is None or not layer.weight_count:
-        return layer
-    filters = layer.filters * layer.groups
-    bias = layer.weights.side_bits >= FLOAT_BITS * filters
-    stored = stored_dense(layer.weight_count, layer.operand_bits, filters, bias=bias, scales=stage in SCALED)
-    return replace(layer, weights=replace(stored, format=stage))
 
 
 def _compressed(layer: Layer, stage: str, known: LayerStatistics) -> StoredWeights:

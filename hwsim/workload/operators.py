@@ -80,6 +80,9 @@ OPERATORS: dict[str, Operator] = {
         Operator("linear", None, None, "passed", reads="element"),
         Operator("neg", None, None, "passed", reads="element"),
         Operator("concat", "concat", 1, "passed", reads="row"),  # a move
+        Operator("store", "store", 1, "passed", reads="element"),  # a move to a cache
+        # absolute maximum, scale, round, clip
+        Operator("quantize", "quantize", 4, "passed", reads="element"),
         Operator("pad", "channelpad", None, "passed", reads="row"),
         Operator("transpose", None, None, "passed"),
         Operator("slice", None, None, "passed"),

@@ -19,7 +19,8 @@ Only the columns ``name`` and ``kind`` are required. An empty cell means the def
 ``groups``            groups of ``conv``, heads of ``matmul``; default 1
 ``weight_density``,   fractions that are not zero; default 1
 ``input_density``
-``arithmetic``        ``fp32`` (default), ``fp16``, ``bf16``, ``int16``, ``int8``, ``int4``
+``arithmetic``        ``fp32`` (default), ``fp64``, ``tf32``, ``fp16``, ``bf16``, ``fp8``, ``int16``,
+                      ``int8``, ``int4``
 ``bias``              ``yes`` (default) or ``no``: one stored bias per filter
 ``like``              name of an earlier layer of the same size whose weights it uses
 ``value_bits``        bits of a stored weight; default: as wide as the arithmetic

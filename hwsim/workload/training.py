@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STATE_BITS = 32
 """Optimizer state, and the copy of weights that are narrower, is kept in fp32."""
 
-TRAINABLE = ("fp32", "fp16", "bf16")
+TRAINABLE = ("fp32", "tf32", "fp16", "bf16")
 
 LOSS_OPS = 1
 """Per class: the probability less the label."""

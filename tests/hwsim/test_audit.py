@@ -80,6 +80,10 @@ def doctored(report):
         "nothing moves faster than its bus": replace(report, capped=quick),
         "power and heat are physical": replace(report, prices=given_back(report)),
         "a batch lasts no less than its period and its parts": replace(report, latency_ticks=1),
+        "tile states are parts of the time and sum to one": replace(report, capped=quick),
+        "the share of computing is MACs over the peak": with_work(
+            report, cost=replace(work.cost, macs=10**6 * work.cost.macs)
+        ),
         "no layer computes before its inputs": replace(
             report,
             capped=replace(report.capped, stream=replace(stream, after=np.full_like(stream.after, -1))),
@@ -127,7 +131,7 @@ def test_engines_that_disagree_are_told_apart(report, monkeypatch):
 
 def test_the_command_audits_and_a_broken_law_has_its_own_exit_code(capsys, monkeypatch):
     assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--audit"]) == 0
-    assert "17 laws hold" in capsys.readouterr().err
+    assert "19 laws hold" in capsys.readouterr().err
     monkeypatch.setitem(LAWS, "a law that never holds", lambda report: iter(["not here"]))
     assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--stage", "dense", "--audit"]) == 3
     assert "a law that never holds: not here" in capsys.readouterr().err

@@ -41,7 +41,9 @@ ONE_PER_ARRAY = (
 
 def stages(network: str) -> tuple[str, ...]:
     """Stages to freeze: where it begins, where it ends, and the precisions other chips compute at."""
-    return tuple(stage for stage in (*network_stages(network), "int16") if stage not in ("pruned", "shared"))
+    return tuple(
+        stage for stage in (*network_stages(network), "int16", "bf16") if stage not in ("pruned", "shared")
+    )
 
 
 def simulated(chip_name: str, network: str, stage: str, batch: int = 1) -> Report | None:

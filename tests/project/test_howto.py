@@ -157,6 +157,15 @@ def test_adding_a_chip(tmp_path):
     assert "Held equal: area" in printed
 
 
+def test_a_board_from_its_data_sheet(tmp_path):
+    """The A40's data sheet: 149.7 TFLOPS of fp16 and 299.3 TOPS of int8, without sparsity."""
+    printed = follow("boards.md", tmp_path)
+    assert "resnet18 on a40, batch 64" in printed
+    peaks = dict(re.findall(r"^(\w+): ([\d.]+) tera-operations", printed, re.MULTILINE))
+    assert float(peaks["fp16"]) == pytest.approx(149.7, rel=0.02)
+    assert float(peaks["int8"]) == pytest.approx(299.3, rel=0.02)
+
+
 def test_adding_an_array(tmp_path):
     printed = follow("adding-an-array.md", tmp_path)
     assert "[100%]" in printed

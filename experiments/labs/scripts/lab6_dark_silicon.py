@@ -39,14 +39,14 @@ arithmetic_W = macs_per_s * (table["multiply_fp32"].pJ + table["add_fp32"].pJ) *
 check("6.1", arithmetic_W)
 
 # %% [markdown]
-# With registers and scratchpads it is nearly twice that: the chip cannot be lit as a whole. Dennard scaling,
-# under which each generation of transistors drew less in the same measure as there were more of them, has
-# ended.
+# With registers and scratchpads it is nearly twice that: the whole chip cannot run at full clock. Dennard
+# scaling, under which each generation of transistors drew less in the same measure as there were more of
+# them, has ended.
 #
 # ## Predict
 #
-# The fully-connected layers of AlexNet run at batch 64, dense. What part of the tiles can be lit? And when
-# the same weights are compressed?
+# The fully-connected layers of AlexNet run at batch 64, dense. Which share of the peak MAC rate can the chip
+# reach? And when the same weights are compressed?
 
 # %%
 my_guess = {"dense": 0.5, "huffman": 0.5}  # fractions, yours
@@ -85,24 +85,22 @@ with style.applied():
     plt.show()
 
 for stage, run in runs.items():
-    print(
-        f"{stage:<8} {run.inferences_per_s:>9,.0f} inferences/s, full-clock tiles {run.full_clock_share:.0%}"
-    )
+    print(f"{stage:<8} {run.inferences_per_s:>9,.0f} inferences/s, {run.peak_share:.0%} of the peak")
 print("you guessed", my_guess)
 
 # %% [markdown]
 # The cap can be kept by *gating*: some tiles are switched off, the others run at full clock.
 #
-# **Exercise 6.2.** Which fraction of tile-time is lit, dense and gated, at batch 64?
+# **Exercise 6.2.** Which fraction of tile-time is power-gated at batch 64, dense?
 
 # %% tags=["answer"]
-lit_dense = None
+gated_dense = None
 
 # %% tags=["solution"]
-lit_dense = gated(reports["dense"]).tile_time.lit
+gated_dense = gated(reports["dense"]).states.power_gated
 
 # %%
-check("6.2", lit_dense)
+check("6.2", gated_dense)
 
 # %% [markdown]
 # ## The surprise
@@ -112,30 +110,30 @@ check("6.2", lit_dense)
 # **Exercise 6.3.** How many times more inferences per second does the coded network get under the same cap?
 
 # %% tags=["answer"]
-relit = None
+times_faster = None
 
 # %% tags=["solution"]
-relit = runs["huffman"].inferences_per_s / runs["dense"].inferences_per_s
+times_faster = runs["huffman"].inferences_per_s / runs["dense"].inferences_per_s
 
 # %%
-check("6.3", relit)
+check("6.3", times_faster)
 
 # %% [markdown]
 # **Exercise 6.4.** At batch 1, dense, the cap does not bind at all. In which state are the tiles most of the
-# time: `lit`, `dim`, `dark`, `starved` or `waiting`?
+# time: `computing`, `loading`, `stalled`, `throttled` or `power_gated`?
 
 # %% tags=["answer"]
 state_at_batch_1 = None
 
 # %% tags=["solution"]
-times = dimmed(fc_layers("dense", 1)).tile_time._asdict()
+times = dimmed(fc_layers("dense", 1)).states._asdict()
 state_at_batch_1 = max(times, key=lambda state: times[state])
 
 # %%
 check("6.4", state_at_batch_1)
 
 # %% [markdown]
-# Dark and starved are not the same: one lacks watts, the other bits.
+# A dark tile (throttled or power-gated) lacks power. A stalled tile lacks data: more power would not help it.
 #
 # **Exercise 6.5.** Instead of gating tiles, all of them can be slowed, and their voltage lowered with the
 # clock (DVFS). How many times more inferences per second is that than gating, for the coded network?

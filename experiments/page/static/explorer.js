@@ -15,11 +15,11 @@
   const stageLabel = (stage) => hwsim.site.stages[stage].spoken;
 
   const LIMITS = {
-    bandwidth: (point) => `DRAM cannot bring bits any faster: tiles starve ${hwsim.percent(point.starved)} of the time.`,
+    bandwidth: (point) => `The run is memory-bound: tiles stall ${hwsim.percent(point.stalled)} of the time.`,
     power: (point) => `The cap sets the pace: the clock runs at ${hwsim.percent(point.clock)}.`,
     compute: () => "Arithmetic is what is left to wait for.",
     "array load": () => "Loading weights into the arrays sets the pace now.",
-    decoder: (point) => `The decoders cannot keep up: tiles starve ${hwsim.percent(point.starved)} of the time.`,
+    decoder: (point) => `The decoders are the bottleneck: tiles stall ${hwsim.percent(point.stalled)} of the time.`,
     "SRAM bandwidth": () => "The port of the on-chip memory sets the pace.",
     dependencies: () => "Layers wait for each other most of the time.",
     vector: () => "The vector unit sets the pace.",
@@ -28,9 +28,8 @@
   const headline = (point) => {
     const of = hwsim.percent((point.components.dram ?? 0) / point.total);
     const dram = (point.components.dram ?? 0) / point.total >= 0.005 ? `${of} of the watts are DRAM` : "DRAM takes next to none of the watts";
-    const single = network().tiles === 1;
-    const lit = single ? `its one tile works ${hwsim.percent(point.full_clock_share)} of the time` : `${hwsim.percent(point.full_clock_share)} of the tiles lit`;
-    return [make("strong", {}, `${network().label}, ${stageLabel(choice("stage").label)}: `), `${dram}; ${lit}. `, make("span", { class: "why" }, LIMITS[point.limiter](point))];
+    const peak = `${hwsim.percent(point.computing)} of the peak MAC rate`;
+    return [make("strong", {}, `${network().label}, ${stageLabel(choice("stage").label)}: `), `${dram}; ${peak}. `, make("span", { class: "why" }, LIMITS[point.limiter](point))];
   };
 
   const against = (point, dense, figure, better) => {
@@ -46,7 +45,7 @@
     ["Energy per inference", joules(point.total), against(point, dense, (at) => at.total, ["more", "less"])],
     ["Inferences per second", hwsim.engineering(point.inferences_per_s), against(point, dense, (at) => at.inferences_per_s, ["more", "fewer"])],
     ["Inferences per joule", hwsim.engineering(1 / point.total), against(point, dense, (at) => 1 / at.total, ["more", "fewer"])],
-    ["Tiles lit", hwsim.percent(point.full_clock_share), network().tiles === 1 ? "of the time, as at full clock" : `as tiles at full clock, of ${network().tiles}`],
+    ["Peak share", hwsim.percent(point.computing), "of the peak MAC rate"],
     ["Limiter", point.limiter, `clock at ${hwsim.percent(point.clock)}`],
     ["Power", hwsim.engineering(point.power, "W"), `of ${choice("cap").label}`],
   ];
@@ -129,7 +128,7 @@
     const limits = grid.limits.component;
     hwsim.byId("headline").replaceChildren(...headline(point));
     showStats(stats(point, dense));
-    hwsim.byId("readout").textContent = `${joules(point.total)} · ${hwsim.engineering(point.inferences_per_s)}/s · ${hwsim.percent(point.full_clock_share)} lit · ${point.limiter}`;
+    hwsim.byId("readout").textContent = `${joules(point.total)} · ${hwsim.engineering(point.inferences_per_s)}/s · ${hwsim.percent(point.computing)} of peak · ${point.limiter}`;
     hwsim.floorplan(hwsim.byId("floorplan"), hwsim.seenBy(point, capW, choice("sram").value, choice("sram").label));
     hwsim.byId("floorplan-note").textContent = network().tiles === 1
       ? "The chip has one tile: each square is 1/48 of its time."

@@ -2,7 +2,7 @@
 /* Figures that several places draw: the floorplan, the power stack, dots and lines on logarithmic axes. */
 (() => {
   const make = hwsim.make;
-  const STATES = ["lit", "dim", "dark", "waiting", "starved"];
+  const STATES = ["computing", "loading", "stalled", "throttled", "power_gated"];
   const SQUARES = 48;
 
   /* Whole tiles in each state by largest remainder; they sum to `tiles`. */
@@ -15,16 +15,7 @@
     return whole;
   };
 
-  /* A dim tile lies between dark and lit, by its clock. */
-  const tileColour = (state, speed) => {
-    const { tiles } = hwsim.site;
-    if (state !== "dim") return tiles[state].colour;
-    const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-    const [dark, lit] = [parts(tiles.dark.colour), parts(tiles.lit.colour)];
-    return `rgb(${dark.map((low, at) => Math.round(low + (lit[at] - low) * (0.25 + 0.75 * speed))).join(",")})`;
-  };
-
-  /* `seen`: shares of tile-time, clock, memory {weights, activations} as shares, dramW, capW, tiles, sram. */
+  /* `seen`: shares of tile-time, memory {weights, activations} as shares, dramW, capW, tiles, sram. */
   hwsim.floorplan = (holder, seen) => {
     const { components, tiles } = hwsim.site;
     const number = counts(seen.shares, SQUARES);
@@ -34,7 +25,7 @@
     svg.append(make("rect", { x: 1, y: 1, width: 420, height: 304, rx: 10, class: "die" }));
     states.forEach((state, at) => {
       const [x, y] = [14 + (at % 8) * 49.5, 14 + Math.floor(at / 8) * 36.5];
-      svg.append(make("rect", { x, y, width: 44, height: 31, rx: 4, fill: tileColour(state, seen.speed), class: `tile ${state}` }));
+      svg.append(make("rect", { x, y, width: 44, height: 31, rx: 4, fill: tiles[state].colour, class: `tile ${state}` }));
     });
     const across = 391;
     svg.append(make("rect", { x: 14, y: 240, width: across, height: 50, rx: 5, class: "empty" }));
@@ -54,16 +45,14 @@
     svg.append(make("text", { x: 493, y: 300, class: "beside" }, hwsim.engineering(seen.dramW, "W")));
     const key = make("ul", { class: "key" });
     for (const state of STATES) {
-      const swatch = make("span", { class: `swatch ${state}`, style: `background:${tileColour(state, seen.speed)}` });
-      const speed = state === "dim" && number.dim ? ` at ${hwsim.percent(seen.speed)} clock` : "";
-      key.append(make("li", { "data-state": state, class: number[state] ? "" : "none" }, swatch, `${tiles[state].label}${speed}: ${hwsim.percent(seen.shares[state])}`));
+      const swatch = make("span", { class: `swatch ${state}`, style: `background:${tiles[state].colour}` });
+      key.append(make("li", { "data-state": state, class: number[state] ? "" : "none" }, swatch, `${tiles[state].label}: ${hwsim.percent(seen.shares[state])}`));
     }
     holder.replaceChildren(svg, key);
   };
 
   hwsim.seenBy = (point, capW, sramB, sramLabel, tiles) => ({
     shares: point,
-    speed: point.clock,
     weights: point.pinned_B / sramB,
     activations: (point.activations_B + point.buffers_B) / sramB,
     dramW: (point.components.dram ?? 0) * point.inferences_per_s,

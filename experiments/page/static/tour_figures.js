@@ -225,10 +225,10 @@
   };
 
   /* 6: dark silicon. */
-  const lit = data().lighting;
-  const all = (key) => [...new Set(lit.map((row) => row[key]))];
+  const rows = data().capping;
+  const all = (key) => [...new Set(rows.map((row) => row[key]))];
   const [caps, batches, ways] = [all("cap_W"), all("batch"), all("strategy")];
-  const lighting = (at) => lit.find((row) => row.stage === stageNames()[at.stage] && row.batch === batches[at.batch] && row.cap_W === caps[at.cap] && row.strategy === ways[at.way]);
+  const capping = (at) => rows.find((row) => row.stage === stageNames()[at.stage] && row.batch === batches[at.batch] && row.cap_W === caps[at.cap] && row.strategy === ways[at.way]);
   hwsim.tour.dark = {
     knobs: [
       ["radios", "stage", "Compression stage", stageLabels(), 0],
@@ -237,26 +237,27 @@
       ["slider", "cap", "Power cap", caps.map((cap) => `${cap} W`), caps.indexOf(250)],
     ],
     draw(part, at) {
-      const row = lighting(at);
+      const row = capping(at);
       const capacity = data().chip.sram_B;
       hwsim.floorplan(box(part, "plan"), {
-        shares: row.shares, speed: row.speed, weights: row.pinned_B / capacity, activations: row.other_B / capacity,
+        shares: row.shares, weights: row.pinned_B / capacity, activations: row.other_B / capacity,
         dramW: row.watts.dram ?? 0, capW: row.cap_W, sram: data().chip.sram,
       });
       hwsim.powerStack(box(part, "watts"), row.watts, row.cap_W, caps[caps.length - 1]);
       part.dataset.rate = row.inferences_per_s;
-      const dark = row.shares.dark > 0.005 ? `${percent(row.shares.dark)} of the tiles are dark` : row.shares.starved > 0.3 ? `tiles starve ${percent(row.shares.starved)} of the time` : `tiles run at ${percent(row.speed)} of the clock`;
-      return [strong(`${stageLabels()[at.stage].replace("+ ", "pruned and ")}, batch ${row.batch}, ${row.cap_W} W: `), `${dark}; ${engineering(row.inferences_per_s)} inferences per second, ${engineering(row.energy_J, "J")} each.`];
+      const dark = row.shares.throttled + row.shares.power_gated;
+      const state = dark > 0.005 ? `${percent(dark)} of the tiles are dark` : row.shares.stalled > 0.3 ? `tiles stall ${percent(row.shares.stalled)} of the time` : "the cap does not bind";
+      return [strong(`${stageLabels()[at.stage].replace("+ ", "pruned and ")}, batch ${row.batch}, ${row.cap_W} W: `), `${state}; ${engineering(row.inferences_per_s)} inferences per second, ${engineering(row.energy_J, "J")} each.`];
     },
     facts() {
-      const of = (stage, batch, way) => lit.find((row) => row.stage === stage && row.batch === batch && row.cap_W === 250 && row.strategy === way);
+      const of = (stage, batch, way) => rows.find((row) => row.stage === stage && row.batch === batch && row.cap_W === 250 && row.strategy === way);
       const dense = of("dense", 1, "dimming");
       const used = Object.values(dense.watts).reduce((sum, value) => sum + value, 0);
       const rates = ways.map((way) => of("pruned", 64, way)).sort((a, b) => b.inferences_per_s - a.inferences_per_s);
-      return { starved: percent(dense.shares.starved), unused: engineering(250 - used, "W"), best: rates[0].strategy, rates: rates.map((row) => `${row.strategy} ${engineering(row.inferences_per_s)}`).join(", ") + " inferences per second" };
+      return { stalled: percent(dense.shares.stalled), unused: engineering(250 - used, "W"), best: rates[0].strategy, rates: rates.map((row) => `${row.strategy} ${engineering(row.inferences_per_s)}`).join(", ") + " inferences per second" };
     },
     command: (at) => {
-      if (ways[at.way] !== "dimming") return "python -m experiments.page.lessons lighting"; // what `hwsim run` does is dimming
+      if (ways[at.way] !== "dimming") return "python -m experiments.page.lessons capping"; // what `hwsim run` does is dimming
       const change = caps[at.cap] === data().chip.cap_W ? "" : ` --set power.cap_W=${caps[at.cap]}`;
       return `${data().chip.command} --stage ${stageNames()[at.stage]} --batch ${batches[at.batch]} --layers ${data().chip.layers}${change}`;
     },

@@ -4,12 +4,14 @@ import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 
 from experiments.cli import main as cli
 from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
 from hwsim.units import memory_size
 from hwsim.workload.networks import load_network
 
@@ -104,6 +106,39 @@ def test_chips_as_json(capsys):
     assert {"edge", "reference_250w"} <= {chip["name"] for chip in json.loads(capsys.readouterr().out)}
     assert cli.run(cli.HWSIM, ["chips", "edge", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sram"]["capacity_B"] == 131072
+
+
+def test_a_chip_is_copied_under_the_name_of_its_file(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    assert cli.run(cli.HWSIM, ["chips", "a10", "--copy", str(path)]) == 0
+    assert f"next: change what differs, then check it with hwsim chips {path}" in capsys.readouterr().out
+    copied, shipped = load_chip(path), load_chip("a10")
+    assert copied.name == "mine"
+    assert copied.model_copy(update={"name": "a10"}) == shipped
+    again = tmp_path / "again.toml"
+    assert cli.run(cli.HWSIM, ["chips", str(path), "--copy", str(again), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"chip": str(path), "copy": str(again)}
+    assert load_chip(again).name == "again"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["a10", "--copy", "here.toml"], "here.toml: exists, expected the name of a new file"),
+        (["a10", "--copy", "mine.txt"], "mine.txt: expected a file that ends in .toml"),
+        (["a10", "--copy", "no/mine.toml"], "mine.toml: cannot be written: No such file or directory"),
+        (["a11", "--copy", "mine.toml"], "no chip 'a11'"),
+        (["--copy", "mine.toml"], "--copy: no chip is named"),
+    ],
+)
+def test_a_copy_that_cannot_be_made(tmp_path, monkeypatch, capsys, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    Path("here.toml").write_text("mine", encoding="utf-8")
+    assert cli.run(cli.HWSIM, ["chips", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_networks_are_listed_and_what_a_layer_stores(capsys):

@@ -124,19 +124,19 @@ def test_sliders_by_keyboard_and_axes_that_stay(reader):
 
 
 @needs_chromium
-def test_a_higher_cap_by_mouse_lights_more_tiles_and_the_stack_sums_to_it(reader):
+def test_a_higher_cap_by_mouse_lets_more_tiles_compute_and_the_stack_sums_to_it(reader):
     reader.open(DENSE_AT_64)
     slider = reader.tab.locator("#cap")
     width = slider.bounding_box()["width"]
-    lit = []
+    shares = []
     for x, cap in ((3, 100), (width - 3, 250)):
         slider.click(position={"x": x, "y": 8})
         reader.tab.wait_for_function(f"document.querySelector('.cap em').textContent === 'cap {cap} W'")
-        lit.append(int(reader.figure("Tiles lit").rstrip("%")))
+        shares.append(int(reader.figure("Peak share").rstrip("%")))
         watts = reader.watts()
         assert sum(watts.values()) == pytest.approx(cap, rel=1e-9)
         assert watts["headroom"] >= 0
-    assert lit[0] < lit[1]
+    assert shares[0] < shares[1]
 
 
 @needs_chromium
@@ -170,7 +170,8 @@ def test_dram_node_batch_and_network_by_mouse(reader):
     reader.tab.wait_for_function(
         "document.querySelector('#headline').textContent.startsWith('LeNet-300-100, dense')"
     )
-    assert "one tile" in reader.tab.inner_text("#headline")
+    assert "one tile" in reader.tab.inner_text("#floorplan-note")
+    assert "of the peak MAC rate" in reader.tab.inner_text("#headline")
     assert reader.tab.inner_text("#command code") == "hwsim run edge lenet300 --stage dense --batch 1"
 
 

@@ -23,6 +23,7 @@ from experiments.page.settings import AXES, NETWORKS
 from hwsim.analysis.strategies import dimmed
 from hwsim.errors import InputError
 from hwsim.run import simulate
+from hwsim.tile_states import TileStates
 from hwsim.workload.networks import STAGES
 
 CHECKED = 25
@@ -91,7 +92,7 @@ def test_figures_add_up():
     joules = sum(value for name, value in row.items() if "|" in name)
     assert joules == pytest.approx(report.energy_per_inference_J, rel=1e-12)
     assert joules * row["inferences_per_s"] == pytest.approx(sum(dimmed(report).watts.values()), rel=1e-12)
-    assert sum(row[state] for state in ("lit", "dim", "dark", "starved", "waiting")) == pytest.approx(1)
+    assert sum(row[state] for state in TileStates._fields) == pytest.approx(1)
 
 
 def test_a_point_that_cannot_run_says_why():
@@ -210,13 +211,13 @@ def test_lesson_4_more_decoders_never_slow_a_layer_down():
 
 def test_lesson_6_keeps_every_cap_and_gives_more_for_more(monkeypatch):
     monkeypatch.setattr(lessons, "CAPS_W", (100, 250))
-    monkeypatch.setattr(lessons, "LIT_BATCHES", (64,))
-    rows = lessons.lighting()
+    monkeypatch.setattr(lessons, "CAPPED_BATCHES", (64,))
+    rows = lessons.capping()
     assert len(rows) == 5 * 2 * 3
     for low, high in zip(rows, rows[3:], strict=False):
         assert sum(high["watts"].values()) <= high["cap_W"]
         if low["stage"] == high["stage"]:
-            assert high["full_clock_share"] >= low["full_clock_share"]
+            assert high["shares"]["computing"] >= low["shares"]["computing"]
 
 
 def test_lessons_are_named(capsys):

@@ -57,7 +57,7 @@ def test_run_takes_changes_and_says_how_tiles_spend_their_time(capsys):
     assert found["energy_J"] == report.energy_per_inference_J
     assert [tiles["strategy"] for tiles in found["tiles"]] == ["dimming", "gating", "DVFS"]
     expected = gated(report)
-    assert found["tiles"][1]["dark"] == expected.tile_time.dark > 0
+    assert found["tiles"][1]["power_gated"] == expected.states.power_gated > 0
     assert found["tiles"][1]["energy_J"] == expected.energy_per_inference_J
 
 

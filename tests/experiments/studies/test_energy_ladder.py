@@ -10,7 +10,7 @@ def test_rungs_are_words_of_the_tables_and_rise():
     table = energy_ladder.ladder()
     old = table[table["node"] == "45 nm"].set_index("label")["energy_pJ"]
     assert old["DRAM"] == 640
-    assert old["1 mm of wire"] == pytest.approx(32 * 0.24)
+    assert old["1 mm of wire"] == pytest.approx(32 * 0.12)
     assert old["row of racks, optics"] == pytest.approx(2 * 32 * 18)
     assert old["SRAM, 1 MiB"] == 50
     assert old.is_monotonic_increasing

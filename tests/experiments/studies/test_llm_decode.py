@@ -48,12 +48,14 @@ def test_two_of_four_and_partly_coded_by_hand():
 
 
 def test_one_sequence_writes_as_fast_as_dram_allows():
+    """At the bandwidth that long transfers reach; the time of each kernel shows where little is moved."""
     counts = exponent_counts()
-    bandwidth = load_chip("a100_pcie").dram.bandwidth_GB_per_s
+    bandwidth = load_chip("a100_pcie").dram.reached_GB_per_s
     for stage in stages(counts):
         found = row(stage, 1, counts)
         moved = found["weights_fetched_GB_per_token"] + found["other_moved_GB_per_token"]
-        assert 0.95 * bandwidth / moved < found["tokens_per_s"] <= bandwidth / moved
+        least = 0.7 if moved > 5 else 0.5
+        assert least * bandwidth / moved < found["tokens_per_s"] <= bandwidth / moved
         assert found["power_W"] < 250
         parts = sum(
             value for name, value in found.items() if name.endswith("_J") and name != "energy_per_token_J"

@@ -11,6 +11,7 @@ from experiments.figures import floorplan
 from experiments.runs.scenes import AS_IT_IS, CHIP, SCENES, VARIANTS, chip_of
 from experiments.studies import cap_sweep, hand_model, relight
 from hwsim.machine.chip import load_chip
+from hwsim.tile_states import TileStates
 
 FC = replace(SCENES["alexnet_fc"], batches=(1, 64), varied_at=(64,))
 
@@ -35,12 +36,12 @@ def test_the_stack_of_every_run_sums_to_the_cap(tables):
 def test_compression_gives_back_the_watts_of_dram(runs):
     assert runs("dram_W", "dense") > 10 * runs("dram_W", "huffman")
     assert 2.0 < runs.gain("inferences_per_s") < 3.0
-    assert runs("full_clock_share", "huffman") > 2 * runs("full_clock_share", "dense")
+    assert runs("peak_share", "huffman") > 2 * runs("peak_share", "dense")
 
 
-def test_at_batch_1_dense_tiles_are_starved_not_dark(runs):
-    assert runs("starved_share", "dense", 1) > 0.5
-    assert runs("dark_share", "dense", 1) == runs("dim_share", "dense", 1) == 0.0
+def test_at_batch_1_dense_tiles_are_stalled_not_dark(runs):
+    assert runs("stalled_share", "dense", 1) > 0.5
+    assert runs("power_gated_share", "dense", 1) == runs("throttled_share", "dense", 1) == 0.0
     assert runs("headroom_W", "dense", 1) > 0
 
 
@@ -83,7 +84,7 @@ def test_a_cap_that_cannot_be_kept_is_a_row_with_a_reason(monkeypatch):
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=5, max_size=5).filter(lambda parts: sum(parts) > 0.1))
 def test_a_floorplan_has_all_its_tiles(parts):
-    shares = {state: part / sum(parts) for state, part in zip(floorplan.STATES, parts, strict=True)}
+    shares = {state: part / sum(parts) for state, part in zip(TileStates._fields, parts, strict=True)}
     counts = floorplan.counts(shares, 48)
     assert sum(counts.values()) == 48
     assert all(abs(counts[state] - 48 * share) < 1 for state, share in shares.items())

@@ -5,6 +5,7 @@ import pytest
 from experiments.studies import specialised as study
 from hwsim.energy.cacti import cacti_bank
 from hwsim.machine.area import unit_mm2
+from hwsim.tile_states import TileStates
 from hwsim.workload.networks import load_network
 
 
@@ -30,14 +31,12 @@ def test_what_an_array_cannot_run_is_counted_as_scalar_operations():
     assert study.simulated("GEMM", workload, 1).workload.macs == workload.macs
 
 
-def test_tile_time_is_whole_and_utilisation_below_the_lit_and_dim_share():
+def test_tile_states_sum_to_one_and_computing_is_the_peak_share():
     workload = load_network("neural_ode")
     for array in study.ARRAYS:
         row = study._values(study.simulated(array, workload, 1), workload)
-        assert sum(row[f"{state}_share"] for state in ("lit", "dim", "dark", "starved", "waiting")) == (
-            pytest.approx(1, abs=1e-9)
-        )
-        assert 0 < row["utilisation"] <= row["lit_share"] + row["dim_share"]
+        assert sum(row[f"{state}_share"] for state in TileStates._fields) == (pytest.approx(1, abs=1e-9))
+        assert 0 < row["peak_share"] == pytest.approx(row["computing_share"], rel=1e-9)
         assert row["low_confidence"] == (array == "SIMD")
 
 

@@ -181,7 +181,7 @@ def test_governors_are_the_simulators(plan, tmp_path):
             found = strategy(report)
             row = rows.loc[(name, cap_W)]
             assert row["energy_J"] == pytest.approx(found.energy_per_inference_J, rel=1e-12)
-            assert row["dark_share"] == found.tile_time.dark
+            assert row["power_gated_share"] == found.states.power_gated
         assert rows.loc[("dimming", cap_W), "inferences_per_s"] == report.inferences_per_s
         assert rows.loc[("DVFS", cap_W), "energy_J"] <= rows.loc[("dimming", cap_W), "energy_J"]
 

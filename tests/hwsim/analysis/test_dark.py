@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from experiments.cli import main as cli
 from experiments.figures import dark_silicon as figures
 from experiments.studies import dark_silicon
-from hwsim.analysis.dark import Die, Work, carried, lights, work_of
+from hwsim.analysis.dark import Die, Work, carried, powered, work_of
 from hwsim.analysis.dark_published import (
+    active_by_operators,
     by_rule,
     compare,
-    lit_by_operators,
     post_dennard,
     published,
     roadmaps,
@@ -37,35 +37,35 @@ def cap_of(limit_W):
     return Cap(chip="by hand", limit_W=limit_W, static_W=20.0, scope="board", window_ticks=1, tick_s=1.0)
 
 
-def test_tiles_lit_under_a_cap_by_hand():
-    """100 W at full clock for 10 pJ a MAC: 70 W of work light 70%."""
-    found = lights(DIE, Work(8.0, 2.0, 0.0), cap_of(90.0))
-    assert found.lit == pytest.approx(0.7, rel=1e-12)
+def test_active_tiles_under_a_cap_by_hand():
+    """100 W at full clock for 10 pJ a MAC: 70 W of work power 70%."""
+    found = powered(DIE, Work(8.0, 2.0, 0.0), cap_of(90.0))
+    assert found.active == pytest.approx(0.7, rel=1e-12)
     assert found.dark == pytest.approx(0.3, rel=1e-12)
-    assert found.lit_MAC_per_s == pytest.approx(7e12, rel=1e-12)
+    assert found.active_MAC_per_s == pytest.approx(7e12, rel=1e-12)
     assert found.fed == 1.0
 
 
-def test_a_cap_that_does_not_bind_lights_everything():
-    found = lights(DIE, Work(8.0, 2.0, 0.0), cap_of(120.0))
-    assert (found.lit, found.dim_speed, found.dim_voltage_V) == (1.0, 1.0, 0.9)
+def test_a_cap_that_does_not_bind_powers_everything():
+    found = powered(DIE, Work(8.0, 2.0, 0.0), cap_of(120.0))
+    assert (found.active, found.throttled_speed, found.throttled_voltage_V) == (1.0, 1.0, 0.9)
 
 
-def test_dimming_spends_the_same_watts_by_the_alpha_power_law():
+def test_throttling_spends_the_same_watts_by_the_alpha_power_law():
     work, cap = Work(8.0, 2.0, 0.0), 60.0
-    found = lights(DIE, work, cap_of(cap))
+    found = powered(DIE, work, cap_of(cap))
     curve = VoltageCurve.default(0.9)
-    assert curve.speed(found.dim_voltage_V) == pytest.approx(found.dim_speed, rel=1e-9)
-    core_W = 80.0 * found.dim_speed * (found.dim_voltage_V / 0.9) ** 2
-    assert 20 + core_W + 20.0 * found.dim_speed == pytest.approx(cap, rel=1e-9)
+    assert curve.speed(found.throttled_voltage_V) == pytest.approx(found.throttled_speed, rel=1e-9)
+    core_W = 80.0 * found.throttled_speed * (found.throttled_voltage_V / 0.9) ** 2
+    assert 20 + core_W + 20.0 * found.throttled_speed == pytest.approx(cap, rel=1e-9)
 
 
-def test_bandwidth_starves_what_power_would_light():
+def test_bandwidth_stalls_what_power_would_allow():
     narrow = Die(45, 10, 1000, 1.0, 0.9, 2e12)
-    found = lights(narrow, Work(8.0, 2.0, 1.0), cap_of(90.0))
+    found = powered(narrow, Work(8.0, 2.0, 1.0), cap_of(90.0))
     assert found.fed == pytest.approx(0.2)
-    assert found.lit == pytest.approx(0.7)
-    assert found.lit_MAC_per_s == pytest.approx(2e12)
+    assert found.active == pytest.approx(0.7)
+    assert found.active_MAC_per_s == pytest.approx(2e12)
 
 
 @given(
@@ -75,19 +75,19 @@ def test_bandwidth_starves_what_power_would_light():
     st.floats(0.61, 1.5),
     st.floats(1e9, 1e16),
 )
-def test_dim_computes_no_less_than_dark_and_never_exceeds_the_cap(core, dram, cap, volts, bandwidth):
+def test_throttling_computes_no_less_than_gating_and_never_exceeds_the_cap(core, dram, cap, volts, bandwidth):
     die = Die(45, 10, 1000, 1.0, volts, bandwidth)
-    found = lights(die, Work(core, dram, 0.1), cap_of(cap))
-    assert 0 < found.lit <= 1
-    assert found.dim_MAC_per_s >= found.lit_MAC_per_s * (1 - 1e-9)
-    core_W = 10 * core * found.dim_speed * (found.dim_voltage_V / volts) ** 2
-    assert 20 + core_W + 10 * dram * found.dim_speed <= cap * (1 + 1e-9)
+    found = powered(die, Work(core, dram, 0.1), cap_of(cap))
+    assert 0 < found.active <= 1
+    assert found.throttled_MAC_per_s >= found.active_MAC_per_s * (1 - 1e-9)
+    core_W = 10 * core * found.throttled_speed * (found.throttled_voltage_V / volts) ** 2
+    assert 20 + core_W + 10 * dram * found.throttled_speed <= cap * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: lights(DIE, Work(1.0, 0.0, 0.0), cap_of(20.0)), "more than the 20 W"),
+        (lambda: powered(DIE, Work(1.0, 0.0, 0.0), cap_of(20.0)), "more than the 20 W"),
         (lambda: carried(CHIP, 45, 0.0), "die of 0 mm2"),
         (lambda: carried(CHIP, 45, math.nan), "die of nan mm2"),
         (lambda: carried(CHIP, 3), "outside the scaling rule"),
@@ -135,7 +135,7 @@ def test_the_naive_sums_of_the_roadmaps():
 def test_a_die_full_of_operators_by_hand():
     """300 mm2 of 3,632 um2 each 3.2 pJ at 5.2 GHz is 1,374 W."""
     watts = 300e6 / 3632 * 3.2e-12 * 5.2e9
-    assert lit_by_operators(45, 300, 80, 5.2) == pytest.approx(80 / watts, rel=1e-9)
+    assert active_by_operators(45, 300, 80, 5.2) == pytest.approx(80 / watts, rel=1e-9)
 
 
 def test_published_bounds_are_kept_and_every_figure_but_conditions_is_compared():
@@ -178,12 +178,12 @@ def test_the_command_answers_for_another_die(capsys):
     assert "15 W" in capsys.readouterr().err
 
 
-def test_dimming_below_the_least_voltage_is_proportional_to_the_watts():
+def test_throttling_below_the_least_voltage_is_proportional_to_the_watts():
     """At the least voltage only the clock goes down: half the watts, half the speed."""
     work = Work(8.0, 2.0, 0.0)
-    few, fewer = lights(DIE, work, cap_of(22.0)), lights(DIE, work, cap_of(21.0))
-    assert few.dim_voltage_V == fewer.dim_voltage_V == VoltageCurve.default(0.9).least_V
-    assert few.dim_speed == pytest.approx(2 * fewer.dim_speed, rel=1e-12)
+    few, fewer = powered(DIE, work, cap_of(22.0)), powered(DIE, work, cap_of(21.0))
+    assert few.throttled_voltage_V == fewer.throttled_voltage_V == VoltageCurve.default(0.9).least_V
+    assert few.throttled_speed == pytest.approx(2 * fewer.throttled_speed, rel=1e-12)
 
 
 def test_low_confidence_is_marked(capsys):

@@ -190,7 +190,18 @@ def test_refuses_what_it_cannot_run():
 def test_operands_wider_than_the_multipliers_are_refused():
     array = GemmArray(1, 4, 4, 4, 16, operand_bits=16)
     array.cost(fc("f", 8, 8, arithmetic="bf16"), 1)
-    with pytest.raises(
-        InputError, match=r"fp32 operands do not fit the 16-bit multipliers .* expected fp16 or"
-    ):
+    with pytest.raises(InputError, match=r"the multipliers .* do not have fp32, expected fp16 or"):
         array.cost(fc("f", 8, 8), 1)
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "accumulator", "sum_bits"),
+    [("fp64", "fp64", 64), ("tf32", "fp32", 32), ("fp8", "fp32", 32)],
+)
+def test_partial_sums_are_as_wide_as_their_accumulator(arithmetic, accumulator, sum_bits):
+    """One tile of 4 x 4 on 8 inputs and 4 outputs: 32 products, each sum clocked into a latch."""
+    counts = GemmArray(1, 4, 4, 4, 16, operand_bits=64).cost(fc("f", 8, 4, arithmetic=arithmetic), 1).counts
+    assert counts["mac", "mac", f"multiply_{arithmetic}"] == 32
+    assert counts["mac", "mac", f"add_{accumulator}"] == 32
+    assert counts["psums", "register", "latch_bit"] == 32 * sum_bits
+    assert counts["psums", "scratchpad", "read_bit"] == 4 * sum_bits

@@ -95,9 +95,7 @@ def test_refuses_what_it_cannot_run():
 
 
 def test_wide_operands_are_refused():
-    with pytest.raises(
-        InputError, match="layer f: fp32 operands do not fit the 8-bit multipliers of this tpu"
-    ):
+    with pytest.raises(InputError, match="layer f: the multipliers of this tpu array do not have fp32"):
         TPU.cost(fc("f", 8, 8), 1)
 
 

@@ -8,7 +8,17 @@ from typing import ClassVar
 import pytest
 
 from hwsim.arrays import array_class, array_kinds, register_array, registry
-from hwsim.arrays.base import NOUNS, ArrayCost, OwnMapping, OwnMemories, PeGrid, Tiled, WeightPort, capable
+from hwsim.arrays.base import (
+    NOUNS,
+    ArrayCost,
+    OwnMapping,
+    OwnMemories,
+    PeGrid,
+    Precisions,
+    Tiled,
+    WeightPort,
+    capable,
+)
 from hwsim.arrays.vector import VectorUnit
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
@@ -133,9 +143,9 @@ def test_the_same_kind_twice_is_refused():
 @pytest.mark.parametrize(
     ("chip", "capabilities"),
     [
-        ("edge", {Tiled, WeightPort, PeGrid}),
+        ("edge", {Tiled, WeightPort, PeGrid, Precisions}),
         ("eie", {OwnMemories}),
-        ("tpu_v1", {PeGrid}),
+        ("tpu_v1", {PeGrid, Precisions}),
     ],
 )
 def test_capabilities_of_shipped_arrays(chip, capabilities):

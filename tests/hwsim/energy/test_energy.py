@@ -30,7 +30,7 @@ def test_the_default_table_holds_the_printed_figures():
         "register_32b": 1.0,
         "sram_32KiB_read_32b": 5.0,
         "dram_read_32b": 640.0,
-        "wire_bit_mm": 0.24,
+        "wire_transition_mm": 0.24,
     }
     assert {action: table[action].pJ for action in printed} == printed
 
@@ -79,6 +79,7 @@ def test_derived_figures_follow_from_what_they_cite():
     table = EnergyTable.load("45nm")
     assert table["multiply_int16"].pJ == pytest.approx(table["multiply_int32"].pJ / 5)
     assert table["multiply_int4"].pJ == pytest.approx(table["multiply_int8"].pJ / 4)
+    assert table["wire_bit_mm"].pJ == table["wire_transition_mm"].pJ / 2
     assert table["multiply_bf16"].pJ == pytest.approx(1.1 * 0.21 / 0.34, rel=0.01)
     seven = EnergyTable.load("7nm")
     assert seven["multiply_int16"].pJ == pytest.approx((0.07 * 1.48) ** 0.5, rel=0.01)
@@ -113,11 +114,14 @@ def test_a_voltage_can_be_named_too():
     ("name", "words"),
     [
         ("46nm", "7nm"),
-        ("45nm to 28nm", "by stillmaker-baas"),
+        ("45nm to 28nm", "stillmaker-baas, published-trend"),
         ("45nm to 28nm by magic", "magic"),
         ("45nm to 3nm by stillmaker-baas", "7 to 180 nm"),
         ("45nm to 28nm at 3V by stillmaker-baas", "3 V"),
         ("45nm to .nm by stillmaker-baas", "45nm to .nm"),
+        ("7nm to 3nm by published-trend", "4 to 45 nm"),
+        ("7nm to 65nm by published-trend", "4 to 45 nm"),
+        ("7nm to 5nm at 1.2V by published-trend", "0.35 to 1.05 V"),
     ],
 )
 def test_an_unknown_table_or_rule_is_refused(name, words):

@@ -119,13 +119,19 @@ def test_a_voltage_brings_its_table_and_clock():
     assert chip.process.clock_GHz == pytest.approx(0.2 / delay_factor(45, 0.9, 45, 0.8))
 
 
+def test_a_table_that_a_rule_made_stays_with_its_rule():
+    chip = load_chip("p40")
+    assert chip.process.energy_table == "7nm to 16nm at 0.85V by foundry-claims"
+    slower = chip.replace(**{"process.voltage_V": 0.8})
+    assert slower.process.energy_table == "7nm to 16nm at 0.8V by foundry-claims"
+    assert chip.replace(**{"process.node_nm": 7}).process.energy_table == "7nm"
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "expected"),
     [
         ("edge", {"process.node_nm": 3}, r"chip edge: process\.node_nm 45 -> 3: .* 7 to 180 nm"),
         ("edge", {"process.voltage_V": 0.2}, r"process\.voltage_V 0\.9 -> 0\.2: .* 0\.5 to 1\.25 V"),
-        ("p40", {"process.node_nm": 7}, r"'7nm' stands in for 16 nm .* expected process\.energy_table"),
-        ("a100_pcie", {"process.voltage_V": 0.7}, r"'7nm' stands in for 7 nm at 0\.8 V"),
         ("edge", {"sram.capacity_B": "x"}, r"key sram\.capacity_B: found 'x'"),
         ("edge", {"dram.type": "x"}, r"key dram\.type: found 'x'"),
         ("edge", {"dram.type": "HBM2-2000", "dram.channels": "x"}, r"key dram\.channels: found 'x'"),
@@ -136,6 +142,12 @@ def test_what_nothing_follows_from_is_refused(name, changes, expected):
     with pytest.raises(InputError, match=expected) as error:
         load_chip(name).replace(**changes)
     assert "\n" not in str(error.value)
+
+
+def test_a_table_that_stands_in_is_not_carried_on():
+    chip = load_chip("a100_pcie").replace(**{"process.energy_table": "7nm"})
+    with pytest.raises(InputError, match=r"'7nm' stands in for 7 nm at 0\.85 V, .* expected process"):
+        chip.replace(**{"process.voltage_V": 0.8})
 
 
 def test_a_type_of_dram_brings_its_figures():
@@ -162,7 +174,7 @@ def test_a_type_of_dram_brings_its_figures():
         ),
         (
             {"process.energy_table": "7nm"},
-            "process.energy_table = '7nm' holds prices at 7 nm, not .* = 45",
+            "process.energy_table = '7nm' holds prices at 7 nm, not .* = 45, expected .* by published-trend'",
         ),
         ({"process.die_mm2": 1000.0}, "process.die_mm2 = 1000 is more than .* = 858 mm2"),
     ],
@@ -170,6 +182,14 @@ def test_a_type_of_dram_brings_its_figures():
 def test_a_contradiction_is_a_sentence(changes, expected):
     (warning,) = EDGE.replace(**changes).warnings
     assert re.fullmatch(expected, warning)
+
+
+def test_a_package_of_several_dies_may_be_larger_than_a_field_if_it_is_published():
+    """The eight compute dies of an MI300X have 920 mm2, which AMD says; a what-if of as much is warned of."""
+    chip = load_chip("mi300x")
+    assert (chip.process.die_mm2, chip.warnings) == (920, ())
+    (warning,) = chip.replace(**{"process.die_mm2": 921.0}).warnings
+    assert warning.startswith("process.die_mm2 = 921 is more than lithography exposes at once")
 
 
 def test_dram_of_another_type_does_not_hide_behind_the_source_of_the_old_one():

@@ -198,7 +198,16 @@ def test_int8_weights_are_a_byte_with_a_scale_and_a_bias_a_filter():
 
 
 @pytest.mark.parametrize(
-    ("stage", "bits", "side"), [("fp16", 16, 32), ("bf16", 16, 32), ("int16", 16, 32), ("int4", 4, 64)]
+    ("stage", "bits", "side"),
+    [
+        ("fp64", 64, 32),
+        ("tf32", 32, 32),
+        ("fp16", 16, 32),
+        ("bf16", 16, 32),
+        ("fp8", 8, 32),
+        ("int16", 16, 32),
+        ("int4", 4, 64),
+    ],
 )
 def test_other_precisions_are_stored_dense(stage, bits, side):
     layer = load_network("resnet18", stage).layers[0]

@@ -156,7 +156,7 @@ def test_a_step_keeps_the_laws_and_pays_for_the_update_once(chip):
 def test_what_cannot_be_trained_is_refused():
     with pytest.raises(InputError, match="stored dense"):
         training_step(load_network("lenet5", "huffman"))
-    with pytest.raises(InputError, match="fp32, fp16, bf16"):
+    with pytest.raises(InputError, match="fp32, tf32, fp16, bf16"):
         training_step(load_network("lenet5", "int8"))
     with pytest.raises(InputError, match=f"one of {', '.join(OPTIMIZERS)}"):
         training_step(load_network("lenet5"), "lion")

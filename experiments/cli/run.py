@@ -41,7 +41,7 @@ def run_(
     workload: Annotated[
         str,
         typer.Argument(
-            help="A built-in network, a language model or its config.json, a .dcz or .onnx file, a .csv table."
+            help="A built-in network, a language model or its config.json, a .dcz, .onnx or .csv file."
         ),
     ],
     stage: Annotated[

@@ -194,9 +194,9 @@ class Network:
         if not self.interface.apart:
             with suppress(InputError):
                 two, three = self.shapes(2)[tensor], self.shapes(3)[tensor]
-                return next(
-                    (axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b), None
-                )
+                grown = [axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b]
+                if grown:
+                    return grown[0]
         return 0 if self.shapes()[tensor][:1] == (1,) else None
 
     def with_params(self, params: Mapping[str, Array]) -> Network:

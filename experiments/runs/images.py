@@ -134,7 +134,7 @@ def read_labels(path: Path | None, folder: Path | None, count: int) -> NDArray[n
 
 def _labels_of_text(path: Path) -> NDArray[np.int64]:
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         raise InputError(f"cannot read {path}, expected a .npy file or a text of labels") from None
     words = [line.rpartition(",")[2].strip() for line in lines if line.strip()]

@@ -130,7 +130,7 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
         work = run.work
         per_tick = chip.tick_s / report.batch
         on_array = run.layer.kind != "vector"
-        dynamic_J = report.prices.dynamic_J(work.counts, cap.counts)
+        dynamic_J = sum(joules for (_, name, _), joules in run.joules().items() if cap.counts(name))
         rows.append(
             {
                 "layer": run.layer.name,

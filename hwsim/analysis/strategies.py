@@ -123,5 +123,7 @@ class GatedTiles:
         return self.array.peak_macs_per_cycle
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
-        """Cost of `batch` items of `layer` on the tiles that are active for it."""
-        return replace(self.array, tiles=dict(self.active)[layer.name]).cost(layer, batch)
+        """Cost of `batch` items of `layer` on its active tiles, beside the peak of all tiles."""
+        tiles = dict(self.active)[layer.name]
+        cost = replace(self.array, tiles=tiles).cost(layer, batch)
+        return replace(cost, peak_macs_per_cycle=cost.peak_macs_per_cycle // tiles * self.array.tiles)

@@ -46,7 +46,7 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     require_batch(batch)
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
-    residency = choose(chip, workload, batch, prices, cuts)
+    residency = choose(chip, workload, batch, prices, cuts)[0].residency
     order = [
         (residency.kernels[k], part)
         for segment in residency.segments

@@ -170,8 +170,8 @@ class Cut:
         return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
 
     @cached_property
-    def decode_ticks_at_array(self) -> int:
-        """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
+    def decode_ticks_of_all(self) -> int:
+        """Ticks of the decoders for all weights, once."""
         if not self._coded:
             return 0
         return int(self._ticks(self._symbols(0)).sum())

@@ -27,9 +27,12 @@ def pieces_of(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, 
     return [piece for piece in pieces if piece[2]]
 
 
-def smallest_piece(layer: Layer) -> Layer:
-    """The least that can be done with one passage of the weights: a row of the output, or all of it."""
-    rows = _rows_of(layer)
+def smallest_piece(layer: Layer, rows: int) -> Layer:
+    """The least that can be done with one passage of the weights: a row of the output, or all of it.
+
+    `rows` are those of a vector layer that has none of its own.
+    """
+    rows = _rows_of(layer) or rows
     return stripe_of(layer, rows, 1) if rows > 1 and layer.over_batch == "each" else layer
 
 

@@ -223,7 +223,7 @@ def _layer_pass(
     counts = Counter(cost.counts)
     # an array without a port computes beside its own memory of weights; a vector unit reads parameters
     reads = ("weights", "array_port", "word") in counts or layer.kind == "vector"
-    _count_port(counts, layer)
+    count_port(counts, layer)
     if layer.weights:
         pinned = demand.pinned_bits / total if total else 0.0
         on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
@@ -273,7 +273,7 @@ def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:
     return total
 
 
-def _count_port(counts: Counter[Action], layer: Layer) -> None:
+def count_port(counts: Counter[Action], layer: Layer) -> None:
     """Words on their way to the array's port wait in the tile's scratchpad: one write, one read."""
     for tensor in ("weights", "activations"):
         bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits

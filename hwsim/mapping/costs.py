@@ -1,0 +1,300 @@
+"""What the search of a plan weighs, gathered from the chip and the workload (`hwsim.mapping.law`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hwsim.arrays.base import OwnMapping
+from hwsim.errors import InputError
+from hwsim.mapping.fusion import Kernel, kernels_of
+from hwsim.mapping.graph import graph_of
+from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
+from hwsim.mapping.problem import problem_of
+from hwsim.mapping.residency import stored_bits
+from hwsim.mapping.room import stripes_need
+from hwsim.mapping.stripes import array_cost, smallest_piece
+from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
+from hwsim.mapping.work import count_port
+from hwsim.whole import ceil_div
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hwsim.arrays.base import Action, ArrayCost
+    from hwsim.machine.chip import Chip
+    from hwsim.mapping.graph import Graph
+    from hwsim.mapping.steps import Cut
+    from hwsim.pricing import PriceList
+    from hwsim.workload.layer import Layer, Workload
+
+
+class Work(NamedTuple):
+    """Some items of a kernel: ticks of its unit, bits moved in the on-chip memory, and joules on chip."""
+
+    core: float
+    sram: float
+    joules: float
+
+    def times(self, factor: float) -> Work:
+        """So many times as much."""
+        return Work(*(factor * each for each in self))
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a workload's kernels on a chip.
+
+    Parameters
+    ----------
+    chip : Chip
+    workload : Workload
+    batch, limit : int
+        Items of the batch, and of one pass at most.
+    prices : PriceList
+    cuts : tuple of Cut
+        The stored weights of each layer.
+    spaces : ndarray of float64
+        Working memories to try, in bits.
+    """
+
+    chip: Chip
+    workload: Workload
+    batch: int
+    limit: int
+    prices: PriceList
+    cuts: tuple[Cut, ...]
+    spaces: NDArray[np.float64]
+
+    @cached_property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """Layers that run as one."""
+        return kernels_of(self.workload, self.chip.fusion)
+
+    @cached_property
+    def roots(self) -> list[Layer]:
+        """First layer of each kernel."""
+        return [self.workload.layers[kernel.root] for kernel in self.kernels]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The kernels as tables."""
+        return graph_of(self.workload, self.kernels)
+
+    @cached_property
+    def own(self) -> dict[int, Fetches]:
+        """How often an array with a mapping of its own fetches, by kernel; empty for other arrays."""
+        array = self.chip.array
+        if not isinstance(array, OwnMapping):
+            return {}
+        return {
+            k: Fetches(*array.dram_fetches(*root.joined(self.limit)))
+            for k, root in enumerate(self.roots)
+            if root.kind != "vector"
+        }
+
+    @cached_property
+    def terms(self) -> Terms:
+        """Figures of the chip and of the batch."""
+        chip, prices = self.chip, self.prices
+        return Terms(
+            batch=self.batch,
+            limit=self.limit,
+            dram_J=1e-12 * (prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ),
+            dram_ticks=chip.process.clock_GHz / (8 * chip.dram.bandwidth_GB_per_s),
+            sram_ticks=1 / (8 * chip.sram.bandwidth_B_per_cycle),
+            tick_J=self._tick_J,
+        )
+
+    @cached_property
+    def tables(self) -> Tables:
+        """What the search sees of every kernel."""
+        fetches = [self.own[k].input_fetches if k in self.own else 1.0 for k in range(len(self.kernels))]
+        kernels, edges = self.graph
+        striped = self.chip.fusion != "none"
+        return Tables(
+            kernels,
+            edges,
+            self._weights,
+            np.array(fetches, np.float64),
+            np.array([self.batch / size for size in self._sizes]),
+            self._works,
+            self._stripe,
+            self._blocks,
+            stripes_need(kernels, edges) if striped else np.full((1, 1, 1), np.inf),
+        )
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """Items of a pass: all, half of them, and so on to one."""
+        sizes = [self.batch]
+        while sizes[-1] > 1:
+            sizes.append(ceil_div(sizes[-1], 2))
+        return sizes
+
+    @cached_property
+    def _works(self) -> NDArray[np.void]:
+        rows = [
+            [self._work(k, size).times(self.batch / size) for k in range(len(self.kernels))]
+            for size in self._sizes
+        ]
+        return np.array(rows, WORK)
+
+    @cached_property
+    def _tick_J(self) -> float:
+        """What a tick is worth: what the chip draws in it while it computes at the nominal clock.
+
+        It depends neither on the cap nor on the memories, so that more of them never makes a plan worse.
+        """
+        whole = self._works[0]
+        return float(self.chip.static_W * self.chip.tick_s + whole["joules"].sum() / whole["core"].sum())
+
+    def _work(self, k: int, items: int) -> Work:
+        kernel = self.kernels[k]
+        return self._priced(kernel, items, [self.cuts[index].cost(items) for index in kernel.layers])
+
+    def _priced(self, kernel: Kernel, items: int, costs: Sequence[ArrayCost]) -> Work:
+        """Work of a kernel whose layers cost so much; nothing between them goes through the on-chip memory."""
+        layers = self.workload.layers
+        units: Counter[bool] = Counter()
+        counts: Counter[Action] = Counter()
+        between = 0
+        for index, cost in zip(kernel.layers, costs, strict=True):
+            layer, own = layers[index], Counter(cost.counts)
+            units[layer.kind == "vector"] += cost.cycles
+            count_port(own, layer)
+            if between:
+                own["activations", "sram", "read_bit"] -= min(between, own["activations", "sram", "read_bit"])
+            if index != kernel.last:
+                between = layer.outputs_of(items) * layer.operand_bits
+                own["activations", "sram", "write_bit"] -= min(
+                    between, own["activations", "sram", "write_bit"]
+                )
+            counts.update(own)
+        sram = sum(count for (_, component, _), count in counts.items() if component == "sram")
+        joules = 1e-12 * sum(self.prices.energy_pJ(counts).values())
+        return Work(float(max(units.values())), float(sram), joules)
+
+    @cached_property
+    def _stripe(self) -> NDArray[np.void]:
+        """More work for another stripe of an item: arrays fill and load again."""
+        found = np.zeros(len(self.kernels), WORK)
+        for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
+            rows, alone = int(self.graph.kernels["rows"][k]), Kernel((kernel.root,))
+            if self.chip.fusion != "none" and rows > 1 and root.over_batch == "each":
+                row = self._priced(alone, 1, [array_cost(self.chip, smallest_piece(root, rows), 1)])
+                whole = self._priced(alone, 1, [self.cuts[kernel.root].cost(1)])
+                found[k] = tuple(
+                    max(0.0, (rows * a - b) / (rows - 1)) for a, b in zip(row, whole, strict=True)
+                )
+        return found
+
+    @cached_property
+    def _weights(self) -> NDArray[np.void]:
+        layers = self.workload.layers
+        kernel_of = {index: k for k, kernel in enumerate(self.kernels) for index in kernel.layers}
+        sram_J, symbol_J = 1e-12 * self.prices.pJ("sram", "read_bit"), 0.0
+        if any(layer.weights and layer.weights.symbols for layer in layers):
+            symbol_J = 1e-12 * self.prices.pJ("decoder", "symbol")
+        at_array = self.chip.decoder.place == "array"
+        found = np.zeros(len(self.kernels), WEIGHTS)
+        for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
+            row = found[k]
+            row["owner"] = k if root.like is None else kernel_of[root.like]
+            for index in kernel.layers:
+                layer = layers[index]
+                if layer.weights:
+                    times = self.own[k].weight_fetches if k in self.own else 1
+                    row["fetched_bits"] += layer.weights.total_bits * times
+                    row["stored_bits"] += stored_bits(layer, self.chip)
+            if root.weights:
+                port = ("weights", "array_port", "word") in self.cuts[kernel.root].cost(self.batch).counts
+                row["read_bits"] = row["stored_bits"] * (port or root.kind == "vector")
+                row["pass_J"] = row["read_bits"] * sram_J + at_array * root.weights.symbols * symbol_J
+                row["pass_decode" if at_array else "load_decode"] = self.cuts[kernel.root].decode_ticks_of_all
+        return found
+
+    @cached_property
+    def tilings(self) -> dict[tuple[int, int], Tiling]:
+        """Best blocks of the kernels that do not fit a working memory whole, by both positions."""
+        return {key: tiling for key, (tiling, _) in self._cut.items()}
+
+    @cached_property
+    def _cut(self) -> dict[tuple[int, int], tuple[Tiling, int]]:
+        """Tilings, and the passes that they run in."""
+        found: dict[tuple[int, int], tuple[Tiling, int]] = {}
+        for k, root in enumerate(self.roots):
+            if root.kind == "vector" or self.own:
+                continue
+            for at, space in enumerate(self.spaces.tolist()):
+                if self._alone_bits(k) > space:
+                    try:
+                        found[at, k] = self._tiling(k, int(space))
+                    except InputError:  # not even single elements fit, nor do they in less memory
+                        break
+        return found
+
+    def _tiling(self, k: int, space: int) -> tuple[Tiling, int]:
+        """Blocks of a batch in one pass, or in passes of the items of a block, where that costs less."""
+        root, buffering = self.roots[k], self.chip.buffers.buffering
+        whole = best_tiling(problem_of(*root.joined(self.batch)), space, buffering), 1
+        if root.over_batch != "each" or whole[0].items == self.batch:
+            return whole
+        passes = ceil_div(self.batch, whole[0].items)
+        items = ceil_div(self.batch, passes)
+        parts = best_tiling(problem_of(root, items), space, buffering), passes
+        return min((whole, parts), key=lambda way: self._cut_J(k, *way))
+
+    def _cut_J(self, k: int, tiling: Tiling, passes: int) -> float:
+        terms, share = self.terms, self.batch / ceil_div(self.batch, passes)
+        work = self._work(k, ceil_div(self.batch, passes)).times(share)
+        bits = tiling.traffic_bits * share
+        ticks = max(work.core, (work.sram + bits) * terms.sram_ticks, bits * terms.dram_ticks)
+        return bits * terms.dram_J + work.joules + ticks * terms.tick_J
+
+    def _alone_bits(self, k: int) -> float:
+        """Bits on chip for a kernel that runs with nothing else, the whole batch at a time."""
+        row = self.graph.kernels[k]
+        edges = self.graph.edges[row["edges"] : row["edges_end"]]
+        sources = self.graph.kernels[edges["source"]]
+        held = np.where(sources["out_each"], self.batch, 1) * edges["bits"]
+        outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
+        out = row["out_bits"] * (self.batch if row["out_each"] else 1)
+        if row["in_place"] and len(edges) and sources["last_use"][0] == k:
+            out -= min(float(held[0]), out)
+        return float(held.sum() + outside + out)
+
+    @cached_property
+    def _blocks(self) -> NDArray[np.void]:
+        found = np.zeros((len(self.spaces), len(self.kernels)), BLOCKS)
+        found["bits"], found["fetches"] = np.inf, 1.0
+        times = ceil_div(self.batch, self.limit)
+        for k, root in enumerate(self.roots):
+            if root.kind == "vector" or k in self.own:
+                fetches = self.own[k].input_fetches if k in self.own else 1
+                work = self._work(k, ceil_div(self.batch, times)).times(
+                    self.batch / ceil_div(self.batch, times)
+                )
+                found[:, k] = (*work, self._streamed_bits(k, fetches), 1.0, times, 0.0)
+        for (at, k), (tiling, passes) in self._cut.items():
+            share = self.batch / ceil_div(self.batch, passes)
+            bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
+            work = self._work(k, ceil_div(self.batch, passes)).times(share)
+            found[at, k] = (*work, bits * share, tiling.weight_fetches, passes, tiling.needed_bits)
+        return found
+
+    def _streamed_bits(self, k: int, fetches: float) -> float:
+        """DRAM bits of activations of a kernel that streams through the chip, element after element."""
+        row = self.graph.kernels[k]
+        edges = self.graph.edges[row["edges"] : row["edges_end"]]
+        each = self.graph.kernels[edges["source"]]["out_each"]
+        read = edges["bits"] * np.where(each, self.batch, 1)
+        outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
+        written = row["out_bits"] * (self.batch if row["out_each"] else 1)
+        return float(fetches * (read.sum() + outside) + written)

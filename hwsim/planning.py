@@ -1,6 +1,6 @@
 """From a workload on a chip to the tile stream, and to counts of everything that happens.
 
-`hwsim.mapping.segments` chooses what runs together and what stays on chip. Each pass over a kernel is
+`hwsim.mapping.segments` finds plans: what runs together and what stays on chip. Each pass over a kernel is
 then counted (`hwsim.mapping.work`), cut into steps (`hwsim.mapping.steps`) and linked into a stream.
 """
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
+MARGIN, TRIED = 0.01, 4
+"""Plans whose estimated cost is within so much of the least are scheduled, at most so many: the best one runs."""
+
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
     """Schedule `batch` items of `workload` on `chip`.
@@ -46,27 +49,48 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     require_batch(batch)
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
-    residency = choose(chip, workload, batch, prices, cuts)[0].residency
+    made: dict[Residency, Schedule] = {}
+    plans = choose(chip, workload, batch, prices, cuts)
+    for plan in plans:
+        if plan.cost > plans[0].cost * (1 + MARGIN) or len(made) == TRIED:
+            break
+        if plan.residency not in made:
+            made[plan.residency] = _schedule(chip, workload, plan.residency, cuts, channel)
+    if len(made) == 1:
+        return made.popitem()[1]
+    tick_J = plans[0].tick_J
+    return min(made.values(), key=lambda schedule: _cost(schedule, prices, tick_J))
+
+
+def _cost(schedule: Schedule, prices: PriceList, tick_J: float) -> float:
+    """Joules of a batch, time included, as the run will have them without a cap."""
+    joules = sum(sum(prices.joules(work.counts).values()) for work in schedule.work)
+    return joules + float(steady_period(schedule.stream)) * tick_J
+
+
+def _passes(
+    chip: Chip, workload: Workload, residency: Residency, cuts: Sequence[Cut], channel: Channel
+) -> Passes:
     order = [
         (residency.kernels[k], part)
         for segment in residency.segments
         for part in segment.passes
         for k in segment.kernels
     ]
-    found = [
+    return [
         (kernel, part, kernel_pass(chip, workload, residency, cuts, channel, kernel, part))
         for kernel, part in order
     ]
-    return _schedule(chip, workload, residency, cuts, channel, found)
 
 
 def _schedule(
-    chip: Chip, workload: Workload, residency: Residency, cuts: Sequence[Cut], channel: Channel, found: Passes
+    chip: Chip, workload: Workload, residency: Residency, cuts: Sequence[Cut], channel: Channel
 ) -> Schedule:
     """Cut the passes into steps, the array and the vector unit sharing the bandwidth of the on-chip memory.
 
     Where both together would move more than it has, every layer gets a smaller part of it, until they do not.
     """
+    found = _passes(chip, workload, residency, cuts, channel)
     share, bus = 1.0, sum(part.times * done.ticks["sram"] for _, part, done in found)
     while True:
         shared = [(kernel, part, _with_part_of_bus(done, share)) for kernel, part, done in found]

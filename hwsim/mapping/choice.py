@@ -106,6 +106,11 @@ class Plan:
         """Joules of a batch, time included, as the search estimates them."""
         return self.found.cost
 
+    @property
+    def tick_J(self) -> float:
+        """What a tick is worth."""
+        return self.costs.terms.tick_J
+
     @cached_property
     def residency(self) -> Residency:
         """The plan in layers."""

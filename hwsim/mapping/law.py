@@ -2,7 +2,7 @@
 
 A kernel lasts as long as its busiest resource (`hwsim.layer_run.LayerRun.busy_ticks`): its unit, the
 decoders, the on-chip memory, or DRAM. Kernels follow one another. Where a segment runs in several passes and
-begins on one unit and ends on the other, the last kernel of a pass overlaps with the first one of the next.
+begins on one unit and ends on the other, the end of a pass overlaps with the beginning of the next.
 """
 
 from __future__ import annotations
@@ -137,19 +137,24 @@ def run_of(t, terms, k, mode, amount):  # type: ignore[no-untyped-def]
 def price(t, terms, first, end, mode, amount, bits, pinned):  # type: ignore[no-untyped-def]
     """Joules of a segment, time included, that moves `bits` of each kernel between DRAM and chip."""
     joules = ticks = head = tail = 0.0
+    leading, before = True, t.kernels[first].groups == 0
     for k in range(first, end):
         core, sram, spent, passes, loads = run_of(t, terms, k, mode, amount)
         w = t.weights[k]
-        tail = max(
+        own = max(
             core,
             passes * w.pass_decode + loads * (1.0 - pinned[k]) * w.load_decode,
             (sram + passes * w.read_bits + bits[k]) * terms.sram_ticks,
             bits[k] * terms.dram_ticks,
         )
-        if k == first:
-            head = tail
-        ticks += tail
+        vector = t.kernels[k].groups == 0
+        if vector != before:
+            leading, before, tail = False, vector, 0.0
+        tail += own
+        if leading:
+            head += own
+        ticks += own
         joules += spent + passes * w.pass_J + bits[k] * terms.dram_J
-    if mode == WHOLE and (t.kernels[first].groups == 0) != (t.kernels[end - 1].groups == 0):
+    if mode == WHOLE and (t.kernels[first].groups == 0) != before:
         ticks -= min(head, tail) * (amount - 1) / amount
     return joules + ticks * terms.tick_J

@@ -6,8 +6,8 @@ then counted (`hwsim.mapping.work`), cut into steps (`hwsim.mapping.steps`) and 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from math import ceil
 from typing import TYPE_CHECKING
 
 from hwsim.engine.fast import steady_period
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-MARGIN, TRIED = 0.01, 4
-"""Plans whose estimated cost is within so much of the least are scheduled, at most so many: the best one runs."""
+TRIED, CLEARLY = 4, 0.005
+"""Plans that are scheduled, at most, while the next one's estimate is clearly less than the best one's cost."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -49,17 +49,20 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     require_batch(batch)
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
-    made: dict[Residency, Schedule] = {}
-    plans = choose(chip, workload, batch, prices, cuts)
-    for plan in plans:
-        if plan.cost > plans[0].cost * (1 + MARGIN) or len(made) == TRIED:
+    made: list[Residency] = []
+    best, least = None, math.inf
+    for plan in choose(chip, workload, batch, prices, cuts):
+        if len(made) == TRIED or plan.cost > least * (1 - CLEARLY):
             break
-        if plan.residency not in made:
-            made[plan.residency] = _schedule(chip, workload, plan.residency, cuts, channel)
-    if len(made) == 1:
-        return made.popitem()[1]
-    tick_J = plans[0].tick_J
-    return min(made.values(), key=lambda schedule: _cost(schedule, prices, tick_J))
+        if plan.residency in made:
+            continue
+        made.append(plan.residency)
+        schedule = _schedule(chip, workload, plan.residency, cuts, channel)
+        cost = _cost(schedule, prices, plan.tick_J)
+        if cost < least:
+            best, least = schedule, cost
+    assert best is not None
+    return best
 
 
 def _cost(schedule: Schedule, prices: PriceList, tick_J: float) -> float:
@@ -106,7 +109,7 @@ def _with_part_of_bus(done: KernelPass, share: float) -> KernelPass:
     """Let a kernel have only a part of the bandwidth of the on-chip memory."""
     if share == 1.0:
         return done
-    sram = ceil(done.ticks["sram"] / share)
+    sram = math.ceil(done.ticks["sram"] / share)
     demand = done.demand._replace(core_ticks=max(done.demand.core_ticks, sram))
     return done._replace(demand=demand, ticks=done.ticks | {"sram": sram})
 

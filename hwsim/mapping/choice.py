@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Workload
 
-SPACES_PER_OCTAVE, OCTAVES = 4, 6
-"""Working memories that are tried are all of the on-chip memory, and powers of two to so many roots below it.
+FINE, ALL = 3, 6
+"""Working memories that are tried: all of the on-chip memory, the fourth roots of powers of two below it, for
+three octaves, and the powers of two of six.
 
 They are the same whatever the on-chip memory, so that a larger one has the plans of a smaller one and more.
 """
@@ -75,9 +76,10 @@ def choose(
 
 
 def _spaces(capacity: float) -> NDArray[np.float64]:
-    top = math.ceil(math.log2(max(capacity, 1.0)) * SPACES_PER_OCTAVE) - 1
-    steps = range(top, top - OCTAVES * SPACES_PER_OCTAVE, -1)
-    return np.array([capacity, *(2.0 ** (step / SPACES_PER_OCTAVE) for step in steps)])
+    """Working memories to try, in bits, largest first."""
+    top = math.ceil(4 * math.log2(max(capacity, 1.0))) - 1
+    steps = [step for step in range(top, top - 4 * ALL, -1) if step > top - 4 * FINE or step % 4 == 0]
+    return np.array([capacity, *(2.0 ** (step / 4) for step in steps)])
 
 
 def _pass_sizes(chip: Chip, batch: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +17,8 @@ from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
 from hwsim.mapping.problem import problem_of
 from hwsim.mapping.residency import stored_bits
 from hwsim.mapping.room import stripes_need
-from hwsim.mapping.stripes import array_cost, smallest_piece
+from hwsim.mapping.same import Same
+from hwsim.mapping.stripes import Units, array_cost, smallest_piece
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
 from hwsim.mapping.work import count_port
 from hwsim.whole import ceil_div
@@ -156,40 +157,31 @@ class Costs:
         return float(self.chip.static_W * self.chip.tick_s + whole["joules"].sum() / whole["core"].sum())
 
     def _work(self, k: int, items: int) -> Work:
-        kernel = self.kernels[k]
-        return self._priced(kernel, items, [self.cuts[index].cost(items) for index in kernel.layers])
+        key = k, items
+        if key not in self._known:
+            kernel = self.kernels[k]
+            self._known[key] = self._priced(
+                *_done(Units.of(self.chip), Same(self.workload), kernel, items)
+            )
+        return self._known[key]
 
-    def _priced(self, kernel: Kernel, items: int, costs: Sequence[ArrayCost]) -> Work:
-        """Work of a kernel whose layers cost so much; nothing between them goes through the on-chip memory."""
-        layers = self.workload.layers
-        units: Counter[bool] = Counter()
-        counts: Counter[Action] = Counter()
-        between = 0
-        for index, cost in zip(kernel.layers, costs, strict=True):
-            layer, own = layers[index], Counter(cost.counts)
-            units[layer.kind == "vector"] += cost.cycles
-            count_port(own, layer)
-            if between:
-                own["activations", "sram", "read_bit"] -= min(between, own["activations", "sram", "read_bit"])
-            if index != kernel.last:
-                between = layer.outputs_of(items) * layer.operand_bits
-                own["activations", "sram", "write_bit"] -= min(
-                    between, own["activations", "sram", "write_bit"]
-                )
-            counts.update(own)
-        sram = sum(count for (_, component, _), count in counts.items() if component == "sram")
-        joules = 1e-12 * sum(self.prices.energy_pJ(counts).values())
-        return Work(float(max(units.values())), float(sram), joules)
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], Work]:
+        return {}
+
+    def _priced(self, core: int, counts: tuple[tuple[tuple[str, str], int], ...]) -> Work:
+        sram = sum(count for (component, _), count in counts if component == "sram")
+        pJ = sum(count * self.prices[action].pJ for action, count in counts)
+        return Work(float(core), float(sram), 1e-12 * pJ)
 
     @cached_property
     def _stripe(self) -> NDArray[np.void]:
         """More work for another stripe of an item: arrays fill and load again."""
-        found = np.zeros(len(self.kernels), WORK)
-        for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
-            rows, alone = int(self.graph.kernels["rows"][k]), Kernel((kernel.root,))
+        found, units = np.zeros(len(self.kernels), WORK), Units.of(self.chip)
+        for k, root in enumerate(self.roots):
+            rows = int(self.graph.kernels["rows"][k])
             if self.chip.fusion != "none" and rows > 1 and root.over_batch == "each":
-                row = self._priced(alone, 1, [array_cost(self.chip, smallest_piece(root, rows), 1)])
-                whole = self._priced(alone, 1, [self.cuts[kernel.root].cost(1)])
+                row, whole = (self._priced(*done) for done in _row_and_all(units, Same(root), rows))
                 found[k] = tuple(
                     max(0.0, (rows * a - b) / (rows - 1)) for a, b in zip(row, whole, strict=True)
                 )
@@ -229,11 +221,13 @@ class Costs:
     def _cut(self) -> dict[tuple[int, int], tuple[Tiling, int]]:
         """Tilings, and the passes that they run in."""
         found: dict[tuple[int, int], tuple[Tiling, int]] = {}
+        table = self.graph.kernels
+        alone = (self.batch * table["alone_each"] + table["alone_once"]).tolist()
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
             for at, space in enumerate(self.spaces.tolist()):
-                if self._alone_bits(k) > space:
+                if alone[k] > space:
                     try:
                         found[at, k] = self._tiling(k, int(space))
                     except InputError:  # not even single elements fit, nor do they in less memory
@@ -257,18 +251,6 @@ class Costs:
         bits = tiling.traffic_bits * share
         ticks = max(work.core, (work.sram + bits) * terms.sram_ticks, bits * terms.dram_ticks)
         return bits * terms.dram_J + work.joules + ticks * terms.tick_J
-
-    def _alone_bits(self, k: int) -> float:
-        """Bits on chip for a kernel that runs with nothing else, the whole batch at a time."""
-        row = self.graph.kernels[k]
-        edges = self.graph.edges[row["edges"] : row["edges_end"]]
-        sources = self.graph.kernels[edges["source"]]
-        held = np.where(sources["out_each"], self.batch, 1) * edges["bits"]
-        outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
-        out = row["out_bits"] * (self.batch if row["out_each"] else 1)
-        if row["in_place"] and len(edges) and sources["last_use"][0] == k:
-            out -= min(float(held[0]), out)
-        return float(held.sum() + outside + out)
 
     @cached_property
     def _blocks(self) -> NDArray[np.void]:
@@ -298,3 +280,52 @@ class Costs:
         outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
         written = row["out_bits"] * (self.batch if row["out_each"] else 1)
         return float(fetches * (read.sum() + outside) + written)
+
+
+Done = tuple[int, tuple[tuple[tuple[str, str], int], ...]]
+"""Ticks of a unit, and how often it does each action of a component."""
+
+
+@lru_cache(maxsize=1 << 13)
+def _done(units: Units, workload: Same[Workload], kernel: Kernel, items: int) -> Done:
+    """What some items of a kernel take; nothing between its layers goes through the on-chip memory."""
+    layers = workload.thing.layers
+    ticks: Counter[bool] = Counter()
+    counts: Counter[Action] = Counter()
+    between = 0
+    for index in kernel.layers:
+        layer = layers[index]
+        cost = array_cost(units, layer, items)
+        ticks[layer.kind == "vector"] += cost.cycles
+        own = _with_port(cost, layer)
+        read, written = (("activations", "sram", action) for action in ("read_bit", "write_bit"))
+        own[read] -= min(between, own[read])
+        between = 0 if index == kernel.last else layer.outputs_of(items) * layer.operand_bits
+        own[written] -= min(between, own[written])
+        counts.update(own)
+    return max(ticks.values()), _by_component(counts)
+
+
+@lru_cache(maxsize=1 << 13)
+def _row_and_all(units: Units, layer: Same[Layer], rows: int) -> tuple[Done, Done]:
+    """What a row of an item takes, and all of it."""
+    row, whole = (
+        (cost.cycles, _by_component(_with_port(cost, layer.thing)))
+        for cost in (
+            array_cost(units, piece, 1) for piece in (smallest_piece(layer.thing, rows), layer.thing)
+        )
+    )
+    return row, whole
+
+
+def _with_port(cost: ArrayCost, layer: Layer) -> Counter[Action]:
+    counts = Counter(cost.counts)
+    count_port(counts, layer)
+    return counts
+
+
+def _by_component(counts: Counter[Action]) -> tuple[tuple[tuple[str, str], int], ...]:
+    found: Counter[tuple[str, str]] = Counter()
+    for (_, component, action), count in counts.items():
+        found[component, action] += count
+    return tuple((action, count) for action, count in found.items() if count)

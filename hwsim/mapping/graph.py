@@ -7,10 +7,12 @@ batch at once (the gradient of weights in training).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hwsim.mapping.same import Same
 from hwsim.whole import ceil_div
 from hwsim.workload.operators import OPERATORS
 
@@ -30,7 +32,7 @@ KERNEL = np.dtype(
         for name in ("each", "out_each", "last_use", "outside_each", "in_place", "rows", "window", "stride")
     ]
     + [(name, np.int64) for name in ("pad", "groups", "edges", "edges_end")]
-    + [(name, np.float64) for name in ("out_bits", "outside_bits")]
+    + [(name, np.float64) for name in ("out_bits", "outside_bits", "alone_each", "alone_once")]
 )
 """A kernel, as in `Graph`."""
 
@@ -51,7 +53,8 @@ class Graph(NamedTuple):
         ``rows``: rows of the output, 0 where they cannot be made one by one. ``window``, ``stride``,
         ``pad``: the rows of the input that a row of the output needs. ``groups``: matrix products that a
         kernel consists of; 0 for a vector kernel, -1 for one of stored weights. ``edges``,
-        ``edges_end``: where its edges begin and end.
+        ``edges_end``: where its edges begin and end. ``alone_each``, ``alone_once``: bits on chip, of each
+        item and of the batch, while it runs alone.
     edges : ndarray of EDGE, shape (edges,)
         ``source``, ``bits``: kernel whose output is read, and bits read of it. ``second``: it is the second
         operand of a product of activations.
@@ -105,6 +108,12 @@ def _in_used_rows(layer: Layer, elements: int) -> int:
 
 def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
     """Flatten the kernels of a workload."""
+    return _graph(Same(workload), kernels)
+
+
+@lru_cache(maxsize=64)
+def _graph(same: Same[Workload], kernels: tuple[Kernel, ...]) -> Graph:
+    workload = same.thing
     layers = workload.layers
     kernel_of = {index: k for k, kernel in enumerate(kernels) for index in kernel.layers}
     table, edges = np.zeros(len(kernels), KERNEL), []
@@ -137,7 +146,22 @@ def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
     for name, values in zip(("rows", "window", "stride", "pad"), rows, strict=True):
         table[name] = values
     table["groups"] = [_groups(layer) for layer in roots]
-    return Graph(table, np.array(edges, EDGE))
+    graph = Graph(table, np.array(edges, EDGE))
+    for k in range(len(table)):
+        table["alone_each"][k], table["alone_once"][k] = _alone_bits(graph, k)
+    return graph
+
+
+def _alone_bits(graph: Graph, k: int) -> tuple[float, float]:
+    """Bits on chip, of each item and of the batch, for a kernel that runs with nothing else."""
+    kernel, held = graph.kernels[k], [0.0, 0.0]
+    held[not kernel["outside_each"]] += kernel["outside_bits"]
+    held[not kernel["out_each"]] += kernel["out_bits"]
+    for edge in graph.edges[kernel["edges"] : kernel["edges_end"]]:
+        made = graph.kernels[edge["source"]]
+        shared = kernel["in_place"] and made["last_use"] == k
+        held[not made["out_each"]] += edge["bits"] - (min(edge["bits"], kernel["out_bits"]) if shared else 0)
+    return held[0], held[1]
 
 
 def is_second_operand(layer: Layer, source: int) -> bool:

@@ -176,29 +176,33 @@ def search(
     """
     found: dict[Division, Found] = {}
 
-    def finish(at: int, pinned: NDArray[np.float64]) -> float:
+    def finish(at: int, pinned: NDArray[np.float64], orders: tuple[bool, ...]) -> float:
         """Divide, fill and note the plan; bits that its largest segment needs, infinite if there is none."""
         space = float(spaces[at])
         how, cost = divide(tables, terms, at, space, capacity, pinned, fusion == "depth-first", fusion != "none")
         if cost == np.inf:
             return np.inf
         division = _division(how)
-        arrays = [np.array(values) for values in division]
         need = np.inf
-        for tensors_first in (False, True):
-            kept, stay, held, need, cost = fill(tables, terms, capacity, *arrays, may_pin, tensors_first)
+        for tensors_first in orders:
+            kept, stay, held, need, cost = fill(
+                tables, terms, capacity, *map(np.array, division), may_pin, tensors_first
+            )
             if division not in found or cost < found[division].cost:
                 found[division] = Found(division, at, held, stay, kept, cost)
         return need
 
     for everything in (0.0, 1.0)[: 1 + may_pin]:
-        enough = np.inf
+        enough, pinned = np.inf, np.full(len(tables.kernels), everything)
         for at, space in enumerate(spaces.tolist()):
             if space < enough:  # else the division of a larger space fits this one, too: it is the best here
-                enough = finish(at, np.full(len(tables.kernels), everything))
+                enough = finish(at, pinned, (False,))
+    refined: set[Division] = set()
     for _ in range(ROUNDS):
         for plan in _best_of(found)[:REFINED]:
-            finish(plan.space, plan.pinned)
+            if plan.division not in refined:
+                refined.add(plan.division)
+                finish(plan.space, plan.pinned, (False, True))
     return _best_of(found)
 
 

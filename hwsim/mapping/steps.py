@@ -15,7 +15,7 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
-from hwsim.mapping.stripes import array_cost
+from hwsim.mapping.stripes import Units, array_cost
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Cut:
     def cost(self, items: int) -> ArrayCost:
         """Cost of some items of the layer on the unit that runs it, worked out once."""
         if items not in self._costs:
-            self._costs[items] = array_cost(self.chip, self.layer, items)
+            self._costs[items] = array_cost(Units.of(self.chip), self.layer, items)
         return self._costs[items]
 
     def count(self, demand: Demand, channel: Channel) -> int:

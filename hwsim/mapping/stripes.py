@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.arrays.vector import VectorUnit
+from hwsim.mapping.same import Same
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from hwsim.arrays.base import ArrayCost
+    from hwsim.arrays.base import ArrayCost, ArrayModel
     from hwsim.machine.chip import Chip
     from hwsim.workload.layer import Layer
 
@@ -64,7 +66,24 @@ def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
     )
 
 
-def array_cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
+class Units(NamedTuple):
+    """What computes on a chip: its array, and the lanes of its vector unit."""
+
+    array: ArrayModel
+    lanes: int
+
+    @classmethod
+    def of(cls, chip: Chip) -> Units:
+        """Units of `chip`."""
+        return cls(chip.array, chip.vector.lanes)
+
+
+def array_cost(units: Units, layer: Layer, items: int) -> ArrayCost:
     """Cost of some items of a layer on the unit that runs it."""
-    model = VectorUnit(chip.vector.lanes) if layer.kind == "vector" else chip.array
-    return model.cost(*layer.joined(items))
+    return _cost(units, Same(layer), items)
+
+
+@lru_cache(maxsize=1 << 14)
+def _cost(units: Units, layer: Same[Layer], items: int) -> ArrayCost:
+    model = VectorUnit(units.lanes) if layer.thing.kind == "vector" else units.array
+    return model.cost(*layer.thing.joined(items))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
-from hwsim.mapping.stripes import array_cost, pieces_of
+from hwsim.mapping.stripes import Units, array_cost, pieces_of
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -262,8 +262,8 @@ def _cost(chip: Chip, cut: Cut, stripes: int, items: int) -> ArrayCost:
     """Cost of one pass over a layer, whole or in stripes."""
     if stripes == 1:
         return cut.cost(items)
-    pieces = pieces_of(cut.layer, stripes, items)
-    return _sum(array_cost(chip, piece, count).times(times) for piece, count, times in pieces)
+    units, pieces = Units.of(chip), pieces_of(cut.layer, stripes, items)
+    return _sum(array_cost(units, piece, count).times(times) for piece, count, times in pieces)
 
 
 def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-TRIED, CLEARLY = 4, 0.005
-"""Plans that are scheduled, at most, while the next one's estimate is clearly less than the best one's cost."""
+CLOSE, TRIED = 0.002, 3
+"""Plans whose estimated costs are so close to the least are scheduled, so many at most, and the cheapest runs."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -49,20 +49,17 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     require_batch(batch)
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
-    made: list[Residency] = []
-    best, least = None, math.inf
-    for plan in choose(chip, workload, batch, prices, cuts):
-        if len(made) == TRIED or plan.cost > least * (1 - CLEARLY):
+    plans = choose(chip, workload, batch, prices, cuts)
+    close: list[Residency] = []
+    for plan in plans:
+        if plan.cost > plans[0].cost * (1 + CLOSE) or len(close) == TRIED:
             break
-        if plan.residency in made:
-            continue
-        made.append(plan.residency)
-        schedule = _schedule(chip, workload, plan.residency, cuts, channel)
-        cost = _cost(schedule, prices, plan.tick_J)
-        if cost < least:
-            best, least = schedule, cost
-    assert best is not None
-    return best
+        if plan.residency not in close:
+            close.append(plan.residency)
+    schedules = [_schedule(chip, workload, residency, cuts, channel) for residency in close]
+    if len(schedules) == 1:
+        return schedules[0]
+    return min(schedules, key=lambda schedule: _cost(schedule, prices, plans[0].tick_J))
 
 
 def _cost(schedule: Schedule, prices: PriceList, tick_J: float) -> float:

@@ -26,6 +26,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
     count, number = len(t.kernels), len(first)
     segment = np.zeros(count, np.int64)
     slack, bits, other = np.full(number, float(capacity)), np.zeros(count), np.zeros(count)
+    early = np.zeros(count)
     hold = np.zeros(count, HOLD)
     # what touches a kernel's DRAM traffic: by which item, and bits of it per bit held
     size = len(t.edges) + 2 * count
@@ -61,6 +62,8 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
             core, sram, spent, passes, loads = run_of(t, terms, k, mode[s], amount[s])
             w = t.weights[k]
             bits[k] = terms.batch * hold[k].item + hold[k].whole
+            if mode[s] == WHOLE:
+                early[k] = terms.batch * hold[k].item_in + hold[k].whole_in
             if mode[s] == CUT:
                 bits[k] = t.blocks[amount[s], k].bits
             bits[k] += loads * w.fetched_bits
@@ -91,7 +94,8 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
         for i in range(touches):
             k = at_kernel[i]
             slope = terms.dram_J
-            if bits[k] > other[k] * (1 + LEAST):
+            comes = mode[segment[k]] == WHOLE and item_of[i] < count and item_of[i] != k
+            if comes or bits[k] - early[k] > other[k] * (1 + LEAST):
                 slope += terms.dram_ticks * terms.tick_J
             gain[item_of[i]] += rate[i] * slope
         best = -1
@@ -109,16 +113,21 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
                 room = min(room, slack[s])
         step = room
         for i in range(touches):
-            if item_of[i] == best and rate[i] > 0:
-                over = bits[at_kernel[i]] - other[at_kernel[i]]
-                if over > other[at_kernel[i]] * LEAST:
+            k = at_kernel[i]
+            comes = mode[segment[k]] == WHOLE and best < count and best != k
+            if item_of[i] == best and rate[i] > 0 and not comes:
+                over = bits[k] - early[k] - other[k]
+                if over > other[k] * LEAST:
                     step = min(step, over / rate[i])
         for s in range(number):
             if _occupies(t.weights, mode, segment, until, count, best, s):
                 slack[s] -= step
         for i in range(touches):
+            k = at_kernel[i]
             if item_of[i] == best:
-                bits[at_kernel[i]] -= rate[i] * step
+                bits[k] -= rate[i] * step
+                if mode[segment[k]] == WHOLE and best < count and best != k:
+                    early[k] -= rate[i] * step
         part[best] += step / held[best]
         left[best] -= step
         if step == room or left[best] <= LEAST * held[best]:
@@ -131,7 +140,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
             stay += pinned[k] * t.weights[k].stored_bits
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
-        cost += price(t, terms, first[s], end, mode[s], amount[s], bits, pinned)
+        cost += price(t, terms, first[s], end, mode[s], amount[s], bits, early, pinned)
     return kept, pinned, capacity - slack.min() - stay, most_need, cost
 
 

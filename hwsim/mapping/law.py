@@ -1,7 +1,8 @@
 """What kernels cost in a plan, for the search: the same law by which a run reads its layers.
 
 A kernel lasts as long as its busiest resource (`hwsim.layer_run.LayerRun.busy_ticks`): its unit, the
-decoders, the on-chip memory, or DRAM. Kernels follow one another. Where a segment runs in several passes and
+decoders, the on-chip memory, or DRAM. Kernels follow one another. What a kernel of a ``WHOLE`` segment reads
+from DRAM besides weights comes before it begins. Where a segment runs in several passes and
 begins on one unit and ends on the other, the end of a pass overlaps with the beginning of the next.
 """
 
@@ -134,8 +135,11 @@ def run_of(t, terms, k, mode, amount):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def price(t, terms, first, end, mode, amount, bits, pinned):  # type: ignore[no-untyped-def]
-    """Joules of a segment, time included, that moves `bits` of each kernel between DRAM and chip."""
+def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ignore[no-untyped-def]
+    """Joules of a segment, time included.
+
+    `bits` move between DRAM and chip for each kernel; `early` ones of them must be there before it begins.
+    """
     joules = ticks = head = tail = 0.0
     leading, before = True, t.kernels[first].groups == 0
     for k in range(first, end):
@@ -145,8 +149,9 @@ def price(t, terms, first, end, mode, amount, bits, pinned):  # type: ignore[no-
             core,
             passes * w.pass_decode + loads * (1.0 - pinned[k]) * w.load_decode,
             (sram + passes * w.read_bits + bits[k]) * terms.sram_ticks,
-            bits[k] * terms.dram_ticks,
+            (bits[k] - early[k]) * terms.dram_ticks,
         )
+        own += early[k] * terms.dram_ticks
         vector = t.kernels[k].groups == 0
         if vector != before:
             leading, before, tail = False, vector, 0.0

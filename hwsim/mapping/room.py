@@ -16,12 +16,13 @@ HEIGHTS = 7
 """Heights of a stripe that are tried: 1, 2, 4, ... rows of the last kernel."""
 
 HOLD = np.dtype(
-    [(name, np.float64) for name in ("live", "once", "item", "whole")] + [("seen", np.int64), ("since", np.int64)]
+    [(name, np.float64) for name in ("live", "once", "item", "whole", "item_in", "whole_in")] + [("seen", np.int64), ("since", np.int64)]
 )
 """A kernel of a segment.
 
 ``live``, ``once``: bits on chip while it runs, of each item and of the batch. ``item``, ``whole``: bits of
-activations that it moves between DRAM and chip, of each item and of the batch. ``seen``: first kernel of the
+activations that it moves between DRAM and chip, of each item and of the batch; ``item_in``, ``whole_in``: those
+of them that come in. ``seen``: first kernel of the
 latest segment in which its output was read.
 """
 
@@ -97,13 +98,14 @@ def enter(kernels, edges, fetches, first, t, hold):  # type: ignore[no-untyped-d
     """
     row = kernels[t]
     hold[t].live = hold[t].once = hold[t].item = hold[t].whole = 0.0
+    hold[t].item_in = hold[t].whole_in = 0.0
     hold[t].seen = -1
     if row.outside_each:
         hold[t].live += row.outside_bits
-        hold[t].item += row.outside_bits * fetches[t]
+        hold[t].item_in += row.outside_bits * fetches[t]
     else:
         hold[t].once += row.outside_bits
-        hold[t].whole += row.outside_bits * fetches[t]
+        hold[t].whole_in += row.outside_bits * fetches[t]
     if row.out_each:
         hold[t].live += row.out_bits
         hold[t].item += row.out_bits
@@ -132,14 +134,16 @@ def enter(kernels, edges, fetches, first, t, hold):  # type: ignore[no-untyped-d
             else:
                 hold[u].once += held
         if each:
-            hold[t].item += comes
+            hold[t].item_in += comes
         else:
-            hold[t].whole += comes
+            hold[t].whole_in += comes
         if x >= first and each:
             hold[x].item -= leaves
         elif x >= first:
             hold[x].whole -= leaves
         hold[x].seen, hold[x].since = first, t
         low = min(low, since)
+    hold[t].item += hold[t].item_in
+    hold[t].whole += hold[t].whole_in
     hold[t].since = t
     return low

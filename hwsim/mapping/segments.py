@@ -92,7 +92,7 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
     best[0] = 0.0
     how = np.zeros((count, 3), np.int64)
     hold = np.zeros(count, HOLD)
-    bits = np.zeros(count)
+    bits, early = np.zeros(count), np.zeros(count)
     for first in range(count):
         if best[first] == np.inf:
             continue
@@ -140,8 +140,11 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
                     moved = terms.batch * hold[k].item + hold[k].whole
                     if kind == CUT:
                         moved = t.blocks[at, k].bits
+                    early[k] = 0.0
+                    if kind == WHOLE:
+                        early[k] = terms.batch * hold[k].item_in + hold[k].whole_in
                     bits[k] = moved + (1 - pinned[k]) * loads * t.weights[k].fetched_bits
-                cost = price(t, terms, first, last + 1, kind, number, bits, pinned)
+                cost = price(t, terms, first, last + 1, kind, number, bits, early, pinned)
                 if cost < value:
                     value, mode, amount = cost, kind, number
                 if kind == WHOLE and cost >= before:

@@ -15,11 +15,12 @@ from hwsim.mapping.choice import choose
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import require_batch
 from hwsim.mapping.steps import MAX_PASS_STEPS, MAX_STREAM_STEPS, Channel, Cut
-from hwsim.mapping.work import Schedule, kernel_pass, works_of
+from hwsim.mapping.work import KernelPasses, Schedule, works_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
     from hwsim.mapping.fusion import Kernel
     from hwsim.mapping.residency import Pass, Residency
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-CLOSE, TRIED = 0.002, 3
-"""Plans whose estimated costs are so close to the least are scheduled, so many at most, and the cheapest runs."""
+CLOSE, TRIED, TRUSTED = 0.002, 2, 0.005
+"""Other plans whose estimated costs are so close to the least are scheduled, so many at most, and the cheapest runs;
+none where the first plan's cost is the estimated one up to so much."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -49,56 +51,49 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     require_batch(batch)
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
+    passes = KernelPasses(chip, workload, cuts, channel)
     plans = choose(chip, workload, batch, prices, cuts)
-    close: list[Residency] = []
-    for plan in plans:
-        if plan.cost > plans[0].cost * (1 + CLOSE) or len(close) == TRIED:
-            break
-        if plan.residency not in close:
-            close.append(plan.residency)
-    schedules = [_schedule(chip, workload, residency, cuts, channel) for residency in close]
-    if len(schedules) == 1:
-        return schedules[0]
-    return min(schedules, key=lambda schedule: _cost(schedule, prices, plans[0].tick_J))
+    best, least = _streamed(passes, plans[0].residency), math.inf
+    residency = plans[0].residency
+    others = [plan for plan in plans[1:] if plan.cost <= plans[0].cost * (1 + CLOSE)]
+    if others:
+        least = _cost(*best, prices, plans[0].tick_J)
+    for plan in others[: TRIED * (abs(least / plans[0].cost - 1) > TRUSTED)]:
+        other = _streamed(passes, plan.residency)
+        cost = _cost(*other, prices, plan.tick_J)
+        if cost < least:
+            best, least, residency = other, cost, plan.residency
+    return Schedule(residency, best[0], works_of(best[1], channel))
 
 
-def _cost(schedule: Schedule, prices: PriceList, tick_J: float) -> float:
+def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:
     """Joules of a batch, time included, as the run will have them without a cap."""
-    joules = sum(sum(prices.joules(work.counts).values()) for work in schedule.work)
-    return joules + float(steady_period(schedule.stream)) * tick_J
+    joules = sum(
+        part.times * sum(prices.joules(one.counts).values()) for _, part, done in found for one in done.layers
+    )
+    return joules + float(steady_period(stream)) * tick_J
 
 
-def _passes(
-    chip: Chip, workload: Workload, residency: Residency, cuts: Sequence[Cut], channel: Channel
-) -> Passes:
-    order = [
-        (residency.kernels[k], part)
-        for segment in residency.segments
-        for part in segment.passes
-        for k in segment.kernels
-    ]
-    return [
-        (kernel, part, kernel_pass(chip, workload, residency, cuts, channel, kernel, part))
-        for kernel, part in order
-    ]
-
-
-def _schedule(
-    chip: Chip, workload: Workload, residency: Residency, cuts: Sequence[Cut], channel: Channel
-) -> Schedule:
+def _streamed(passes: KernelPasses, residency: Residency) -> tuple[TileStream, Passes]:
     """Cut the passes into steps, the array and the vector unit sharing the bandwidth of the on-chip memory.
 
     Where both together would move more than it has, every layer gets a smaller part of it, until they do not.
     """
-    found = _passes(chip, workload, residency, cuts, channel)
+    found = [
+        (residency.kernels[k], part, passes.of(residency, residency.kernels[k], part))
+        for segment in residency.segments
+        for part in segment.passes
+        for k in segment.kernels
+    ]
     share, bus = 1.0, sum(part.times * done.ticks["sram"] for _, part, done in found)
     while True:
         shared = [(kernel, part, _with_part_of_bus(done, share)) for kernel, part, done in found]
-        steps = _steps(residency, cuts, channel, shared)
-        stream = link_passes(chip, workload, residency, steps)
-        period = bus if _core_ticks(workload, shared) >= bus else float(steady_period(stream))
+        steps = _steps(residency, passes.cuts, passes.channel, shared)
+        stream = link_passes(passes.chip, passes.workload, residency, steps)
+        core = _core_ticks(passes.workload, shared)
+        period = bus if core >= bus else float(steady_period(stream))
         if period >= bus:
-            return Schedule(residency, stream, works_of(shared, channel))
+            return stream, shared
         share *= min(period / bus, LARGEST_PART)
 
 

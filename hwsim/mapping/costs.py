@@ -17,7 +17,7 @@ from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
 from hwsim.mapping.problem import problem_of
 from hwsim.mapping.residency import stored_bits
 from hwsim.mapping.room import stripes_need
-from hwsim.mapping.same import Same
+from hwsim.same import Same
 from hwsim.mapping.stripes import Units, array_cost, smallest_piece
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
 from hwsim.mapping.work import count_port
@@ -309,13 +309,12 @@ def _done(units: Units, workload: Same[Workload], kernel: Kernel, items: int) ->
 @lru_cache(maxsize=1 << 13)
 def _row_and_all(units: Units, layer: Same[Layer], rows: int) -> tuple[Done, Done]:
     """What a row of an item takes, and all of it."""
-    row, whole = (
-        (cost.cycles, _by_component(_with_port(cost, layer.thing)))
-        for cost in (
-            array_cost(units, piece, 1) for piece in (smallest_piece(layer.thing, rows), layer.thing)
-        )
+    pieces = smallest_piece(layer.thing, rows), layer.thing
+    row, whole = (array_cost(units, piece, 1) for piece in pieces)
+    return (
+        (row.cycles, _by_component(_with_port(row, layer.thing))),
+        (whole.cycles, _by_component(_with_port(whole, layer.thing))),
     )
-    return row, whole
 
 
 def _with_port(cost: ArrayCost, layer: Layer) -> Counter[Action]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from hwsim.mapping.same import Same
+from hwsim.same import Same
 from hwsim.workload.operators import OPERATORS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hwsim.mapping.same import Same
+from hwsim.same import Same
 from hwsim.whole import ceil_div
 from hwsim.workload.operators import OPERATORS
 
@@ -86,7 +86,16 @@ def reads_of(workload: Workload, index: int) -> Reads:
     What no layer made comes from outside. Where layers made more than the layer reads, it uses a part of
     each, and all inputs are taken to be of one size.
     """
-    layers, layer = workload.layers, workload.layers[index]
+    return _all_reads(Same(workload))[index]
+
+
+@lru_cache(maxsize=64)
+def _all_reads(workload: Same[Workload]) -> tuple[Reads, ...]:
+    layers = workload.thing.layers
+    return tuple(_reads(layers, layer) for layer in layers)
+
+
+def _reads(layers: tuple[Layer, ...], layer: Layer) -> Reads:
     made = {source: layers[source].output_elements for source in layer.inputs if source >= 0}
     total = sum(made.values())
     whole = layer.input_elements

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.arrays.vector import VectorUnit
-from hwsim.mapping.same import Same
+from hwsim.same import Same
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 def pieces_of(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, int]]:
     """A pass over some items as equal pieces of work: a layer, for how many items, how often."""
+    return _pieces(Same(layer), stripes, items)
+
+
+@lru_cache(maxsize=1 << 12)
+def _pieces(same: Same[Layer], stripes: int, items: int) -> list[tuple[Layer, int, int]]:
+    layer = same.thing
     rows = _rows_of(layer) or stripes
     if stripes == 1 or layer.over_batch != "each" or rows == 1:
         return [(layer, items, 1)]

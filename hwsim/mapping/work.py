@@ -120,47 +120,66 @@ class KernelPass(NamedTuple):
     layers: tuple[LayerPass, ...]
 
 
-def kernel_pass(
-    chip: Chip,
-    workload: Workload,
-    residency: Residency,
-    cuts: Sequence[Cut],
-    channel: Channel,
-    kernel: Kernel,
-    part: Pass,
-) -> KernelPass:
-    """Count one pass over a kernel."""
-    segment = residency.segments[residency.segment_of[kernel.root]]
-    tiling = residency.tilings[kernel.root]
-    fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
-    passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
-    found = []
-    for index in kernel.layers:
-        cost = _cost(chip, cuts[index], segment.stripes, part.items)
-        moved = activation_traffic(workload, residency, index, part.items)
-        pinned = residency.pinned_bits[index]
-        own = Demand(passes, fetches, pinned, False, 0, 0, 0)
-        found.append(_layer_pass(chip, cuts[index], channel, cost, moved, own))
-    layers = _in_output_path(workload, kernel, part.items, found)
-    side = sum(one.weights for one in layers[1:])
-    bursts_in = sum(one.bursts_in for one in layers) + side
-    bursts_out = sum(one.bursts_out for one in layers)
-    sram_bits = sum(
-        bits for one in layers for (_, component, _), bits in one.counts.items() if component == "sram"
-    )
-    units: Counter[str] = Counter()
-    for index, one in zip(kernel.layers, layers, strict=True):
-        units["vector" if workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
-    ticks = {
-        "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
-        "sram": ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle),
-        **units,
-    }
-    core = max(ticks["sram"], *units.values())
-    tiled = tiling is not None or segment.mode == "stripes"
-    demand = Demand(passes, fetches, residency.pinned_bits[kernel.root], tiled, bursts_in, bursts_out, core)
-    ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
-    return KernelPass(demand, ticks, layers)
+class KernelPasses:
+    """Passes over the kernels of a workload on a chip, each counted once for all plans that have it.
+
+    Parameters
+    ----------
+    chip : Chip
+    workload : Workload
+    cuts : sequence of Cut
+        The stored weights of each layer.
+    channel : Channel
+    """
+
+    def __init__(self, chip: Chip, workload: Workload, cuts: Sequence[Cut], channel: Channel) -> None:
+        self.chip, self.workload, self.cuts, self.channel = chip, workload, cuts, channel
+        self._known: dict[object, KernelPass] = {}
+
+    def of(self, residency: Residency, kernel: Kernel, part: Pass) -> KernelPass:
+        """Count one pass over a kernel."""
+        segment = residency.segments[residency.segment_of[kernel.root]]
+        tiling = residency.tilings[kernel.root]
+        fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
+        passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
+        tiled = tiling is not None or segment.mode == "stripes"
+        pinned = tuple(residency.pinned_bits[index] for index in kernel.layers)
+        moved = tuple(
+            activation_traffic(self.workload, residency, index, part.items) for index in kernel.layers
+        )
+        key = (kernel.root, part.items, segment.stripes, passes, fetches, tiled, pinned, moved)
+        if key not in self._known:
+            demands = [Demand(passes, fetches, bits, tiled, 0, 0, 0) for bits in pinned]
+            self._known[key] = self._count(kernel, segment.stripes, part.items, demands, moved)
+        return self._known[key]
+
+    def _count(
+        self, kernel: Kernel, stripes: int, items: int, demands: Sequence[Demand], moved: Sequence[Moved]
+    ) -> KernelPass:
+        chip, channel, cuts = self.chip, self.channel, self.cuts
+        found = [
+            _layer_pass(chip, cuts[index], channel, _cost(chip, cuts[index], stripes, items), *each)
+            for index, each in zip(kernel.layers, zip(moved, demands, strict=True), strict=True)
+        ]
+        layers = _in_output_path(self.workload, kernel, items, found)
+        side = sum(one.weights for one in layers[1:])
+        bursts_in = sum(one.bursts_in for one in layers) + side
+        bursts_out = sum(one.bursts_out for one in layers)
+        sram_bits = sum(
+            bits for one in layers for (_, component, _), bits in one.counts.items() if component == "sram"
+        )
+        units: Counter[str] = Counter()
+        for index, one in zip(kernel.layers, layers, strict=True):
+            units["vector" if self.workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
+        ticks = {
+            "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
+            "sram": ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle),
+            **units,
+        }
+        core = max(ticks["sram"], *units.values())
+        demand = demands[0]._replace(bursts_in=bursts_in, bursts_out=bursts_out, core_ticks=core)
+        ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
+        return KernelPass(demand, ticks, layers)
 
 
 def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:

@@ -221,7 +221,7 @@ def slowed(stream: TileStream, governor: Governor, levels: NDArray[np.int64]) ->
 
 
 def _at(governor: Governor, stream: TileStream, levels: NDArray[np.int64]) -> Capped:
-    found = slowed(stream, governor, levels)
+    found = slowed(stream, governor, levels) if (levels < governor.levels).any() else stream
     scale = np.array([governor.core_scale(level) for level in levels.tolist()])
     return Capped(levels / governor.levels, scale, found, float(steady_period(found)))
 

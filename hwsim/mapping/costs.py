@@ -195,22 +195,24 @@ class Costs:
         if any(layer.weights and layer.weights.symbols for layer in layers):
             symbol_J = 1e-12 * self.prices.pJ("decoder", "symbol")
         at_array = self.chip.decoder.place == "array"
-        found = np.zeros(len(self.kernels), WEIGHTS)
+        rows = []
         for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
-            row = found[k]
-            row["owner"] = k if root.like is None else kernel_of[root.like]
-            for index in kernel.layers:
-                layer = layers[index]
+            times = self.own[k].weight_fetches if k in self.own else 1
+            fetched = stored = 0
+            for layer in (layers[index] for index in kernel.layers):
                 if layer.weights:
-                    times = self.own[k].weight_fetches if k in self.own else 1
-                    row["fetched_bits"] += layer.weights.total_bits * times
-                    row["stored_bits"] += stored_bits(layer, self.chip)
+                    fetched += layer.weights.total_bits * times
+                    stored += stored_bits(layer, self.chip)
+            read, joules, decode = 0, 0.0, 0
             if root.weights:
-                port = ("weights", "array_port", "word") in self.cuts[kernel.root].cost(self.batch).counts
-                row["read_bits"] = row["stored_bits"] * (port or root.kind == "vector")
-                row["pass_J"] = row["read_bits"] * sram_J + at_array * root.weights.symbols * symbol_J
-                row["pass_decode" if at_array else "load_decode"] = self.cuts[kernel.root].decode_ticks_of_all
-        return found
+                counts = self.cuts[kernel.root].cost(self.batch).counts
+                if root.kind == "vector" or ("weights", "array_port", "word") in counts:
+                    read = stored
+                joules = read * sram_J + at_array * root.weights.symbols * symbol_J
+                decode = self.cuts[kernel.root].decode_ticks_of_all
+            owner = k if root.like is None else kernel_of[root.like]
+            rows.append((fetched, stored, read, joules, decode * at_array, decode * (not at_array), owner))
+        return np.array(rows, WEIGHTS)
 
     @cached_property
     def tilings(self) -> dict[tuple[int, int], Tiling]:

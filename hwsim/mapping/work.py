@@ -246,19 +246,25 @@ def _layer_pass(
     if layer.weights:
         pinned = demand.pinned_bits / total if total else 0.0
         on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
-        counts["weights", "dram", "read_bit"] += weights * burst_bits
-        counts["weights", "sram", "write_bit"] += fetched
-        counts["weights", "sram", "read_bit"] += reads * demand.passes * on_chip
-        counts["weights", "decoder", "symbol"] += cut.decoded(demand)
+        _add(counts, ("weights", "dram", "read_bit"), weights * burst_bits)
+        _add(counts, ("weights", "sram", "write_bit"), fetched)
+        _add(counts, ("weights", "sram", "read_bit"), reads * demand.passes * on_chip)
+        _add(counts, ("weights", "decoder", "symbol"), cut.decoded(demand))
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
         ("psums", psums, psums, moved.psums, moved.psums),
     ):
-        counts[tensor, "dram", "read_bit"] += came * burst_bits
-        counts[tensor, "sram", "write_bit"] += bits_in
-        counts[tensor, "sram", "read_bit"] += bits_out
-        counts[tensor, "dram", "write_bit"] += went * burst_bits
+        _add(counts, (tensor, "dram", "read_bit"), came * burst_bits)
+        _add(counts, (tensor, "sram", "write_bit"), bits_in)
+        _add(counts, (tensor, "sram", "read_bit"), bits_out)
+        _add(counts, (tensor, "dram", "write_bit"), went * burst_bits)
     return LayerPass(weights, inputs, outputs, psums, fetched, cost, counts)
+
+
+def _add(counts: Counter[Action], action: Action, count: int) -> None:
+    """Add to a count; what never happens has none, which is quicker than to ask a Counter for it."""
+    if count:
+        counts[action] = counts.get(action, 0) + count
 
 
 def _in_output_path(
@@ -273,7 +279,7 @@ def _in_output_path(
         bits = layer.outputs_of(items) * layer.operand_bits
         for done, action in ((one, "write_bit"), (other, "read_bit")):
             key = "activations", "sram", action
-            done.counts[key] -= min(bits, done.cost.counts.get(key, 0))
+            _add(done.counts, key, -min(bits, done.cost.counts.get(key, 0)))
     return tuple(found)
 
 
@@ -296,7 +302,7 @@ def count_port(counts: Counter[Action], layer: Layer) -> None:
     """Words on their way to the array's port wait in the tile's scratchpad: one write, one read."""
     for tensor in ("weights", "activations"):
         bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits
-        counts[tensor, "scratchpad", "write_bit"] += bits
-        counts[tensor, "scratchpad", "read_bit"] += bits
+        _add(counts, (tensor, "scratchpad", "write_bit"), bits)
+        _add(counts, (tensor, "scratchpad", "read_bit"), bits)
         if tensor == "activations":  # the second operand of a product of activations has no stored form
-            counts[tensor, "sram", "read_bit"] += bits
+            _add(counts, (tensor, "sram", "read_bit"), bits)

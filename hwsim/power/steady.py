@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -174,6 +175,7 @@ def settle(governor: Governor, stream: TileStream, needs: Sequence[LayerNeed], c
     def energy_J(found: Capped) -> float:
         return float((core_J * found.core_scale + other_J).sum())
 
+    @cache
     def sharing(share: int) -> Capped:
         budget_J_per_tick = cap.budget_W * share / governor.levels * cap.tick_s
         return _at(governor, stream, _alone(governor, needs, budget_J_per_tick))

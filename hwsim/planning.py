@@ -35,8 +35,8 @@ LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
 CLOSE, TRIED, TRUSTED = 0.01, 2, 0.005
-"""Other plans whose estimated costs are so close to the least are scheduled, so many at most, and the cheapest runs;
-none where the first plan's cost is the estimated one up to so much."""
+"""Other plans whose estimated costs are so close to the least are scheduled, so many at most, and the
+cheapest runs. None are where the first plan costs what was estimated, up to so much."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:

@@ -40,9 +40,7 @@ They are the same whatever the on-chip memory, so that a larger one has the plan
 """
 
 
-def choose(
-    chip: Chip, workload: Workload, batch: int, prices: PriceList, cuts: Sequence[Cut]
-) -> list[Plan]:
+def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList, cuts: Sequence[Cut]) -> list[Plan]:
     """Find plans, those of least cost first.
 
     Parameters
@@ -150,7 +148,9 @@ class Plan:
         batch, division = self.costs.batch, self.found.division
         ends = [*division.first[1:], len(self.costs.kernels)]
         segments = []
-        for first, end, mode, amount in zip(division.first, ends, division.mode, division.amount, strict=True):
+        for first, end, mode, amount in zip(
+            division.first, ends, division.mode, division.amount, strict=True
+        ):
             chosen = range(first, end)
             if mode == WHOLE:
                 segments.append(Segment(chosen, "whole", _even(batch, amount)))

@@ -17,15 +17,13 @@ from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
 from hwsim.mapping.problem import problem_of
 from hwsim.mapping.residency import stored_bits
 from hwsim.mapping.room import stripes_need
-from hwsim.same import Same
 from hwsim.mapping.stripes import Units, array_cost, smallest_piece
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
 from hwsim.mapping.work import count_port
+from hwsim.same import Same
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from hwsim.arrays.base import Action, ArrayCost
@@ -160,9 +158,7 @@ class Costs:
         key = k, items
         if key not in self._known:
             kernel = self.kernels[k]
-            self._known[key] = self._priced(
-                *_done(Units.of(self.chip), Same(self.workload), kernel, items)
-            )
+            self._known[key] = self._priced(*_done(Units.of(self.chip), Same(self.workload), kernel, items))
         return self._known[key]
 
     @cached_property

@@ -35,12 +35,12 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
     held, until = np.zeros(2 * count), np.full(count, -1, np.int64)
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
-        live = once = need = 0.0
+        live = need = 0.0
         for k in range(first[s], end):
             segment[k] = s
             w = t.weights[k]
             enter(t.kernels, t.edges, t.fetches, first[s], k, hold)
-            core, sram, spent, passes, loads = run_of(t, terms, k, mode[s], amount[s])
+            core, sram, _, passes, loads = run_of(t, terms, k, mode[s], amount[s])
             if mode[s] == STRIPES:
                 need += w.stored_bits
             if may_pin and w.fetched_bits and t.weights[w.owner].stored_bits:
@@ -59,7 +59,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
                     rate[touches] = t.edges[e].bits * t.fetches[k] / max(t.kernels[x].out_bits, 1.0)
                     touches += 1
         for k in range(first[s], end):
-            core, sram, spent, passes, loads = run_of(t, terms, k, mode[s], amount[s])
+            core, sram, _, passes, loads = run_of(t, terms, k, mode[s], amount[s])
             w = t.weights[k]
             bits[k] = terms.batch * hold[k].item + hold[k].whole
             if mode[s] == WHOLE:
@@ -82,15 +82,17 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
                 height += 1
             need += t.need[first[s], end - first[s] - 1, height]
         slack[s] -= need
-    most_need = capacity - slack.min()
+    most_need = capacity - _least(slack)
     for x in range(count):
         if until[x] >= 0 and t.kernels[x].last_use < count:
             held[x] = t.kernels[x].out_bits * (terms.batch if t.kernels[x].out_each else 1)
 
-    left = held.copy()
-    gain, part = np.zeros(2 * count), np.zeros(2 * count)
+    left, gain, part = np.zeros(2 * count), np.zeros(2 * count), np.zeros(2 * count)
+    for i in range(2 * count):
+        left[i] = held[i]
     while True:
-        gain[:] = 0.0
+        for i in range(2 * count):
+            gain[i] = 0.0
         for i in range(touches):
             k = at_kernel[i]
             slope = terms.dram_J
@@ -132,16 +134,25 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
         left[best] -= step
         if step == room or left[best] <= LEAST * held[best]:
             left[best] = 0.0
-    kept, pinned = np.minimum(part[:count], 1.0), np.zeros(count)
+    kept, pinned = np.zeros(count), np.zeros(count)
     stay = cost = 0.0
     for k in range(count):
+        kept[k] = min(part[k], 1.0)
         pinned[k] = min(part[count + t.weights[k].owner], 1.0)
         if t.weights[k].owner == k:
             stay += pinned[k] * t.weights[k].stored_bits
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
         cost += price(t, terms, first[s], end, mode[s], amount[s], bits, early, pinned)
-    return kept, pinned, capacity - slack.min() - stay, most_need, cost
+    return kept, pinned, capacity - _least(slack) - stay, most_need, cost
+
+
+@njit(cache=True, error_model="numpy")
+def _least(slack):  # type: ignore[no-untyped-def]
+    least = slack[0]
+    for room in slack:
+        least = min(least, room)
+    return least
 
 
 @njit(cache=True, error_model="numpy")

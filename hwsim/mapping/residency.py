@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
 from hwsim.mapping.graph import is_second_operand, reads_of
-from hwsim.same import Same
 from hwsim.mapping.tiling import Fetches, Tiling
+from hwsim.same import Same
 
 if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
@@ -197,7 +197,7 @@ def activation_traffic(workload: Workload, residency: Residency, index: int, ite
 
 @lru_cache(maxsize=64)
 def _brought(workload: Same[Workload], residency: Same[Residency]) -> tuple[frozenset[int], ...]:
-    """Inputs that each layer brings on chip: made in other segments, and read in its own by none before it."""
+    """Inputs that each layer brings on chip: made in other segments, read in its own by none before."""
     found, seen = [], set()
     segment_of = residency.thing.segment_of
     for index, layer in enumerate(workload.thing.layers):

@@ -16,14 +16,15 @@ HEIGHTS = 7
 """Heights of a stripe that are tried: 1, 2, 4, ... rows of the last kernel."""
 
 HOLD = np.dtype(
-    [(name, np.float64) for name in ("live", "once", "item", "whole", "item_in", "whole_in")] + [("seen", np.int64), ("since", np.int64)]
+    [(name, np.float64) for name in ("live", "once", "item", "whole", "item_in", "whole_in")]
+    + [("seen", np.int64), ("since", np.int64)]
 )
 """A kernel of a segment.
 
 ``live``, ``once``: bits on chip while it runs, of each item and of the batch. ``item``, ``whole``: bits of
-activations that it moves between DRAM and chip, of each item and of the batch; ``item_in``, ``whole_in``: those
-of them that come in. ``seen``: first kernel of the
-latest segment in which its output was read.
+activations that it moves between DRAM and chip, of each item and of the batch; ``item_in``, ``whole_in``:
+those of them that come in. ``seen``: first kernel of the latest segment in which its output was read;
+``since``: the kernel that made or read it last.
 """
 
 

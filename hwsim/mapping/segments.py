@@ -88,8 +88,9 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
     and the least cost up to there, infinite if it cannot be done.
     """
     count = len(t.kernels)
-    best = np.full(count + 1, np.inf)
-    best[0] = 0.0
+    best = np.zeros(count + 1)
+    for k in range(count):
+        best[k + 1] = np.inf
     how = np.zeros((count, 3), np.int64)
     hold = np.zeros(count, HOLD)
     bits, early = np.zeros(count), np.zeros(count)
@@ -180,16 +181,19 @@ def search(
     found: dict[Division, Found] = {}
 
     def finish(at: int, pinned: NDArray[np.float64], orders: tuple[bool, ...]) -> float:
-        """Divide, fill and note the plan; bits that its largest segment needs, infinite if there is none."""
+        """Divide, fill and note the plan; bits that its largest segment needs, infinite without one."""
         space = float(spaces[at])
-        how, cost = divide(tables, terms, at, space, capacity, pinned, fusion == "depth-first", fusion != "none")
+        how, cost = divide(
+            tables, terms, at, space, capacity, pinned, fusion == "depth-first", fusion != "none"
+        )
         if cost == np.inf:
             return np.inf
         division = _division(how)
         need = np.inf
+        first, mode, amount = (np.array(values) for values in division)
         for tensors_first in orders:
             kept, stay, held, need, cost = fill(
-                tables, terms, capacity, *map(np.array, division), may_pin, tensors_first
+                tables, terms, capacity, first, mode, amount, may_pin, tensors_first
             )
             if division not in found or cost < found[division].cost:
                 found[division] = Found(division, at, held, stay, kept, cost)

@@ -107,7 +107,7 @@ def test_passes_cover_the_batch(network, stage, batch, capacity_B):
 
 
 def test_a_batch_that_does_not_divide_has_passes_of_two_sizes():
-    """Thirteen items of AlexNet in twelve passes: two items in the first one, and one in each of the others."""
+    """Thirteen items of AlexNet in twelve passes: two items in the first one, one in each of the others."""
     report = simulate("reference_250w", "alexnet", 13)
     sizes = [[part.items for part in segment.passes] for segment in report.schedule.residency.segments]
     assert [2, 1] in sizes

@@ -167,7 +167,7 @@ class Costs:
 
     def _priced(self, core: int, counts: tuple[tuple[tuple[str, str], int], ...]) -> Work:
         sram = sum(count for (component, _), count in counts if component == "sram")
-        pJ = sum(count * self.prices[action].pJ for action, count in counts)
+        pJ = sum(self.prices.pJ(*action, count) for action, count in counts)
         return Work(float(core), float(sram), 1e-12 * pJ)
 
     @cached_property

@@ -125,7 +125,8 @@ def _graph(same: Same[Workload], kernels: tuple[Kernel, ...]) -> Graph:
     workload = same.thing
     layers = workload.layers
     kernel_of = {index: k for k, kernel in enumerate(kernels) for index in kernel.layers}
-    table, edges = np.zeros(len(kernels), KERNEL), []
+    table = np.zeros(len(kernels), KERNEL)
+    edges: list[tuple[int, bool, int]] = []
     last_use = [len(kernels)] * len(kernels)
     outside = [0] * len(kernels)
     for k, kernel in enumerate(kernels):
@@ -141,7 +142,7 @@ def _graph(same: Same[Workload], kernels: tuple[Kernel, ...]) -> Graph:
         table["edges"][k] = len(edges)
         for source, (bits, second) in found.items():
             last_use[source] = k
-            edges.append((source, second, bits))
+            edges.append((source, bool(second), bits))
         table["edges_end"][k] = len(edges)
     roots = [layers[kernel.root] for kernel in kernels]
     lasts = [layers[kernel.last] for kernel in kernels]

@@ -15,7 +15,7 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
-from hwsim.mapping.stripes import array_cost
+from hwsim.mapping.stripes import Units, array_cost
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Cut:
 
     def __init__(self, layer: Layer, chip: Chip) -> None:
         self.layer, self.chip = layer, chip
-        self._costs: dict[int, ArrayCost] = {}
+        self._steps: dict[tuple[Demand, int], Steps] = {}
         self._coded = layer.weights is not None and layer.weights.symbols > 0
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
         self.side_bits = layer.weights.side_bits if layer.weights else 0
@@ -181,17 +181,15 @@ class Cut:
         return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
 
     @cached_property
-    def decode_ticks_at_array(self) -> int:
-        """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
+    def decode_ticks_of_all(self) -> int:
+        """Ticks of the decoders for all weights, once."""
         if not self._coded:
             return 0
         return int(self._ticks(self._symbols(0)).sum())
 
     def cost(self, items: int) -> ArrayCost:
-        """Cost of some items of the layer on the unit that runs it, worked out once."""
-        if items not in self._costs:
-            self._costs[items] = array_cost(self.chip, self.layer, items)
-        return self._costs[items]
+        """Cost of some items of the layer on the unit that runs it."""
+        return array_cost(Units.of(self.chip), self.layer, items)
 
     def count(self, demand: Demand, channel: Channel) -> int:
         """Steps of one pass, unless they are limited."""
@@ -205,6 +203,11 @@ class Cut:
         InputError
             If they are more than can be counted.
         """
+        if (demand, most) not in self._steps:
+            self._steps[demand, most] = self._in_steps(demand, channel, most)
+        return self._steps[demand, most]
+
+    def _in_steps(self, demand: Demand, channel: Channel, most: int) -> Steps:
         self._require_countable(demand, channel)
         rounds = self._rounds(demand, channel)
         group = ceil_div(self.parts * rounds, most)

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-CLOSE, TRIED, TRUSTED = 0.01, 2, 0.005
-"""Other plans whose estimated costs are so close to the least are scheduled, so many at most, and the
-cheapest runs. None are where the first plan costs what was estimated, up to so much."""
+CLOSE, TRUSTED = 0.001, 0.005
+"""A second plan whose estimated cost is so close to the least is scheduled, and the cheaper one of both runs,
+unless the first one costs what was estimated, up to so much."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -53,17 +53,16 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     channel = Channel.of(chip)
     passes = KernelPasses(chip, workload, cuts, channel)
     plans = choose(chip, workload, batch, prices, cuts)
-    best, least = _streamed(passes, plans[0].residency), math.inf
-    residency = plans[0].residency
-    others = [plan for plan in plans[1:] if plan.cost <= plans[0].cost * (1 + CLOSE)]
-    if others:
-        least = _cost(*best, prices, plans[0].tick_J)
-    for plan in others[: TRIED * (abs(least / plans[0].cost - 1) > TRUSTED)]:
-        other = _streamed(passes, plan.residency)
-        cost = _cost(*other, prices, plan.tick_J)
-        if cost < least:
-            best, least, residency = other, cost, plan.residency
-    return Schedule(residency, best[0], works_of(best[1], channel))
+    first = _streamed(passes, plans[0].residency)
+    chosen = plans[0], first
+    if len(plans) > 1 and plans[1].cost <= plans[0].cost * (1 + CLOSE):
+        cost = _cost(*first, prices, plans[0].tick_J)
+        if abs(cost / plans[0].cost - 1) > TRUSTED:
+            second = _streamed(passes, plans[1].residency)
+            if _cost(*second, prices, plans[1].tick_J) < cost:
+                chosen = plans[1], second
+    plan, (stream, found) = chosen
+    return Schedule(plan.residency, stream, works_of(found, channel))
 
 
 def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:

@@ -116,8 +116,10 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
             ways = 0
             least = 1
             whole = most >= (terms.batch if together or terms.layerwise else 1)
-            if whole and (length == 1 or not terms.layerwise) and (
-                length <= LONGEST or last == count - 1 or most >= terms.limit
+            if (
+                whole
+                and (length == 1 or not terms.layerwise)
+                and (length <= LONGEST or last == count - 1 or most >= terms.limit)
             ):
                 ways, least = 1 if together or terms.layerwise else SPLITS, int(np.ceil(terms.batch / most))
             height = HEIGHTS

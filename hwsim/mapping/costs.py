@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -134,7 +135,8 @@ class Costs:
 
     @cached_property
     def _starts(self) -> NDArray[np.float64]:
-        start, joined = self.terms.start, joined_products(self.workload)
+        start = self.terms.start
+        joined = joined_products(self.workload) if start else frozenset[int]()
         return np.array([0.0 if kernel.root in joined else start for kernel in self.kernels])
 
     @cached_property
@@ -147,10 +149,7 @@ class Costs:
 
     @cached_property
     def _works(self) -> NDArray[np.void]:
-        rows = [
-            [self._work(k, size).times(self.batch / size) for k in range(len(self.kernels))]
-            for size in self._sizes
-        ]
+        rows = [[self._work(k, size) for k in range(len(self.kernels))] for size in self._sizes]
         return np.array(rows, WORK)
 
     @cached_property
@@ -163,20 +162,20 @@ class Costs:
         return float(self.chip.static_W * self.chip.tick_s + whole["joules"].sum() / whole["core"].sum())
 
     def _work(self, k: int, items: int) -> Work:
+        """A batch of a kernel in passes of so many items."""
         key = k, items
         if key not in self._known:
-            kernel = self.kernels[k]
-            self._known[key] = self._priced(*_done(Units.of(self.chip), Same(self.workload), kernel, items))
+            done = _done(Units.of(self.chip), Same(self.workload), self.kernels[k], items)
+            self._known[key] = self._priced(done).times(self.batch / items)
         return self._known[key]
 
     @cached_property
     def _known(self) -> dict[tuple[int, int], Work]:
         return {}
 
-    def _priced(self, core: int, counts: tuple[tuple[tuple[str, str], int], ...]) -> Work:
-        sram = sum(count for (component, _), count in counts if component == "sram")
-        pJ = sum(self.prices.pJ(*action, count) for action, count in counts)
-        return Work(float(core), float(sram), 1e-12 * pJ)
+    def _priced(self, done: Done) -> Work:
+        pJ = sum([count * self.prices[action].pJ for action, count in done.counts])
+        return Work(float(done.core), float(done.sram), 1e-12 * pJ)
 
     @cached_property
     def _stripe(self) -> NDArray[np.void]:
@@ -185,7 +184,7 @@ class Costs:
         for k, root in enumerate(self.roots):
             rows = int(self.graph.kernels["rows"][k])
             if self.chip.fusion != "none" and rows > 1 and root.over_batch == "each":
-                row, whole = (self._priced(*done) for done in _row_and_all(units, Same(root), rows))
+                row, whole = (self._priced(done) for done in _row_and_all(units, Same(root), rows))
                 found[k] = tuple(
                     max(0.0, (rows * a - b) / (rows - 1)) for a, b in zip(row, whole, strict=True)
                 )
@@ -232,29 +231,32 @@ class Costs:
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
+            need = math.inf
             for at, space in enumerate(self.spaces.tolist()):
                 if alone[k] > space:
-                    try:
-                        found[at, k] = self._tiling(k, int(space))
-                    except InputError:  # not even single elements fit, nor do they in less memory
-                        break
+                    if need > space:  # else the best blocks for more memory fit this one, too
+                        try:
+                            ways = self._tilings(k, int(space))
+                        except InputError:  # not even single elements fit, nor do they in less memory
+                            break
+                        need = max(tiling.needed_bits for tiling, _ in ways)
+                        best = min(ways, key=lambda way: self._cut_J(k, *way))
+                    found[at, k] = best
         return found
 
-    def _tiling(self, k: int, space: int) -> tuple[Tiling, int]:
-        """Blocks of a batch in one pass, or in passes of the items of a block, where that costs less."""
+    def _tilings(self, k: int, space: int) -> list[tuple[Tiling, int]]:
+        """Blocks of a batch in one pass, and in passes of the items of a block."""
         root, buffering = self.roots[k], self.chip.buffers.buffering
-        whole = best_tiling(problem_of(*root.joined(self.batch)), space, buffering), 1
-        if self.terms.layerwise or root.over_batch != "each" or whole[0].items == self.batch:
-            return whole
-        passes = ceil_div(self.batch, whole[0].items)
-        items = ceil_div(self.batch, passes)
-        parts = best_tiling(problem_of(root, items), space, buffering), passes
-        return min((whole, parts), key=lambda way: self._cut_J(k, *way))
+        whole = best_tiling(problem_of(*root.joined(self.batch)), space, buffering)
+        if self.terms.layerwise or root.over_batch != "each" or whole.items == self.batch:
+            return [(whole, 1)]
+        passes = ceil_div(self.batch, whole.items)
+        parts = best_tiling(problem_of(root, ceil_div(self.batch, passes)), space, buffering)
+        return [(whole, 1), (parts, passes)]
 
     def _cut_J(self, k: int, tiling: Tiling, passes: int) -> float:
-        terms, share = self.terms, self.batch / ceil_div(self.batch, passes)
-        work = self._work(k, ceil_div(self.batch, passes)).times(share)
-        bits = tiling.traffic_bits * share
+        terms, items = self.terms, ceil_div(self.batch, passes)
+        work, bits = self._work(k, items), tiling.traffic_bits * (self.batch / items)
         core = passes * self._starts[k] + max(work.core, (work.sram + bits) * terms.sram_ticks)
         ticks = max(core, bits * terms.dram_ticks)
         return bits * terms.dram_J + work.joules + ticks * terms.tick_J
@@ -267,15 +269,13 @@ class Costs:
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or k in self.own:
                 fetches = self.own[k].input_fetches if k in self.own else 1
-                work = self._work(k, ceil_div(self.batch, times)).times(
-                    self.batch / ceil_div(self.batch, times)
-                )
+                work = self._work(k, ceil_div(self.batch, times))
                 found[:, k] = (*work, self._streamed_bits(k, fetches), 1.0, times, 0.0)
         for (at, k), (tiling, passes) in self._cut.items():
-            share = self.batch / ceil_div(self.batch, passes)
+            items = ceil_div(self.batch, passes)
             bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
-            work = self._work(k, ceil_div(self.batch, passes)).times(share)
-            found[at, k] = (*work, bits * share, tiling.weight_fetches, passes, tiling.needed_bits)
+            work, bits = self._work(k, items), bits * (self.batch / items)
+            found[at, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits)
         return found
 
     def _streamed_bits(self, k: int, fetches: float) -> float:
@@ -289,8 +289,21 @@ class Costs:
         return float(fetches * (read.sum() + outside) + written)
 
 
-Done = tuple[int, tuple[tuple[tuple[str, str], int], ...]]
-"""Ticks of a unit, and how often it does each action of a component."""
+class Done(NamedTuple):
+    """Ticks of a unit, bits that it moves in the on-chip memory, and how often it does each action."""
+
+    core: int
+    sram: int
+    counts: tuple[tuple[tuple[str, str], int], ...]
+
+    @classmethod
+    def of(cls, core: int, counts: Counter[Action]) -> Done:
+        """Sum up over tensors."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (_, component, action), count in counts.items():
+            found[component, action] += count
+        sram = sum(count for (component, _), count in found.items() if component == "sram")
+        return cls(core, sram, tuple((action, count) for action, count in found.items() if count))
 
 
 @lru_cache(maxsize=1 << 13)
@@ -310,7 +323,7 @@ def _done(units: Units, workload: Same[Workload], kernel: Kernel, items: int) ->
         between = 0 if index == kernel.last else layer.outputs_of(items) * layer.operand_bits
         own[written] -= min(between, own[written])
         counts.update(own)
-    return max(ticks.values()), _by_component(counts)
+    return Done.of(max(ticks.values()), counts)
 
 
 @lru_cache(maxsize=1 << 13)
@@ -319,8 +332,8 @@ def _row_and_all(units: Units, layer: Same[Layer], rows: int) -> tuple[Done, Don
     pieces = smallest_piece(layer.thing, rows), layer.thing
     row, whole = (array_cost(units, piece, 1) for piece in pieces)
     return (
-        (row.cycles, _by_component(_with_port(row, layer.thing))),
-        (whole.cycles, _by_component(_with_port(whole, layer.thing))),
+        Done.of(row.cycles, _with_port(row, layer.thing)),
+        Done.of(whole.cycles, _with_port(whole, layer.thing)),
     )
 
 
@@ -328,10 +341,3 @@ def _with_port(cost: ArrayCost, layer: Layer) -> Counter[Action]:
     counts = Counter(cost.counts)
     count_port(counts, layer)
     return counts
-
-
-def _by_component(counts: Counter[Action]) -> tuple[tuple[tuple[str, str], int], ...]:
-    found: Counter[tuple[str, str]] = Counter()
-    for (_, component, action), count in counts.items():
-        found[component, action] += count
-    return tuple((action, count) for action, count in found.items() if count)

@@ -48,10 +48,13 @@ def link_passes(
     """
     blocks: list[_Block] = []
     ends: dict[int, int] = {}
+    unit_of = [_unit(workload, root) for root in residency.root_of]
     start = 0
     for position, segment in enumerate(residency.segments):
         for at, part in enumerate(segment.passes):
-            block = _block(workload, residency, position, steps[position, at], start, part.times, ends)
+            block = _block(
+                workload, residency, position, steps[position, at], start, part.times, ends, unit_of
+            )
             blocks.append(block)
             start += block.length * block.times
         last = blocks[-1]
@@ -88,6 +91,7 @@ def _block(
     start: int,
     times: int,
     ends: dict[int, int],
+    unit_of: Sequence[int],
 ) -> _Block:
     """Steps of one pass over a segment, and what each of them waits for."""
     segment, layers = residency.segments[position], workload.layers
@@ -96,7 +100,6 @@ def _block(
     here = dict(ends)
     for kernel, end in zip(kernels, np.cumsum(lengths), strict=True):
         here |= dict.fromkeys(kernel.layers, start + int(end) - 1)
-    unit_of = [_unit(workload, root) for root in residency.root_of]
     feeds, spills = [], []
     for kernel in kernels:
         inputs = {source for index in kernel.layers for source in layers[index].inputs}

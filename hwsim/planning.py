@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-CLOSE, TRUSTED = 0.001, 0.005
-"""A second plan whose estimated cost is so close to the least is scheduled, and the cheaper one of both runs,
-unless the first one costs what was estimated, up to so much."""
+CLOSE, TRUSTED, PART = 0.01, 0.005, 0.25
+"""A second plan is scheduled, and the cheaper one of both runs, where its estimated cost is so close to the
+least, and closer than this part of the first plan's departure from its own estimate. A departure up to so
+much is none."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -57,7 +58,8 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     chosen = plans[0], first
     if len(plans) > 1 and plans[1].cost <= plans[0].cost * (1 + CLOSE):
         cost = _cost(*first, prices, plans[0].tick_J)
-        if abs(cost / plans[0].cost - 1) > TRUSTED:
+        departure = abs(cost / plans[0].cost - 1)
+        if departure > TRUSTED and plans[1].cost <= plans[0].cost * (1 + PART * departure):
             second = _streamed(passes, plans[1].residency)
             if _cost(*second, prices, plans[1].tick_J) < cost:
                 chosen = plans[1], second

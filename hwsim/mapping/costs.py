@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.machine.chip import Chip
     from hwsim.mapping.graph import Graph
+    from hwsim.mapping.problem import Problem
     from hwsim.mapping.steps import Cut
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Layer, Workload
@@ -149,8 +150,13 @@ class Costs:
 
     @cached_property
     def _works(self) -> NDArray[np.void]:
-        rows = [[self._work(k, size) for k in range(len(self.kernels))] for size in self._sizes]
-        return np.array(rows, WORK)
+        sizes = tuple(self._sizes)
+        done = _all_done(Units.of(self.chip), Same(self.workload), self.kernels, sizes)
+        prices = np.array([self.prices[action].pJ for action in done.actions])
+        found, factor = np.empty(done.core.shape, WORK), self.batch / np.array(sizes)[:, None]
+        found["core"], found["sram"] = factor * done.core, factor * done.sram
+        found["joules"] = factor * (1e-12 * (done.counts @ prices))
+        return found
 
     @cached_property
     def _tick_J(self) -> float:
@@ -231,23 +237,23 @@ class Costs:
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
-            need = math.inf
+            need, problem = math.inf, problem_of(*root.joined(self.batch))
             for at, space in enumerate(self.spaces.tolist()):
                 if alone[k] > space:
                     if need > space:  # else the best blocks for more memory fit this one, too
                         try:
-                            ways = self._tilings(k, int(space))
+                            ways = self._tilings(k, problem, int(space))
                         except InputError:  # not even single elements fit, nor do they in less memory
                             break
                         need = max(tiling.needed_bits for tiling, _ in ways)
-                        best = min(ways, key=lambda way: self._cut_J(k, *way))
+                        best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
                     found[at, k] = best
         return found
 
-    def _tilings(self, k: int, space: int) -> list[tuple[Tiling, int]]:
+    def _tilings(self, k: int, problem: Problem, space: int) -> list[tuple[Tiling, int]]:
         """Blocks of a batch in one pass, and in passes of the items of a block."""
         root, buffering = self.roots[k], self.chip.buffers.buffering
-        whole = best_tiling(problem_of(*root.joined(self.batch)), space, buffering)
+        whole = best_tiling(problem, space, buffering)
         if self.terms.layerwise or root.over_batch != "each" or whole.items == self.batch:
             return [(whole, 1)]
         passes = ceil_div(self.batch, whole.items)
@@ -324,6 +330,30 @@ def _done(units: Units, workload: Same[Workload], kernel: Kernel, items: int) ->
         own[written] -= min(between, own[written])
         counts.update(own)
     return Done.of(max(ticks.values()), counts)
+
+
+class AllDone(NamedTuple):
+    """`Done` of every kernel, by the items of a pass: shape (sizes, kernels), and counts of each action."""
+
+    core: NDArray[np.float64]
+    sram: NDArray[np.float64]
+    actions: tuple[tuple[str, str], ...]
+    counts: NDArray[np.float64]
+
+
+@lru_cache(maxsize=64)
+def _all_done(
+    units: Units, workload: Same[Workload], kernels: tuple[Kernel, ...], sizes: tuple[int, ...]
+) -> AllDone:
+    done = [[_done(units, workload, kernel, items) for kernel in kernels] for items in sizes]
+    actions = tuple(dict.fromkeys(action for row in done for one in row for action, _ in one.counts))
+    counts = np.zeros((len(sizes), len(kernels), len(actions)))
+    for at, row in enumerate(done):
+        for k, one in enumerate(row):
+            for action, count in one.counts:
+                counts[at, k, actions.index(action)] = count
+    core, sram = (np.array([[float(one[at]) for one in row] for row in done]) for at in (0, 1))
+    return AllDone(core, sram, actions, counts)
 
 
 @lru_cache(maxsize=1 << 13)

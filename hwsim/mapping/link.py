@@ -65,7 +65,7 @@ def link_passes(
     ns_per_tick = 1.0 / chip.process.clock_GHz
 
     def column(name: str) -> NDArray[np.int64]:
-        return np.concatenate([np.tile(block.columns[name], block.times) for block in blocks])
+        return np.concatenate([_repeated(block.columns[name], block.times) for block in blocks])
 
     return TileStream(
         layer=column("layer"),
@@ -121,8 +121,14 @@ def _block(
     )
 
 
+def _repeated(values: NDArray[np.int64], times: int) -> NDArray[np.int64]:
+    return values if times == 1 else np.broadcast_to(values, (times, len(values))).ravel()
+
+
 def _tiled(links: NDArray[np.int64], block: _Block) -> NDArray[np.int64]:
     """Links of all passes of a block: those into the pass itself move along, others stay."""
+    if block.times == 1:
+        return links
     shift = block.length * np.arange(block.times)[:, None]
     return np.where(links >= block.start, links + shift, links).ravel()
 

@@ -91,7 +91,7 @@ class LayerPass(NamedTuple):
     requested_bits : int
         DRAM bits of weights.
     cost : ArrayCost
-    counts : Counter of Action
+    counts : dict of Action to int
     """
 
     weights: int
@@ -100,7 +100,7 @@ class LayerPass(NamedTuple):
     psums: int
     requested_bits: int
     cost: ArrayCost
-    counts: Counter[Action]
+    counts: dict[Action, int]
 
     @property
     def bursts_in(self) -> int:
@@ -243,7 +243,7 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
 
 def _counts(ones: Sequence[tuple[int, LayerPass]]) -> Counter[Action]:
     if len(ones) == 1 and ones[0][0] == 1:
-        return ones[0][1].counts
+        return Counter(ones[0][1].counts)
     counts: Counter[Action] = Counter()
     for times, one in ones:
         for action, count in one.counts.items():
@@ -266,7 +266,7 @@ def _layer_pass(
     weights = channel.bursts(fetched)
     inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
     burst_bits = 8 * channel.burst_B
-    counts = Counter(cost.counts)
+    counts = dict(cost.counts)
     # an array without a port computes beside its own memory of weights; a vector unit reads parameters
     reads = ("weights", "array_port", "word") in counts or layer.kind == "vector"
     count_port(counts, layer)
@@ -288,8 +288,8 @@ def _layer_pass(
     return LayerPass(weights, inputs, outputs, psums, fetched, cost, counts)
 
 
-def _add(counts: Counter[Action], action: Action, count: int) -> None:
-    """Add to a count; what never happens has none, which is quicker than to ask a Counter for it."""
+def _add(counts: dict[Action, int], action: Action, count: int) -> None:
+    """Add to a count; what never happens has none."""
     if count:
         counts[action] = counts.get(action, 0) + count
 
@@ -325,7 +325,7 @@ def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:
     return total
 
 
-def count_port(counts: Counter[Action], layer: Layer) -> None:
+def count_port(counts: dict[Action, int], layer: Layer) -> None:
     """Words on their way to the array's port wait in the tile's scratchpad: one write, one read."""
     for tensor in ("weights", "activations"):
         bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits

@@ -267,20 +267,22 @@ class _Batch:
         def expected(tried: int) -> int:
             """Level that fits if layers overlap as much as they do at the level tried."""
             overlap = found[tried].period_ticks / (float(self._ticks(tried).sum()) or 1.0)
-            return highest(
-                lambda level: self._keeps(ALL, level, self.cap.budget_W, overlap), self.governor.levels
-            )
+            return self._highest(ALL, self.cap.budget_W, overlap)
 
         return found.get(highest_near(fits, self.governor.levels, expected))
 
-    def _keeps(self, layers: slice, level: int, budget_W: float, overlap: float = 1.0) -> bool:
-        """Whether some layers at a level, lasting `overlap` of their ticks, keep to a budget."""
-        core_J, other_J = self._table[:2, layers]
-        scale = self.governor.core_scale(level)
-        ticks = overlap * float(self._ticks(level, layers).sum())
-        clock_W = self.cap.clock_W * scale * level / self.governor.levels
-        energy_J = float(core_J.sum()) * scale + float(other_J.sum())
-        return energy_J <= (budget_W - clock_W) * ticks * self.cap.tick_s
+    def _highest(self, layers: slice, budget_W: float, overlap: float = 1.0) -> int:
+        """Highest level at which some layers keep to a budget if they last `overlap` of their ticks."""
+        governor, cap = self.governor, self.cap
+        core_J, other_J = self._table[:2, layers].sum(axis=1).tolist()
+
+        def fits(level: int) -> bool:
+            scale = governor.core_scale(level)
+            ticks = overlap * float(self._ticks(level, layers).sum())
+            clock_W = cap.clock_W * scale * level / governor.levels
+            return bool(core_J * scale + other_J <= (budget_W - clock_W) * ticks * cap.tick_s)
+
+        return highest(fits, governor.levels)
 
     def by_groups(self, groups: Sequence[range]) -> Capped | None:
         """A level for each group of layers; nothing if none fits."""
@@ -304,8 +306,7 @@ class _Batch:
         layers, levels = slice(group.start, group.stop), self.governor.levels
         if self._ticks(1, layers).sum() == self._table[2, layers].sum():
             return levels
-        budget_W = share * self.cap.budget_W
-        return max(highest(lambda level: self._keeps(layers, level, budget_W), levels), 1)
+        return max(self._highest(layers, share * self.cap.budget_W), 1)
 
 
 def rounded_up(watts: float) -> float:

@@ -352,7 +352,8 @@ def _all_done(
         for k, one in enumerate(row):
             for action, count in one.counts:
                 counts[at, k, actions.index(action)] = count
-    core, sram = (np.array([[float(one[at]) for one in row] for row in done]) for at in (0, 1))
+    core = np.array([[float(one.core) for one in row] for row in done])
+    sram = np.array([[float(one.sram) for one in row] for row in done])
     return AllDone(core, sram, actions, counts)
 
 

@@ -164,6 +164,34 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
     return how, best[count]
 
 
+@njit(cache=True, error_model="numpy")
+def _plan(t, terms, at, space, capacity, pinned, depth_first, attention, may_pin, both):  # type: ignore[no-untyped-def]
+    """Divide, and fill in the better of `both` orders, or in the order of worth alone.
+
+    Returns the segments (first kernels, modes, amounts), and what `fill` says of them; infinite bits and cost
+    where nothing runs.
+    """
+    how, cost = divide(t, terms, at, space, capacity, pinned, depth_first, attention)
+    number, last = 0, len(how) - 1
+    while last >= 0 and cost < np.inf:
+        number, last = number + 1, how[last, 0] - 1
+    segments = np.zeros((number, 3), np.int64)
+    if cost == np.inf:
+        return segments, np.zeros(0), np.zeros(0), 0.0, np.inf, np.inf
+    last = len(how) - 1
+    for s in range(number - 1, -1, -1):
+        segments[s] = how[last]
+        last = how[last, 0] - 1
+    first, mode, amount = segments[:, 0].copy(), segments[:, 1].copy(), segments[:, 2].copy()
+    filled = fill(t, terms, capacity, first, mode, amount, may_pin, False)
+    if both:
+        other = fill(t, terms, capacity, first, mode, amount, may_pin, True)
+        if other[4] < filled[4]:
+            filled = other
+    kept, stay, held, need, cost = filled
+    return segments, kept, stay, held, need, cost
+
+
 def search(
     tables: Tables, terms: Terms, capacity: float, spaces: NDArray[np.float64], may_pin: bool, fusion: str
 ) -> list[Found]:
@@ -185,48 +213,32 @@ def search(
     """
     found: dict[Division, Found] = {}
 
-    def finish(at: int, pinned: NDArray[np.float64], orders: tuple[bool, ...]) -> float:
-        """Divide, fill and note the plan; bits that its largest segment needs, infinite without one."""
-        space = float(spaces[at])
-        how, cost = divide(
-            tables, terms, at, space, capacity, pinned, fusion == "depth-first", fusion != "none"
+    striped, depth_first = fusion != "none", fusion == "depth-first"
+
+    def finish(at: int, pinned: NDArray[np.float64], both: bool) -> float:
+        """Note a plan; bits that its largest segment needs, infinite without one."""
+        segments, kept, stay, held, need, cost = _plan(
+            tables, terms, at, float(spaces[at]), capacity, pinned, depth_first, striped, may_pin, both
         )
-        if cost == np.inf:
-            return np.inf
-        division = _division(how)
-        need = np.inf
-        first, mode, amount = (np.array(values) for values in division)
-        for tensors_first in orders:
-            kept, stay, held, need, cost = fill(
-                tables, terms, capacity, first, mode, amount, may_pin, tensors_first
-            )
+        if need < np.inf:
+            division = Division(*zip(*segments.tolist(), strict=True))
             if division not in found or cost < found[division].cost:
                 found[division] = Found(division, at, held, stay, kept, cost)
-        return need
+        return float(need)
 
     for everything in (0.0, 1.0)[: 1 + may_pin]:
         enough, pinned = np.inf, np.full(len(tables.kernels), everything)
         for at, space in enumerate(spaces.tolist()):
             if space < enough:  # else the division of a larger space fits this one, too: it is the best here
-                enough = finish(at, pinned, (False,))
+                enough = finish(at, pinned, both=False)
     refined: set[Division] = set()
     for _ in range(ROUNDS):
         for plan in _best_of(found)[:REFINED]:
             if plan.division not in refined:
                 refined.add(plan.division)
-                finish(plan.space, plan.pinned, (False, True))
+                finish(plan.space, plan.pinned, both=True)
     return _best_of(found)
 
 
 def _best_of(found: dict[Division, Found]) -> list[Found]:
     return sorted(found.values(), key=lambda plan: plan.cost)
-
-
-def _division(how: NDArray[np.int64]) -> Division:
-    """Segments, from the choices by last kernel."""
-    rows = []
-    last = len(how) - 1
-    while last >= 0:
-        rows.append(how[last].tolist())
-        last = rows[-1][0] - 1
-    return Division(*zip(*reversed(rows), strict=True))

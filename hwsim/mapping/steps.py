@@ -214,14 +214,14 @@ class Cut:
         read, compute, write = np.empty((3, ceil_div(self.parts * rounds, group)), np.int64)
         sizes = (self.payload_bits, self.side_bits, self.step_bits, self.parts, rounds, group)
         _fill(read, compute, write, sizes, demand, channel)
+        if not self._coded:
+            return Steps(read, np.zeros(len(read), np.int64), compute, write)
         decode = self._decode(demand, rounds)
         return Steps(read, np.add.reduceat(decode, np.arange(0, len(decode), group)), compute, write)
 
     def _decode(self, demand: Demand, rounds: int) -> NDArray[np.int64]:
         """Ticks of the decoders for every part of every round, shape (rounds * parts,)."""
         first, others = self._decodings(demand)
-        if not self._coded:
-            return np.zeros(rounds * self.parts, np.int64)
         ends = np.array([passes_before(turn, demand.passes, rounds) for turn in range(rounds + 1)])
         within = np.minimum(ends, demand.fetches)
         times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
@@ -258,16 +258,10 @@ class Cut:
 
     def _decodings(self, demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ticks of each part in a pass that fetches, and in one that does not (see `decoded`)."""
-        if not self._coded:
-            return self._nothing, self._nothing
         if self.chip.decoder.place == "array":
             ticks = self._ticks(self._symbols(0))
             return ticks, ticks
         return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
-
-    @cached_property
-    def _nothing(self) -> NDArray[np.int64]:
-        return np.zeros(self.parts, np.int64)
 
     def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
         """Symbols of each part beyond the first bits."""

@@ -27,7 +27,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
     segment = np.zeros(count, np.int64)
     slack, bits, other = np.full(number, float(capacity)), np.zeros(count), np.zeros(count)
     early = np.zeros(count)
-    hold = np.zeros(count, HOLD)
+    hold, kept, pinned = np.zeros(count, HOLD), np.zeros(count), np.zeros(count)
     # what touches a kernel's DRAM traffic: by which item, and bits of it per bit held
     size = len(t.edges) + 2 * count
     item_of, at_kernel, rate = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
@@ -39,7 +39,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
         for k in range(first[s], end):
             segment[k] = s
             w = t.weights[k]
-            enter(t.kernels, t.edges, t.fetches, first[s], k, hold)
+            enter(t.kernels, t.edges, t.fetches, kept, first[s], k, hold)
             loads = run_of(t, terms, first[s], k, mode[s], amount[s])[-1]
             if mode[s] == STRIPES:
                 need += w.stored_bits
@@ -134,7 +134,6 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
         left[best] -= step
         if step == room or left[best] <= LEAST * held[best]:
             left[best] = 0.0
-    kept, pinned = np.zeros(count), np.zeros(count)
     stay = cost = 0.0
     for k in range(count):
         kept[k] = min(part[k], 1.0)

@@ -90,12 +90,13 @@ def _stripe_bits(kernels, edges, first, last, height, low, high, step):  # type:
 
 
 @njit(cache=True, error_model="numpy")
-def enter(kernels, edges, fetches, first, t, hold):  # type: ignore[no-untyped-def]
+def enter(kernels, edges, fetches, kept, first, t, hold):  # type: ignore[no-untyped-def]
     """Let kernel `t` enter the segment from `first`: see `HOLD`. Returns the first kernel with more bits.
 
     A tensor is on chip from the kernel that makes it, or reads it first, to the last one that reads it.
     Those of other segments come in with the kernel that reads them first, so many times as `fetches` says.
-    An output leaves until a later kernel of the segment turns out to be its last reader.
+    An output leaves until a later kernel of the segment turns out to be its last reader. The fraction that is
+    `kept` of a kernel's output neither leaves nor comes in.
     """
     row = kernels[t]
     hold[t].live = hold[t].once = hold[t].item = hold[t].whole = 0.0
@@ -109,10 +110,10 @@ def enter(kernels, edges, fetches, first, t, hold):  # type: ignore[no-untyped-d
         hold[t].whole_in += row.outside_bits * fetches[t]
     if row.out_each:
         hold[t].live += row.out_bits
-        hold[t].item += row.out_bits
+        hold[t].item += row.out_bits * (1 - kept[t])
     else:
         hold[t].once += row.out_bits
-        hold[t].whole += row.out_bits
+        hold[t].whole += row.out_bits * (1 - kept[t])
     low = t
     for e in range(row.edges, row.edges_end):
         x = edges[e].source
@@ -122,11 +123,11 @@ def enter(kernels, edges, fetches, first, t, hold):  # type: ignore[no-untyped-d
         comes = leaves = 0.0
         if x >= first:
             bits, since = made.out_bits, hold[x].since + 1
-            leaves = bits if last else 0.0
+            leaves = bits * (1 - kept[x]) if last else 0.0
         elif hold[x].seen == first:
             since = hold[x].since + 1
         else:
-            comes = bits * fetches[t]
+            comes = bits * fetches[t] * (1 - kept[x])
         shared = min(bits, row.out_bits) if row.in_place and last else 0.0
         for u in range(since, t + 1):
             held = bits - (shared if u == t else 0.0)

@@ -82,12 +82,12 @@ class Found(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # type: ignore[no-untyped-def]
+def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention):  # type: ignore[no-untyped-def]
     """Divide the kernels into segments that work in `space` of `capacity` bits, by dynamic programming.
 
-    `at` is the position of that space among those of `Tables.blocks`. `pinned` is the fraction of each
-    kernel's weights that is on chip, beside that space. Returns, by last kernel: first kernel, mode, amount,
-    and the least cost up to there, infinite if it cannot be done.
+    `at` is the position of that space among those of `Tables.blocks`. `pinned` and `kept` are the fractions
+    of each kernel's weights, and of its output, that are on chip, beside that space. Returns, by last
+    kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot be done.
     """
     count = len(t.kernels)
     best = np.zeros(count + 1)
@@ -108,7 +108,7 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
             products = products and row.groups >= 0
             stored += t.weights[last].stored_bits
             apart += pinned[last] * t.weights[last].stored_bits
-            for u in range(enter(t.kernels, t.edges, t.fetches, first, last, hold), last + 1):
+            for u in range(enter(t.kernels, t.edges, t.fetches, kept, first, last, hold), last + 1):
                 if hold[u].once > space:
                     most = 0.0
                 elif hold[u].live > 0:
@@ -165,13 +165,13 @@ def divide(t, terms, at, space, capacity, pinned, depth_first, attention):  # ty
 
 
 @njit(cache=True, error_model="numpy")
-def _plan(t, terms, at, space, capacity, pinned, depth_first, attention, may_pin, both):  # type: ignore[no-untyped-def]
+def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, may_pin, both):  # type: ignore[no-untyped-def]
     """Divide, and fill in the better of `both` orders, or in the order of worth alone.
 
     Returns the segments (first kernels, modes, amounts), and what `fill` says of them; infinite bits and cost
     where nothing runs.
     """
-    how, cost = divide(t, terms, at, space, capacity, pinned, depth_first, attention)
+    how, cost = divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention)
     number, last = 0, len(how) - 1
     while last >= 0 and cost < np.inf:
         number, last = number + 1, how[last, 0] - 1
@@ -215,28 +215,33 @@ def search(
 
     striped, depth_first = fusion != "none", fusion == "depth-first"
 
-    def finish(at: int, pinned: NDArray[np.float64], both: bool) -> float:
+    def finish(at: int, pinned: NDArray[np.float64], kept: NDArray[np.float64], both: bool) -> float:
         """Note a plan; bits that its largest segment needs, infinite without one."""
-        segments, kept, stay, held, need, cost = _plan(
-            tables, terms, at, float(spaces[at]), capacity, pinned, depth_first, striped, may_pin, both
+        segments, left, stay, held, need, cost = _plan(
+            tables, terms, at, float(spaces[at]), capacity, pinned, kept, depth_first, striped, may_pin, both
         )
         if need < np.inf:
             division = Division(*zip(*segments.tolist(), strict=True))
             if division not in found or cost < found[division].cost:
-                found[division] = Found(division, at, held, stay, kept, cost)
+                found[division] = Found(division, at, held, stay, left, cost)
         return float(need)
 
-    for everything in (0.0, 1.0)[: 1 + may_pin]:
-        enough, pinned = np.inf, np.full(len(tables.kernels), everything)
-        for at, space in enumerate(spaces.tolist()):
-            if space < enough:  # else the division of a larger space fits this one, too: it is the best here
-                enough = finish(at, pinned, both=False)
+    none, all_weights = np.zeros(len(tables.kernels)), np.ones(len(tables.kernels))
+    inner = (tables.kernels["last_use"] < len(tables.kernels)).astype(float)
+    for pinned in (none, all_weights)[: 1 + may_pin]:
+        for kept in (none, inner)[
+            : 1 + terms.layerwise
+        ]:  # else segments of more kernels keep what is between
+            enough = np.inf
+            for at, space in enumerate(spaces.tolist()):
+                if space < enough:  # else the division of a larger space fits this one, too: it is best here
+                    enough = finish(at, pinned, kept, both=False)
     refined: set[Division] = set()
     for _ in range(ROUNDS):
         for plan in _best_of(found)[:REFINED]:
             if plan.division not in refined:
                 refined.add(plan.division)
-                finish(plan.space, plan.pinned, both=True)
+                finish(plan.space, plan.pinned, plan.kept if terms.layerwise else none, both=True)
     return _best_of(found)
 
 

@@ -152,7 +152,7 @@ class Costs:
     def _works(self) -> NDArray[np.void]:
         sizes = tuple(self._sizes)
         done = _all_done(Units.of(self.chip), Same(self.workload), self.kernels, sizes)
-        prices = np.array([self.prices[action].pJ for action in done.actions])
+        prices = np.array([self.prices.pJ(*action) for action in done.actions])
         found, factor = np.empty(done.core.shape, WORK), self.batch / np.array(sizes)[:, None]
         found["core"], found["sram"] = factor * done.core, factor * done.sram
         found["joules"] = factor * (1e-12 * (done.counts @ prices))
@@ -180,7 +180,7 @@ class Costs:
         return {}
 
     def _priced(self, done: Done) -> Work:
-        pJ = sum([count * self.prices[action].pJ for action, count in done.counts])
+        pJ = sum([self.prices.pJ(*action, count) for action, count in done.counts])
         return Work(float(done.core), float(done.sram), 1e-12 * pJ)
 
     @cached_property

@@ -288,7 +288,7 @@ class Dvfs(ClockScaling):
 
     def core_scale(self, level: int) -> float:
         """Energy of a core action at `level` relative to nominal: the square of the voltages' ratio."""
-        below, above = level // self.parts, -(-level // self.parts)
+        below, above = level // self.parts, ceil_div(level, self.parts)
         if below == above or not below:
             return self._at_step(above)
         faster = (1 / below - self.parts / level) / (1 / below - 1 / above)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from experiments.labs.notebooks import Cell, cells_of, for_version, lab_names, source_of
 from experiments.studies.registry import STUDIES, Study, load_study
+from hwsim.analysis.boards import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "results" / "reference"
@@ -70,6 +71,8 @@ def validation_page() -> str:
     columns = ["layer", "metric", "unit", "published", "simulated", "error", "bound", "verdict"]
     parts = [
         heading("Validation"),
+        *boards_section(),
+        heading("Machines of papers, and other simulators", "-"),
         "Published machines beside this one: every figure, its error, and the bound it is held to; what "
         "misses one is listed as missed, what is too uncertain to judge as not judged. :doc:`/assumptions` "
         "says which constants were chosen with published tables in view. ``hwsim validate`` computes all "
@@ -84,6 +87,37 @@ def validation_page() -> str:
     constants = pd.read_csv(REFERENCE / "validate" / "constants.csv", dtype=str, keep_default_na=False)
     parts += [heading("Constants that no paper prints", "-"), csv_table("", constants)]
     return "\n".join(parts)
+
+
+def boards_section() -> list[str]:
+    """Boards of today on the page of validation: classes, responses, constants and rows of the reference."""
+    folder = REFERENCE / "boards"
+    classes, responses, constants, rows = (
+        pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+        for name in ("classes", "responses", "constants", "rows")
+    )
+    classes["kind"] = classes["kind"].map(KINDS | {"all": "all"})
+    shown = rows[rows["left_out"] == ""]
+    columns = ["board", "power_limit_W", "arithmetic", "network", "work", "batch", "metric", "published"]
+    parts = [
+        heading("Boards of today", "-"),
+        "Published measurements of boards beside the same runs, simulated. Ratios are simulated / published; "
+        "errors are shares. :doc:`/boards` says how rows are read, and :doc:`gallery/boards` has the figure.",
+        "",
+        csv_table("By class", classes),
+        csv_table("Two runs of one board", responses.drop(columns=["source", "note"])),
+        csv_table("Fitted constants, and the mean error without each", constants),
+    ]
+    for kind, found in shown.groupby("kind", sort=False):
+        table = found[[*columns, "simulated", "ratio", "verdict"]]
+        parts += [csv_table(KINDS[str(kind)], rounded(table, ("simulated", "ratio")))]
+    left = rows.loc[rows["left_out"] != "", [*columns, "left_out"]]
+    return [*parts, csv_table("Left out", left)]
+
+
+def rounded(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Table with some columns, read as text, to four digits."""
+    return table.assign(**{name: [f"{float(cell):.4g}" for cell in table[name]] for name in columns})
 
 
 def csv_table(title: str, table: pd.DataFrame) -> str:

@@ -78,7 +78,7 @@ def tile_states(report: Report, capped: Capped, tiles: NDArray[np.float64]) -> T
     actual = array_ticks(capped.stream, layers)
     wanted = np.array([run.work.ticks.get("array", 0) for run in report.runs])
     peak = report.chip.array.peak_macs_per_cycle
-    computing = np.array([run.macs for run in report.runs]) / (peak * tiles)
+    computing = np.array(_macs_at_base_rate(report)) / (peak * tiles)
     # an array may leave a cycle out of its count by convention (`ArrayCost.uncounted_cycles`)
     computing = np.minimum(computing, wanted)
     idle = period - float(actual.sum())
@@ -94,9 +94,19 @@ def tile_states(report: Report, capped: Capped, tiles: NDArray[np.float64]) -> T
 
 
 def peak_share(report: Report, period_ticks: float) -> float:
-    """Return the MACs executed per batch, divided by those that all tiles execute in `period_ticks`."""
+    """Return the MACs executed per batch, divided by those that all tiles execute in `period_ticks`.
+
+    The peak is that of each layer's arithmetic.
+    """
     peak = report.chip.array.peak_macs_per_cycle
-    return sum(run.macs for run in report.runs) / (peak * period_ticks)
+    return sum(_macs_at_base_rate(report)) / (peak * period_ticks)
+
+
+def _macs_at_base_rate(report: Report) -> list[float]:
+    """MACs of each layer; those of an arithmetic with twice the rate of the base precision count half."""
+    base = report.chip.array.peak_macs_per_cycle
+    peaks = [run.work.cost.peak_macs_per_cycle or base for run in report.runs]
+    return [run.macs * base / peak for run, peak in zip(report.runs, peaks, strict=True)]
 
 
 def array_ticks(stream: TileStream, layers: int) -> NDArray[np.float64]:

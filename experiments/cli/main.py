@@ -20,6 +20,7 @@ from experiments.cli.execute import execute
 from experiments.cli.experiments import EXPERIMENTS
 from experiments.cli.frontier import frontier
 from experiments.cli.labs import labs
+from experiments.cli.measure import measure
 from experiments.cli.models import compress, evaluate, inspect, sensitivity, verify
 from experiments.cli.networks import networks
 from experiments.cli.page import page
@@ -73,7 +74,7 @@ HWSIM = application(
         "Chips, networks, energy tables": [chips, networks, energy],
         "Power": [relight, dark, roofline],
         "Many runs": [sweep, pareto],
-        "Trust": [validate, bench, reference],
+        "Trust": [validate, measure, bench, reference],
     },
 )
 HWSIM.add_typer(EXPERIMENTS, name="experiments", rich_help_panel="Many runs")

@@ -115,6 +115,7 @@ def run_(
     if is_language_model(workload):
         refuse_other_options(workload, stage=stage, training=training, inputs=inputs)
         workloads = [language_workload(machine, workload, language, batch)]
+        arithmetic = ""  # it is built in that already
     else:
         refuse_options(workload, language)
         default = "dense" if training and is_built_in(workload) else ""

@@ -37,29 +37,43 @@ SIMULATOR = "SCALE-Sim"
 def validate(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Run folder.", show_default="results/runs/validate"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Run folder; that of the boards has -boards after its name.",
+            show_default="results/runs/validate and results/runs/boards",
+        ),
     ] = None,
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare with published chips, SCALE-Sim and other mappers: every figure, its error and its bound."""
+    """Compare with boards of today, published chips, SCALE-Sim and other mappers: errors and bounds."""
     import pandas as pd
 
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line, print_table
+    from experiments.cli.validate_boards import print_boards, read_tables
+    from experiments.console import print_json, print_line, print_note, print_table
     from experiments.studies.registry import run_study
     from hwsim.analysis.mappers import PRINTED_PCT
 
+    print_note("Simulating boards of today; this takes a few minutes.")
+    boards_folder = run_study("boards", output and output.with_name(f"{output.name}-boards"))
     folder = run_study("validate", output)
     if show:
+        show_figures(boards_folder)
         show_figures(folder)
+    boards = read_tables(boards_folder)
     table = pd.read_csv(folder / "validate.csv")
     constants = pd.read_csv(folder / "constants.csv", dtype=str)
     mappers = pd.read_csv(folder / "mappers.csv")
     if as_json:
         figures, peers = _plain(table), _plain(mappers)
-        print_json({"figures": figures, "constants": _plain(constants), "mappers": peers})
+        boards_data = {name: _plain(found) for name, found in boards.items()}
+        print_json(
+            {"boards": boards_data, "figures": figures, "constants": _plain(constants), "mappers": peers}
+        )
     else:
+        print_boards(boards)
         measured = table[table["source"] != SIMULATOR]
         for (machine, network), rows in measured.groupby(["source", "network"], sort=False):
             print_table(f"{machine}, {network}", HEADER, [_cells(row) for row in rows.to_dict("records")])
@@ -70,7 +84,8 @@ def validate(
         inferred = int((constants["kind"] == "inferred").sum())
         title = f"Constants that no paper prints: {inferred} inferred, none of them fitted to a row"
         print_table(title, CONSTANTS, constants.to_numpy().tolist())
-        print_line(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+        for written in (boards_folder, folder):
+            print_line(f"Written to {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
     if (table["verdict"] == "missed").any() or (mappers["error_pct"] > PRINTED_PCT).any():
         raise typer.Exit(MISSED)
 

@@ -36,10 +36,11 @@ class LanguageOptions:
 
 
 def is_language_model(name: str) -> bool:
-    """Whether a name stands for a language model: shipped, a file or a folder of one."""
+    """Whether a name stands for a language model: a shipped one, a file, or a folder with a configuration."""
     from hwsim.workload.language.shipped import model_names
 
-    return name in model_names() or Path(name).suffix in FILES or Path(name).is_dir()
+    path = Path(name)
+    return name in model_names() or path.suffix in FILES or (path / "config.json").is_file()
 
 
 def served(name: str, options: LanguageOptions) -> Served:

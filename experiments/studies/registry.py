@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STUDIES: tuple[str, ...] = (
+    "boards",
     "cap_sweep",
     "compression",
     "dark_silicon",

@@ -54,10 +54,12 @@ def largest_batch(chip: Chip, served: Served, context: int, boards: int = 1) -> 
 def largest_context(chip: Chip, served: Served, batch: int, boards: int = 1) -> int | None:
     """Largest number of tokens of each sequence that fits, up to what the model was made for.
 
-    None if the capacity is not stated.
+    None if the capacity is not stated, or nothing that the model keeps grows with the context.
     """
     found = _largest(chip, boards, lambda context: footprint(served, context, batch))
-    return None if found is None else min(found, served.model.longest or found)
+    if found is None or (found == LARGEST and served.model.longest is None):
+        return None
+    return min(found, served.model.longest or found)
 
 
 def _largest(chip: Chip, boards: int, taken: Callable[[int], Footprint]) -> int | None:

@@ -175,6 +175,8 @@ class Service:
     def first_token(self) -> Spent:
         """From the prompts to the first token of every sequence."""
         found = self._prefill(self.served)
+        if self.served.model.encoder:  # its prefill fills the cache; the decoder begins after it
+            found = found.plus(self._decode(self.served, self.request.prompt - 1, 1))
         return found.plus(self._prefill(self.draft.served)) if self.draft else found
 
     @cached_property
@@ -239,7 +241,7 @@ class Service:
     def _decode(self, served: Served, context: int, tokens: int) -> Spent:
         batch, share = self.request.batch, self.boards.share_of(served)
         source = self.request.prompt if served.model.encoder else None
-        written = context - self.request.prompt + 1 if source else context
+        written = context if source is None else context - source + 1
         step = share.decode(written, batch, tokens, source)
         return self._run(simulate(self.chip, step, batch), served, tokens)
 

@@ -17,11 +17,11 @@ from hwsim.csvfile import read_rows
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
-from hwsim.workload.language.model import Attention, Experts, FeedForward
+from hwsim.workload.language.model import Attention, Experts, FeedForward, StateSpace
 
 if TYPE_CHECKING:
     from hwsim.workload.language.memory import Served
-    from hwsim.workload.language.model import Block
+    from hwsim.workload.language.model import Block, LatentAttention
 
 COLUMNS = ("name", "bandwidth_GB_per_s", "latency_us", "energy", "source")
 
@@ -105,7 +105,7 @@ class Boards:
         Raises
         ------
         InputError
-            If the boards do not divide heads or features.
+            If the boards do not divide heads or features, or the model has state spaces.
         """
         if self.count == 1:
             return served
@@ -132,17 +132,22 @@ class Boards:
 
     def _slice_of(self, block: Block) -> Block:
         part = block.attention
-        attention = replace(part, heads=self._part(part.heads, "heads"))
-        if isinstance(attention, Attention):
-            attention = replace(attention, kv_heads=self._shared(attention.kv_heads))
-        cross = block.cross
-        if cross:
-            cross = replace(
-                cross, heads=self._part(cross.heads, "heads"), kv_heads=self._shared(cross.kv_heads)
-            )
+        if isinstance(part, StateSpace) or block.feed_forward is None:
+            raise InputError(f"boards is {self.count}, expected 1 for a model of state spaces")
+        if isinstance(part, Attention):
+            attention: Attention | LatentAttention = self._heads_of(part)
+        else:
+            attention = replace(part, heads=self._part(part.heads, "heads"))
+        cross = block.cross and self._heads_of(block.cross)
         return replace(
             block, attention=attention, cross=cross, feed_forward=self._feed_forward(block.feed_forward)
         )
+
+    def _heads_of(self, part: Attention) -> Attention:
+        """Some of the heads. Where boards outnumber heads of keys and values, several have the same."""
+        heads, shared = self._part(part.heads, "heads"), part.kv_heads
+        shared = 1 if self.count % shared == 0 else self._part(shared, "heads of keys and values")
+        return replace(part, heads=heads, kv_heads=shared)
 
     def _feed_forward(self, part: FeedForward | Experts) -> FeedForward | Experts:
         if isinstance(part, FeedForward):
@@ -152,10 +157,6 @@ class Boards:
         if shared:
             shared = replace(shared, width=self._part(shared.width, "features of the shared experts"))
         return replace(part, expert=expert, shared=shared)
-
-    def _shared(self, kv_heads: int) -> int:
-        """Heads of keys and values of one board: where there are fewer than boards, some have the same."""
-        return 1 if self.count % kv_heads == 0 else self._part(kv_heads, "heads of keys and values")
 
     def _part(self, whole: int, what: str) -> int:
         if whole % self.count:

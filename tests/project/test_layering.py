@@ -76,6 +76,7 @@ ORDER = (
     "experiments.threads",
     "experiments.console",
     "experiments.runs",
+    "experiments.measure",
     "experiments.figures",
     "experiments.sweep",
     "experiments.studies",

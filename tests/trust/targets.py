@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from model_files import LLAMA_VALUES, gguf, llama_tensors, safetensors
 
 from compress.format import container
 from compress.format.execution import executable
 from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
 from compress.interop import han as han_import
+from compress.interop.tensor_headers import read_safetensors
 from compress.methods.quantize import quantize_network
 from compress.nn import datasets
 from compress.nn import lenets as models
 from compress.nn.network import Network, Node
 from compress.pipeline import state
 from compress.pipeline.recipe import load_recipe
-from experiments.runs import after_training, pareto
+from experiments.runs import after_training, language_files, pareto
 from experiments.runs import names as asked
 from experiments.runs.point import Point
 from experiments.sweep import file as sweep
@@ -33,6 +35,8 @@ from hwsim.errors import InputError
 from hwsim.machine import chip
 from hwsim.run import simulate
 from hwsim.workload import table as layer_table
+from hwsim.workload.language.memory import Served
+from hwsim.workload.language.shipped import model_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 FOLDER = Path(tempfile.gettempdir())
 MOST_ELEMENTS = 100_000
 """Larger networks are read, but not executed."""
+MOST_BLOCKS = 100
+"""Language models of more blocks are read, but no pass of them is built."""
 
 
 class Target(NamedTuple):
@@ -349,6 +355,26 @@ def _store_seeds() -> list[bytes]:
         return [path.read_bytes()]
 
 
+def _gguf(path: Path) -> None:
+    """Describe the model of a GGUF file, and a pass of it if that has few blocks."""
+    model, parts = language_files.open_gguf(path)
+    if len(model.blocks) < MOST_BLOCKS:
+        Served.of(model, parts).decode(1)
+
+
+def _configuration(path: Path) -> None:
+    """Describe the model of a configuration, and a pass of it if that has few blocks."""
+    model = model_of(path)
+    if len(model.blocks) < MOST_BLOCKS:
+        served = Served.of(model)
+        served.decode(1) if model.decoder else served.forward(1)
+
+
+def _configurations() -> list[bytes]:
+    texts = _texts("hwsim", "data/language", ".json")
+    return [text for text in texts if len(text) < 1000]
+
+
 TARGETS = {
     "dcz": Target(_execute, _artifacts),
     "dcz-sections": Target(_execute_bodies, _bodies),
@@ -374,5 +400,11 @@ TARGETS = {
         _zipped(lambda path: state.load(path, _network()), _checkpoint()), lambda: _zip_seeds(_checkpoint())
     ),
     "report": Target(_through_file(_report, ".json"), _report_seeds),
+    "gguf": Target(_through_file(_gguf, ".gguf"), lambda: [gguf(LLAMA_VALUES, llama_tensors())]),
+    "safetensors": Target(
+        _through_file(read_safetensors, ".safetensors"),
+        lambda: [safetensors([("a", "F16", [2, 3])], {"F16": 16})],
+    ),
+    "language-model": Target(_through_file(_configuration, ".json"), _configurations),
     "table": Target(_through_file(_table, ".csv"), lambda: [b"energy_J,bytes\n1e-6,3\n2e-6,2\n"]),
 }

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hwsim.workload.language.attention import add_attention, add_cross_attention
 from hwsim.workload.language.latent import add_latent_attention
-from hwsim.workload.language.model import Attention, Experts
+from hwsim.workload.language.model import Attention, Experts, StateSpace
+from hwsim.workload.language.state_space import add_state_space
 
 if TYPE_CHECKING:
     from hwsim.workload.language.attention import Step
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 def add_block(layers: Layers, block: Block, source: int, features: int, step: Step) -> int:
     """Add one block, and return the index of its last layer."""
+    if block.order == "alone":
+        part = layers.normalise("norm1", source, features, step.tokens)
+        part = _add_attention(layers, block, part, features, step)
+        return layers.each("add1", "add", (part, source), step.tokens, step.tokens * features)
     if block.order in ("parallel", "parallel-two"):
         return _in_parallel(layers, block, source, features, step)
     before, around, after = (block.order == order for order in ("before", "around", "after"))
@@ -49,6 +54,8 @@ def _add_attention(layers: Layers, block: Block, source: int, features: int, ste
     part = block.attention
     if isinstance(part, Attention):
         return add_attention(layers, part, source, features, step)
+    if isinstance(part, StateSpace):
+        return add_state_space(layers, part, source, features, step)
     return add_latent_attention(layers, part, source, features, step)
 
 
@@ -56,6 +63,8 @@ def _add_feed_forward(layers: Layers, block: Block, source: int, features: int, 
     part = block.feed_forward
     if isinstance(part, Experts):
         return _add_experts(layers, part, source, features, step)
+    if part is None:
+        return source
     return _add_dense(layers, part, source, features, step.tokens)
 
 

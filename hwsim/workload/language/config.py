@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwsim.workload.language.model import Activation, LanguageModel
 
 Size = Annotated[int, Field(ge=1, le=1 << 24, strict=True)]
+Depth = Annotated[int, Field(ge=1, le=4096, strict=True)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -84,6 +85,19 @@ def _without_effect() -> frozenset[str]:
     """Keys that change neither the number of parameters nor what is computed."""
     file = resources.files("hwsim") / "data" / "language" / "without_effect.csv"
     return frozenset(row.text("key") for row in read_rows(file, ("key", "about")))
+
+
+def head_width(features: int, heads: int, key: str) -> int:
+    """Features of a head, where all heads together have those of the model.
+
+    Raises
+    ------
+    InputError
+        If they cannot.
+    """
+    if features % heads:
+        raise InputError(f"{key} is {heads}, expected a divisor of the {features} features")
+    return features // heads
 
 
 def activation_of(name: str, key: str) -> Activation:

@@ -195,10 +195,11 @@ class Layers:
         form, arithmetic = self.storage.cache, self.storage.arithmetic
         if arithmetic in form.native and not read_on_chip:
             return
-        as_stored = _CACHE_ARITHMETIC[int(form.bits_per_value)]
+        bits = int(form.bits_per_value)
+        as_stored = next(name for width, name in _CACHE_ARITHMETIC.items() if width >= bits)
         op = "store" if arithmetic in form.native else "quantize"
         self.each(name, op, (source,), rows, elements, arithmetic=as_stored)
 
 
-_CACHE_ARITHMETIC: dict[int, Arithmetic] = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4"}
-"""Format of the elements that are written to the cache, by their bits; scales are left out."""
+_CACHE_ARITHMETIC: dict[int, Arithmetic] = {4: "int4", 8: "int8", 16: "fp16", 32: "fp32"}
+"""Format of the elements that are written to the cache, by the least bits that hold them, scales left out."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from hwsim.errors import InputError
-from hwsim.workload.language.config import Config, Share, Size, activation_of
+from hwsim.workload.language.config import Config, Depth, Share, Size, activation_of, head_width
 from hwsim.workload.language.model import Attention, Block, Experts, FeedForward, LanguageModel, Order
 
 
@@ -18,7 +17,7 @@ class Llama(Config):
     vocab_size: Size
     hidden_size: Size
     intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     num_key_value_heads: Size | None = None
     head_dim: Size | None = None
@@ -47,12 +46,8 @@ class Llama(Config):
         )
 
     def _attention(self, number: int) -> Attention:
-        width = self.head_dim or self.hidden_size // self.num_attention_heads
+        width = self.head_dim or head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         shared = self.num_key_value_heads or self.num_attention_heads
-        if self.num_attention_heads % shared:
-            raise InputError(
-                f"num_key_value_heads is {shared}, expected a divisor of the {self.num_attention_heads} heads"
-            )
         return Attention(
             self.num_attention_heads,
             shared,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.whole import ceil_div
 from hwsim.workload.language.forms import VECTOR_BITS, Parts
+from hwsim.workload.language.model import StateSpace
 from hwsim.workload.language.passes import decode, forward, prefill, storage_of
 from hwsim.workload.language.shipped import model_of
 
@@ -107,6 +108,8 @@ class Served:
             ):
                 for rows, width in part.cached if part else ():
                     bits += cache.bits(tokens * rows * width, tokens * rows)
+            if isinstance(block.attention, StateSpace):
+                bits += cache.bits(block.attention.state_elements, block.attention.width)
         return ceil_div(bits, 8)
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from hwsim.errors import InputError
+
 Norm = Literal["rms", "layer"]
 Activation = Literal["silu", "gelu", "relu"]
-Order = Literal["before", "after", "around", "parallel", "parallel-two"]
+Order = Literal["before", "after", "around", "parallel", "parallel-two", "alone"]
 
 NORM_PARAMETERS: dict[Norm, int] = {"rms": 1, "layer": 2}
 """Parameters per feature: a gain, and with ``layer`` an offset."""
 
-NORMS: dict[Order, int] = {"before": 2, "after": 2, "around": 4, "parallel": 1, "parallel-two": 2}
+NORMS: dict[Order, int] = {
+    "before": 2, "after": 2, "around": 4, "parallel": 1, "parallel-two": 2, "alone": 1,
+}  # fmt: skip
 """Normalisations of a block without cross-attention."""
 
 
@@ -95,6 +99,12 @@ class Attention:
     owns_buckets: bool = False
     softcap: bool = False
 
+    def __post_init__(self) -> None:
+        if self.heads % self.kv_heads:
+            raise InputError(
+                f"{self.kv_heads} heads of keys and values, expected a divisor of the {self.heads} heads"
+            )
+
     def parameters(self, features: int) -> Parameters:
         """List the parameters."""
         queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
@@ -149,6 +159,53 @@ class LatentAttention:
     def cached(self) -> tuple[tuple[int, int], ...]:
         """Rows of the cache that a token adds, and elements of each."""
         return ((1, self.rank + self.rotary),)
+
+
+@dataclass(frozen=True)
+class StateSpace:
+    """A selective state space in place of attention (Mamba, Gu and Dao, 2023).
+
+    Parameters
+    ----------
+    width : int
+        Features inside.
+    state : int
+        Elements of the state per feature.
+    kernel : int
+        Tokens of the convolution before it.
+    rank : int
+        Features that the time steps come from.
+    bias, convolution_bias : bool
+    """
+
+    width: int
+    state: int
+    kernel: int
+    rank: int
+    bias: bool = False
+    convolution_bias: bool = True
+    window: None = None
+
+    def parameters(self, features: int) -> Parameters:
+        """List the parameters."""
+        matrices = (
+            Matrix(features, 2 * self.width),
+            Matrix(self.width, self.rank + 2 * self.state),
+            Matrix(self.rank, self.width),
+            Matrix(self.width, features),
+        )
+        vectors = self.width * (self.kernel + self.convolution_bias + 1 + self.state + 1)
+        return Parameters(matrices, vectors + self.bias * (2 * self.width + features))
+
+    @property
+    def cached(self) -> tuple[tuple[int, int], ...]:
+        """Rows that a token adds to the cache: none, the state is as large after any number of tokens."""
+        return ()
+
+    @property
+    def state_elements(self) -> int:
+        """Elements of the state, and of the tokens that the convolution still needs."""
+        return self.width * (self.state + self.kernel - 1)
 
 
 @dataclass(frozen=True)
@@ -218,17 +275,19 @@ class Block:
 
     Parameters
     ----------
-    attention : Attention or LatentAttention
-    feed_forward : FeedForward or Experts
+    attention : Attention, LatentAttention or StateSpace
+    feed_forward : FeedForward, Experts or None
+        None with the order ``alone``.
     order : {"before", "after", "around", "parallel", "parallel-two"}
         Where normalisations stand: before each part, after each sum (BERT), before and after each part
         (Gemma 2). ``parallel``: both parts have the same input (GPT-J); with two normalisations, GPT-NeoX.
+        ``alone``: there is one part (Mamba).
     cross : Attention, optional
         Attention to the output of an encoder (T5), between the two parts.
     """
 
-    attention: Attention | LatentAttention
-    feed_forward: FeedForward | Experts
+    attention: Attention | LatentAttention | StateSpace
+    feed_forward: FeedForward | Experts | None
     order: Order = "before"
     cross: Attention | None = None
 
@@ -236,8 +295,11 @@ class Block:
         """List the parameters, with all experts or with some of them."""
         norms = NORMS[self.order] + (self.cross is not None)
         part = self.feed_forward
-        fed = part.parameters(features, experts) if isinstance(part, Experts) else part.parameters(features)
-        parts = [self.attention.parameters(features), fed]
+        parts = [self.attention.parameters(features)]
+        if isinstance(part, Experts):
+            parts.append(part.parameters(features, experts))
+        elif part:
+            parts.append(part.parameters(features))
         if self.cross:
             parts.append(self.cross.parameters(features))
         return _together([*parts, Parameters((), norms * NORM_PARAMETERS[norm] * features)])

@@ -6,6 +6,7 @@ and cache are stored in a form of `hwsim.workload.language.forms` and computed w
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from hwsim.errors import InputError, require_type
@@ -77,7 +78,7 @@ def decode(
     read = (context if source is None else source) if found.encoder else 0
     if found.encoder:
         _require_tokens(found, "source", read)
-    step = Step(tokens, context, True, _positive("batch", batch), read)
+    step = Step(tokens, context, True, _whole("batch", batch, 1), read)
     layers = _begin(found, weights, kv, arithmetic)
     last = _add_stack(layers, found, found.decoder, step)
     _add_head(layers, found, last, tokens)
@@ -126,7 +127,7 @@ def prefill(
         if past:
             raise InputError(f"model {found.name}: past is {past}, expected 0 for a model with an encoder")
         last = _add_stack(
-            layers, found, found.encoder, Step(tokens, causal=False, batch=_positive("batch", batch))
+            layers, found, found.encoder, Step(tokens, causal=False, batch=_whole("batch", batch, 1))
         )
         last = layers.normalise("norm", last, found.features, tokens)
         for number, block in enumerate(found.decoder):
@@ -134,7 +135,7 @@ def prefill(
             if block.cross:
                 add_kept_keys(layers, block.cross, last, found.features, tokens)
     else:
-        last = _add_stack(layers, found, found.decoder, Step(tokens, past, True, _positive("batch", batch)))
+        last = _add_stack(layers, found, found.decoder, Step(tokens, past, True, _whole("batch", batch, 1)))
         _add_head(layers, found, last, 1)
     return _workload(found, layers, f"prompt of {tokens}" + (f" after {past}" if past else ""))
 
@@ -171,7 +172,7 @@ def forward(
         )
     _require_tokens(found, "tokens", tokens)
     layers = _begin(found, weights, None, arithmetic)
-    step = Step(tokens, causal=False, batch=_positive("batch", batch))
+    step = Step(tokens, causal=False, batch=_whole("batch", batch, 1))
     last = _add_stack(layers, found, found.encoder, step)
     if found.pooler:
         pooled = layers.matrix("pooler", last, found.features, found.features, 1, bias=True)
@@ -256,12 +257,8 @@ def _require_tokens(model: LanguageModel, what: str, found: int, low: int = 1) -
         raise InputError(f"model {model.name}: {what} is {found}, expected at most its {most} tokens")
 
 
-def _positive(what: str, found: int) -> int:
-    return _whole(what, found, 1)
-
-
 def _whole(what: str, found: int, low: int) -> int:
-    require_type(found, int, what, f"a whole number, at least {low}")
+    require_type(found, Integral, what, f"a whole number, at least {low}")
     if found < low:
         raise InputError(f"{what} is {found}, expected a whole number, at least {low}")
     return found

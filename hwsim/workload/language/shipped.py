@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.csvfile import read_rows
 from hwsim.errors import InputError, require_type
-from hwsim.workload.language import llama_like, other_families
+from hwsim.workload.language import decoder_families, encoder_families, llama_like
 from hwsim.workload.language.model import LanguageModel
 
 if TYPE_CHECKING:
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from hwsim.workload.language.config import Config
 
 COLUMNS = ("name", "parameters", "source")
+MAX_PARAMETERS = 1 << 44
+"""Largest model: more could not be counted in 64 bits."""
+
 MAX_BYTES = 1 << 20
 """Largest configuration file."""
 
 FAMILIES: dict[str, type[Config]] = {
-    cls.family: cls for cls in (*llama_like.FAMILIES, *other_families.FAMILIES)
+    cls.family: cls for cls in (*llama_like.FAMILIES, *decoder_families.FAMILIES, *encoder_families.FAMILIES)
 }
 """Known families by their ``model_type``."""
 
@@ -87,9 +90,12 @@ def model_from(values: dict[str, Any], name: str, where: str) -> LanguageModel:
         raise InputError(f"{where}: model_type is {family!r}, expected one of {', '.join(FAMILIES)}")
     config = FAMILIES[family].read(values, where)
     try:
-        return config.model(name)
+        model = config.model(name)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    if model.parameters > MAX_PARAMETERS:
+        raise InputError(f"{where}: {model.parameters} parameters, expected at most {MAX_PARAMETERS}")
+    return model
 
 
 def _values(file: Path) -> dict[str, Any]:

@@ -110,3 +110,10 @@ def test_types_and_tensors_that_are_not_known(tmp_path):
 def test_a_file_has_its_own_weights(small_gguf):
     with pytest.raises(InputError, match="a file has its own weights, expected no --weights q8_0"):
         served(str(small_gguf), LanguageOptions(weights="q8_0"))
+
+
+def test_a_folder_without_a_configuration_is_no_model(tmp_path, monkeypatch):
+    """A folder may have the name of a network."""
+    (tmp_path / "alexnet").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not is_language_model("alexnet")

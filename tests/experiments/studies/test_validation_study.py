@@ -60,9 +60,69 @@ def test_idle_share_falls_with_depth_in_the_figure():
     assert line.get_xydata().tolist() == pytest.approx(np.array([[1, 0.4], [8, 0.1]]))
 
 
+CLASSES = pd.DataFrame(
+    {
+        "kind": ["decode", "all"],
+        "rows": [2, 2],
+        "geometric_mean": 1.5,
+        "mean_error": 0.5,
+        "median_error": 0.5,
+        "within": 0.0,
+        "worst": "a100_sxm llama-2-7b request 1: 1.60x",
+        "verdict": "missed",
+    }
+)
+RESPONSES = pd.DataFrame(
+    {
+        "kind": ["cap", "weights"],
+        "board": "a100_sxm",
+        "network": "llama-2-7b",
+        "before": ["400 W", "fp16"],
+        "after": ["250 W", "int8"],
+        "published": [0.6, 1.5],
+        "simulated": [0.5, 1.2],
+        "error": [-0.1, -0.2],
+        "bound": 0.15,
+        "verdict": ["met", "missed"],
+    }
+)
+BOARD_ROWS = pd.DataFrame(
+    {
+        "kind": ["decode", "wall"],
+        "verdict": ["left out", "below the bound"],
+        "left_out": ["measures the framework", ""],
+        "note": "",
+    }
+)
+BOARD_CONSTANTS = pd.DataFrame(
+    {
+        "family": ["gpu", "none"],
+        "key": ["power.clock_W", "kernels.time_us"],
+        "value": [0.5, 8.0],
+        "per": ["power.cap_W", ""],
+        "meaning": "what it is",
+        "rows": [2, 0],
+        "error_with": [0.25, np.nan],
+        "error_without": [0.75, np.nan],
+        "buys": [0.5, np.nan],
+    }
+)
+
+
+def write_boards(folder):
+    """A run of the study `boards` that misses a class."""
+    tables = {"classes": CLASSES, "responses": RESPONSES, "rows": BOARD_ROWS, "constants": BOARD_CONSTANTS}
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("met", 0), ("missed", commands_validate.MISSED)])
 def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, capsys, verdict, code):
     def recorded(name, output):
+        if name == "boards":
+            return write_boards(tmp_path / name)
         ERRORS.assign(verdict=verdict).to_csv(tmp_path / "validate.csv", index=False)
         validate.constants().to_csv(tmp_path / "constants.csv", index=False)
         validate.against_mappers().to_csv(tmp_path / "mappers.csv", index=False)
@@ -71,12 +131,20 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
     monkeypatch.setattr("experiments.studies.registry.run_study", recorded)
     assert cli.run(cli.HWSIM, ["validate"]) == code
     printed = capsys.readouterr().out
+    assert printed.index("LLM decode") < printed.index("EIE, AlexNet")
+    assert "0.5 × power.cap_W" in printed
+    assert "-0.10" in printed
+    assert "-20%" in printed
+    assert "wall watts, an upper bound" in printed
     assert "array.buffer_B" in printed
     assert "±9.9%" in printed
     assert "AccelForge" in printed
     assert cli.run(cli.HWSIM, ["validate", "--json"]) == code
     answer = json.loads(capsys.readouterr().out)
     assert len(answer["mappers"]) == len(validate.against_mappers())
+    assert answer["boards"]["classes"][0]["verdict"] == "missed"
+    assert answer["boards"]["constants"][1]["buys"] is None
+    assert set(answer["boards"]) == {"rows", "classes", "responses", "constants"}
     figures = answer["figures"]
     assert figures[2]["bound_pct"] is None
     assert figures[0]["simulated"] == 11.0
@@ -84,6 +152,8 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
 
 def test_a_mapper_that_moves_less_is_a_miss(tmp_path, monkeypatch, capsys):
     def recorded(name, output):
+        if name == "boards":
+            return write_boards(tmp_path / name)
         ERRORS.assign(verdict="met").to_csv(tmp_path / "validate.csv", index=False)
         validate.constants().to_csv(tmp_path / "constants.csv", index=False)
         validate.against_mappers().assign(error_pct=1.0).to_csv(tmp_path / "mappers.csv", index=False)

@@ -44,6 +44,7 @@ def test_the_largest_context_ends_where_the_model_does():
     assert largest_context(A100, Served.of("llama-3-8b"), 1) == 8192
     assert 100_000 < largest_context(A100, Served.of("llama-3.1-8b"), 1) <= 131_072
     assert largest_batch(A100, Served.of("llama-3-70b"), 100) == 0
+    assert largest_context(A100, Served.of("mamba-2.8b"), 1) is None  # its state does not grow
 
 
 def test_a_chip_without_a_capacity_holds_everything():

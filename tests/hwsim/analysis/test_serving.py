@@ -98,6 +98,10 @@ def test_boards_share_what_one_cannot_hold():
     ("build", "message"),
     [
         (lambda: Boards.of(5, "pcie4").share_of(SMALL), "boards is 5, expected a divisor of the 9 heads"),
+        (
+            lambda: Boards.of(2, "pcie4").share_of(Served.of("mamba-130m")),
+            "boards is 2, expected 1 for a model of state spaces",
+        ),
         (lambda: Boards.of(0, "pcie4"), "boards is 0"),
         (lambda: Boards.of(2, "string"), "link is 'string', expected one of pcie3"),
         (lambda: Request(0, 1), "prompt is 0"),
@@ -115,4 +119,6 @@ def test_what_cannot_be_served(build, message):
 def test_an_encoder_reads_and_a_decoder_writes():
     served = Served.of("t5-small")
     found = Service(A100, served, Request(100, 2))
+    first = spent(served.prefill(100)).plus(spent(served.decode(0, source=100)))
+    assert found.first_token == pytest.approx(first)
     assert found.other_tokens == pytest.approx(spent(served.decode(1, source=100)))

@@ -18,7 +18,7 @@ from hwsim.machine.chip import load_chip
 from hwsim.power.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, VoltageCurve
 from hwsim.power.steady import Capped, needs_of, settle, slowed
 from hwsim.run import simulate
-from hwsim.workload.layer import Workload, fc, vector
+from hwsim.workload.layer import OPERAND_BITS, Workload, conv, dense_storage, fc, vector
 from hwsim.workload.networks import load_network
 
 TINY = load_chip("edge").replace(
@@ -90,6 +90,18 @@ def test_a_run_that_waits_for_dram_worked_by_hand():
     found = dimmed(simulate(TINY, FC_4_TO_2))
     assert found.states == pytest.approx((2 / 16, 5 / 16, 9 / 16, 0.0, 0.0), rel=1e-9)
     assert found.peak_share == pytest.approx(8 / (4 * 16), rel=1e-12)
+
+
+def test_the_peak_is_that_of_the_arithmetic():
+    """108 SMs multiply 1,024 pairs of fp16 a cycle, and twice as many of int8."""
+    chip, rates = load_chip("a100_pcie"), {"fp16": 1024, "int8": 2048}
+    for arithmetic, rate in rates.items():
+        stored = dense_storage(2048 * 2048, OPERAND_BITS[arithmetic])
+        layer = conv("gemm", 2048, (2048, 1), 2048, (1, 1), arithmetic=arithmetic, weights=stored)
+        found = dimmed(simulate(chip, Workload("gemm", "dense", (layer,), "by hand")))
+        share = 2048**3 / (108 * rate * found.capped.period_ticks)
+        assert found.peak_share == pytest.approx(share, rel=1e-12)
+        assert found.states.computing == pytest.approx(share, rel=1e-12)
 
 
 def test_a_run_that_always_computes_worked_by_hand():

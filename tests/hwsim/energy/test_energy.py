@@ -121,7 +121,7 @@ def test_a_voltage_can_be_named_too():
         ("45nm to .nm by stillmaker-baas", "45nm to .nm"),
         ("7nm to 3nm by published-trend", "4 to 45 nm"),
         ("7nm to 65nm by published-trend", "4 to 45 nm"),
-        ("7nm to 5nm at 1.2V by published-trend", "0.35 to 0.875 V"),
+        ("7nm to 5nm at 1.2V by published-trend", "0.35 to 1.05 V"),
     ],
 )
 def test_an_unknown_table_or_rule_is_refused(name, words):

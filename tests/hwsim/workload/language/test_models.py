@@ -67,7 +67,10 @@ def test_a_configuration_file_and_its_folder_are_read(tmp_path):
         ({"hidden_size": 0}, "hidden_size is 0, expected"),
         ({"hidden_size": "64"}, "hidden_size is '64', expected"),
         ({"hidden_act": "snake"}, "hidden_act is 'snake', expected one of silu"),
-        ({"num_key_value_heads": 3}, "num_key_value_heads is 3, expected a divisor of the 4 heads"),
+        ({"num_key_value_heads": 3}, "3 heads of keys and values, expected a divisor of the 4 heads"),
+        ({"num_attention_heads": 5}, "num_attention_heads is 5, expected a divisor of the 64 features"),
+        ({"num_hidden_layers": 5000}, "num_hidden_layers is 5000, expected"),
+        ({"hidden_size": 1 << 23, "intermediate_size": 1 << 24}, "1266639114862592 parameters, expected"),
     ],
 )
 def test_what_is_not_known_is_one_sentence(changes, message):

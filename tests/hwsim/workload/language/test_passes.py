@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.language.attention import Seen, Step, seen_by
+from hwsim.workload.language.forms import form_names, form_of
 from hwsim.workload.language.passes import decode, forward, prefill
 from hwsim.workload.language.shipped import model_of
 
@@ -141,6 +143,18 @@ def test_a_smaller_cache_is_written_and_read():
     assert named(workload, "0.scores").operand_bits == 16
 
 
+@pytest.mark.parametrize("kv", form_names())
+def test_a_cache_of_every_form_is_read_in_its_bits(kv):
+    arithmetic = "fp32" if kv == "fp32" else "fp16"
+    model = small("llama-3-8b", 1)
+    workload = decode(model, 99, kv=kv, arithmetic=arithmetic)
+    form = form_of(kv)
+    assert cached_bytes(workload) == 2 * form.bits(100 * 8 * 128, 100 * 8) / 8
+    written = [layer.operand_bits for layer in workload.layers if layer.name.endswith("_cache")]
+    assert all(bits >= int(form.bits_per_value) for bits in written)
+    assert bool(written) == form.decoded(arithmetic)
+
+
 def test_the_last_token_alone_gets_scores_of_words():
     assert named(prefill("smollm2-135m", 512), "head").macs == 49152 * 576
 
@@ -202,7 +216,7 @@ def test_t5_reads_its_prompt_once_and_attends_to_it():
         (lambda: decode("gpt2", 10, 0), "batch is 0"),
         (lambda: decode("gpt2", 10, weights="int5"), "weights are 'int5', expected one of fp32, fp16"),
         (lambda: decode("gpt2", 10, kv="int5"), "kv are 'int5'"),
-        (lambda: decode("gpt2", 10, arithmetic="fp7"), "arithmetic is 'fp7', expected one of fp32"),
+        (lambda: decode("gpt2", 10, arithmetic="fp7"), "arithmetic is 'fp7', expected one of fp64, fp32"),
         (lambda: decode("gpt2", 10, weights="fp16", arithmetic="int8"), "weights are fp16, 16 bits each"),
         (lambda: prefill("t5-base", 10, past=5), "past is 5, expected 0 for a model with an encoder"),
     ],
@@ -214,9 +228,22 @@ def test_a_pass_that_cannot_be(build, message):
 
 def test_each_sequence_reads_its_cache_and_all_share_the_weights():
     """DRAM bytes of a simulated batch: weights once, cache and activations per sequence."""
-    model = small("llama-3-8b")
-    runs = {batch: simulate("a100_pcie", decode(model, 1023, batch), batch) for batch in (1, 8)}
+    model, chip = small("llama-3-8b"), load_chip("a100_pcie").replace(**{"kernels.execution": "sub-batches"})
+    runs = {batch: simulate(chip, decode(model, 1023, batch), batch) for batch in (1, 8)}
     cache = 2 * 2 * 1024 * 1024 * 2
     for batch, run in runs.items():
         assert run.activation_bits / 8 == pytest.approx(batch * cache, rel=0.05)
     assert runs[8].requested_weight_bits == pytest.approx(runs[1].requested_weight_bits, rel=0.01)
+
+
+def test_a_state_space_reads_and_writes_its_state_whatever_the_context():
+    model = small("mamba-130m", 1)
+    one, other, prompt = decode(model, 10), decode(model, 1000), prefill(model, 100)
+    assert one.layers == other.layers
+    width, state = 1536, 16
+    matrices = 768 * 2 * width + width * (48 + 2 * state) + 48 * width + width * 768
+    assert one.macs == matrices + 50280 * 768
+    assert prompt.macs == 100 * matrices + 50280 * 768
+    for workload in (one, prompt):
+        assert named(workload, "0.scan").outside_bits == 16 * width * (state + 3)  # and three earlier tokens
+        assert named(workload, "0.state").output_elements == width * (state + 3)

@@ -1,11 +1,12 @@
-"""Families of their own shape: GPT-2, GPT-J, GPT-NeoX, Phi, OPT, DeepSeek, BERT, T5."""
+"""Families of decoders of their own shape: GPT-2, GPT-J, GPT-NeoX, Phi, OPT, DeepSeek, Mamba."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from hwsim.errors import InputError
-from hwsim.workload.language.config import Config, Share, Size, activation_of
+from hwsim.whole import ceil_div
+from hwsim.workload.language.config import Config, Depth, Share, Size, activation_of, head_width
 from hwsim.workload.language.model import (
     Attention,
     Block,
@@ -14,6 +15,7 @@ from hwsim.workload.language.model import (
     LanguageModel,
     LatentAttention,
     Order,
+    StateSpace,
 )
 
 
@@ -24,7 +26,7 @@ class Gpt2(Config):
 
     vocab_size: Size
     n_embd: Size
-    n_layer: Size
+    n_layer: Depth
     n_head: Size
     n_positions: Size
     n_ctx: Size | None = None
@@ -35,7 +37,7 @@ class Gpt2(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.n_embd, self.n_head, "n_head")
+        width = head_width(self.n_embd, self.n_head, "n_head")
         attention = Attention(self.n_head, self.n_head, width, bias=True, output_bias=True)
         activation = activation_of(self.activation_function, "activation_function")
         block = Block(attention, FeedForward(self.n_inner or 4 * self.n_embd, False, activation, bias=True))
@@ -59,7 +61,7 @@ class GptJ(Config):
 
     vocab_size: Size
     n_embd: Size
-    n_layer: Size
+    n_layer: Depth
     n_head: Size
     n_positions: Size
     n_inner: Size | None = None
@@ -70,7 +72,7 @@ class GptJ(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.n_embd, self.n_head, "n_head")
+        width = head_width(self.n_embd, self.n_head, "n_head")
         attention = Attention(self.n_head, self.n_head, width, rotary=self.rotary_dim)
         activation = activation_of(self.activation_function, "activation_function")
         feed_forward = FeedForward(self.n_inner or 4 * self.n_embd, False, activation, bias=True)
@@ -95,7 +97,7 @@ class GptNeoX(Config):
     vocab_size: Size
     hidden_size: Size
     intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     max_position_embeddings: Size
     hidden_act: str = "gelu"
@@ -106,7 +108,7 @@ class GptNeoX(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        width = head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         heads, bias = self.num_attention_heads, self.attention_bias
         attention = Attention(
             heads, heads, width, bias=bias, output_bias=bias, rotary=int(width * self.rotary_pct)
@@ -134,7 +136,7 @@ class Phi(Config):
     vocab_size: Size
     hidden_size: Size
     intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     num_key_value_heads: Size | None = None
     max_position_embeddings: Size
@@ -145,7 +147,7 @@ class Phi(Config):
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        width = head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         attention = Attention(
             self.num_attention_heads,
             self.num_key_value_heads or self.num_attention_heads,
@@ -177,7 +179,7 @@ class Opt(Config):
     vocab_size: Size
     hidden_size: Size
     ffn_dim: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     max_position_embeddings: Size
     activation_function: str = "relu"
@@ -196,7 +198,7 @@ class Opt(Config):
             raise InputError(
                 f"word_embed_proj_dim is {self.word_embed_proj_dim}, expected hidden_size, {self.hidden_size}"
             )
-        width = _head(self.hidden_size, self.num_attention_heads, "num_attention_heads")
+        width = head_width(self.hidden_size, self.num_attention_heads, "num_attention_heads")
         heads, bias = self.num_attention_heads, self.enable_bias
         attention = Attention(heads, heads, width, bias=bias, output_bias=bias)
         activation = activation_of(self.activation_function, "activation_function")
@@ -226,7 +228,7 @@ class DeepSeek2(Config):
     hidden_size: Size
     intermediate_size: Size
     moe_intermediate_size: Size
-    num_hidden_layers: Size
+    num_hidden_layers: Depth
     num_attention_heads: Size
     num_key_value_heads: Size | None = None
     kv_lora_rank: Size
@@ -289,153 +291,40 @@ class DeepSeek3(DeepSeek2):
     num_nextn_predict_layers: int = 0
 
 
-class Bert(Config):
-    """BERT (Devlin et al., NAACL 2019): an encoder."""
+class Mamba(Config):
+    """Mamba (Gu and Dao, 2023): state spaces in place of attention."""
 
-    family: ClassVar[str] = "bert"
+    family: ClassVar[str] = "mamba"
 
     vocab_size: Size
     hidden_size: Size
-    intermediate_size: Size
-    num_hidden_layers: Size
-    num_attention_heads: Size
-    max_position_embeddings: Size
-    type_vocab_size: Size
-    hidden_act: str = "gelu"
+    intermediate_size: Size | None = None
+    state_size: Size = 16
+    num_hidden_layers: Depth
+    expand: Size = 2
+    conv_kernel: Size = 4
+    time_step_rank: Size | Literal["auto"] = "auto"
+    use_bias: bool = False
+    use_conv_bias: bool = True
+    hidden_act: Literal["silu"] = "silu"
     tie_word_embeddings: bool = True
 
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        block = _encoder_block(
-            self.hidden_size, self.num_attention_heads, self.intermediate_size, self.hidden_act, "hidden_act"
-        )
+        rank = ceil_div(self.hidden_size, 16) if self.time_step_rank == "auto" else self.time_step_rank
+        width = self.intermediate_size or self.expand * self.hidden_size
+        part = StateSpace(width, self.state_size, self.conv_kernel, rank, self.use_bias, self.use_conv_bias)
         return LanguageModel(
             name,
             self.family,
             self.hidden_size,
             self.vocab_size,
-            decoder=(),
-            encoder=(block,) * self.num_hidden_layers,
-            norm="layer",
-            longest=self.max_position_embeddings - self._unused,
-            positions=self.max_position_embeddings,
-            token_types=self.type_vocab_size,
-            embedding_norm=True,
-            final_norm=False,
-            pooler=True,
-        )
-
-    @property
-    def _unused(self) -> int:
-        """Rows of the table of positions that no token uses."""
-        return 0
-
-
-class Roberta(Bert):
-    """RoBERTa (Liu et al., 2019): an encoder as BERT, whose positions start at two."""
-
-    family: ClassVar[str] = "roberta"
-
-    @property
-    def _unused(self) -> int:
-        return 2
-
-
-class DistilBert(Config):
-    """DistilBERT (Sanh et al., 2019): an encoder as BERT, without segments and pooler."""
-
-    family: ClassVar[str] = "distilbert"
-
-    vocab_size: Size
-    dim: Size
-    hidden_dim: Size
-    n_layers: Size
-    n_heads: Size
-    max_position_embeddings: Size
-    activation: str = "gelu"
-    tie_word_embeddings: bool = True
-
-    def model(self, name: str) -> LanguageModel:
-        """Describe the model."""
-        block = _encoder_block(self.dim, self.n_heads, self.hidden_dim, self.activation, "activation")
-        return LanguageModel(
-            name,
-            self.family,
-            self.dim,
-            self.vocab_size,
-            decoder=(),
-            encoder=(block,) * self.n_layers,
-            norm="layer",
-            longest=self.max_position_embeddings,
-            positions=self.max_position_embeddings,
-            embedding_norm=True,
-            final_norm=False,
-        )
-
-
-class T5(Config):
-    """T5 (Raffel et al., JMLR 2020): an encoder, and a decoder that attends to its output."""
-
-    family: ClassVar[str] = "t5"
-
-    vocab_size: Size
-    d_model: Size
-    d_kv: Size
-    d_ff: Size
-    num_layers: Size
-    num_decoder_layers: Size | None = None
-    num_heads: Size
-    n_positions: Size | None = None
-    relative_attention_num_buckets: Size = 32
-    feed_forward_proj: str = "relu"
-    dense_act_fn: str | None = None
-    is_gated_act: bool | None = None
-    tie_word_embeddings: bool = True
-
-    def model(self, name: str) -> LanguageModel:
-        """Describe the model."""
-        decoder_layers = self.num_decoder_layers or self.num_layers
-        return LanguageModel(
-            name,
-            self.family,
-            self.d_model,
-            self.vocab_size,
-            decoder=self._stack(decoder_layers, Attention(self.num_heads, self.num_heads, self.d_kv)),
-            encoder=self._stack(self.num_layers, None),
+            decoder=(Block(part, None, "alone"),) * self.num_hidden_layers,
             norm="rms",
             longest=None,
             tied=self.tie_word_embeddings,
         )
 
-    def _stack(self, count: int, cross: Attention | None) -> tuple[Block, ...]:
-        """Blocks whose first owns the relative positions of all."""
 
-        def attention(**extra: Any) -> Attention:
-            buckets = self.relative_attention_num_buckets
-            return Attention(self.num_heads, self.num_heads, self.d_kv, buckets=buckets, **extra)
-
-        gated, name = (
-            self.feed_forward_proj.startswith("gated-"),
-            self.feed_forward_proj.removeprefix("gated-"),
-        )
-        feed_forward = FeedForward(self.d_ff, gated, activation_of(name, "feed_forward_proj"))
-        first = Block(attention(owns_buckets=True), feed_forward, cross=cross)
-        return (first, *(Block(attention(), feed_forward, cross=cross),) * (count - 1))
-
-
-def _encoder_block(features: int, heads: int, width: int, activation: str, key: str) -> Block:
-    head = _head(features, heads, "heads")
-    attention = Attention(heads, heads, head, bias=True, output_bias=True)
-    return Block(attention, FeedForward(width, False, activation_of(activation, key), bias=True), "after")
-
-
-def _head(features: int, heads: int, key: str) -> int:
-    if features % heads:
-        raise InputError(f"{key} is {heads}, expected a divisor of the {features} features")
-    return features // heads
-
-
-FAMILIES: tuple[type[Config], ...] = (
-    Gpt2, GptJ, GptNeoX, Phi, Opt, DeepSeek2, DeepSeek3, Bert, Roberta, DistilBert, T5,
-)  # fmt: skip
+FAMILIES: tuple[type[Config], ...] = (Gpt2, GptJ, GptNeoX, Phi, Opt, DeepSeek2, DeepSeek3, Mamba)
 """The families of this module."""

@@ -28,9 +28,8 @@ import pandas as pd
 from experiments.figures import style
 from experiments.figures import temperature as figures
 from experiments.runs.scenes import SCENES, chip_of
-from experiments.runs.timelines import observe
 from hwsim.energy.constants import thermal_constants
-from hwsim.power.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+from hwsim.power.thermal import Board, Leakage, equilibrium_C, heat
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
@@ -57,8 +56,8 @@ def produce(run: Run) -> None:
 def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Heat of each stage under each cap: a table of outcomes, and die temperatures over time.
 
-    The power trace of one batch after the other, as the event engine governs it, is averaged over the
-    thermal interval: its windows are hundreds of times shorter than anything the die can follow.
+    The power is that of the steady state: batches are hundreds of times shorter than anything the die can
+    follow.
     """
     board, chip = Board.default(), chip_of()
     leakage = Leakage.default(chip.power.leakage_W)
@@ -67,11 +66,12 @@ def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
     for stage in STAGES:
         workload = SCENES[SCENE].workload(stage)
         for cap_W in CAPS_W:
-            seen = observe(simulate(chip.replace(**{"power.cap_W": cap_W}), workload, BATCH))
-            dynamic_W = float(die_heat_W(seen.power, on_die)[1:-1].mean())
+            report = simulate(chip.replace(**{"power.cap_W": cap_W}), workload, BATCH)
+            rate = report.inferences_per_s
+            joules = report.joules_by("component").items()
+            dynamic_W = rate * sum(on_die.get(name, 1.0) * spent_J for (name,), spent_J in joules)
             found = heat(board, np.full(round(SECONDS / INTERVAL_S), dynamic_W), INTERVAL_S, leakage)
             last = found.throttled[len(found.throttled) // 2 :]
-            rate = seen.report.inferences_per_s
             rows.append(
                 {
                     "stage": stage,

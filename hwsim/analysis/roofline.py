@@ -73,7 +73,8 @@ def roofline(reports: Sequence[Report]) -> Roofline:
     """Roofs of the chip that `reports` ran on.
 
     The core's energy per MAC is that of the layer which needs the least, so that the roof is one
-    for all of them.
+    for all of them, at the nominal voltage. Within a window of the cap, and at a lower voltage, a layer may
+    lie above the roof of power.
 
     Raises
     ------

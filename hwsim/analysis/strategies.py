@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 
+def as_run(report: Report) -> SteadyRun:
+    """Return the run as it is: under the governor that the chip file names."""
+    strategy = {"clock": "dimming", "dvfs": "DVFS"}[report.chip.power.governor]
+    return SteadyRun(strategy, report, report.capped, np.ones(len(report.runs)))
+
+
 def dimmed(report: Report) -> SteadyRun:
     """Lower the clock at the nominal voltage, as far as the cap requires.
 

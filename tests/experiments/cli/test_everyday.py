@@ -113,6 +113,7 @@ TAKE_NOTHING = {"hwsim validate", "hwsim experiments list"}
 
 BAD = {
     "hwsim chips nochip": "no chip 'nochip'",
+    "hwsim measure --chip nochip": "no chip 'nochip'",
     "hwsim chips noise.toml": "not valid TOML",
     "hwsim networks nowhere": "no network 'nowhere'",
     "hwsim networks gpt2 --weights": "No such option",

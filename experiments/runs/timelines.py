@@ -41,7 +41,7 @@ class Observed:
 
 
 def observe(report: Report, batches: int = 3, governor: Governor | None = None) -> Observed:
-    """Run up to `batches` batches on the event engine, governed window by window: as the chip file says by default."""
+    """Run up to `batches` batches on the event engine, window by window, under a governor: the board's."""
     chip, schedule = report.chip, report.schedule
     batches = max(1, min(batches, MOST_STEPS // len(schedule.stream)))
     cap = Cap.of(chip)

@@ -7,14 +7,12 @@ Look for. In `temperature`, the lines that reach the slowdown limit. On the righ
 fail: more power than the board carries off, and leakage that feeds on its own heat. All parameters of
 the board are estimates of low confidence.
 
-Answer. Compression heats the die: under 250 W, dense weights leave 123 W of dynamic power on it (59
-degC) and compressed ones 229 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The
-default board sustains both. At 300 W the compressed network reaches 88.9 degC, just below the limit of
-89, and does not throttle. At 350 W it throttles for 0.8% of the time, and is 0.4% faster than at 300 W:
-the chip at its full clock draws no more than 278 W on the die. So the heat sink no longer makes a higher
-cap slower. Dense weights never throttle: the die draws 150 W from a cap of 300 W on, where DRAM
-bandwidth is the limit. Runaway is far off: above 1.3 kW with the 7 W of leakage of this chip, and above
-290 W for a die that leaks 120 W.
+Answer. Compression heats the die: under 250 W, dense weights leave 105 W of dynamic power on it (56 degC)
+and compressed ones 231 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The default
+board sustains both. From 300 W on, the compressed network runs at its full clock, draws 276 W on the die
+and reaches 88.8 degC, just below the limit of 89: it never throttles. Dense weights draw 140 W on the die
+from a cap of 300 W on, where DRAM bandwidth is the limit. Runaway is far off: above 1.3 kW with the 7 W of
+leakage of this chip, and above 290 W for a die that leaks 120 W.
 """
 
 from __future__ import annotations

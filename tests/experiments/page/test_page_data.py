@@ -102,7 +102,7 @@ def test_a_point_that_cannot_run_says_why():
     assert grid.refused
     assert all("power.cap_W is 0.01 W, expected at least" in reason for reason in grid.refused)
     caps_and_batches = itertools.product((0.01, 0.5), starving.batches)
-    assert [at < 0 for at in grid.index[:4]] == [cap == 0.02 for cap, _ in caps_and_batches]
+    assert [at < 0 for at in grid.index[:4]] == [cap == 0.01 for cap, _ in caps_and_batches]
     assert sorted(at for at in grid.index if at < 0) == list(range(-len(grid.refused), 0))
 
 

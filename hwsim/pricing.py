@@ -106,21 +106,6 @@ class PriceList:
             if count
         }
 
-    def dynamic_J(self, counts: Mapping[Action, int], counted: Callable[[str], bool]) -> float:
-        """Joules of the counts on some components.
-
-        Parameters
-        ----------
-        counts : mapping of Action to int
-        counted : callable
-            Whether a component is one of them, for example `hwsim.machine.cap.Cap.counts`.
-        """
-        return 1e-12 * sum(
-            count * self[component, action].pJ
-            for (_, component, action), count in counts.items()
-            if count and counted(component)
-        )
-
     def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
         """Picojoules of what happens on the die."""
         return sum(self.energy_pJ(_on_die(counts)).values())

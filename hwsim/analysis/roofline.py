@@ -131,7 +131,6 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
         work = run.work
         per_tick = chip.tick_s / report.batch
         on_array = run.layer.kind != "vector"
-        dynamic_J = sum(joules for (_, name, _), joules in run.joules().items() if cap.counts(name))
         rows.append(
             {
                 "layer": run.layer.name,
@@ -143,7 +142,7 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
                 "bandwidth_s": per_tick * work.ticks["dram"],
                 "decoder_s": per_tick * work.ticks["decoder"],
                 "sram_s": per_tick * work.ticks["sram"],
-                "power_s": dynamic_J / cap.budget_W / report.batch,
+                "power_s": run.counted_J(cap) / cap.budget_W / report.batch,
             }
         )
     return rows

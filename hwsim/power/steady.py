@@ -186,7 +186,8 @@ def settle(governor: Governor, stream: TileStream, needs: Sequence[LayerNeed], c
 def groups_of(needs: Sequence[LayerNeed], window_ticks: int) -> list[range]:
     """Divide the layers, in order, into groups that each last a window, as far as there are so many.
 
-    A layer in the output path of another stays with it. What is left at the end joins the last group.
+    A layer in the output path of another stays with it. What is left at the end is a group of its own,
+    however short; layers that take no time join the last group.
     """
     ends, ticks = [0], 0
     for index, need in enumerate(needs):
@@ -196,11 +197,9 @@ def groups_of(needs: Sequence[LayerNeed], window_ticks: int) -> list[range]:
         if ticks >= window_ticks and not together:
             ends.append(following)
             ticks = 0
-    if len(ends) == 1:
-        return [range(len(needs))]
-    ends[-1] = len(needs) if not any(need.busy_ticks for need in needs[ends[-1] :]) else ends[-1]
-    if ends[-1] != len(needs):
-        ends.append(len(needs))
+    if len(ends) > 1 and not any(need.busy_ticks for need in needs[ends[-1] :]):
+        ends.pop()
+    ends.append(len(needs))
     return [range(first, end) for first, end in pairwise(ends)]
 
 

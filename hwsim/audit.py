@@ -121,10 +121,8 @@ def _no_resource_is_busy_longer_than_the_period(report: Report) -> Iterator[str]
 
 def _power_keeps_the_cap(report: Report) -> Iterator[str]:
     cap = Cap.of(report.chip)
-    counted = (
-        joules for run in report.runs for (_, name, _), joules in run.joules().items() if cap.counts(name)
-    )
-    drawn = report.clock_W + cap.drawn_W(sum(counted), report.period_s)
+    dynamic_J = sum(run.counted_J(cap) for run in report.runs)
+    drawn = report.clock_W + cap.drawn_W(dynamic_J, report.period_s)
     if drawn > cap.limit_W * (1 + RELATIVE):
         yield f"{drawn:.6g} W drawn on average, cap {cap.limit_W:g} W"
 

@@ -9,6 +9,7 @@ from hwsim.energy.components import component_of
 
 if TYPE_CHECKING:
     from hwsim.arrays.base import Action
+    from hwsim.machine.cap import Cap
     from hwsim.mapping.work import LayerWork
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Layer
@@ -92,3 +93,7 @@ class LayerRun:
             action: value * (core_scale if component_of(action[1]).core_voltage else 1.0)
             for action, value in joules.items()
         }
+
+    def counted_J(self, cap: Cap) -> float:
+        """Dynamic joules per batch that count against a cap, at the voltage of its clock."""
+        return sum(joules for (_, component, _), joules in self.joules().items() if cap.counts(component))

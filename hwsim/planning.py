@@ -1,13 +1,13 @@
 """From a workload on a chip to the tile stream, and to counts of everything that happens.
 
-`hwsim.mapping.segments` chooses what runs together and what stays on chip. Each pass over a kernel is
+`hwsim.mapping.segments` finds plans: what runs together and what stays on chip. Each pass over a kernel is
 then counted (`hwsim.mapping.work`), cut into steps (`hwsim.mapping.steps`) and linked into a stream.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from math import ceil
 from typing import TYPE_CHECKING
 
 from hwsim.engine.fast import steady_period
@@ -15,11 +15,12 @@ from hwsim.mapping.choice import choose
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import require_batch
 from hwsim.mapping.steps import MAX_PASS_STEPS, MAX_STREAM_STEPS, Channel, Cut
-from hwsim.mapping.work import Schedule, joined_products, kernel_pass, works_of
+from hwsim.mapping.work import KernelPasses, Schedule, works_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
     from hwsim.mapping.fusion import Kernel
     from hwsim.mapping.residency import Pass, Residency
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
+
+CLOSE, TRUSTED, PART = 0.01, 0.005, 0.25
+"""A second plan is scheduled, and the cheaper one of both runs, where its estimated cost is so close to the
+least, and closer than this part of the first plan's departure from its own estimate. A departure up to so
+much is none."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -46,36 +52,49 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     require_batch(batch)
     cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
-    residency = choose(chip, workload, batch, prices, cuts)
-    order = [
-        (residency.kernels[k], part)
-        for segment in residency.segments
-        for part in segment.passes
-        for k in segment.kernels
-    ]
-    joined = joined_products(workload) if chip.kernel_ticks else frozenset[int]()
-    found = [
-        (kernel, part, kernel_pass(chip, workload, residency, cuts, channel, kernel, part, joined))
-        for kernel, part in order
-    ]
-    return _schedule(chip, workload, residency, cuts, channel, found)
+    passes = KernelPasses(chip, workload, cuts, channel)
+    plans = choose(chip, workload, batch, prices, cuts)
+    first = _streamed(passes, plans[0].residency)
+    chosen = plans[0], first
+    if len(plans) > 1 and plans[1].cost <= plans[0].cost * (1 + CLOSE):
+        cost = _cost(*first, prices, plans[0].tick_J)
+        departure = abs(cost / plans[0].cost - 1)
+        if departure > TRUSTED and plans[1].cost <= plans[0].cost * (1 + PART * departure):
+            second = _streamed(passes, plans[1].residency)
+            if _cost(*second, prices, plans[1].tick_J) < cost:
+                chosen = plans[1], second
+    plan, (stream, found) = chosen
+    return Schedule(plan.residency, stream, works_of(found, channel))
 
 
-def _schedule(
-    chip: Chip, workload: Workload, residency: Residency, cuts: Sequence[Cut], channel: Channel, found: Passes
-) -> Schedule:
+def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:
+    """Joules of a batch, time included, as the run will have them without a cap."""
+    joules = sum(
+        part.times * sum(prices.joules(one.counts).values()) for _, part, done in found for one in done.layers
+    )
+    return joules + float(steady_period(stream)) * tick_J
+
+
+def _streamed(passes: KernelPasses, residency: Residency) -> tuple[TileStream, Passes]:
     """Cut the passes into steps, the array and the vector unit sharing the bandwidth of the on-chip memory.
 
     Where both together would move more than it has, every layer gets a smaller part of it, until they do not.
     """
+    found = [
+        (residency.kernels[k], part, passes.of(residency, residency.kernels[k], part))
+        for segment in residency.segments
+        for part in segment.passes
+        for k in segment.kernels
+    ]
     share, bus = 1.0, sum(part.times * done.ticks["sram"] for _, part, done in found)
     while True:
         shared = [(kernel, part, _with_part_of_bus(done, share)) for kernel, part, done in found]
-        steps = _steps(residency, cuts, channel, shared)
-        stream = link_passes(chip, workload, residency, steps)
-        period = bus if _core_ticks(workload, shared) >= bus else float(steady_period(stream))
+        steps = _steps(residency, passes.cuts, passes.channel, shared)
+        stream = link_passes(passes.chip, passes.workload, residency, steps)
+        core = _core_ticks(passes.workload, shared)
+        period = bus if core >= bus else float(steady_period(stream))
         if period >= bus:
-            return Schedule(residency, stream, works_of(shared, channel))
+            return stream, shared
         share *= min(period / bus, LARGEST_PART)
 
 
@@ -83,7 +102,7 @@ def _with_part_of_bus(done: KernelPass, share: float) -> KernelPass:
     """Let a kernel have only a part of the bandwidth of the on-chip memory."""
     if share == 1.0:
         return done
-    sram = ceil(done.ticks["sram"] / share)
+    sram = math.ceil(done.ticks["sram"] / share)
     demand = done.demand._replace(core_ticks=max(done.demand.core_ticks, sram))
     return done._replace(demand=demand, ticks=done.ticks | {"sram": sram})
 

@@ -41,6 +41,18 @@ class Price:
     low_confidence: bool
 
 
+class _Known(dict[tuple[str, str], Price]):
+    """Prices that have been worked out, and those that are when they are wanted first."""
+
+    def __init__(self, work_out: Callable[[tuple[str, str]], Price]) -> None:
+        super().__init__()
+        self.work_out = work_out
+
+    def __missing__(self, key: tuple[str, str]) -> Price:
+        price = self[key] = self.work_out(key)
+        return price
+
+
 class PriceList:
     """Energy of every action of a chip, computed on demand.
 
@@ -54,7 +66,7 @@ class PriceList:
     def __init__(self, chip: Chip, table: EnergyTable | None = None) -> None:
         self.chip = chip
         self.table = table or EnergyTable.load(chip.process.energy_table)
-        self._known: dict[tuple[str, str], Price] = {}
+        self._known = _Known(self._of)
 
     def __getitem__(self, key: tuple[str, str]) -> Price:
         """Energy of one ``(component, action)``.
@@ -64,10 +76,11 @@ class PriceList:
         InputError
             If the component has no such action or the table no constant for it.
         """
-        if key not in self._known:
-            price, factor = self._work_out(*key), self.chip.process.energy_factor
-            self._known[key] = self._dearer(price, factor) if key[0] in OPERATION and factor != 1 else price
         return self._known[key]
+
+    def _of(self, key: tuple[str, str]) -> Price:
+        price, factor = self._work_out(*key), self.chip.process.energy_factor
+        return self._dearer(price, factor) if key[0] in OPERATION and factor != 1 else price
 
     def pJ(self, component: str, action: str, count: float = 1) -> float:
         """Picojoules of `count` actions of one kind.
@@ -81,28 +94,17 @@ class PriceList:
 
     def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
         """Picojoules by action, for every count that is not zero."""
-        return {action: count * self[action[1], action[2]].pJ for action, count in counts.items() if count}
+        known = self._known
+        return {action: count * known[action[1], action[2]].pJ for action, count in counts.items() if count}
 
     def joules(self, counts: Mapping[Action, int]) -> dict[Action, float]:
         """Joules by action, for every count that is not zero."""
+        known = self._known
         return {
-            action: 1e-12 * count * self[action[1], action[2]].pJ for action, count in counts.items() if count
+            action: 1e-12 * count * known[action[1], action[2]].pJ
+            for action, count in counts.items()
+            if count
         }
-
-    def dynamic_J(self, counts: Mapping[Action, int], counted: Callable[[str], bool]) -> float:
-        """Joules of the counts on some components.
-
-        Parameters
-        ----------
-        counts : mapping of Action to int
-        counted : callable
-            Whether a component is one of them, for example `hwsim.machine.cap.Cap.counts`.
-        """
-        return 1e-12 * sum(
-            count * self[component, action].pJ
-            for (_, component, action), count in counts.items()
-            if count and counted(component)
-        )
 
     def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
         """Picojoules of what happens on the die."""

@@ -32,7 +32,7 @@ MAPPING = "mapping"
 """What ``--explain`` takes beside the components."""
 MAPPED = [
     "segment", "layers", "runs", "passes", "pinned", "output on chip", "weight fetches", "DRAM weights",
-    "DRAM activations", "x bound",
+    "DRAM activations", "x bound", "next plan",
 ]  # fmt: skip
 
 
@@ -353,6 +353,7 @@ def _explain_mapping(report: Report) -> None:
             engineering(found.weight_B, "B"),
             engineering(found.activation_B, "B"),
             "" if found.above_bound is None else f"{found.above_bound:.3g}",
+            "" if found.next_pct is None else f"{found.next_pct:+.2g}%",
         ]
         for found in decisions(report)
     ]

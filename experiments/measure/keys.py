@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.measure.tasks import COPY, IDLE, PLAN, SMALL, WAIT
-from hwsim.mapping.stripes import array_cost
+from hwsim.mapping.stripes import Units, array_cost
 from hwsim.power.governors import governor_of
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def clock_share(chip: Chip, clock_GHz: float) -> float:
 def _work_us(chip: Chip, reading: Reading) -> float:
     """Time that the array needs for a GEMM at its peak rate and the measured clock."""
     full = chip.replace(**{"kernels.efficiency": 1.0})
-    return array_cost(full, reading.task.product, 1).cycles / (1000 * reading.clock_GHz)
+    return array_cost(Units.of(full), reading.task.product, 1).cycles / (1000 * reading.clock_GHz)
 
 
 def _times(chip: Chip, measurement: Measurement) -> Iterator[_Found]:

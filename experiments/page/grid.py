@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from experiments.page.settings import AXES
-from hwsim.analysis.strategies import dimmed
+from hwsim.analysis.strategies import as_run
 from hwsim.errors import InputError
 from hwsim.run import simulate
 
@@ -99,7 +99,7 @@ class _Runs:
 
 def values_of(report: Report) -> dict[str, Any]:
     """Return what the explorer shows of a run; energies are per inference, in joules."""
-    found = dimmed(report)
+    found = as_run(report)
     residency = report.schedule.residency
     return {
         "inferences_per_s": report.inferences_per_s,

@@ -17,7 +17,7 @@ from compress.methods.share import share
 from experiments.page.pruning import pruning
 from experiments.page.settings import NETWORKS
 from experiments.studies.energy_ladder import ladder
-from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
+from hwsim.analysis.strategies import as_run, dimmed, gated, voltage_scaled
 from hwsim.energy.dram import load_dram
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
@@ -150,7 +150,7 @@ def decoder() -> list[dict[str, Any]]:
                     "inferences_per_s": report.inferences_per_s,
                     "energy_J": report.energy_per_inference_J,
                     "limiter": report.limiter,
-                    "stalled": dimmed(report).states.stalled,
+                    "stalled": as_run(report).states.stalled,
                     "decoder_J": report.joules_by("component").get(("decoder",), 0.0),
                 }
             )

@@ -7,11 +7,13 @@ part. The others run some batches on the event engine, window by window.
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.timelines import observe
 from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError
+from hwsim.machine.cap import Cap
 from hwsim.power.governors import ClockScaling, Dvfs, FixedClock, RaceToIdle, TileGating
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from hwsim.report import Report
 
 BATCHES = 4
-"""Batches that are run window by window; the first of them, from a cold start, is not counted."""
+"""Batches that are run window by window, at least; the first of them, from a cold start, is not counted."""
+
+WINDOWS = 20
+"""Windows that they last, at least, as far as one trace can be so long."""
 
 
 def _steady(strategy: Callable[[Report], SteadyRun], report: Report) -> dict[str, Any]:
@@ -41,7 +46,8 @@ def _steady(strategy: Callable[[Report], SteadyRun], report: Report) -> dict[str
 def _windowed(governor: Callable[[Chip], Governor], report: Report) -> dict[str, Any]:
     """What the batches after the first cost, and the window in which most was drawn."""
     chip = report.chip
-    seen = observe(report, BATCHES, governor(chip))
+    needed = ceil(WINDOWS * Cap.of(chip).window_s / report.period_s) + 1
+    seen = observe(report, max(BATCHES, needed), governor(chip))
     if seen.batches == 1:
         raise InputError(
             f"a batch of {len(report.schedule.stream)} steps is too long to run window by window"
@@ -50,7 +56,7 @@ def _windowed(governor: Callable[[Chip], Governor], report: Report) -> dict[str,
     period_s = float(ends[-1] - ends[0]) / (seen.batches - 1) * chip.tick_s
     spent = seen.run.energy.pJ.sum(axis=(0, 2)).reshape(seen.batches, -1).sum(axis=1)
     dynamic_J = 1e-12 * float(spent[1:].mean())
-    power_W = dynamic_J / period_s + chip.static_W
+    power_W = dynamic_J / period_s + chip.static_W + chip.power.clock_W
     return {
         "energy_J": power_W * period_s / report.batch,
         "power_W": power_W,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim.analysis.chrome_trace import chrome_trace
 from hwsim.machine.cap import Cap
 from hwsim.power.governed import GovernedRun, run_governed
-from hwsim.power.governors import ClockScaling
+from hwsim.power.governors import governor_of
 from hwsim.power.operations import operation_energy
 from hwsim.power.trace import PowerTrace, power_trace
 
@@ -41,13 +41,19 @@ class Observed:
 
 
 def observe(report: Report, batches: int = 3, governor: Governor | None = None) -> Observed:
-    """Run up to `batches` batches on the event engine, governed window by window: the clock by default."""
+    """Run up to `batches` batches on the event engine, window by window, under a governor: the board's."""
     chip, schedule = report.chip, report.schedule
     batches = max(1, min(batches, MOST_STEPS // len(schedule.stream)))
     cap = Cap.of(chip)
     energy = operation_energy(schedule, report.prices).repeat(batches)
-    run = run_governed(schedule.stream.repeat(batches), energy, governor or ClockScaling.of(chip), cap)
-    power = power_trace(run.timeline, run.energy, {"static": chip.static_W}, cap.window_ticks, chip.tick_s)
+    run = run_governed(schedule.stream.repeat(batches), energy, governor or governor_of(chip), cap)
+    power = power_trace(
+        run.timeline,
+        run.energy,
+        {"static": chip.static_W + chip.power.clock_W},
+        cap.window_ticks,
+        chip.tick_s,
+    )
     return Observed(report, batches, run, power)
 
 

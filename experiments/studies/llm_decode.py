@@ -32,7 +32,7 @@ import pandas as pd
 from compress.codecs.huffman import build, encoded_bits
 from experiments.figures import llm_decode as figures
 from experiments.figures import style
-from hwsim.analysis.strategies import dimmed
+from hwsim.analysis.strategies import as_run
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -141,7 +141,7 @@ def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
     """Simulate one way to store the weights at one batch: a row of the table."""
     workload = decoder(stage, counts)
     report = simulate(load_chip(CHIP), workload, batch)
-    found: SteadyRun = dimmed(report)
+    found: SteadyRun = as_run(report)
     joules = {name: watts / found.inferences_per_s for name, watts in found.watts.items()}
     matrices = [layer for layer in workload.layers if layer.weight_count]
     count = sum(layer.weight_count for layer in matrices)

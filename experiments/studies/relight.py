@@ -9,19 +9,19 @@ compute is loading or unfilled, stalled on memory, throttled, or power-gated. Da
 power: throttled and power-gated. In `blame`, one limit is removed at a time. In `watts`, compression does
 nothing for some networks.
 
-Answer. For the fully-connected layers of AlexNet at batch 64, DRAM takes 133 of 250 W from the dense
-network, which leaves 28% of the peak MAC rate. It is 40 W and 67% when pruned, 7 W and 80% when shared, 4
-W and 81% with Huffman coding: 2.9x the inferences per second and per joule. The cap is the limit there:
-infinite bandwidth gains the dense network less than 1%. Without the cap it gains 1.2x, and is then
-memory-bound. At batch 1 bandwidth is the limit: the tiles stall 83% of the time and none is dark.
-Compression gives 5.8x the inferences per second and 27x per joule. Then loading weights into the arrays
-is the limit: tiles load 97% of the time and compute 3%. It gains little where weights are reused anyway:
-1.2x at batch 1,024, 1.1x for VGG-16 at batch 64, and 1.1x for a Llama layer at batch 64, where keys and
-values are most of the traffic. The whole of AlexNet at batch 1,024 is 5% slower compressed than dense, at
-2% more inferences per joule. Huffman coding adds at most 1% of speed to sharing, and costs AlexNet at
-batch 64 7%. For a Llama layer at batch 1 the decoder is the bottleneck, and it costs 43%. With HBM2 the
-gain per joule at batch 64 is 1.6x instead of 2.9x. DVFS is 1.3x as fast as power-gating for the dense
-network and 1.2x for the compressed one. `hand_model.csv` compares with a model on paper, line by line.
+Answer. For the fully-connected layers of AlexNet at batch 64, DRAM takes 141 of 250 W from the dense
+network, which leaves 29% of the peak MAC rate. It is 41 W and 68% when pruned, 7 W and 82% when shared, 5 W
+and 82% with Huffman coding: 2.8x the inferences per second and per joule. INT8 without compression reaches
+98% of the peak, at 173 W, and 4.8x per joule. The cap is the limit of the dense network there: infinite
+bandwidth gains it less than 1%. Without the cap it gains 1.15x, and is then memory-bound. At batch 1
+bandwidth is the limit: the tiles stall 83% of the time and none is dark. Compression gives 5.8x the
+inferences per second and 26x per joule. Then loading weights into the arrays is the limit: tiles load 97%
+of the time and compute 3%. It gains little where weights are reused anyway: 1.15x at batch 1,024, 1.04x for
+VGG-16 at batch 64, and 1.13x for a Llama layer at batch 64, where keys and values are most of the traffic.
+The whole of AlexNet at batch 1,024 is 4% faster compressed than dense. Huffman coding adds at most 1% of
+speed to sharing, but for a Llama layer at batch 1, where the decoder is the bottleneck and it costs 43%.
+With HBM2 the gain per joule at batch 64 is 1.5x instead of 2.8x. DVFS is 1.2x as fast as power-gating for
+both. `hand_model.csv` compares with a model on paper, line by line.
 """
 
 from __future__ import annotations

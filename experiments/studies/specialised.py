@@ -36,7 +36,7 @@ from scipy.integrate import solve_ivp
 from experiments.figures import specialised as figures
 from experiments.figures import style
 from experiments.runs.scenes import CHIP
-from hwsim.analysis.strategies import dimmed
+from hwsim.analysis.strategies import as_run
 from hwsim.arrays.eyeriss import EyerissArray
 from hwsim.arrays.gemm import GemmArray
 from hwsim.arrays.simd import SimdArray
@@ -189,7 +189,7 @@ def everything() -> pd.DataFrame:
 
 
 def _values(report: Report, workload: Workload) -> dict[str, Any]:
-    found = dimmed(report)
+    found = as_run(report)
     states = {f"{state}_share": share for state, share in found.states._asdict().items()}
     return {
         "foreign_share": 1 - report.workload.macs / workload.macs,

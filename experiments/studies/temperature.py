@@ -7,14 +7,12 @@ Look for. In `temperature`, the lines that reach the slowdown limit. On the righ
 fail: more power than the board carries off, and leakage that feeds on its own heat. All parameters of
 the board are estimates of low confidence.
 
-Answer. Compression heats the die: under 250 W, dense weights leave 123 W of dynamic power on it (59
-degC) and compressed ones 229 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The
-default board sustains both. At 300 W the compressed network reaches 88.9 degC, just below the limit of
-89, and does not throttle. At 350 W it throttles for 0.8% of the time, and is 0.4% faster than at 300 W:
-the chip at its full clock draws no more than 278 W on the die. So the heat sink no longer makes a higher
-cap slower. Dense weights never throttle: the die draws 150 W from a cap of 300 W on, where DRAM
-bandwidth is the limit. Runaway is far off: above 1.3 kW with the 7 W of leakage of this chip, and above
-290 W for a die that leaks 120 W.
+Answer. Compression heats the die: under 250 W, dense weights leave 105 W of dynamic power on it (56 degC)
+and compressed ones 231 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The default
+board sustains both. From 300 W on, the compressed network runs at its full clock, draws 276 W on the die
+and reaches 88.8 degC, just below the limit of 89: it never throttles. Dense weights draw 140 W on the die
+from a cap of 300 W on, where DRAM bandwidth is the limit. Runaway is far off: above 1.3 kW with the 7 W of
+leakage of this chip, and above 290 W for a die that leaks 120 W.
 """
 
 from __future__ import annotations
@@ -28,9 +26,8 @@ import pandas as pd
 from experiments.figures import style
 from experiments.figures import temperature as figures
 from experiments.runs.scenes import SCENES, chip_of
-from experiments.runs.timelines import observe
 from hwsim.energy.constants import thermal_constants
-from hwsim.power.thermal import Board, Leakage, die_heat_W, equilibrium_C, heat
+from hwsim.power.thermal import Board, Leakage, equilibrium_C, heat
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
@@ -57,8 +54,8 @@ def produce(run: Run) -> None:
 def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Heat of each stage under each cap: a table of outcomes, and die temperatures over time.
 
-    The power trace of one batch after the other, as the event engine governs it, is averaged over the
-    thermal interval: its windows are hundreds of times shorter than anything the die can follow.
+    The power is that of the steady state: batches are hundreds of times shorter than anything the die can
+    follow.
     """
     board, chip = Board.default(), chip_of()
     leakage = Leakage.default(chip.power.leakage_W)
@@ -67,11 +64,12 @@ def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
     for stage in STAGES:
         workload = SCENES[SCENE].workload(stage)
         for cap_W in CAPS_W:
-            seen = observe(simulate(chip.replace(**{"power.cap_W": cap_W}), workload, BATCH))
-            dynamic_W = float(die_heat_W(seen.power, on_die)[1:-1].mean())
+            report = simulate(chip.replace(**{"power.cap_W": cap_W}), workload, BATCH)
+            rate = report.inferences_per_s
+            joules = report.joules_by("component").items()
+            dynamic_W = rate * sum(on_die.get(name, 1.0) * spent_J for (name,), spent_J in joules)
             found = heat(board, np.full(round(SECONDS / INTERVAL_S), dynamic_W), INTERVAL_S, leakage)
             last = found.throttled[len(found.throttled) // 2 :]
-            rate = seen.report.inferences_per_s
             rows.append(
                 {
                     "stage": stage,

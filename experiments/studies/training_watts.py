@@ -28,7 +28,7 @@ import pandas as pd
 from experiments.figures import style
 from experiments.figures import training_watts as figures
 from experiments.runs.parallel import in_order
-from hwsim.analysis.strategies import dimmed
+from hwsim.analysis.strategies import as_run
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
@@ -95,7 +95,7 @@ def _values(report: Report) -> dict[str, Any]:
         "items_per_J": 1 / report.energy_per_inference_J,
         "power_W": report.power_W,
         "limiter": report.limiter,
-        "peak_share": dimmed(report).peak_share,
+        "peak_share": as_run(report).peak_share,
         "dram_bits_per_item": (report.transferred_weight_bits + report.activation_bits) / report.batch,
     }
 

@@ -16,7 +16,7 @@ import pandas as pd
 from hwsim.errors import InputError
 from hwsim.mapping.problem import problem_of
 from hwsim.mapping.residency import require_batch
-from hwsim.mapping.stripes import array_cost
+from hwsim.mapping.stripes import Units, array_cost
 from hwsim.mapping.tiling import best_of_each_order
 from hwsim.pricing import PriceList
 
@@ -220,7 +220,7 @@ def _row(found: LayerTiling, goal: Goal) -> dict[str, object]:
 
 def _best(chip: Chip, layer: Layer, batch: int, prices: PriceList, buffering: Buffering) -> LayerTiling:
     buffers_B = chip.buffers.slot_B * (chip.buffers.fetch_depth + chip.buffers.decode_depth)
-    problem, cost = problem_of(layer, batch), array_cost(chip, layer, batch)
+    problem, cost = problem_of(layer, batch), array_cost(Units.of(chip), layer, batch)
     sram_bits = sum(count for (_, component, _), count in cost.counts.items() if component == "sram")
     objective = Objective(
         prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ,

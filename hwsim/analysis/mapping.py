@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from hwsim.mapping.choice import choose
 from hwsim.mapping.fusion import Fusion
+from hwsim.mapping.steps import Cut
 from hwsim.mapping.tiling import Tiling
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hwsim.mapping.choice import Plan
+    from hwsim.mapping.residency import LayerTiling, Residency, Segment
     from hwsim.report import Report
 
 
@@ -34,6 +40,9 @@ class Decision(NamedTuple):
         DRAM bytes per inference.
     above_bound : float or None
         Traffic of a kernel in blocks over its lower bound; None for one that is not cut.
+    next_pct : float or None
+        How much more the best plan costs that runs the kernel in another way: joules, with time valued as the
+        search does. None if the search has found no such plan.
     """
 
     segment: int
@@ -47,11 +56,15 @@ class Decision(NamedTuple):
     weight_B: float
     activation_B: float
     above_bound: float | None
+    next_pct: float | None
 
 
 def decisions(report: Report) -> list[Decision]:
     """How each kernel of a run is mapped, in the order in which they run."""
     residency, runs = report.schedule.residency, report.runs
+    cuts = [Cut(layer, report.chip) for layer in report.workload.layers]
+    plans = choose(report.chip, report.workload, report.batch, report.prices, cuts)
+    own_cost = next((plan.cost for plan in plans if plan.residency == residency), plans[0].cost)
     found = []
     for number, segment in enumerate(residency.segments, start=1):
         for k in segment.kernels:
@@ -71,9 +84,22 @@ def decisions(report: Report) -> list[Decision]:
                     sum(run.work.transferred_weight_bits for run in own) / 8 / report.batch,
                     sum(run.work.activation_bits for run in own) / 8 / report.batch,
                     tiling.above_bound if isinstance(tiling, Tiling) else None,
+                    _next_pct(plans, own_cost, residency, k),
                 )
             )
     return found
+
+
+def _next_pct(plans: Sequence[Plan], own_cost: float, residency: Residency, k: int) -> float | None:
+    """Cost of the best plan that runs kernel `k` in another way, above that of this one, in percent."""
+
+    def way(plan: Residency) -> tuple[Segment, LayerTiling]:
+        root = plan.kernels[k].root
+        return plan.segments[plan.segment_of[root]], plan.tilings[root]
+
+    costs = (plan.cost for plan in plans if way(plan.residency) != way(residency))
+    least = next(costs, None)
+    return None if least is None else 100.0 * (least / own_cost - 1.0)
 
 
 def with_less_fusion(report: Report) -> dict[str, Report]:

@@ -73,7 +73,8 @@ def roofline(reports: Sequence[Report]) -> Roofline:
     """Roofs of the chip that `reports` ran on.
 
     The core's energy per MAC is that of the layer which needs the least, so that the roof is one
-    for all of them.
+    for all of them, at the nominal voltage. Within a window of the cap, and at a lower voltage, a layer may
+    lie above the roof of power.
 
     Raises
     ------
@@ -130,7 +131,6 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
         work = run.work
         per_tick = chip.tick_s / report.batch
         on_array = run.layer.kind != "vector"
-        dynamic_J = report.prices.dynamic_J(work.counts, cap.counts)
         rows.append(
             {
                 "layer": run.layer.name,
@@ -142,7 +142,7 @@ def layer_roofs(report: Report) -> list[dict[str, Any]]:
                 "bandwidth_s": per_tick * work.ticks["dram"],
                 "decoder_s": per_tick * work.ticks["decoder"],
                 "sram_s": per_tick * work.ticks["sram"],
-                "power_s": dynamic_J / cap.budget_W / report.batch,
+                "power_s": run.counted_J(cap) / cap.budget_W / report.batch,
             }
         )
     return rows

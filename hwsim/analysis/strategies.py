@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
 
 
+def as_run(report: Report) -> SteadyRun:
+    """Return the run as it is: under the governor that the chip file names."""
+    strategy = {"clock": "dimming", "dvfs": "DVFS"}[report.chip.power.governor]
+    return SteadyRun(strategy, report, report.capped, np.ones(len(report.runs)))
+
+
 def dimmed(report: Report) -> SteadyRun:
     """Lower the clock at the nominal voltage, as far as the cap requires.
 
@@ -123,5 +129,7 @@ class GatedTiles:
         return self.array.peak_macs_per_cycle
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
-        """Cost of `batch` items of `layer` on the tiles that are active for it."""
-        return replace(self.array, tiles=dict(self.active)[layer.name]).cost(layer, batch)
+        """Cost of `batch` items of `layer` on its active tiles, beside the peak of all tiles."""
+        tiles = dict(self.active)[layer.name]
+        cost = replace(self.array, tiles=tiles).cost(layer, batch)
+        return replace(cost, peak_macs_per_cycle=cost.peak_macs_per_cycle // tiles * self.array.tiles)

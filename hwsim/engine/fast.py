@@ -9,6 +9,7 @@ Compiled code loops over elements, because array expressions take seconds longer
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numba import njit
 
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE, Timeline
+from hwsim.same import Same
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -87,6 +89,12 @@ def steady_period(stream: TileStream) -> Fraction:
     Fraction
         A rational: a pattern of the run may repeat only every few repetitions.
     """
+    return _period(Same(stream))
+
+
+@lru_cache(maxsize=8)
+def _period(same: Same[TileStream]) -> Fraction:
+    stream = same.thing
     n = len(stream)
     if n == 0:
         return Fraction(0)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from hwsim.same import Same
 from hwsim.workload.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -55,7 +57,12 @@ def kernels_of(workload: Workload, fusion: Fusion) -> tuple[Kernel, ...]:
     fusion : {"none", "elementwise", "depth-first"}
         ``"none"`` gives one kernel per layer.
     """
-    layers = workload.layers
+    return _kernels(Same(workload), fusion)
+
+
+@lru_cache(maxsize=64)
+def _kernels(workload: Same[Workload], fusion: Fusion) -> tuple[Kernel, ...]:
+    layers = workload.thing.layers
     readers = Counter(source for layer in layers for source in set(layer.inputs))
     members: dict[int, list[int]] = {}
     root_of: list[int] = []

@@ -7,10 +7,12 @@ batch at once (the gradient of weights in training).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hwsim.same import Same
 from hwsim.whole import ceil_div
 from hwsim.workload.operators import OPERATORS
 
@@ -24,49 +26,42 @@ ROW_BY_ROW = frozenset(row.name for row in OPERATORS.values() if row.reads != "m
 """Vector operators that need only the same row of the inputs for a row of the output."""
 
 
+KERNEL = np.dtype(
+    [
+        (name, np.int64)
+        for name in ("each", "out_each", "last_use", "outside_each", "in_place", "rows", "window", "stride")
+    ]
+    + [(name, np.int64) for name in ("pad", "groups", "edges", "edges_end")]
+    + [(name, np.float64) for name in ("out_bits", "outside_bits", "alone_each", "alone_once")]
+)
+"""A kernel, as in `Graph`."""
+
+EDGE = np.dtype([("source", np.int64), ("second", np.int64), ("bits", np.float64)])
+"""What a kernel reads of another, as in `Graph`."""
+
+
 class Graph(NamedTuple):
-    """Kernels of a workload, all arrays of shape (kernels,) except those of edges.
+    """Kernels of a workload and what they read of one another, as tables.
 
     Parameters
     ----------
-    each : ndarray of bool
-        The kernel works item by item.
-    out_bits, out_each : ndarray
-        Bits of the output, and whether they are for each item.
-    last_use : ndarray of int64
-        Last kernel that reads the output; the number of kernels where it leaves the network.
-    outside_bits, outside_each : ndarray
-        Bits read that no kernel made.
-    in_place : ndarray of bool
-        The output may take the place of the first input, where that is not read later.
-    rows, window, stride, pad : ndarray of int64
-        Rows of the output (0 where they cannot be made one by one), and the rows of the input that
-        one of them needs.
-    groups : ndarray of int64
-        Matrix products that a kernel consists of; 0 for a vector kernel, -1 for one of stored weights.
-    edge_ends : ndarray of int64
-        Where the edges of each kernel end.
-    edge_source, edge_bits, edge_second : ndarray, shape (edges,)
-        Kernel whose output is read, bits read of it, and whether it is the second operand of a product
-        of activations.
+    kernels : ndarray of KERNEL, shape (kernels,)
+        ``each``: the kernel works item by item. ``out_bits``, ``out_each``: bits of the output, and whether
+        they are for each item. ``last_use``: last kernel that reads the output; the number of kernels where
+        it leaves the network. ``outside_bits``, ``outside_each``: bits read that no kernel made.
+        ``in_place``: the output may take the place of the first input, where that is not read later.
+        ``rows``: rows of the output, 0 where they cannot be made one by one. ``window``, ``stride``,
+        ``pad``: the rows of the input that a row of the output needs. ``groups``: matrix products that a
+        kernel consists of; 0 for a vector kernel, -1 for one of stored weights. ``edges``,
+        ``edges_end``: where its edges begin and end. ``alone_each``, ``alone_once``: bits on chip, of each
+        item and of the batch, while it runs alone.
+    edges : ndarray of EDGE, shape (edges,)
+        ``source``, ``bits``: kernel whose output is read, and bits read of it. ``second``: it is the second
+        operand of a product of activations.
     """
 
-    each: NDArray[np.bool_]
-    out_bits: NDArray[np.int64]
-    out_each: NDArray[np.bool_]
-    last_use: NDArray[np.int64]
-    outside_bits: NDArray[np.int64]
-    outside_each: NDArray[np.bool_]
-    in_place: NDArray[np.bool_]
-    rows: NDArray[np.int64]
-    window: NDArray[np.int64]
-    stride: NDArray[np.int64]
-    pad: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    edge_ends: NDArray[np.int64]
-    edge_source: NDArray[np.int64]
-    edge_bits: NDArray[np.int64]
-    edge_second: NDArray[np.bool_]
+    kernels: NDArray[np.void]
+    edges: NDArray[np.void]
 
 
 class Reads(NamedTuple):
@@ -91,7 +86,16 @@ def reads_of(workload: Workload, index: int) -> Reads:
     What no layer made comes from outside. Where layers made more than the layer reads, it uses a part of
     each, and all inputs are taken to be of one size.
     """
-    layers, layer = workload.layers, workload.layers[index]
+    return _all_reads(Same(workload))[index]
+
+
+@lru_cache(maxsize=64)
+def _all_reads(workload: Same[Workload]) -> tuple[Reads, ...]:
+    layers = workload.thing.layers
+    return tuple(_reads(layers, layer) for layer in layers)
+
+
+def _reads(layers: tuple[Layer, ...], layer: Layer) -> Reads:
     made = {source: layers[source].output_elements for source in layer.inputs if source >= 0}
     total = sum(made.values())
     whole = layer.input_elements
@@ -118,12 +122,18 @@ def _in_used_rows(layer: Layer, elements: int) -> int:
 
 def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
     """Flatten the kernels of a workload."""
+    return _graph(Same(workload), kernels)
+
+
+@lru_cache(maxsize=64)
+def _graph(same: Same[Workload], kernels: tuple[Kernel, ...]) -> Graph:
+    workload = same.thing
     layers = workload.layers
     kernel_of = {index: k for k, kernel in enumerate(kernels) for index in kernel.layers}
-    count = len(kernels)
-    last_use = np.full(count, count, np.int64)
-    ends, sources, bits, second = [], [], [], []
-    outside = np.zeros(count, np.int64)
+    table = np.zeros(len(kernels), KERNEL)
+    edges: list[tuple[int, bool, int]] = []
+    last_use = [len(kernels)] * len(kernels)
+    outside = [0] * len(kernels)
     for k, kernel in enumerate(kernels):
         found: dict[int, list[int]] = {}
         for index in kernel.layers:
@@ -134,35 +144,39 @@ def graph_of(workload: Workload, kernels: tuple[Kernel, ...]) -> Graph:
                     edge = found.setdefault(kernel_of[source], [0, 0])
                     edge[0] = max(edge[0], elements * layers[source].operand_bits)
                     edge[1] |= is_second_operand(layer, source)
-        for source, (amount, is_second) in found.items():
-            last_use[source] = k if last_use[source] == count else max(last_use[source], k)
-            sources.append(source)
-            bits.append(amount)
-            second.append(bool(is_second))
-        ends.append(len(sources))
+        table["edges"][k] = len(edges)
+        for source, (bits, second) in found.items():
+            last_use[source] = k
+            edges.append((source, bool(second), bits))
+        table["edges_end"][k] = len(edges)
     roots = [layers[kernel.root] for kernel in kernels]
     lasts = [layers[kernel.last] for kernel in kernels]
-    rows, window, stride, pad = (
-        np.array(values, np.int64) for values in zip(*_rows(workload, kernels, kernel_of), strict=True)
-    )
-    return Graph(
-        each=np.array([layer.over_batch == "each" for layer in roots]),
-        out_bits=np.array([layer.output_elements * layer.operand_bits for layer in lasts], np.int64),
-        out_each=np.array([layer.over_batch == "each" for layer in lasts]),
-        last_use=last_use,
-        outside_bits=outside,
-        outside_each=np.array([layer.over_batch != "once" for layer in roots]),
-        in_place=np.array([_may_be_in_place(layer) for layer in roots]),
-        rows=rows,
-        window=window,
-        stride=stride,
-        pad=pad,
-        groups=np.array([_groups(layer) for layer in roots], np.int64),
-        edge_ends=np.array(ends, np.int64),
-        edge_source=np.array(sources, np.int64),
-        edge_bits=np.array(bits, np.int64),
-        edge_second=np.array(second, np.bool_),
-    )
+    table["last_use"], table["outside_bits"] = last_use, outside
+    table["each"] = [layer.over_batch == "each" for layer in roots]
+    table["out_bits"] = [layer.output_elements * layer.operand_bits for layer in lasts]
+    table["out_each"] = [layer.over_batch == "each" for layer in lasts]
+    table["outside_each"] = [layer.over_batch != "once" for layer in roots]
+    table["in_place"] = [_may_be_in_place(layer) for layer in roots]
+    rows = zip(*_rows(workload, kernels, kernel_of), strict=True)
+    for name, values in zip(("rows", "window", "stride", "pad"), rows, strict=True):
+        table[name] = values
+    table["groups"] = [_groups(layer) for layer in roots]
+    graph = Graph(table, np.array(edges, EDGE))
+    for k in range(len(table)):
+        table["alone_each"][k], table["alone_once"][k] = _alone_bits(graph, k)
+    return graph
+
+
+def _alone_bits(graph: Graph, k: int) -> tuple[float, float]:
+    """Bits on chip, of each item and of the batch, for a kernel that runs with nothing else."""
+    kernel, held = graph.kernels[k], [0.0, 0.0]
+    held[not kernel["outside_each"]] += kernel["outside_bits"]
+    held[not kernel["out_each"]] += kernel["out_bits"]
+    for edge in graph.edges[kernel["edges"] : kernel["edges_end"]]:
+        made = graph.kernels[edge["source"]]
+        shared = kernel["in_place"] and made["last_use"] == k
+        held[not made["out_each"]] += edge["bits"] - (min(edge["bits"], kernel["out_bits"]) if shared else 0)
+    return held[0], held[1]
 
 
 def is_second_operand(layer: Layer, source: int) -> bool:

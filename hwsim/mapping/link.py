@@ -48,10 +48,13 @@ def link_passes(
     """
     blocks: list[_Block] = []
     ends: dict[int, int] = {}
+    unit_of = [_unit(workload, root) for root in residency.root_of]
     start = 0
     for position, segment in enumerate(residency.segments):
         for at, part in enumerate(segment.passes):
-            block = _block(workload, residency, position, steps[position, at], start, part.times, ends)
+            block = _block(
+                workload, residency, position, steps[position, at], start, part.times, ends, unit_of
+            )
             blocks.append(block)
             start += block.length * block.times
         last = blocks[-1]
@@ -62,7 +65,7 @@ def link_passes(
     ns_per_tick = 1.0 / chip.process.clock_GHz
 
     def column(name: str) -> NDArray[np.int64]:
-        return np.concatenate([np.tile(block.columns[name], block.times) for block in blocks])
+        return np.concatenate([_repeated(block.columns[name], block.times) for block in blocks])
 
     return TileStream(
         layer=column("layer"),
@@ -88,6 +91,7 @@ def _block(
     start: int,
     times: int,
     ends: dict[int, int],
+    unit_of: Sequence[int],
 ) -> _Block:
     """Steps of one pass over a segment, and what each of them waits for."""
     segment, layers = residency.segments[position], workload.layers
@@ -96,7 +100,6 @@ def _block(
     here = dict(ends)
     for kernel, end in zip(kernels, np.cumsum(lengths), strict=True):
         here |= dict.fromkeys(kernel.layers, start + int(end) - 1)
-    unit_of = [_unit(workload, root) for root in residency.root_of]
     feeds, spills = [], []
     for kernel in kernels:
         inputs = {source for index in kernel.layers for source in layers[index].inputs}
@@ -118,8 +121,14 @@ def _block(
     )
 
 
+def _repeated(values: NDArray[np.int64], times: int) -> NDArray[np.int64]:
+    return values if times == 1 else np.broadcast_to(values, (times, len(values))).ravel()
+
+
 def _tiled(links: NDArray[np.int64], block: _Block) -> NDArray[np.int64]:
     """Links of all passes of a block: those into the pass itself move along, others stay."""
+    if block.times == 1:
+        return links
     shift = block.length * np.arange(block.times)[:, None]
     return np.where(links >= block.start, links + shift, links).ravel()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.arrays.counting import PSUM_BITS, gemm_of
 from hwsim.mapping.windows import Axis
+from hwsim.same import Same
 
 if TYPE_CHECKING:
     from hwsim.workload.layer import Layer
@@ -106,6 +107,12 @@ def problem_of(layer: Layer, items: int) -> Problem:
 
     The second operand of a product of activations takes the place of the weights.
     """
+    return _problem(Same(layer), items)
+
+
+@lru_cache(maxsize=1 << 12)
+def _problem(same: Same[Layer], items: int) -> Problem:
+    layer = same.thing
     gemm = gemm_of(layer, items)
     second = gemm.n * gemm.k * gemm.groups
     stored = layer.weights.total_bits if layer.weights else second * layer.operand_bits

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from hwsim.arrays.counting import PSUM_BITS
 from hwsim.errors import InputError
 from hwsim.mapping.graph import is_second_operand, outside_bits_of, reads_of
 from hwsim.mapping.tiling import Fetches, Tiling
+from hwsim.same import Same
 
 if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
@@ -179,9 +180,9 @@ def activation_traffic(workload: Workload, residency: Residency, index: int, ite
     reads = reads_of(workload, index)
     counted = 1 if layer.over_batch == "once" else items
     inputs = round(outside_bits_of(layer, reads) * counted * (tiling.input_fetches if tiling else 1))
-    here = residency.segment_of[index]
+    brings = _brought(Same(workload), Same(residency))[index]
     for source, elements in reads.made.items():
-        if residency.segment_of[source] != here and _reads_first(workload, residency, index, source):
+        if source in brings:
             amount = elements * (items if layers[source].over_batch == "each" else 1)
             bits = amount * layers[source].operand_bits * _fetches(layer, tiling, source)
             inputs += round(bits * (1.0 - residency.kept[source]))
@@ -194,13 +195,17 @@ def activation_traffic(workload: Workload, residency: Residency, index: int, ite
     )
 
 
-def _reads_first(workload: Workload, residency: Residency, index: int, source: int) -> bool:
-    """Whether no earlier kernel of the same segment has brought `source` on chip already."""
-    here = residency.segment_of[index]
-    before = range(index)
-    return not any(
-        residency.segment_of[other] == here and source in workload.layers[other].inputs for other in before
-    )
+@lru_cache(maxsize=64)
+def _brought(workload: Same[Workload], residency: Same[Residency]) -> tuple[frozenset[int], ...]:
+    """Inputs that each layer brings on chip: made in other segments, read in its own by none before."""
+    found, seen = [], set()
+    segment_of = residency.thing.segment_of
+    for index, layer in enumerate(workload.thing.layers):
+        here = segment_of[index]
+        new = {source for source in layer.inputs if source >= 0 and (here, source) not in seen}
+        seen |= {(here, source) for source in new}
+        found.append(frozenset(source for source in new if segment_of[source] != here))
+    return tuple(found)
 
 
 def _fetches(layer: Layer, tiling: LayerTiling, source: int) -> float:

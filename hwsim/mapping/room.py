@@ -10,116 +10,142 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hwsim.mapping.graph import Graph
-
 LONGEST_STRIPES = 24
 """Kernels of a depth-first segment, at most."""
 HEIGHTS = 7
 """Heights of a stripe that are tried: 1, 2, 4, ... rows of the last kernel."""
 
+HOLD = np.dtype(
+    [(name, np.float64) for name in ("live", "once", "item", "whole", "item_in", "whole_in")]
+    + [("seen", np.int64), ("since", np.int64)]
+)
+"""A kernel of a segment.
 
-@njit(cache=True)
-def stripes_need(g: Graph) -> NDArray[np.float64]:
+``live``, ``once``: bits on chip while it runs, of each item and of the batch. ``item``, ``whole``: bits of
+activations that it moves between DRAM and chip, of each item and of the batch; ``item_in``, ``whole_in``:
+those of them that come in. ``seen``: first kernel of the latest segment in which its output was read;
+``since``: the kernel that made or read it last.
+"""
+
+
+@njit(cache=True, error_model="numpy")
+def stripes_need(kernels: NDArray[np.void], edges: NDArray[np.void]) -> NDArray[np.float64]:
     """Bits of activations on chip for every depth-first segment, shape (kernels, lengths, heights).
 
     For a stripe of some rows of the last kernel, each tensor is needed up to some row by the kernels that
     read it, and from the first row that one of them still needs for this stripe. Rows are made once.
     Infinite where a segment cannot run so.
     """
-    count = len(g.rows)
+    count = len(kernels)
     need = np.full((count, LONGEST_STRIPES, HEIGHTS), np.inf)
     low, high, step = np.empty(count), np.empty(count), np.empty(count)
     for first in range(count):
         for length in range(1, min(LONGEST_STRIPES, count - first) + 1):
             last = first + length - 1
-            if g.rows[last] == 0 or not g.each[last]:
+            if kernels[last].rows == 0 or not kernels[last].each:
                 break
             for h in range(HEIGHTS):
                 height = 1 << h
-                if h and height >= 2 * g.rows[last]:
+                if h and height >= 2 * kernels[last].rows:
                     break
+                height = min(height, kernels[last].rows)
                 need[first, length - 1, h] = _stripe_bits(
-                    g, first, last, min(height, g.rows[last]), low, high, step
+                    kernels, edges, first, last, height, low, high, step
                 )
     return need
 
 
-@njit(cache=True)
-def _stripe_bits(g: Graph, first, last, height, low, high, step):  # type: ignore[no-untyped-def]
+@njit(cache=True, error_model="numpy")
+def _stripe_bits(kernels, edges, first, last, height, low, high, step):  # type: ignore[no-untyped-def]
     total, whole = 0.0, 0.0
-    groups = g.groups[first]
+    groups = kernels[first].groups
     for k in range(first, last + 1):
         low[k], high[k], step[k] = np.inf, -np.inf, 0.0
-        if g.groups[k] and g.groups[k] != groups:
-            groups = -1 if groups else g.groups[k]
+        if kernels[k].groups and kernels[k].groups != groups:
+            groups = -1 if groups else kernels[k].groups
     for k in range(last, first - 1, -1):
+        row = kernels[k]
         if high[k] == -np.inf:
-            step[k] = height * g.rows[k] / g.rows[last]
+            step[k] = height * row.rows / kernels[last].rows
             low[k], high[k] = 0.0, step[k]
-        if k == last or g.last_use[k] > last:
+        if k == last or row.last_use > last:
             low[k] = min(low[k], high[k] - step[k])
-        total += g.out_bits[k] * min(1.0, (high[k] - low[k]) / g.rows[k])
-        row = (high[k] - step[k]) * g.stride[k] - g.pad[k]
-        end = (high[k] - 1) * g.stride[k] - g.pad[k] + g.window[k]
-        in_rows = max(g.rows[k] * g.stride[k], 1)
-        total += g.outside_bits[k] * min(1.0, (end - row) / in_rows)
-        for e in range(g.edge_ends[k - 1] if k else 0, g.edge_ends[k]):
-            source = g.edge_source[e]
-            if g.edge_second[e]:
+        total += row.out_bits * min(1.0, (high[k] - low[k]) / row.rows)
+        begin = (high[k] - step[k]) * row.stride - row.pad
+        end = (high[k] - 1) * row.stride - row.pad + row.window
+        in_rows = max(row.rows * row.stride, 1)
+        total += row.outside_bits * min(1.0, (end - begin) / in_rows)
+        for e in range(row.edges, row.edges_end):
+            source = edges[e].source
+            if edges[e].second:
                 if source >= first:
                     return np.inf
-                whole += g.edge_bits[e]
+                whole += edges[e].bits
             elif source >= first:
-                low[source], high[source] = min(low[source], row), max(high[source], end)
-                step[source] = max(step[source], step[k] * g.stride[k])
+                low[source], high[source] = min(low[source], begin), max(high[source], end)
+                step[source] = max(step[source], step[k] * row.stride)
             else:
-                total += g.edge_bits[e] * min(1.0, (end - row) / max(g.rows[source], 1))
+                total += edges[e].bits * min(1.0, (end - begin) / max(kernels[source].rows, 1))
     return (total + whole) / (groups if groups > 0 else 1)
 
 
-@njit(cache=True)
-def enter(g, first, t, live, once, place, seen):  # type: ignore[no-untyped-def]
-    """Let kernel `t` enter the segment from `first`: bits on chip of each item and of the batch, by kernel.
+@njit(cache=True, error_model="numpy")
+def enter(kernels, edges, fetches, kept, first, t, hold):  # type: ignore[no-untyped-def]
+    """Let kernel `t` enter the segment from `first`: see `HOLD`. Returns the first kernel with more bits.
 
-    A tensor is there from the kernel that makes it, or reads it first, to the last one that reads it.
-    Returns the first kernel whose bits have grown.
+    A tensor is on chip from the kernel that makes it, or reads it first, to the last one that reads it.
+    Those of other segments come in with the kernel that reads them first, so many times as `fetches` says.
+    An output leaves until a later kernel of the segment turns out to be its last reader. The fraction that is
+    `kept` of a kernel's output neither leaves nor comes in.
     """
+    row = kernels[t]
+    hold[t].live = hold[t].once = hold[t].item = hold[t].whole = 0.0
+    hold[t].item_in = hold[t].whole_in = 0.0
+    hold[t].seen = -1
+    if row.outside_each:
+        hold[t].live += row.outside_bits
+        hold[t].item_in += row.outside_bits * fetches[t]
+    else:
+        hold[t].once += row.outside_bits
+        hold[t].whole_in += row.outside_bits * fetches[t]
+    if row.out_each:
+        hold[t].live += row.out_bits
+        hold[t].item += row.out_bits * (1 - kept[t])
+    else:
+        hold[t].once += row.out_bits
+        hold[t].whole += row.out_bits * (1 - kept[t])
     low = t
-    live[t], once[t] = 0.0, 0.0
-    _hold(live, once, t, t, g.outside_bits[t], g.outside_each[t])
-    _hold(live, once, t, t, g.out_bits[t], g.out_each[t])
-    for e in range(g.edge_ends[t - 1] if t else 0, g.edge_ends[t]):
-        x = g.edge_source[e]
-        made_here = x >= first
-        since = place[x] + 1 if made_here or seen[x] == first else t
-        bits = g.out_bits[x] if made_here else g.edge_bits[e]
-        _hold(live, once, since, t, bits, g.out_each[x])
-        if g.in_place[t] and g.last_use[x] == t:
-            _hold(live, once, t, t, -min(bits, g.out_bits[t]), g.out_each[x])
-        place[x], seen[x] = t, first
-        low = min(low, since)
-    place[t] = t
-    return low
-
-
-@njit(cache=True)
-def _hold(live, once, since, until, bits, each):  # type: ignore[no-untyped-def]
-    for u in range(since, until + 1):
-        if each:
-            live[u] += bits
+    for e in range(row.edges, row.edges_end):
+        x = edges[e].source
+        made, each = kernels[x], kernels[x].out_each
+        bits, since = edges[e].bits, t
+        last = made.last_use == t
+        comes = leaves = 0.0
+        if x >= first:
+            bits, since = made.out_bits, hold[x].since + 1
+            leaves = bits * (1 - kept[x]) if last else 0.0
+        elif hold[x].seen == first:
+            since = hold[x].since + 1
         else:
-            once[u] += bits
-
-
-@njit(cache=True)
-def whole_need(g, first, end, items):  # type: ignore[no-untyped-def]
-    """Bits on chip while the kernels from `first` to before `end` run together over some items."""
-    count = len(g.rows)
-    live, once = np.zeros(count), np.zeros(count)
-    place, seen = np.zeros(count, np.int64), np.full(count, -1, np.int64)
-    for t in range(first, end):
-        enter(g, first, t, live, once, place, seen)
-    most = 0.0
-    for t in range(first, end):
-        most = max(most, live[t] * items + once[t])
-    return most
+            comes = bits * fetches[t] * (1 - kept[x])
+        shared = min(bits, row.out_bits) if row.in_place and last else 0.0
+        for u in range(since, t + 1):
+            held = bits - (shared if u == t else 0.0)
+            if each:
+                hold[u].live += held
+            else:
+                hold[u].once += held
+        if each:
+            hold[t].item_in += comes
+        else:
+            hold[t].whole_in += comes
+        if x >= first and each:
+            hold[x].item -= leaves
+        elif x >= first:
+            hold[x].whole -= leaves
+        hold[x].seen, hold[x].since = first, t
+        low = min(low, since)
+    hold[t].item += hold[t].item_in
+    hold[t].whole += hold[t].whole_in
+    hold[t].since = t
+    return low

@@ -15,7 +15,7 @@ from numba import njit
 
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
-from hwsim.mapping.stripes import array_cost
+from hwsim.mapping.stripes import Units, array_cost
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Cut:
 
     def __init__(self, layer: Layer, chip: Chip) -> None:
         self.layer, self.chip = layer, chip
-        self._costs: dict[int, ArrayCost] = {}
+        self._steps: dict[tuple[Demand, int], Steps] = {}
         self._coded = layer.weights is not None and layer.weights.symbols > 0
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
         self.side_bits = layer.weights.side_bits if layer.weights else 0
@@ -181,17 +181,15 @@ class Cut:
         return int(first.sum()) * demand.fetches + int(others.sum()) * (demand.passes - demand.fetches)
 
     @cached_property
-    def decode_ticks_at_array(self) -> int:
-        """Ticks of the decoders for one passage of all weights, were they decoded at the array."""
+    def decode_ticks_of_all(self) -> int:
+        """Ticks of the decoders for all weights, once."""
         if not self._coded:
             return 0
         return int(self._ticks(self._symbols(0)).sum())
 
     def cost(self, items: int) -> ArrayCost:
-        """Cost of some items of the layer on the unit that runs it, worked out once."""
-        if items not in self._costs:
-            self._costs[items] = array_cost(self.chip, self.layer, items)
-        return self._costs[items]
+        """Cost of some items of the layer on the unit that runs it."""
+        return array_cost(Units.of(self.chip), self.layer, items)
 
     def count(self, demand: Demand, channel: Channel) -> int:
         """Steps of one pass, unless they are limited."""
@@ -205,20 +203,25 @@ class Cut:
         InputError
             If they are more than can be counted.
         """
+        if (demand, most) not in self._steps:
+            self._steps[demand, most] = self._in_steps(demand, channel, most)
+        return self._steps[demand, most]
+
+    def _in_steps(self, demand: Demand, channel: Channel, most: int) -> Steps:
         self._require_countable(demand, channel)
         rounds = self._rounds(demand, channel)
         group = ceil_div(self.parts * rounds, most)
         read, compute, write = np.empty((3, ceil_div(self.parts * rounds, group)), np.int64)
         sizes = (self.payload_bits, self.side_bits, self.step_bits, self.parts, rounds, group)
         _fill(read, compute, write, sizes, demand, channel)
+        if not self._coded:
+            return Steps(read, np.zeros(len(read), np.int64), compute, write)
         decode = self._decode(demand, rounds)
         return Steps(read, np.add.reduceat(decode, np.arange(0, len(decode), group)), compute, write)
 
     def _decode(self, demand: Demand, rounds: int) -> NDArray[np.int64]:
         """Ticks of the decoders for every part of every round, shape (rounds * parts,)."""
         first, others = self._decodings(demand)
-        if not self._coded:
-            return np.zeros(rounds * self.parts, np.int64)
         ends = np.array([passes_before(turn, demand.passes, rounds) for turn in range(rounds + 1)])
         within = np.minimum(ends, demand.fetches)
         times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
@@ -255,16 +258,10 @@ class Cut:
 
     def _decodings(self, demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ticks of each part in a pass that fetches, and in one that does not (see `decoded`)."""
-        if not self._coded:
-            return self._nothing, self._nothing
         if self.chip.decoder.place == "array":
             ticks = self._ticks(self._symbols(0))
             return ticks, ticks
         return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
-
-    @cached_property
-    def _nothing(self) -> NDArray[np.int64]:
-        return np.zeros(self.parts, np.int64)
 
     def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
         """Symbols of each part beyond the first bits."""

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.arrays.vector import VectorUnit
+from hwsim.same import Same
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from hwsim.arrays.base import ArrayCost
+    from hwsim.arrays.base import ArrayCost, ArrayModel
     from hwsim.machine.chip import Chip
     from hwsim.workload.layer import Layer
 
 
 def pieces_of(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, int]]:
     """A pass over some items as equal pieces of work: a layer, for how many items, how often."""
+    return _pieces(Same(layer), stripes, items)
+
+
+@lru_cache(maxsize=1 << 12)
+def _pieces(same: Same[Layer], stripes: int, items: int) -> list[tuple[Layer, int, int]]:
+    layer = same.thing
     rows = _rows_of(layer) or stripes
     if stripes == 1 or layer.over_batch != "each" or rows == 1:
         return [(layer, items, 1)]
@@ -28,9 +36,12 @@ def pieces_of(layer: Layer, stripes: int, items: int) -> list[tuple[Layer, int, 
     return [piece for piece in pieces if piece[2]]
 
 
-def smallest_piece(layer: Layer) -> Layer:
-    """The least that can be done with one passage of the weights: a row of the output, or all of it."""
-    rows = _rows_of(layer)
+def smallest_piece(layer: Layer, rows: int) -> Layer:
+    """The least that can be done with one passage of the weights: a row of the output, or all of it.
+
+    `rows` are those of a vector layer that has none of its own.
+    """
+    rows = _rows_of(layer) or rows
     return stripe_of(layer, rows, 1) if rows > 1 and layer.over_batch == "each" else layer
 
 
@@ -62,12 +73,30 @@ def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
     )
 
 
-def array_cost(chip: Chip, layer: Layer, items: int) -> ArrayCost:
-    """Cost of some items of a layer on the unit that runs it, at the share of its peak that kernels reach."""
-    if layer.kind == "vector":
-        return VectorUnit(chip.vector.lanes).cost(*layer.joined(items))
-    cost, efficiency = chip.array.cost(*layer.joined(items)), chip.kernels.efficiency
-    if efficiency == 1:
+class Units(NamedTuple):
+    """What computes on a chip: its array, the share of its peak that kernels reach, and vector lanes."""
+
+    array: ArrayModel
+    efficiency: float
+    lanes: int
+
+    @classmethod
+    def of(cls, chip: Chip) -> Units:
+        """Units of `chip`."""
+        return cls(chip.array, chip.kernels.efficiency, chip.vector.lanes)
+
+
+def array_cost(units: Units, layer: Layer, items: int) -> ArrayCost:
+    """Cost of some items of a layer on the unit that runs it."""
+    return _cost(units, Same(layer), items)
+
+
+@lru_cache(maxsize=1 << 14)
+def _cost(units: Units, layer: Same[Layer], items: int) -> ArrayCost:
+    if layer.thing.kind == "vector":
+        return VectorUnit(units.lanes).cost(*layer.thing.joined(items))
+    cost = units.array.cost(*layer.thing.joined(items))
+    if units.efficiency == 1:
         return cost
     names = ("cycles", "compute_cycles", "load_cycles")
-    return replace(cost, **{name: ceil(getattr(cost, name) / efficiency) for name in names})
+    return replace(cost, **{name: ceil(getattr(cost, name) / units.efficiency) for name in names})

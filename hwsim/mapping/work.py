@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
-from hwsim.mapping.stripes import array_cost, pieces_of
+from hwsim.mapping.stripes import Units, array_cost, pieces_of
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.engine.stream import TileStream
@@ -91,7 +91,7 @@ class LayerPass(NamedTuple):
     requested_bits : int
         DRAM bits of weights.
     cost : ArrayCost
-    counts : Counter of Action
+    counts : dict of Action to int
     """
 
     weights: int
@@ -100,7 +100,7 @@ class LayerPass(NamedTuple):
     psums: int
     requested_bits: int
     cost: ArrayCost
-    counts: Counter[Action]
+    counts: dict[Action, int]
 
     @property
     def bursts_in(self) -> int:
@@ -121,54 +121,77 @@ class KernelPass(NamedTuple):
     layers: tuple[LayerPass, ...]
 
 
-def kernel_pass(
-    chip: Chip,
-    workload: Workload,
-    residency: Residency,
-    cuts: Sequence[Cut],
-    channel: Channel,
-    kernel: Kernel,
-    part: Pass,
-    joined: Collection[int] = (),
-) -> KernelPass:
-    """Count one pass over a kernel; products that are `joined` start with an earlier one."""
-    segment = residency.segments[residency.segment_of[kernel.root]]
-    tiling = residency.tilings[kernel.root]
-    fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
-    passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
-    found = []
-    for index in kernel.layers:
-        cost = _cost(chip, cuts[index], segment.stripes, part.items)
-        moved = activation_traffic(workload, residency, index, part.items)
-        pinned = residency.pinned_bits[index]
-        own = Demand(passes, fetches, pinned, False, 0, 0, 0)
-        found.append(_layer_pass(chip, cuts[index], channel, cost, moved, own))
-    layers = _in_output_path(workload, kernel, part.items, found)
-    side = sum(one.weights for one in layers[1:])
-    bursts_in = sum(one.bursts_in for one in layers) + side
-    bursts_out = sum(one.bursts_out for one in layers)
-    sram_bits = sum(
-        bits for one in layers for (_, component, _), bits in one.counts.items() if component == "sram"
-    )
-    units: Counter[str] = Counter()
-    for index, one in zip(kernel.layers, layers, strict=True):
-        units["vector" if workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
-    ticks = {
-        "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
-        "sram": ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle),
-        **units,
-    }
-    core = max(ticks["sram"], *units.values())
-    tiled = tiling is not None or segment.mode == "stripes"
-    pinned_bits, start = (
-        residency.pinned_bits[kernel.root],
-        _start_ticks(chip, joined, residency, segment, kernel, part),
-    )
-    demand = Demand(passes, fetches, pinned_bits, tiled, bursts_in, bursts_out, core, start)
-    if start:
-        ticks["kernel"] = start
-    ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
-    return KernelPass(demand, ticks, layers)
+class KernelPasses:
+    """Passes over the kernels of a workload on a chip, each counted once for all plans that have it.
+
+    Parameters
+    ----------
+    chip : Chip
+    workload : Workload
+    cuts : sequence of Cut
+        The stored weights of each layer.
+    channel : Channel
+    """
+
+    def __init__(self, chip: Chip, workload: Workload, cuts: Sequence[Cut], channel: Channel) -> None:
+        self.chip, self.workload, self.cuts, self.channel = chip, workload, cuts, channel
+        self._joined = joined_products(workload) if chip.kernel_ticks else frozenset[int]()
+        self._known: dict[object, KernelPass] = {}
+
+    def of(self, residency: Residency, kernel: Kernel, part: Pass) -> KernelPass:
+        """Count one pass over a kernel."""
+        segment = residency.segments[residency.segment_of[kernel.root]]
+        tiling = residency.tilings[kernel.root]
+        fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
+        passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
+        tiled = tiling is not None or segment.mode == "stripes"
+        pinned = tuple(residency.pinned_bits[index] for index in kernel.layers)
+        moved = tuple(
+            activation_traffic(self.workload, residency, index, part.items) for index in kernel.layers
+        )
+        start = self._start_ticks(residency, segment, kernel, part)
+        key = (kernel.root, part.items, segment.stripes, passes, fetches, tiled, pinned, moved, start)
+        if key not in self._known:
+            demands = [Demand(passes, fetches, bits, tiled, 0, 0, 0, start) for bits in pinned]
+            self._known[key] = self._count(kernel, segment.stripes, part.items, demands, moved)
+        return self._known[key]
+
+    def _count(
+        self, kernel: Kernel, stripes: int, items: int, demands: Sequence[Demand], moved: Sequence[Moved]
+    ) -> KernelPass:
+        chip, channel, cuts = self.chip, self.channel, self.cuts
+        found = [
+            _layer_pass(chip, cuts[index], channel, _cost(chip, cuts[index], stripes, items), *each)
+            for index, each in zip(kernel.layers, zip(moved, demands, strict=True), strict=True)
+        ]
+        layers = _in_output_path(self.workload, kernel, items, found)
+        side = sum(one.weights for one in layers[1:])
+        bursts_in = sum(one.bursts_in for one in layers) + side
+        bursts_out = sum(one.bursts_out for one in layers)
+        sram_bits = sum(
+            bits for one in layers for (_, component, _), bits in one.counts.items() if component == "sram"
+        )
+        units: Counter[str] = Counter()
+        for index, one in zip(kernel.layers, layers, strict=True):
+            units["vector" if self.workload.layers[index].kind == "vector" else "array"] += one.cost.cycles
+        ticks = {
+            "dram": busy_ticks(layers[0].weights + bursts_in, channel) + busy_ticks(bursts_out, channel),
+            "sram": ceil_div(sram_bits, 8 * chip.sram.bandwidth_B_per_cycle),
+            **units,
+        }
+        core = max(ticks["sram"], *units.values())
+        demand = demands[0]._replace(bursts_in=bursts_in, bursts_out=bursts_out, core_ticks=core)
+        if demand.start_ticks:
+            ticks["kernel"] = demand.start_ticks
+        ticks["decoder"] = cuts[kernel.root].decode_ticks(demand)
+        return KernelPass(demand, ticks, layers)
+
+    def _start_ticks(self, residency: Residency, segment: Segment, kernel: Kernel, part: Pass) -> int:
+        """Ticks before the first step of a pass; what runs in stripes is one kernel for the whole batch."""
+        if segment.mode == "stripes":
+            first = residency.kernels[segment.kernels.start] is kernel
+            return self.chip.kernel_ticks if first and part.fetches else 0
+        return 0 if kernel.root in self._joined else self.chip.kernel_ticks
 
 
 def joined_products(workload: Workload) -> frozenset[int]:
@@ -184,16 +207,6 @@ def joined_products(workload: Workload) -> frozenset[int]:
             if first.setdefault(form, index) != index:
                 joined.add(index)
     return frozenset(joined)
-
-
-def _start_ticks(
-    chip: Chip, joined: Collection[int], residency: Residency, segment: Segment, kernel: Kernel, part: Pass
-) -> int:
-    """Ticks before the first step of a pass; what runs in stripes is one kernel for the whole batch."""
-    if segment.mode == "stripes":
-        first = residency.kernels[segment.kernels.start] is kernel
-        return chip.kernel_ticks if first and part.fetches else 0
-    return 0 if kernel.root in joined else chip.kernel_ticks
 
 
 def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel) -> tuple[LayerWork, ...]:
@@ -230,7 +243,7 @@ def works_of(found: Sequence[tuple[Kernel, Pass, KernelPass]], channel: Channel)
 
 def _counts(ones: Sequence[tuple[int, LayerPass]]) -> Counter[Action]:
     if len(ones) == 1 and ones[0][0] == 1:
-        return ones[0][1].counts
+        return Counter(ones[0][1].counts)
     counts: Counter[Action] = Counter()
     for times, one in ones:
         for action, count in one.counts.items():
@@ -253,26 +266,32 @@ def _layer_pass(
     weights = channel.bursts(fetched)
     inputs, outputs, psums = (channel.bursts(bits) for bits in moved)
     burst_bits = 8 * channel.burst_B
-    counts = Counter(cost.counts)
+    counts = dict(cost.counts)
     # an array without a port computes beside its own memory of weights; a vector unit reads parameters
     reads = ("weights", "array_port", "word") in counts or layer.kind == "vector"
-    _count_port(counts, layer)
+    count_port(counts, layer)
     if layer.weights:
         pinned = demand.pinned_bits / total if total else 0.0
         on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
-        counts["weights", "dram", "read_bit"] += weights * burst_bits
-        counts["weights", "sram", "write_bit"] += fetched
-        counts["weights", "sram", "read_bit"] += reads * demand.passes * on_chip
-        counts["weights", "decoder", "symbol"] += cut.decoded(demand)
+        _add(counts, ("weights", "dram", "read_bit"), weights * burst_bits)
+        _add(counts, ("weights", "sram", "write_bit"), fetched)
+        _add(counts, ("weights", "sram", "read_bit"), reads * demand.passes * on_chip)
+        _add(counts, ("weights", "decoder", "symbol"), cut.decoded(demand))
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
         ("psums", psums, psums, moved.psums, moved.psums),
     ):
-        counts[tensor, "dram", "read_bit"] += came * burst_bits
-        counts[tensor, "sram", "write_bit"] += bits_in
-        counts[tensor, "sram", "read_bit"] += bits_out
-        counts[tensor, "dram", "write_bit"] += went * burst_bits
+        _add(counts, (tensor, "dram", "read_bit"), came * burst_bits)
+        _add(counts, (tensor, "sram", "write_bit"), bits_in)
+        _add(counts, (tensor, "sram", "read_bit"), bits_out)
+        _add(counts, (tensor, "dram", "write_bit"), went * burst_bits)
     return LayerPass(weights, inputs, outputs, psums, fetched, cost, counts)
+
+
+def _add(counts: dict[Action, int], action: Action, count: int) -> None:
+    """Add to a count; what never happens has none."""
+    if count:
+        counts[action] = counts.get(action, 0) + count
 
 
 def _in_output_path(
@@ -287,7 +306,7 @@ def _in_output_path(
         bits = layer.outputs_of(items) * layer.operand_bits
         for done, action in ((one, "write_bit"), (other, "read_bit")):
             key = "activations", "sram", action
-            done.counts[key] -= min(bits, done.cost.counts.get(key, 0))
+            _add(done.counts, key, -min(bits, done.cost.counts.get(key, 0)))
     return tuple(found)
 
 
@@ -295,8 +314,8 @@ def _cost(chip: Chip, cut: Cut, stripes: int, items: int) -> ArrayCost:
     """Cost of one pass over a layer, whole or in stripes."""
     if stripes == 1:
         return cut.cost(items)
-    pieces = pieces_of(cut.layer, stripes, items)
-    return _sum(array_cost(chip, piece, count).times(times) for piece, count, times in pieces)
+    units, pieces = Units.of(chip), pieces_of(cut.layer, stripes, items)
+    return _sum(array_cost(units, piece, count).times(times) for piece, count, times in pieces)
 
 
 def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:
@@ -306,11 +325,11 @@ def _sum(costs: Iterable[ArrayCost]) -> ArrayCost:
     return total
 
 
-def _count_port(counts: Counter[Action], layer: Layer) -> None:
+def count_port(counts: dict[Action, int], layer: Layer) -> None:
     """Words on their way to the array's port wait in the tile's scratchpad: one write, one read."""
     for tensor in ("weights", "activations"):
         bits = counts.pop((tensor, "array_port", "word"), 0) * layer.operand_bits
-        counts[tensor, "scratchpad", "write_bit"] += bits
-        counts[tensor, "scratchpad", "read_bit"] += bits
+        _add(counts, (tensor, "scratchpad", "write_bit"), bits)
+        _add(counts, (tensor, "scratchpad", "read_bit"), bits)
         if tensor == "activations":  # the second operand of a product of activations has no stored form
-            counts[tensor, "sram", "read_bit"] += bits
+            _add(counts, (tensor, "sram", "read_bit"), bits)

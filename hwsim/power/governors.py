@@ -9,6 +9,7 @@ next level. An operation that exceeds the energy budget of its window is not sta
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
@@ -202,6 +203,27 @@ def highest(fits: Callable[[int], bool], levels: int) -> int:
         else:
             high = trial - 1
         trial = (low + high + 1) // 2
+    return low
+
+
+def highest_near(fits: Callable[[int], bool], levels: int, expected: Callable[[int], int]) -> int:
+    """As `highest`, in fewer trials where `expected` knows well from the last one what fits.
+
+    Where it does not, each trial is at least twice as far from the last one as that was from the one before,
+    until half of what is left is nearer.
+    """
+    low, high, trial, far = 0, levels, levels, 1 / 4
+    while low < high:
+        if fits(trial):
+            low = trial
+            trial = max(expected(trial), low + math.ceil(far))
+        else:
+            high = trial - 1
+            trial = min(expected(trial), high + 1 - math.ceil(far))
+        far *= 2
+        if far > high - low:
+            trial = (low + high + 1) // 2
+        trial = min(max(trial, low + 1), high)
     return low
 
 

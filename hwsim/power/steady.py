@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from hwsim.energy.components import component_of
 from hwsim.engine.fast import steady_period
 from hwsim.engine.timeline import COMPUTE, DECODE
 from hwsim.errors import InputError
-from hwsim.power.governors import highest
+from hwsim.power.governors import highest, highest_near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from hwsim.mapping.work import LayerWork
     from hwsim.power.governors import Governor
     from hwsim.pricing import PriceList
+
+
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -110,18 +114,6 @@ class LayerNeed:
         """Ticks of its busiest resource at the nominal level."""
         return max(self.dram_ticks, self.decode_ticks, self.compute_ticks)
 
-    def energy_per_batch_J(self, core_scale: float) -> float:
-        """Joules of the whole batch, an action on the core costing `core_scale` of its nominal energy."""
-        return self.core_J * core_scale + self.other_J
-
-    def ticks_at(self, governor: Governor, level: int) -> float:
-        """Ticks of its busiest resource at a level."""
-        phases = ((DECODE, self.decode_ticks), (COMPUTE, self.compute_ticks))
-        speeds = (governor.levels / level if phase in governor.slows else 1.0 for phase, _ in phases)
-        return max(
-            self.dram_ticks, *(ticks * speed for (_, ticks), speed in zip(phases, speeds, strict=True))
-        )
-
 
 class CapTooLow(InputError):
     """A cap that a run exceeds even at the lowest level.
@@ -194,7 +186,8 @@ def settle(governor: Governor, stream: TileStream, needs: Sequence[LayerNeed], c
 def groups_of(needs: Sequence[LayerNeed], window_ticks: int) -> list[range]:
     """Divide the layers, in order, into groups that each last a window, as far as there are so many.
 
-    A layer in the output path of another stays with it. What is left at the end joins the last group.
+    A layer in the output path of another stays with it. What is left at the end is a group of its own,
+    however short; layers that take no time join the last group.
     """
     ends, ticks = [0], 0
     for index, need in enumerate(needs):
@@ -204,11 +197,9 @@ def groups_of(needs: Sequence[LayerNeed], window_ticks: int) -> list[range]:
         if ticks >= window_ticks and not together:
             ends.append(following)
             ticks = 0
-    if len(ends) == 1:
-        return [range(len(needs))]
-    ends[-1] = len(needs) if not any(need.busy_ticks for need in needs[ends[-1] :]) else ends[-1]
-    if ends[-1] != len(needs):
-        ends.append(len(needs))
+    if len(ends) > 1 and not any(need.busy_ticks for need in needs[ends[-1] :]):
+        ends.pop()
+    ends.append(len(needs))
     return [range(first, end) for first, end in pairwise(ends)]
 
 
@@ -221,6 +212,12 @@ class _Batch:
     needs: tuple[LayerNeed, ...]
     cap: Cap
 
+    @cached_property
+    def _table(self) -> NDArray[np.float64]:
+        """Joules on the core, other joules, and ticks of DRAM, decoders and units, of every layer."""
+        rows = [(n.core_J, n.other_J, n.dram_ticks, n.decode_ticks, n.compute_ticks) for n in self.needs]
+        return np.array(rows, np.float64).reshape(-1, 5).T
+
     def at(self, level: int) -> Capped:
         """All layers at one level."""
         return self.at_levels(np.full(len(self.needs), level, np.int64))
@@ -228,24 +225,30 @@ class _Batch:
     def at_levels(self, levels: NDArray[np.int64]) -> Capped:
         """Each layer at its own level."""
         governor = self.governor
-        found = slowed(self.stream, governor, levels)
+        found = slowed(self.stream, governor, levels) if (levels < governor.levels).any() else self.stream
         scales = {level: governor.core_scale(level) for level in set(levels.tolist())}
         scale = np.array([scales[level] for level in levels.tolist()])
-        clocks = levels / governor.levels
-        ticks = [
-            need.ticks_at(governor, level) for need, level in zip(self.needs, levels.tolist(), strict=True)
-        ]
-        weights = ticks if sum(ticks) else None
-        factor = float(np.average(clocks * scale, weights=weights)) if len(levels) else 1.0
+        clocks, ticks = levels / governor.levels, self._ticks(levels)
+        factor = (
+            float(np.average(clocks * scale, weights=ticks if ticks.any() else None)) if len(levels) else 1.0
+        )
         return Capped(clocks, scale, found, float(steady_period(found)), factor)
+
+    def _ticks(self, levels: NDArray[np.int64] | int, layers: slice = ALL) -> NDArray[np.float64]:
+        """Ticks of the busiest resource of each layer at its level."""
+        _, _, dram, decode, compute = self._table[:, layers]
+        speed, slows = self.governor.levels / levels, self.governor.slows
+        decode, compute = (
+            ticks * speed if phase in slows else ticks
+            for phase, ticks in ((DECODE, decode), (COMPUTE, compute))
+        )
+        return np.maximum(dram, np.maximum(decode, compute))
 
     def dynamic_J(self, found: Capped) -> float:
         """Joules of a batch that count against the cap, beside what is always drawn."""
-        energy_J = sum(
-            need.energy_per_batch_J(scale)
-            for need, scale in zip(self.needs, found.core_scale.tolist(), strict=True)
-        )
+        core_J, other_J = self._table[:2]
         clock_W = self.cap.clock_W * found.clock_factor
+        energy_J = float((core_J * found.core_scale + other_J).sum())
         return energy_J + clock_W * found.period_ticks * self.cap.tick_s
 
     def fits(self, found: Capped) -> bool:
@@ -254,36 +257,55 @@ class _Batch:
 
     def one_level(self) -> Capped | None:
         """The highest level for the whole batch; nothing if none fits."""
-        level = highest(lambda level: self.fits(self.at(level)), self.governor.levels)
-        return self.at(level) if level else None
+        found: dict[int, Capped] = {}
+
+        def fits(level: int) -> bool:
+            found[level] = self.at(level)
+            return self.fits(found[level])
+
+        def expected(tried: int) -> int:
+            """Level that fits if layers overlap as much as they do at the level tried."""
+            overlap = found[tried].period_ticks / (float(self._ticks(tried).sum()) or 1.0)
+            return self._highest(ALL, self.cap.budget_W, overlap)
+
+        return found.get(highest_near(fits, self.governor.levels, expected))
+
+    def _highest(self, layers: slice, budget_W: float, overlap: float = 1.0) -> int:
+        """Highest level at which some layers keep to a budget if they last `overlap` of their ticks."""
+        governor, cap = self.governor, self.cap
+        core_J, other_J = self._table[:2, layers].sum(axis=1).tolist()
+
+        def fits(level: int) -> bool:
+            scale = governor.core_scale(level)
+            ticks = overlap * float(self._ticks(level, layers).sum())
+            clock_W = cap.clock_W * scale * level / governor.levels
+            return bool(core_J * scale + other_J <= (budget_W - clock_W) * ticks * cap.tick_s)
+
+        return highest(fits, governor.levels)
 
     def by_groups(self, groups: Sequence[range]) -> Capped | None:
         """A level for each group of layers; nothing if none fits."""
         levels = self.governor.levels
+        known: dict[bytes, Capped] = {}
 
         def sharing(share: int) -> Capped:
-            found = np.ones(len(self.needs), np.int64)
+            chosen = np.ones(len(self.needs), np.int64)
             for group in groups:
-                found[group.start : group.stop] = self._alone(group, share / levels)
-            return self.at_levels(found)
+                chosen[group.start : group.stop] = self._alone(group, share / levels)
+            key = chosen.tobytes()
+            if key not in known:
+                known[key] = self.at_levels(chosen)
+            return known[key]
 
         share = highest(lambda share: self.fits(sharing(share)), levels)
         return sharing(share) if share else None
 
     def _alone(self, group: range, share: float) -> int:
         """Highest level at which a group, alone, keeps to a share of the budget; the lowest if none does."""
-        governor, tick_s = self.governor, self.cap.tick_s
-        needs = [self.needs[index] for index in group]
-
-        def fits(level: int) -> bool:
-            scale = governor.core_scale(level)
-            ticks = sum(need.ticks_at(governor, level) for need in needs)
-            energy_J = sum(need.energy_per_batch_J(scale) for need in needs)
-            clock_W = self.cap.clock_W * scale * level / governor.levels
-            return energy_J <= (share * self.cap.budget_W - clock_W) * ticks * tick_s
-
-        idle = sum(need.ticks_at(governor, 1) for need in needs) == sum(need.dram_ticks for need in needs)
-        return governor.levels if idle else max(highest(fits, governor.levels), 1)
+        layers, levels = slice(group.start, group.stop), self.governor.levels
+        if self._ticks(1, layers).sum() == self._table[2, layers].sum():
+            return levels
+        return max(self._highest(layers, share * self.cap.budget_W), 1)
 
 
 def rounded_up(watts: float) -> float:

@@ -212,14 +212,14 @@ def test_every_run_conserves_bits_and_energy(workload, batch, capacity, place):
 
 
 def test_a_batch_that_would_spill_goes_through_in_parts():
-    """AlexNet at 1,024 costs an item no more, and no more time, than at 128, whose activations fit."""
+    """AlexNet at 1,024 costs an item what it costs at 128, whose activations fit, within 1%."""
     chip, network = load_chip("reference_250w"), load_network("alexnet", "huffman")
     small, large = simulate(chip, network, 128), simulate(chip, network, 1024)
     residency = large.schedule.residency
     assert any(len(part.passes) > 1 or part.passes[0].times > 1 for part in residency.segments)
-    # the search weighs joules against time: either may give way a little
-    assert large.energy_per_inference_J <= small.energy_per_inference_J * 1.002
-    assert large.inferences_per_s >= small.inferences_per_s * 0.998
+    # the search weighs joules against time, and estimates both: either may give way a little
+    assert large.energy_per_inference_J <= small.energy_per_inference_J * 1.01
+    assert large.inferences_per_s >= small.inferences_per_s * 0.99
     begin = large.schedule.stream.first(3000)
     assert (run_event(begin).end == run_fast(begin).end).all()
 

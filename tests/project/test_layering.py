@@ -37,6 +37,7 @@ ORDER = (
     "hwsim.version",
     "hwsim.errors",
     "hwsim.units",
+    "hwsim.same",
     "hwsim.whole",
     "hwsim.display",
     "hwsim.csvfile",

@@ -38,6 +38,24 @@ def test_more_memory_moves_no_more_and_costs_no_more(network):
     assert found["energy_J_worst_pct"] <= SLACK_PCT
 
 
+@pytest.mark.parametrize(
+    ("chip", "network", "capacity_B"),
+    [
+        ("edge", "squeezenet1_1", 251_000),
+        ("edge", "resnet18", 81_481),
+        ("phone", "bert_layer", 438_677),
+        ("phone", "squeezenet1_1", 678_185),
+    ],
+)
+def test_steps_of_memory_of_two_percent(chip, network, capacity_B):
+    """Where the division of the kernels changes from one step to the next."""
+    capacities = [int(capacity_B * monotone.RATIO**step) for step in range(-2, 3)]
+    found = monotone.worst_steps(monotone.sweep(chip, network, "memory", capacities))
+    assert found["dram_bits_worst_pct"] <= 0
+    assert found["time_s_worst_pct"] <= SLACK_PCT
+    assert found["energy_J_worst_pct"] <= SLACK_PCT
+
+
 def test_a_prime_batch_costs_no_more_than_its_neighbours():
     points = monotone.sweep("edge", "lenet300", "batch", [11, 12, 13, 16, 17, 28, 29])
     found = monotone.worst_steps(points)

@@ -20,7 +20,7 @@ from experiments.page import lessons, pruning
 from experiments.page.grid import Grid, stage_grid, values_of
 from experiments.page.pack import NO_ROW, packed, script
 from experiments.page.settings import AXES, NETWORKS
-from hwsim.analysis.strategies import dimmed
+from hwsim.analysis.strategies import as_run
 from hwsim.errors import InputError
 from hwsim.run import simulate
 from hwsim.tile_states import TileStates
@@ -91,18 +91,18 @@ def test_figures_add_up():
     row = values_of(report)
     joules = sum(value for name, value in row.items() if "|" in name)
     assert joules == pytest.approx(report.energy_per_inference_J, rel=1e-12)
-    assert joules * row["inferences_per_s"] == pytest.approx(sum(dimmed(report).watts.values()), rel=1e-12)
+    assert joules * row["inferences_per_s"] == pytest.approx(sum(as_run(report).watts.values()), rel=1e-12)
     assert sum(row[state] for state in TileStates._fields) == pytest.approx(1)
 
 
 def test_a_point_that_cannot_run_says_why():
     network = SMALL["lenet300"]
-    starving = replace(network, machine=replace(network.machine, caps_W=(0.02, 0.5)))
+    starving = replace(network, machine=replace(network.machine, caps_W=(0.01, 0.5)))
     grid = stage_grid(starving, "dense")
     assert grid.refused
-    assert all("power.cap_W is 0.02 W, expected at least" in reason for reason in grid.refused)
-    caps_and_batches = itertools.product((0.02, 0.5), starving.batches)
-    assert [at < 0 for at in grid.index[:4]] == [cap == 0.02 for cap, _ in caps_and_batches]
+    assert all("power.cap_W is 0.01 W, expected at least" in reason for reason in grid.refused)
+    caps_and_batches = itertools.product((0.01, 0.5), starving.batches)
+    assert [at < 0 for at in grid.index[:4]] == [cap == 0.01 for cap, _ in caps_and_batches]
     assert sorted(at for at in grid.index if at < 0) == list(range(-len(grid.refused), 0))
 
 

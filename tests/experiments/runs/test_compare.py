@@ -68,10 +68,9 @@ def test_idling_draws_what_a_slower_clock_draws(cap_W):
 
     At batch 1, for a larger batch may be cut in another way under another cap.
     """
-    whole = side("reference_250w:alexnet:int8:1")
-    capped = simulate(
-        load_chip("reference_250w").replace(**{"power.cap_W": cap_W}), load_network("alexnet", "int8"), 1
-    )
+    whole = side("reference_250w:alexnet:int8:1:power.governor=clock")
+    changes = {"power.cap_W": cap_W, "power.governor": "clock"}
+    capped = simulate(load_chip("reference_250w").replace(**changes), load_network("alexnet", "int8"), 1)
     idling = replace(whole, rate=capped.inferences_per_s)
     assert idling.power_W == pytest.approx(capped.power_W, rel=1e-9)
     assert capped.power_W <= cap_W
@@ -119,7 +118,7 @@ def test_nothing_is_stated_of_prices_that_differ_between_the_chips():
 
 
 def test_a_parameter_that_no_run_survives_leaves_a_hole():
-    tight = "edge:lenet300:dense:power.cap_W=0.066"
+    tight = "edge:lenet300:dense:power.cap_W=0.016"
     table = tornado(compare(side(tight), side(tight), "nothing"), 0.2).set_index("parameter")
     assert np.isnan(table.loc["power cap", "gain_low"])
     assert table.loc["power cap", "gain_high"] == 1.0

@@ -182,7 +182,7 @@ def test_governors_are_the_simulators(plan, tmp_path):
             row = rows.loc[(name, cap_W)]
             assert row["energy_J"] == pytest.approx(found.energy_per_inference_J, rel=1e-12)
             assert row["power_gated_share"] == found.states.power_gated
-        assert rows.loc[("dimming", cap_W), "inferences_per_s"] == report.inferences_per_s
+        assert rows.loc[("DVFS", cap_W), "inferences_per_s"] == report.inferences_per_s
         assert rows.loc[("DVFS", cap_W), "energy_J"] <= rows.loc[("dimming", cap_W), "energy_J"]
 
 
@@ -202,7 +202,7 @@ def test_governors_that_look_at_windows(plan, tmp_path):
     assert free["inferences_per_s"].to_numpy() == pytest.approx(report.inferences_per_s, rel=0.02)
     assert free["energy_J"].to_numpy() == pytest.approx(report.energy_per_inference_J, rel=0.02)
     assert (slow["peak_window_W"] <= 0.2 * 1.01).all()
-    assert (slow["power_W"] <= 0.2).all()
+    assert (slow["power_W"] <= 0.2 * 1.001).all()  # batches do not end with windows
     assert (slow["inferences_per_s"].to_numpy() < free["inferences_per_s"].to_numpy()).all()
     beyond = (rows["peak_window_W"] - rows["power.cap_W"]).clip(lower=0)
     assert rows["overshoot_W"].to_numpy() == pytest.approx(beyond.to_numpy())

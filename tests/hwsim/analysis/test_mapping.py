@@ -4,6 +4,7 @@ import pytest
 
 from hwsim.analysis.mapping import decisions, fusion_sentence, with_less_fusion
 from hwsim.machine.chip import load_chip
+from hwsim.planning import CLOSE
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
@@ -32,3 +33,10 @@ def test_the_sentence_counts_what_is_fused():
     assert fusion_sentence(REPORT).startswith(f"Fused: {joined} element-wise layers")
     unfused = with_less_fusion(REPORT)["none"]
     assert fusion_sentence(unfused) == "No layers were fused."
+
+
+def test_the_next_plan_costs_no_less_than_the_one_that_runs():
+    """Plans that the search finds close are run, so the next one may seem cheaper by that much."""
+    found = [decision.next_pct for decision in decisions(REPORT) if decision.next_pct is not None]
+    assert found
+    assert min(found) >= -100 * CLOSE

@@ -65,9 +65,8 @@ def assert_whole(found):
     """Each share lies in 0..1, they sum to 1, and computing is the share of the peak."""
     assert sum(found.states) == pytest.approx(1.0, rel=1e-9)
     assert all(-1e-12 <= share <= 1.0 + 1e-12 for share in found.states)
-    MACs_per_s = found.inferences_per_s * sum(run.macs for run in found.report.runs) / found.report.batch
-    chip = found.report.chip
-    peak = MACs_per_s * chip.tick_s / chip.array.peak_macs_per_cycle
+    ticks = sum(run.macs / run.work.cost.peak_macs_per_cycle for run in found.report.runs if run.macs)
+    peak = ticks / found.capped.period_ticks
     assert found.states.computing == pytest.approx(peak, rel=1e-9)
     assert found.peak_share == pytest.approx(peak, rel=1e-9)
 
@@ -124,11 +123,11 @@ def test_rows_and_columns_without_work_count_as_loading():
 def test_a_capped_run_worked_by_hand():
     """What one inference costs is spread over the 20 ticks the cap asks for: 7 of them at full clock.
 
-    526 mW pay for 10,494.864 pJ in 19.95 ns; of the 20 steps of the clock, 7 stretch 7 ticks to 20.
+    526 mW pay for 10,494.864 pJ in 19.95 ns: a clock that stretches 7 ticks to 20 is reached by dithering.
     The array works through all 20, so that the wait for DRAM is hidden and 13 ticks are throttled.
     """
     found = dimmed(simulate(TINY.replace(**{"power.cap_W": 0.526}), FC_4_TO_2))
-    assert found.capped.clocks.tolist() == [0.35]
+    assert found.capped.stream.compute.tolist() == [20]
     assert found.period_s == pytest.approx(20e-9, rel=1e-9)
     assert found.states == pytest.approx((2 / 20, 5 / 20, 0.0, 13 / 20, 0.0), rel=1e-9)
     assert found.states.dark == pytest.approx(13 / 20, rel=1e-9)
@@ -151,7 +150,7 @@ def test_a_wait_for_a_throttled_vector_unit_is_throttled():
     """Between two layers of 5 ticks on the array the vector unit takes 16: half the clock, twice the time."""
     report = simulate(SANDWICH_CHIP, SANDWICH)
     stream = slowed(report.schedule.stream, ClockScaling(levels=2), np.ones(3, np.int64))
-    capped = Capped(np.full(3, 0.5), np.ones(3), stream, float(steady_period(stream)))
+    capped = Capped(np.full(3, 0.5), np.ones(3), stream, float(steady_period(stream)), 0.5)
     whole, slow = dimmed(report), SteadyRun("half", report, capped, np.ones(3))
     assert slow.capped.period_ticks == pytest.approx(2 * whole.capped.period_ticks, rel=1e-9)
     for state in ("computing", "loading", "stalled"):
@@ -189,7 +188,7 @@ def test_gated_tiles_worked_by_hand():
     free = simulate(chip, workload, 100)
     assert free.schedule.work[0].ticks["array"] == 104
     capped = simulate(chip.replace(**{"power.cap_W": 0.53 * free.power_W}), workload, 100)
-    assert capped.clock == 0.5
+    assert 0.5 < capped.clock < 0.75
     found = gated(capped)
     assert found.capped.clocks.tolist() == [1.0]
     assert found.tiles.tolist() == [0.5]

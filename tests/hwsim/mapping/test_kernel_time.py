@@ -65,12 +65,18 @@ def test_a_lower_share_of_the_peak_is_as_much_slower():
     assert half.period_s == pytest.approx(2 * whole.period_s, rel=0.02)
 
 
-@pytest.mark.parametrize(("rows", "waves"), [(8 * 64, 1), (8 * 64 + 1, 2), (16 * 64, 2), (1, 1)])
+@pytest.mark.parametrize(("rows", "waves"), [(8 * 64, 1), (8 * 64 + 1, 2), (16 * 64, 2)])
 def test_blocks_run_in_whole_waves(rows, waves):
     """Blocks of 64 x 16 on 8 tiles: the ninth block is a wave of its own, as long as a full one."""
     array = GemmArray(8, 16, 16, 16, 4096, operand_bits=32, block_rows=64, block_cols=16)
     layer = conv("c", 16, (rows, 1), 16, (1, 1))
     assert (grid := array.grid(gemm_of(layer, 1))).folds * grid.chunk == 64 * waves
+
+
+@pytest.mark.parametrize(("rows", "block"), [(1, 8), (9, 16), (64, 64)])
+def test_few_rows_take_a_smaller_block(rows, block):
+    array = GemmArray(8, 16, 16, 16, 4096, operand_bits=32, block_rows=64, block_cols=16)
+    assert array.grid(gemm_of(conv("c", 16, (rows, 1), 16, (1, 1)), 1)).chunk == block
 
 
 def test_a_rate_is_so_many_rows():

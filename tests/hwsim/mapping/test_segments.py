@@ -44,7 +44,7 @@ def test_line_buffers_of_two_convolutions_by_hand():
     for each of 4, 8 and 6 maps.
     """
     workload = pair(16)
-    need = stripes_need(graph_of(workload, kernels_of(workload, "depth-first")))
+    need = stripes_need(*graph_of(workload, kernels_of(workload, "depth-first")))
     for h in (1, 2, 4, 8):
         rows = 4 * (h + 2) + 8 * (h + 2) + 6 * h
         assert need[0, 1, int(np.log2(h))] == 512 * rows
@@ -57,7 +57,7 @@ def test_a_stride_asks_for_more_rows():
     The two new rows of the first layer need four of the input.
     """
     workload = pair(16, stride=2)
-    need = stripes_need(graph_of(workload, kernels_of(workload, "depth-first")))
+    need = stripes_need(*graph_of(workload, kernels_of(workload, "depth-first")))
     for h in (1, 2, 4):
         assert need[0, 1, int(np.log2(h))] == 512 * (4 * (2 * h + 2) + 8 * (2 * h + 1)) + 6 * 256 * h
 
@@ -91,9 +91,9 @@ def test_inputs_from_outside_have_their_own_size_and_life():
     small = conv("small", 1, (4, 4), 1, (1, 1), arithmetic="int8")
     large = conv("large", 9, (10, 10), 3, (1, 1), arithmetic="int8")
     workload = chain(small, large)
-    graph = graph_of(workload, kernels_of(workload, "none"))
-    assert graph.outside_bits.tolist() == [8 * 16, 8 * 900]
-    assert graph.last_use.tolist() == [2, 2]  # both outputs leave the network
+    kernels = graph_of(workload, kernels_of(workload, "none")).kernels
+    assert kernels["outside_bits"].tolist() == [8 * 16, 8 * 900]
+    assert kernels["last_use"].tolist() == [2, 2]  # both outputs leave the network
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_passes_cover_the_batch(network, stage, batch, capacity_B):
 
 
 def test_a_batch_that_does_not_divide_has_passes_of_two_sizes():
-    """LeNet-5 by thirteen in 40 kB: two items at a time, and one is left."""
-    report = simulate(with_memory(40_000), load_network("lenet5"), 13)
-    sizes = [{part.items for part in segment.passes} for segment in report.schedule.residency.segments]
-    assert {1, 2} in sizes
+    """Thirteen items of AlexNet in twelve passes: two items in the first one, one in each of the others."""
+    report = simulate("reference_250w", "alexnet", 13)
+    sizes = [[part.items for part in segment.passes] for segment in report.schedule.residency.segments]
+    assert [2, 1] in sizes
 
 
 @pytest.mark.parametrize(

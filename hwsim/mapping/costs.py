@@ -1,0 +1,374 @@
+"""What the search of a plan weighs, gathered from the chip and the workload (`hwsim.mapping.law`)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hwsim.arrays.base import OwnMapping
+from hwsim.errors import InputError
+from hwsim.mapping.fusion import Kernel, kernels_of
+from hwsim.mapping.graph import graph_of
+from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
+from hwsim.mapping.problem import problem_of
+from hwsim.mapping.residency import stored_bits
+from hwsim.mapping.room import stripes_need
+from hwsim.mapping.stripes import Units, array_cost, smallest_piece
+from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
+from hwsim.mapping.work import count_port, joined_products
+from hwsim.same import Same
+from hwsim.whole import ceil_div
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwsim.arrays.base import Action, ArrayCost
+    from hwsim.machine.chip import Chip
+    from hwsim.mapping.graph import Graph
+    from hwsim.mapping.problem import Problem
+    from hwsim.mapping.steps import Cut
+    from hwsim.pricing import PriceList
+    from hwsim.workload.layer import Layer, Workload
+
+
+class Work(NamedTuple):
+    """Some items of a kernel: ticks of its unit, bits moved in the on-chip memory, and joules on chip."""
+
+    core: float
+    sram: float
+    joules: float
+
+    def times(self, factor: float) -> Work:
+        """So many times as much."""
+        return Work(*(factor * each for each in self))
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a workload's kernels on a chip.
+
+    Parameters
+    ----------
+    chip : Chip
+    workload : Workload
+    batch, limit : int
+        Items of the batch, and of one pass at most.
+    prices : PriceList
+    cuts : tuple of Cut
+        The stored weights of each layer.
+    spaces : ndarray of float64
+        Working memories to try, in bits.
+    """
+
+    chip: Chip
+    workload: Workload
+    batch: int
+    limit: int
+    prices: PriceList
+    cuts: tuple[Cut, ...]
+    spaces: NDArray[np.float64]
+
+    @cached_property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """Layers that run as one."""
+        return kernels_of(self.workload, self.chip.fusion)
+
+    @cached_property
+    def roots(self) -> list[Layer]:
+        """First layer of each kernel."""
+        return [self.workload.layers[kernel.root] for kernel in self.kernels]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The kernels as tables."""
+        return graph_of(self.workload, self.kernels)
+
+    @cached_property
+    def own(self) -> dict[int, Fetches]:
+        """How often an array with a mapping of its own fetches, by kernel; empty for other arrays."""
+        array = self.chip.array
+        if not isinstance(array, OwnMapping):
+            return {}
+        return {
+            k: Fetches(*array.dram_fetches(*root.joined(self.limit)))
+            for k, root in enumerate(self.roots)
+            if root.kind != "vector"
+        }
+
+    @cached_property
+    def terms(self) -> Terms:
+        """Figures of the chip and of the batch."""
+        chip, prices = self.chip, self.prices
+        return Terms(
+            batch=self.batch,
+            limit=self.limit,
+            dram_J=1e-12 * (prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ),
+            dram_ticks=chip.process.clock_GHz / (8 * chip.dram.reached_GB_per_s),
+            sram_ticks=1 / (8 * chip.sram.bandwidth_B_per_cycle),
+            tick_J=self._tick_J,
+            start=float(chip.kernel_ticks),
+            layerwise=chip.kernels.execution == "layer-by-layer",
+        )
+
+    @cached_property
+    def tables(self) -> Tables:
+        """What the search sees of every kernel."""
+        fetches = [self.own[k].input_fetches if k in self.own else 1.0 for k in range(len(self.kernels))]
+        kernels, edges = self.graph
+        striped = self.chip.fusion != "none"
+        return Tables(
+            kernels,
+            edges,
+            self._weights,
+            np.array(fetches, np.float64),
+            self._starts,
+            np.array([self.batch / size for size in self._sizes]),
+            self._works,
+            self._stripe,
+            self._blocks,
+            stripes_need(kernels, edges) if striped else np.full((1, 1, 1), np.inf),
+        )
+
+    @cached_property
+    def _starts(self) -> NDArray[np.float64]:
+        start = self.terms.start
+        joined = joined_products(self.workload) if start else frozenset[int]()
+        return np.array([0.0 if kernel.root in joined else start for kernel in self.kernels])
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """Items of a pass: all, half of them, and so on to one."""
+        sizes = [self.batch]
+        while sizes[-1] > 1:
+            sizes.append(ceil_div(sizes[-1], 2))
+        return sizes
+
+    @cached_property
+    def _works(self) -> NDArray[np.void]:
+        sizes = tuple(self._sizes)
+        done = _all_done(Units.of(self.chip), Same(self.workload), self.kernels, sizes)
+        prices = np.array([self.prices.pJ(*action) for action in done.actions])
+        found, factor = np.empty(done.core.shape, WORK), self.batch / np.array(sizes)[:, None]
+        found["core"], found["sram"] = factor * done.core, factor * done.sram
+        found["joules"] = factor * (1e-12 * (done.counts @ prices))
+        return found
+
+    @cached_property
+    def _tick_J(self) -> float:
+        """What a tick is worth: what the chip draws in it while it computes at the nominal clock.
+
+        It depends neither on the cap nor on the memories, so that more of them never makes a plan worse.
+        """
+        whole = self._works[0]
+        return float(self.chip.static_W * self.chip.tick_s + whole["joules"].sum() / whole["core"].sum())
+
+    def _work(self, k: int, items: int) -> Work:
+        """A batch of a kernel in passes of so many items."""
+        key = k, items
+        if key not in self._known:
+            done = _done(Units.of(self.chip), Same(self.workload), self.kernels[k], items)
+            self._known[key] = self._priced(done).times(self.batch / items)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], Work]:
+        return {}
+
+    def _priced(self, done: Done) -> Work:
+        pJ = sum([self.prices.pJ(*action, count) for action, count in done.counts])
+        return Work(float(done.core), float(done.sram), 1e-12 * pJ)
+
+    @cached_property
+    def _stripe(self) -> NDArray[np.void]:
+        """More work for another stripe of an item: arrays fill and load again."""
+        found, units = np.zeros(len(self.kernels), WORK), Units.of(self.chip)
+        for k, root in enumerate(self.roots):
+            rows = int(self.graph.kernels["rows"][k])
+            if self.chip.fusion != "none" and rows > 1 and root.over_batch == "each":
+                row, whole = (self._priced(done) for done in _row_and_all(units, Same(root), rows))
+                found[k] = tuple(
+                    max(0.0, (rows * a - b) / (rows - 1)) for a, b in zip(row, whole, strict=True)
+                )
+        return found
+
+    @cached_property
+    def _weights(self) -> NDArray[np.void]:
+        layers = self.workload.layers
+        kernel_of = {index: k for k, kernel in enumerate(self.kernels) for index in kernel.layers}
+        sram_J, symbol_J = 1e-12 * self.prices.pJ("sram", "read_bit"), 0.0
+        if any(layer.weights and layer.weights.symbols for layer in layers):
+            symbol_J = 1e-12 * self.prices.pJ("decoder", "symbol")
+        at_array = self.chip.decoder.place == "array"
+        rows = []
+        for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
+            times = self.own[k].weight_fetches if k in self.own else 1
+            fetched = stored = 0
+            for layer in (layers[index] for index in kernel.layers):
+                if layer.weights:
+                    fetched += layer.weights.total_bits * times
+                    stored += stored_bits(layer, self.chip)
+            read, joules, decode = 0, 0.0, 0
+            if root.weights:
+                counts = self.cuts[kernel.root].cost(self.batch).counts
+                if root.kind == "vector" or ("weights", "array_port", "word") in counts:
+                    read = stored
+                joules = read * sram_J + at_array * root.weights.symbols * symbol_J
+                decode = self.cuts[kernel.root].decode_ticks_of_all
+            owner = k if root.like is None else kernel_of[root.like]
+            rows.append((fetched, stored, read, joules, decode * at_array, decode * (not at_array), owner))
+        return np.array(rows, WEIGHTS)
+
+    @cached_property
+    def tilings(self) -> dict[tuple[int, int], Tiling]:
+        """Best blocks of the kernels that do not fit a working memory whole, by both positions."""
+        return {key: tiling for key, (tiling, _) in self._cut.items()}
+
+    @cached_property
+    def _cut(self) -> dict[tuple[int, int], tuple[Tiling, int]]:
+        """Tilings, and the passes that they run in."""
+        found: dict[tuple[int, int], tuple[Tiling, int]] = {}
+        table = self.graph.kernels
+        alone = (self.batch * table["alone_each"] + table["alone_once"]).tolist()
+        for k, root in enumerate(self.roots):
+            if root.kind == "vector" or self.own:
+                continue
+            need, problem = math.inf, problem_of(*root.joined(self.batch))
+            for at, space in enumerate(self.spaces.tolist()):
+                if alone[k] > space:
+                    if need > space:  # else the best blocks for more memory fit this one, too
+                        try:
+                            ways = self._tilings(k, problem, int(space))
+                        except InputError:  # not even single elements fit, nor do they in less memory
+                            break
+                        need = max(tiling.needed_bits for tiling, _ in ways)
+                        best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
+                    found[at, k] = best
+        return found
+
+    def _tilings(self, k: int, problem: Problem, space: int) -> list[tuple[Tiling, int]]:
+        """Blocks of a batch in one pass, and in passes of the items of a block."""
+        root, buffering = self.roots[k], self.chip.buffers.buffering
+        whole = best_tiling(problem, space, buffering)
+        if self.terms.layerwise or root.over_batch != "each" or whole.items == self.batch:
+            return [(whole, 1)]
+        passes = ceil_div(self.batch, whole.items)
+        parts = best_tiling(problem_of(root, ceil_div(self.batch, passes)), space, buffering)
+        return [(whole, 1), (parts, passes)]
+
+    def _cut_J(self, k: int, tiling: Tiling, passes: int) -> float:
+        terms, items = self.terms, ceil_div(self.batch, passes)
+        work, bits = self._work(k, items), tiling.traffic_bits * (self.batch / items)
+        core = passes * self._starts[k] + max(work.core, (work.sram + bits) * terms.sram_ticks)
+        ticks = max(core, bits * terms.dram_ticks)
+        return bits * terms.dram_J + work.joules + ticks * terms.tick_J
+
+    @cached_property
+    def _blocks(self) -> NDArray[np.void]:
+        found = np.zeros((len(self.spaces), len(self.kernels)), BLOCKS)
+        found["bits"], found["fetches"] = np.inf, 1.0
+        times = ceil_div(self.batch, self.limit)
+        for k, root in enumerate(self.roots):
+            if root.kind == "vector" or k in self.own:
+                fetches = self.own[k].input_fetches if k in self.own else 1
+                work = self._work(k, ceil_div(self.batch, times))
+                found[:, k] = (*work, self._streamed_bits(k, fetches), 1.0, times, 0.0)
+        for (at, k), (tiling, passes) in self._cut.items():
+            items = ceil_div(self.batch, passes)
+            bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
+            work, bits = self._work(k, items), bits * (self.batch / items)
+            found[at, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits)
+        return found
+
+    def _streamed_bits(self, k: int, fetches: float) -> float:
+        """DRAM bits of activations of a kernel that streams through the chip, element after element."""
+        row = self.graph.kernels[k]
+        edges = self.graph.edges[row["edges"] : row["edges_end"]]
+        each = self.graph.kernels[edges["source"]]["out_each"]
+        read = edges["bits"] * np.where(each, self.batch, 1)
+        outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
+        written = row["out_bits"] * (self.batch if row["out_each"] else 1)
+        return float(fetches * (read.sum() + outside) + written)
+
+
+class Done(NamedTuple):
+    """Ticks of a unit, bits that it moves in the on-chip memory, and how often it does each action."""
+
+    core: int
+    sram: int
+    counts: tuple[tuple[tuple[str, str], int], ...]
+
+    @classmethod
+    def of(cls, core: int, counts: Counter[Action]) -> Done:
+        """Sum up over tensors."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (_, component, action), count in counts.items():
+            found[component, action] += count
+        sram = sum(count for (component, _), count in found.items() if component == "sram")
+        return cls(core, sram, tuple((action, count) for action, count in found.items() if count))
+
+
+@lru_cache(maxsize=1 << 13)
+def _done(units: Units, workload: Same[Workload], kernel: Kernel, items: int) -> Done:
+    """What some items of a kernel take; nothing between its layers goes through the on-chip memory."""
+    layers = workload.thing.layers
+    ticks: Counter[bool] = Counter()
+    counts: Counter[Action] = Counter()
+    between = 0
+    for index in kernel.layers:
+        layer = layers[index]
+        cost = array_cost(units, layer, items)
+        ticks[layer.kind == "vector"] += cost.cycles
+        own = _with_port(cost, layer)
+        read, written = (("activations", "sram", action) for action in ("read_bit", "write_bit"))
+        own[read] -= min(between, own[read])
+        between = 0 if index == kernel.last else layer.outputs_of(items) * layer.operand_bits
+        own[written] -= min(between, own[written])
+        counts.update(own)
+    return Done.of(max(ticks.values()), counts)
+
+
+class AllDone(NamedTuple):
+    """`Done` of every kernel, by the items of a pass: shape (sizes, kernels), and counts of each action."""
+
+    core: NDArray[np.float64]
+    sram: NDArray[np.float64]
+    actions: tuple[tuple[str, str], ...]
+    counts: NDArray[np.float64]
+
+
+@lru_cache(maxsize=64)
+def _all_done(
+    units: Units, workload: Same[Workload], kernels: tuple[Kernel, ...], sizes: tuple[int, ...]
+) -> AllDone:
+    done = [[_done(units, workload, kernel, items) for kernel in kernels] for items in sizes]
+    actions = tuple(dict.fromkeys(action for row in done for one in row for action, _ in one.counts))
+    counts = np.zeros((len(sizes), len(kernels), len(actions)))
+    for at, row in enumerate(done):
+        for k, one in enumerate(row):
+            for action, count in one.counts:
+                counts[at, k, actions.index(action)] = count
+    core = np.array([[float(one.core) for one in row] for row in done])
+    sram = np.array([[float(one.sram) for one in row] for row in done])
+    return AllDone(core, sram, actions, counts)
+
+
+@lru_cache(maxsize=1 << 13)
+def _row_and_all(units: Units, layer: Same[Layer], rows: int) -> tuple[Done, Done]:
+    """What a row of an item takes, and all of it."""
+    pieces = smallest_piece(layer.thing, rows), layer.thing
+    row, whole = (array_cost(units, piece, 1) for piece in pieces)
+    return (
+        Done.of(row.cycles, _with_port(row, layer.thing)),
+        Done.of(whole.cycles, _with_port(whole, layer.thing)),
+    )
+
+
+def _with_port(cost: ArrayCost, layer: Layer) -> Counter[Action]:
+    counts = Counter(cost.counts)
+    count_port(counts, layer)
+    return counts

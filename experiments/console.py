@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from experiments.tables import arranged
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,20 +25,33 @@ UNBOUNDED = 10_000
 """Columns of a table that is not on a terminal: a file or a pipe gets it without line breaks."""
 
 
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; columns whose cells all begin with a digit are aligned to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for name, *cells in zip(header, *rows, strict=True):
-        numeric = any(cells) and all(cell[:1].isdigit() for cell in cells if cell)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    output_console().print(table)
+def print_table(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    optional: Sequence[str] = (),
+    sources: Sequence[str] = (),
+    wide: bool = False,
+) -> None:
+    """Print a table and an empty line; see `experiments.tables.arranged` for what the parameters mean."""
+    console = output_console()
+    for part in arranged(title, header, rows, console.width, optional=optional, sources=sources, wide=wide):
+        console.print(part)
+    console.print()
 
 
 def output_console() -> Console:
-    """Console on standard output, as wide as needed where that is not a terminal."""
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
+    """Console on standard output; lines of a file or a pipe have any length, unless COLUMNS is set."""
+    bounded = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return Console(markup=False, highlight=False, width=None if bounded else UNBOUNDED)
+
+
+def print_ending(sentence: str, following: str) -> None:
+    """Print the last lines of a command: what it found, in one sentence, and one command that follows."""
+    console = output_console()
+    console.print(sentence)
+    console.print(f"next: {following}", soft_wrap=True)
 
 
 def print_json(data: Any) -> None:
@@ -47,8 +60,8 @@ def print_json(data: Any) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line of plain text."""
-    sys.stdout.write(text + "\n")
+    """Print plain text; a terminal wraps it between words."""
+    output_console().print(text)
 
 
 def print_note(text: str) -> None:

@@ -15,6 +15,8 @@ from hwsim.machine.checks import over_the_die
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from hwsim.machine.chip import Chip
@@ -271,11 +273,7 @@ class Report:
         Figure
             A notebook displays it. ``savefig`` writes it to a file.
         """
-        import pandas as pd
-
-        from hwsim.plotting import energy_figure
-
-        return energy_figure({self._title: pd.DataFrame(self._bar, index=[self.workload.stage])})
+        return energy_chart([self])
 
     def __repr__(self) -> str:
         return display.text(f"Report: {self._title}", self._facts)
@@ -303,3 +301,28 @@ class Report:
             "weights": f"{memory_size(self.workload.weight_bits / 8)}, {self.weights_home}",
             "limited by": self.limiter,
         }
+
+
+def energy_chart(reports: Sequence[Report]) -> Figure:
+    """Draw the energy per inference of several stages of one network by component, one bar each.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        Runs on one chip, at least one.
+
+    Returns
+    -------
+    Figure
+    """
+    import pandas as pd
+
+    from hwsim.plotting import energy_figure
+
+    first = reports[0]
+    if len(reports) == 1:
+        title = first._title
+    else:
+        title = f"{first.workload.name} on {first.chip.name}, batch {first.batch}"
+    bars = pd.DataFrame([report._bar for report in reports], index=[r.workload.stage for r in reports])
+    return energy_figure({title: bars.fillna(0.0)})

@@ -18,6 +18,7 @@ def compressed(path: Path) -> Path:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Print every column and row, however wide.")]
 Show = Annotated[bool, typer.Option("--show", help="Open the figures.")]
 Model = Annotated[
     Path,

@@ -8,32 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.convert import fix_option, shape_option
-from experiments.cli.options import AsJson
-from hwsim.units import LOW, engineering
+from experiments.cli.options import AsJson, Show, Wide
 
 if TYPE_CHECKING:
     from hwsim.analysis.tiles import SteadyRun
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
-
-SUMMARY = [
-    "stage", "weights", "location", "DRAM/inf", "energy/inf", "latency", "cold start", "inferences/s",
-    "power", "clock", "limiter",
-]  # fmt: skip
-TILES = [
-    "strategy", "computing", "loading", "stalled", "throttled", "power-gated", "inferences/s", "energy/inf",
-    "power",
-]  # fmt: skip
-TRAINING_NAMES = {"DRAM/inf": "DRAM/item", "energy/inf": "energy/item", "inferences/s": "items/s"}
-LAYERS = ["layer", "kind", "cycles", "utilisation", "weight bits fetched", "energy/inf", "limiter"]
-
-MAPPING = "mapping"
-"""What ``--explain`` takes beside the components."""
-MAPPED = [
-    "segment", "layers", "runs", "passes", "pinned", "output on chip", "weight fetches", "DRAM weights",
-    "DRAM activations", "x bound", "next plan",
-]  # fmt: skip
 
 
 def run_(
@@ -90,13 +71,20 @@ def run_(
         Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table of layers here.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the energy by component: .png, .svg or .pdf.")
+    ] = None,
+    show: Show = False,
+    wide: Wide = False,
     check: Annotated[
         bool, typer.Option("--audit", help="Check the laws of conservation on every run.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a network on a chip: weight location, cycles, energy, and the limiter."""
-    from experiments.console import print_json, print_line, print_remarks, print_table
+    from experiments.cli.run_tables import explain as explain_
+    from experiments.cli.run_tables import print_reports, print_sentence
+    from experiments.console import print_json, print_remarks
     from experiments.runs.changes import parse_changes
     from experiments.runs.doors import door
     from experiments.runs.inert import inert_changes
@@ -108,7 +96,6 @@ def run_(
     )
     from experiments.runs.language import workload_of as language_workload
     from experiments.runs.workloads import FILES, is_built_in, layers_named, open_workloads
-    from hwsim.analysis.mapping import fusion_sentence
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
     from hwsim.run import ENGINES
@@ -152,6 +139,8 @@ def run_(
         _write_layers(csv, reports)
     if trace:
         _write_trace(trace, reports)
+    if plot or show:
+        _draw(reports, plot, show)
     if as_json:
         asked = {"chip": chip, "workload": workload, "batch": batch, "layers": layers}
         asked |= {"training": optimizer if training else "", "inputs": ", ".join(inputs or ())}
@@ -164,40 +153,24 @@ def run_(
             ]
         )
         return
-    first = reports[0]
-    title = f"{first.workload.name} on {machine.name}, batch {batch} ({first.workload.provenance})"
-    header = [TRAINING_NAMES.get(name, name) if training else name for name in SUMMARY]
-    print_table(title, header, [_summary_row(report) for report in reports])
-    if training:
-        _print_footprint(first, batch)
-    for report in reports[:1]:
-        print_line(fusion_sentence(report))
-    if len(reports) == 1:
-        print_table("Tile activity by power-management policy", TILES, _tile_rows(first))
-        print_table("Layers", LAYERS, _layer_rows(first))
-        print_table("Energy per item: tensor by memory level and unit", *_energy_by_tensor(first))
-    if low := dict.fromkeys(action for report in reports for action in report.low_confidence):
-        print_line(f"{LOW} energies of low confidence: {', '.join(low)}")
-    if Path(workload).suffix == ".onnx":
-        print_line(
-            f"to compress it: dcz import {workload} -o {Path(workload).stem}.dcz, then dcz shrink, quantize"
-        )
+    print_reports(reports, training=training, wide=wide)
     print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *inert])
     if explain:
         for report in reports:
-            _explain(report, explain)
+            explain_(report, explain, wide)
+    print_sentence(reports, _following(chip, workload, reports, plot), training=training)
 
 
-def _print_footprint(report: Report, batch: int) -> None:
-    from experiments.console import print_line
-    from hwsim.workload.training import footprint
-
-    held = footprint(report.workload)
-    print_line(
-        f"a training step holds {engineering(held.weights_B, 'B')} of weights, "
-        f"{engineering(held.gradients_B, 'B')} of gradients, {engineering(held.state_B, 'B')} of optimizer "
-        f"state and {engineering(batch * held.activations_B, 'B')} of activations for its {batch} items"
-    )
+def _following(chip: str, workload: str, reports: list[Report], plot: Path | None) -> str:
+    """Return a command that goes on from this one."""
+    if Path(workload).suffix == ".onnx":
+        return f"dcz import {workload} -o {Path(workload).stem}.dcz, then dcz shrink or dcz quantize"
+    if plot is None:
+        return f"hwsim run {chip} {workload} --plot energy.png"
+    if len(reports) > 1:
+        stages = [f"{chip}:{workload}:{report.workload.stage}" for report in (reports[0], reports[-1])]
+        return f"hwsim compare {' '.join(stages)} --hold throughput"
+    return f"hwsim run {chip} {workload} --explain dram"
 
 
 def _simulated(
@@ -232,6 +205,8 @@ def _audit(reports: list[Report]) -> None:
 
 
 def _values(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
+    from experiments.cli.run_tables import strategies
+
     energy = report.energy_by("tensor", "component")
     rows = energy.rename("energy_J").reset_index().to_dict("records")
     return report.summary() | {
@@ -246,34 +221,6 @@ def _values(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def _summary_row(report: Report) -> list[str]:
-    figures = report.summary()
-    dram_bits = (report.transferred_weight_bits + report.activation_bits) / report.batch
-    return [
-        report.workload.stage,
-        engineering(report.workload.weight_bits / 8, "B"),
-        report.weights_home,
-        engineering(dram_bits / 8, "B"),
-        engineering(report.energy_per_inference_J, "J") + (f" {LOW}" if report.low_confidence else ""),
-        f"{figures['latency_cycles']:,} cycles",
-        engineering(report.cold_start_s, "s"),
-        engineering(report.inferences_per_s, ""),
-        engineering(report.power_W, "W"),
-        f"{report.clock:.0%}",
-        report.limiter,
-    ]
-
-
-def strategies(report: Report) -> list[SteadyRun]:
-    """Every way in which the chip of `report` can keep its cap."""
-    from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
-    from hwsim.arrays.base import Tiled
-
-    can_gate = isinstance(report.chip.array, Tiled)
-    ways = (dimmed, gated, voltage_scaled) if can_gate else (dimmed, voltage_scaled)
-    return [way(report) for way in ways]
-
-
 def _tiles(found: SteadyRun) -> dict[str, object]:
     """Tile-time by state, and what the chip does under one strategy."""
     return {
@@ -286,44 +233,8 @@ def _tiles(found: SteadyRun) -> dict[str, object]:
     }
 
 
-def _tile_rows(report: Report) -> list[list[str]]:
-    return [
-        [
-            found.strategy,
-            *(f"{share:.0%}" for share in found.states),
-            engineering(found.inferences_per_s, ""),
-            engineering(found.energy_per_inference_J, "J"),
-            engineering(sum(found.watts.values()), "W"),
-        ]
-        for found in strategies(report)
-    ]
-
-
-def _layer_rows(report: Report) -> list[list[str]]:
-    return [
-        [
-            row["layer"],
-            row["kind"],
-            f"{row['array_cycles']:,}",
-            f"{row['utilisation']:.1%}",
-            f"{row['requested_weight_bits']:,}",
-            engineering(row["energy_J"], "J"),
-            row["limiter"],
-        ]
-        for row in report.layers.to_dict("records")
-    ]
-
-
-def _energy_by_tensor(report: Report) -> tuple[list[str], list[list[str]]]:
-    energy = report.energy_by("tensor", "component").unstack(fill_value=0)
-    rows = [
-        [str(tensor), *(engineering(joules, "J") if joules else "" for joules in row)]
-        for tensor, row in zip(energy.index, energy.to_numpy(), strict=True)
-    ]
-    return ["tensor", *map(str, energy.columns)], rows
-
-
 def _check_component(reports: list[Report], component: str) -> None:
+    from experiments.cli.run_tables import MAPPING
     from hwsim.errors import InputError
 
     for report in reports if component != MAPPING else ():
@@ -333,73 +244,6 @@ def _check_component(reports: list[Report], component: str) -> None:
                 f"--explain {component!r}: no such component in this run, expected {MAPPING} or one of "
                 f"{', '.join(known)}"
             )
-
-
-def _explain_mapping(report: Report) -> None:
-    """Say what runs together, what stays on chip, how often the rest moves, and what less fusion costs."""
-    from experiments.console import print_line, print_table
-    from hwsim.analysis.mapping import decisions, with_less_fusion
-    from hwsim.units import engineering
-
-    rows = [
-        [
-            str(found.segment),
-            " + ".join(found.layers),
-            found.mode if found.mode != "stripes" else f"{found.stripes} stripes",
-            str(found.passes),
-            f"{found.pinned:.0%}",
-            f"{found.kept:.0%}",
-            str(found.weight_fetches),
-            engineering(found.weight_B, "B"),
-            engineering(found.activation_B, "B"),
-            "" if found.above_bound is None else f"{found.above_bound:.3g}",
-            "" if found.next_pct is None else f"{found.next_pct:+.2g}%",
-        ]
-        for found in decisions(report)
-    ]
-    print_table(f"Mapping ({report.workload.stage})", MAPPED, rows)
-    for way, other in with_less_fusion(report).items():
-        print_line(
-            f"With fusion = {way}: {engineering(other.energy_per_inference_J, 'J')} and "
-            f"{engineering(other.period_s / other.batch, 's')} per inference "
-            f"({other.energy_per_inference_J / report.energy_per_inference_J:.3g} and "
-            f"{other.period_s / report.period_s:.3g} times this run)."
-        )
-
-
-def _explain(report: Report, component: str) -> None:
-    """Derive one component's joules: counts, price, source; or say how layers are mapped."""
-    from experiments.console import print_line, print_table
-
-    if component == MAPPING:
-        _explain_mapping(report)
-        return
-    actions = report.actions
-    chosen = actions[actions["component"] == component]
-    if component == "static":
-        print_line(
-            f"{report.workload.stage}: static power {report.chip.static_W:g} W x {report.period_s:.4g} s "
-            f"/ {report.batch} inferences"
-        )
-        return
-    per_batch = chosen.groupby(["tensor", "action"], sort=False)[["count", "energy_per_batch_J"]].sum()
-    totals = (per_batch / report.batch).rename(columns={"energy_per_batch_J": "energy_J"})
-    rows = []
-    for total in totals.reset_index().to_dict("records"):
-        price = report.prices[component, total["action"]]
-        rows.append(
-            [
-                total["tensor"],
-                total["action"],
-                f"{total['count']:,.1f}",
-                f"{price.pJ:.4g} pJ" + (f" {LOW}" if price.low_confidence else ""),
-                engineering(total["energy_J"], "J"),
-                price.derivation,
-                "; ".join(dict.fromkeys(price.sources)),
-            ]
-        )
-    header = ["tensor", "action", "count/inf", "energy/action", "energy/inf", "derivation", "source"]
-    print_table(f"{report.workload.stage}: {component}", header, rows)
 
 
 def _write_layers(path: Path, reports: list[Report]) -> None:
@@ -418,3 +262,16 @@ def _write_trace(path: Path, reports: list[Report]) -> None:
     from experiments.runs.timelines import trace_of
 
     write_text(path, json.dumps(trace_of(reports)) + "\n")
+
+
+def _draw(reports: list[Report], path: Path | None, show: bool) -> None:
+    """Draw the joules of all runs into a file, and open it where it is to be shown."""
+    from tempfile import mkdtemp
+
+    from experiments.cli.show import show_file
+    from experiments.figures.style import save_as
+    from hwsim.report import energy_chart
+
+    written = save_as(energy_chart(reports), path or Path(mkdtemp(prefix="hwsim-")) / "energy.png")
+    if show:
+        show_file(written)

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
 def show_figures(folder: Path) -> None:
     """Open the PNG files of a run folder; where there is no display, say where they are."""
+    for figure in sorted(folder.glob("*.png")):
+        show_file(figure)
+
+
+def show_file(figure: Path) -> None:
+    """Open one figure; where there is no display, say where it is."""
     from experiments.console import print_note
 
-    for figure in sorted(folder.glob("*.png")):
-        if _has_display():
-            typer.launch(str(figure))
-        else:
-            print_note(f"no display to open it on: {figure}")
+    if _has_display():
+        typer.launch(str(figure))
+    else:
+        print_note(f"no display to open it on: {figure}")
 
 
 def _has_display() -> bool:

@@ -7,7 +7,7 @@ Fonts, sizes and the table of components are those of `hwsim.plotting`, which dr
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compress.io.files import write_bytes
 from hwsim.energy import components
@@ -32,6 +32,7 @@ __all__ = [
     "applied",
     "in_order",
     "save",
+    "save_as",
     "text_on",
 ]
 
@@ -82,17 +83,31 @@ def in_order(found: set[str], known: dict[str, tuple[str, str]], what: str) -> l
     return [name for name in known if name in found]
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `figure` to `path` with the suffixes ``.png`` and ``.svg``, and return both.
+METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""Kinds of files of figures, and what is left out of each: the same figure gives the same bytes."""
 
-    The same figure gives the same bytes: no date, no program version, fixed identifiers.
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `figure` to `path` with the suffixes ``.png`` and ``.svg``, and return both."""
+    return [save_as(figure, path.with_suffix(suffix)) for suffix in (".png", ".svg")]
+
+
+def save_as(figure: Figure, path: Path) -> Path:
+    """Write `figure` as the suffix of `path` says, without dates and versions.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind of file, or it cannot be written.
     """
-    written = []
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
-        target = path.with_suffix(suffix)
-        buffer = BytesIO()
-        with applied():
-            figure.savefig(buffer, format=suffix[1:], metadata=metadata)
-        write_bytes(target, buffer.getvalue())
-        written.append(target)
-    return written
+    if path.suffix not in METADATA:
+        raise InputError(f"cannot write {path}: expected a name that ends in {', '.join(METADATA)}")
+    buffer = BytesIO()
+    with applied():
+        figure.savefig(buffer, format=path.suffix[1:], metadata=METADATA[path.suffix])
+    write_bytes(path, buffer.getvalue())
+    return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 
 from experiments.cli.convert import coding_of
-from experiments.cli.options import AsJson, Inputs, Mean, Model, Output, Size, Std, preparation
+from experiments.cli.options import AsJson, Inputs, Mean, Model, Output, Size, Std, Wide, preparation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +43,7 @@ def shrink(
     mean: Mean = "",
     std: Std = "",
     size: Size = 0,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest."""
@@ -55,7 +56,7 @@ def shrink(
     items = read_inputs(inputs, original.topology, 2, preparation(mean, std, size))
     how = {"density": density, "bits": bits, "coding": coding_of(coding)}
     found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
-    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json, wide)
 
 
 def quantize(
@@ -79,6 +80,7 @@ def quantize(
     mean: Mean = "",
     std: Std = "",
     size: Size = 0,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Round a network to integers, with ranges measured on half of some inputs; compare on the rest."""
@@ -105,11 +107,16 @@ def quantize(
         max_bytes=max_bytes,
         max_J=max_joules,
     )
-    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json, wide)
 
 
 def _save_and_show(
-    found: tuple[Version, Version], output: Path, where: str, inputs: dict[str, NDArray[Any]], as_json: bool
+    found: tuple[Version, Version],
+    output: Path,
+    where: str,
+    inputs: dict[str, NDArray[Any]],
+    as_json: bool,
+    wide: bool,
 ) -> None:
     """Write the compressed version; print both, beside each other."""
     from experiments.console import print_json, print_line, print_remarks, print_table
@@ -129,7 +136,7 @@ def _save_and_show(
         print_line(f"bits: {', '.join(f'{layer} {bits}' for layer, bits in widths.items())}")
     rows = [_row(version, dense_B) for version in found]
     title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
-    print_table(title, HEADER, rows)
+    print_table(title, HEADER, rows, optional=("location", "largest error", "inferences/s"), wide=wide)
     if len(made.agreements) > 1:
         print_table("Answers by output", OUTPUTS, _by_output(made))
     print_remarks([], _warnings(made))

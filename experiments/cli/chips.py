@@ -28,7 +28,7 @@ def chips(
     as_json: AsJson = False,
 ) -> None:
     """List the shipped chips, show every figure of one chip with its source, or copy its file."""
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_table
     from hwsim.errors import InputError
     from hwsim.machine.chip import chip_names, copy_chip, load_chip
 
@@ -39,8 +39,7 @@ def chips(
         if as_json:
             print_json({"chip": chip, "copy": str(copy)})
         else:
-            print_line(f"{copy}: a copy of {chip}")
-            print_line(f"next: change what differs, then check it with hwsim chips {copy}")
+            print_ending(f"{copy} is a copy of {chip}. Change what differs.", f"hwsim chips {copy}")
         return
     if chip:
         described = load_chip(chip)
@@ -52,8 +51,12 @@ def chips(
         data = [{"name": c.name, "description": c.description} for c in shipped]
     if as_json:
         print_json(data)
+        return
+    print_table(title, header, rows)
+    if chip:
+        print_ending(f"Every figure of {chip} has a source.", f"hwsim run {chip} alexnet")
     else:
-        print_table(title, header, rows)
+        print_ending(f"{len(rows)} chips are shipped.", "hwsim chips edge, or hwsim run edge lenet5")
 
 
 def _overview(chip: "Chip") -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Show
+from experiments.cli.options import AsJson, Show, Wide
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LABELS = {
     "dram_bytes": ("DRAM/inf", "B"),
 }
 """What figures are called in the table, and their units, where that is not their name."""
-TORNADO = ["parameter", "{} lower", "{} higher", "stated range", "at its ends", "who states it"]
+TORNADO = ["parameter", "{} lower", "{} higher", "stated range", "at its ends", "stated by"]
 
 
 def compare(
@@ -47,13 +47,14 @@ def compare(
         Path | None, typer.Option("-o", "--output", help="Run folder.", show_default="results/runs/compare")
     ] = None,
     show: Show = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs with one thing held equal, and find what the answer is most sensitive to."""
     import pandas as pd
 
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line, print_remarks
+    from experiments.console import print_ending, print_json, print_line, print_remarks
     from experiments.figures import tornado as figures
     from experiments.figures.style import save
     from experiments.runs.compare import HOLDS
@@ -82,10 +83,15 @@ def compare(
         print_json(_plain(found, hangs_on))
         return
     _print_columns(found)
-    _print_tornado(hangs_on, found, spread)
+    _print_tornado(hangs_on, found, spread, wide)
     for name, side in (("A", found.a), ("B", found.b)):
         print_remarks(*([f"{name}: {text}" for text in texts] for texts in _remarks(side).values()))
-    print_line(f"tables and figure: {run.target}")
+    print_line(f"Tables and figure: {run.target}")
+    most = hangs_on.iloc[0]["parameter"]
+    print_ending(
+        f"B against A, {_held(found)}: {found.gain:.3g} {found.merit}. It is most sensitive to {most}.",
+        "hwsim page -o page",
+    )
 
 
 def _sides(points: list[Point]) -> list[Side]:
@@ -178,7 +184,7 @@ def _ratio(a: Any, b: Any) -> str:
     return f"{b / a:,.3g}" if numbers and a else ""
 
 
-def _print_tornado(table: pd.DataFrame, found: Comparison, spread: float) -> None:
+def _print_tornado(table: pd.DataFrame, found: Comparison, spread: float, wide: bool) -> None:
     from experiments.console import print_table
 
     header = [name.format(f"{spread:g}%") for name in TORNADO]
@@ -194,7 +200,8 @@ def _print_tornado(table: pd.DataFrame, found: Comparison, spread: float) -> Non
                 row["source"],
             ]
         )
-    print_table(f"B against A: {found.gain:.4g} {found.merit}. Most sensitive to", header, rows)
+    title = f"B against A: {found.gain:.4g} {found.merit}. Most sensitive to"
+    print_table(title, header, rows, optional=("stated range",), sources=(TORNADO[-1],), wide=wide)
 
 
 def _times(gain: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Show
+from experiments.cli.options import AsJson, Show, Wide
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ NODES = [
     "node", "energies", "stage", "tiles", "clock", "per MAC", "DRAM share", "active", "dark", "MAC/s",
     f"or all throttled at {LOW}", f"MAC/s, throttled {LOW}", "fed by DRAM",
 ]  # fmt: skip
+NODE_OPTIONAL = (
+    "fed by DRAM", "DRAM share", "energies", "MAC/s", "per MAC", f"MAC/s, throttled {LOW}",
+    f"or all throttled at {LOW}",
+)  # fmt: skip
 PUBLISHED = [
     "published by",
     "figure",
@@ -36,11 +40,12 @@ def dark(
     cap: Annotated[float | None, typer.Option(help="Power cap in watts.", show_default="250")] = None,
     batch: Annotated[int, typer.Option(help="Items per batch; it sets the DRAM traffic.")] = 64,
     show: Show = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Scale the 250 W reference chip from 45 to 7 nm: active, throttled and power-gated tiles."""
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_line, print_table
     from experiments.studies.dark_silicon import BATCH, CHIP, NETWORK, by_node
     from hwsim.analysis.dark_published import compare
     from hwsim.machine.chip import load_chip
@@ -56,10 +61,24 @@ def dark(
     area = chip.process.die_mm2 if die_mm2 is None else die_mm2
     watts = chip.power.cap_W if cap is None else cap
     title = f"{NETWORK}, batch {batch}, on {area:g} mm2 of {CHIP} under {watts:g} W"
-    print_table(title, NODES, [_node(row) for row in table.to_dict("records")])
-    print_table("Published figures beside ours", PUBLISHED, _compared(others))
+    rows = table.to_dict("records")
+    print_table(title, NODES, [_node(row) for row in rows], optional=NODE_OPTIONAL, wide=wide)
+    print_table(
+        "Published figures beside ours",
+        PUBLISHED,
+        _compared(others),
+        optional=("how",),
+        sources=("why they differ", "how"),
+        wide=wide,
+    )
     print_line(f"{LOW} rests on a figure of low confidence; so do all voltages (alpha-power law)")
     print_line(f"Written to {folder}")
+    last = rows[-1]
+    print_ending(
+        f"At {last['node_nm']:g} nm, {last['stage']}, {last['dark']:.0%} of the tiles are dark under "
+        f"{watts:g} W.",
+        "hwsim relight",
+    )
 
 
 def _written(table: pd.DataFrame, as_it_is: bool) -> Path:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, Wide
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     from hwsim.energy.table import EnergyConstant, EnergyTable
 
 HEADER = ["action", "energy", "per bit", "kind", "bits", "node", "voltage", "confidence", "source", "note"]
+OPTIONAL = ("node", "bits", "per bit", "voltage", "kind", "note")
 RULE = ["action", "45 nm", "by the rule", "measured", "gain by the rule", "measured gain", "rule/measured"]
 CLAIMS = ["from", "to", "said by", "energy claimed", "by the trend", "confidence", "source"]
 DRAM = [
@@ -29,32 +30,47 @@ def energy(
     table: Annotated[str, typer.Option(help=TABLE_HELP)] = "45nm",
     op: Annotated[str, typer.Option(help="Explain one action, for example dram_read_32b.")] = "",
     dram: Annotated[bool, typer.Option("--dram", help="Print the types of DRAM instead.")] = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Print an energy table with its sources, or explain one action of it."""
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_line, print_table
     from hwsim.energy.table import LOW_CONFIDENCE, EnergyTable
     from hwsim.energy.trend import RULE as TREND
 
     if dram:
-        _print_dram(as_json)
+        _print_dram(as_json, wide)
         return
     prices = EnergyTable.load(table)
     if op:
-        _explain(prices, op, as_json)
+        _explain(prices, op, as_json, wide)
         return
     if as_json:
         print_json([_plain(constant) for constant in prices])
         return
-    print_table(f"Energy table {prices.name}", HEADER, [_cells(constant) for constant in prices])
+    rows = [_cells(constant) for constant in prices]
+    print_table(
+        f"Energy table {prices.name}", HEADER, rows, optional=OPTIONAL, sources=("source",), wide=wide
+    )
     if prices.rule == TREND:
-        print_table("The trend against claims for whole processes", CLAIMS, _claims())
+        print_table(
+            "The trend against claims for whole processes", CLAIMS, _claims(), sources=("source",), wide=wide
+        )
     elif prices.rule or prices.base == MEASURED:
         print_table("A scaling rule is no measurement (stillmaker-baas to 7 nm)", RULE, _rule())
     print_line(f"{LOW} low confidence ({' or '.join(LOW_CONFIDENCE)})")
+    print_ending(_summary(prices), "hwsim energy --op dram_read_32b, or hwsim energy --dram")
 
 
-def _print_dram(as_json: bool) -> None:
+def _summary(prices: EnergyTable) -> str:
+    """Say what the dearest action of a table costs, in multiplications of 32 bits where it has them."""
+    dearest = max(prices, key=lambda constant: constant.pJ_per_bit)
+    said = f"{dearest.action} is the dearest per bit: {_joules(dearest)}"
+    multiply = next((one for one in prices if one.action == "multiply_fp32"), None)
+    return f"{said}, as much as {dearest.pJ / multiply.pJ:.3g} multiplications." if multiply else f"{said}."
+
+
+def _print_dram(as_json: bool, wide: bool) -> None:
     from experiments.console import print_json, print_table
     from hwsim.energy.dram import dram_frame
 
@@ -72,7 +88,14 @@ def _print_dram(as_json: bool) -> None:
         ]
         for row in rows
     ]  # fmt: skip
-    print_table("Types of DRAM (dram.type of a chip), one channel", DRAM, cells)
+    print_table(
+        "Types of DRAM (dram.type of a chip), one channel",
+        DRAM,
+        cells,
+        optional=("latency", "banks", "row", "row cycle", "burst"),
+        sources=("source", "timing source"),
+        wide=wide,
+    )
 
 
 def _cells(constant: EnergyConstant) -> list[str]:
@@ -122,7 +145,7 @@ def _claims() -> list[list[str]]:
     ]  # fmt: skip
 
 
-def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:
+def _explain(prices: EnergyTable, op: str, as_json: bool, wide: bool) -> None:
     """Say what one action costs, what that compares with, and what other tables say."""
     from experiments.console import print_json, print_table
     from hwsim.energy.table import CONFIDENCE, EnergyTable
@@ -146,7 +169,9 @@ def _explain(prices: EnergyTable, op: str, as_json: bool) -> None:
     ]
     print_table(f"{op} in table {prices.name}", ["", ""], facts)
     rows = [[name, *_cells(other)] for name, other in related]
-    print_table("What the tables say", ["table", *HEADER], rows)
+    print_table(
+        "What the tables say", ["table", *HEADER], rows, optional=OPTIONAL, sources=("source",), wide=wide
+    )
 
 
 def _related(other: EnergyConstant, constant: EnergyConstant) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Data, Show
+from experiments.cli.options import AsJson, Data, Show, Wide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ def frontier(
         typer.Option("--output", "-o", help="Run folder.", show_default="results/runs/frontier"),
     ] = None,
     show: Show = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Execute finished files and draw their error against their bytes, beside published results."""
@@ -50,8 +51,20 @@ def frontier(
         print_json({name: _plain(table) for name, table in tables.items()})
         return
     recipes, marks = tables["recipes"].to_dict("records"), tables["marks"].to_dict("records")
-    print_table("Medians over seeds", RECIPES, [_recipe_row(row) for row in recipes])
-    print_table("Published results", MARKS, [_mark_row(row) for row in marks])
+    print_table(
+        "Medians over seeds",
+        RECIPES,
+        [_recipe_row(row) for row in recipes],
+        optional=("ratio", "seeds", "augmentation"),
+        wide=wide,
+    )
+    print_table(
+        "Published results",
+        MARKS,
+        [_mark_row(row) for row in marks],
+        optional=("ours at its error", "counted", "ratio"),
+        wide=wide,
+    )
     print_line(f"tables and figure: {run.target}")
 
 

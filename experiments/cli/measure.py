@@ -104,9 +104,9 @@ def _print(found: Measurement, suggestions: Suggestions, table: pd.DataFrame, ch
         ]
         for row in table.to_dict("records")
     ]
-    print_table(f"{found.board.name} beside {chip}, {found.board.date}", TASKS, rows)
+    print_table(f"{found.board.name} beside {chip}, {found.board.date}", TASKS, rows, optional=("limit",))
     keys = [[one.key, f"{one.value:g}", f"{one.now:.4g}", one.source] for one in suggestions.keys]
-    print_table("Keys for a chip file of this board", KEYS, keys)
+    print_table("Keys for a chip file of this board", KEYS, keys, sources=("source",))
     for note in (*found.notes, *suggestions.notes):
         print_line(f"note: {note}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, Wide
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ def networks(
     network: Annotated[
         str, typer.Argument(help="A shipped network, to list its layers, or a language model.")
     ] = "",
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """List the shipped networks and language models, or what one stores at every stage or in every form."""
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_line, print_table
     from experiments.runs.language import is_language_model
     from hwsim.workload.language.shipped import FAMILIES, model_names
     from hwsim.workload.networks import PRECISIONS
@@ -50,14 +51,30 @@ def networks(
         return
     others = ", ".join(precision for precision in PRECISIONS if precision != "int8")
     print_table(
-        shipped()[network] if network else f"Shipped networks; each also at {others}",
-        list(found[0]) if network else OVERVIEW,
+        f"{shipped()[network]}; bytes of each stage"
+        if network
+        else f"Shipped networks; each also at {others}",
+        [name.removesuffix("_bytes") for name in found[0]] if network else OVERVIEW,
         [[_readable(*cell) for cell in row.items()] for row in found],
+        optional=("stages", "layers"),
+        wide=wide,
     )
     if models:
         title = "Language models: hwsim run CHIP MODEL --context or --prompt, hwsim request CHIP MODEL"
-        print_table(title, MODELS, [[_readable(*cell) for cell in row.items()] for row in models])
+        print_table(
+            title,
+            MODELS,
+            [[_readable(*cell) for cell in row.items()] for row in models],
+            optional=("tokens", "active", "family"),
+            wide=wide,
+        )
         print_line(f"Families whose config.json is read: {', '.join(FAMILIES)}.")
+    print_ending(
+        f"The layers of {network} are shapes; stages follow from published statistics."
+        if network
+        else f"{len(found)} networks and {len(models)} language models are shipped.",
+        f"hwsim run edge {network or 'lenet5'}",
+    )
 
 
 def _model(name: str) -> dict[str, Any]:

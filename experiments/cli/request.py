@@ -42,7 +42,7 @@ def request(
     as_json: AsJson = False,
 ) -> None:
     """Serve a request: time to first token, tokens per second, joules per token, bytes of the cache."""
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_line, print_table
     from experiments.runs.changes import parse_changes
     from experiments.runs.language import LanguageOptions, served
     from hwsim.analysis.serving import Draft, Request, Service
@@ -74,6 +74,12 @@ def request(
             f"{boards} boards by tensor parallelism over {found.boards.link.name}: a closed form, in which "
             "no computation overlaps with the exchange."
         )
+    print_ending(
+        f"A token takes {engineering(found.token_J, 'J')} and {engineering(found.token_s, 's')} at "
+        f"{engineering(found.power_W, 'W')}; the answer of {output} tokens takes "
+        f"{engineering(found.first_token.seconds + output * found.token_s, 's')}.",
+        f"hwsim run {chip} {model} --context {prompt + output}",
+    )
 
 
 def _times(found: Service) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, Wide
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ def tile(
     orders: Annotated[
         bool, typer.Option("--orders", help="Also show the best blocks of every loop order.")
     ] = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the best tiling and loop order of each layer, alone on the chip: traffic, reuse, lower bound."""
-    from experiments.console import print_json, print_table, require_choice
+    from experiments.console import print_ending, print_json, print_table, require_choice
     from experiments.runs.workloads import open_workloads
     from hwsim.analysis.layer_tilings import GOALS, best_tilings, orders_table, tiling_table
     from hwsim.machine.chip import load_chip
@@ -58,13 +59,41 @@ def tile(
         print_json(shown.astype(object).where(shown.notna(), None).to_dict("records"))
         return
     what = f"{workload.name}, {workload.stage}, on {machine.name}, batch {batch}, least {goal}"
-    print_table(f"{what}: loops outermost first, bytes moved at each level", LEVELS, _levels(table))
-    print_table("DRAM bytes by tensor, reuse, and distance from the lower bound", TENSORS, _tensors(table))
     print_table(
-        "Blocks, how often each tensor moves, memory, and the next best loop order", PLANS, _plans(table)
+        f"{what}: loops outermost first, bytes moved at each level",
+        LEVELS,
+        _levels(table),
+        optional=("registers", "scratchpads", "SRAM"),
+        wide=wide,
+    )
+    print_table(
+        "DRAM bytes by tensor, reuse, and distance from the lower bound",
+        TENSORS,
+        _tensors(table),
+        optional=("goal/bound", "per output", "per input", "MACs per weight"),
+        wide=wide,
+    )
+    print_table(
+        "Blocks, how often each tensor moves, memory, and the next best loop order",
+        PLANS,
+        _plans(table),
+        optional=("its goal/best", "its DRAM", "next best loops"),
+        wide=wide,
     )
     if orders:
-        print_table("Best blocks of every loop order", ORDERS, _orders(every))
+        print_table(
+            "Best blocks of every loop order",
+            ORDERS,
+            _orders(every),
+            optional=("cycles", "memory", "weights in", "inputs in", "outputs out"),
+            wide=wide,
+        )
+    above = table["dram_bits"].sum() / table["least_dram_bits"].sum()
+    print_ending(
+        f"Layer by layer, the network moves {engineering(float(table['dram_bits'].sum()) / 8, 'B')} to and "
+        f"from DRAM, {above:.3g} times the lower bound.",
+        f"hwsim run {chip} {network} --explain mapping",
+    )
 
 
 def _levels(table: pd.DataFrame) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Show
+from experiments.cli.options import AsJson, Show, Wide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,7 @@ def validate(
         ),
     ] = None,
     show: Show = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare with boards of today, published chips, SCALE-Sim and other mappers: errors and bounds."""
@@ -73,17 +74,32 @@ def validate(
             {"boards": boards_data, "figures": figures, "constants": _plain(constants), "mappers": peers}
         )
     else:
-        print_boards(boards)
+        print_boards(boards, wide)
         measured = table[table["source"] != SIMULATOR]
         for (machine, network), rows in measured.groupby(["source", "network"], sort=False):
-            print_table(f"{machine}, {network}", HEADER, [_cells(row) for row in rows.to_dict("records")])
+            cells = [_cells(row) for row in rows.to_dict("records")]
+            print_table(
+                f"{machine}, {network}", HEADER, cells, optional=("published figure", "unit"), wide=wide
+            )
         machines = table.groupby("source", sort=False)
-        print_table("Bounds", SUMMARY, [_summary(str(machine), rows) for machine, rows in machines])
+        print_table(
+            "Bounds",
+            SUMMARY,
+            [_summary(str(machine), rows) for machine, rows in machines],
+            optional=("figures",),
+            wide=wide,
+        )
         traffic = [_mapper_cells(row) for row in mappers.to_dict("records")]
-        print_table("DRAM traffic of single layers, beside other mappers", MAPPERS, traffic)
+        print_table(
+            "DRAM traffic of single layers, beside other mappers",
+            MAPPERS,
+            traffic,
+            optional=("buffers", "traffic/bound", "difference"),
+            wide=wide,
+        )
         inferred = int((constants["kind"] == "inferred").sum())
         title = f"Constants that no paper prints: {inferred} inferred, none of them fitted to a row"
-        print_table(title, CONSTANTS, constants.to_numpy().tolist())
+        print_table(title, CONSTANTS, constants.to_numpy().tolist(), sources=("reason",), wide=wide)
         for written in (boards_folder, folder):
             print_line(f"Written to {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
     if (table["verdict"] == "missed").any() or (mappers["error_pct"] > PRINTED_PCT).any():

@@ -42,10 +42,16 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def print_boards(tables: dict[str, pd.DataFrame]) -> None:
+def print_boards(tables: dict[str, pd.DataFrame], wide: bool) -> None:
     """Print the tables of the study `boards`; its rows as counts of what is not judged."""
     classes, constants = tables["classes"], tables["constants"]
-    print_table("Boards of today: simulated / published", CLASSES, [_class(row) for row in _rows(classes)])
+    print_table(
+        "Boards of today: simulated / published",
+        CLASSES,
+        [_class(row) for row in _rows(classes)],
+        optional=("verdict", "aim", "worst row"),
+        wide=wide,
+    )
     bounds = tables["rows"][~tables["rows"]["verdict"].isin(["within", "off"])]
     counts = Counter(zip(bounds["kind"], bounds["verdict"], strict=True))
     print_table(
@@ -53,9 +59,22 @@ def print_boards(tables: dict[str, pd.DataFrame]) -> None:
         UNJUDGED,
         [[KINDS[kind], verdict, f"{count}"] for (kind, verdict), count in counts.items()],
     )
-    print_table("Two runs of one board", RESPONSES, [_response(row) for row in _rows(tables["responses"])])
+    print_table(
+        "Two runs of one board",
+        RESPONSES,
+        [_response(row) for row in _rows(tables["responses"])],
+        optional=("aim", "network"),
+        wide=wide,
+    )
     title = f"Constants fitted to these rows: {len(constants)}, by family of chips, none of them to a row"
-    print_table(title, CONSTANTS, [_constant(row) for row in _rows(constants)])
+    print_table(
+        title,
+        CONSTANTS,
+        [_constant(row) for row in _rows(constants)],
+        optional=("rows",),
+        sources=("meaning",),
+        wide=wide,
+    )
 
 
 def _rows(table: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experiments.tables import arranged
-from hwsim.errors import InputError
+from hwsim.errors import InputError, hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -114,4 +114,5 @@ def require_choice(option: str, value: object, known: Collection[object]) -> Non
         If `value` is not among the `known`.
     """
     if value not in known:
-        raise InputError(f"{option} {value!r}: expected one of {', '.join(map(str, known))}")
+        names = list(map(str, known))
+        raise InputError(f"{option} {value!r}{hint(value, names)}: expected one of {', '.join(names)}")

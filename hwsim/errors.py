@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import reprlib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -54,3 +55,22 @@ def require_type(found: object, types: type | tuple[type, ...], what: str, expec
         kind = type(found).__name__
         shown = "None" if found is None else f"{reprlib.repr(found)} ({kind})"
         raise InputError(f"{what} is {shown}, expected {expected}")
+
+
+def hint(name: object, known: Iterable[str]) -> str:
+    """Suggest the known name that is nearest to one that is not known.
+
+    Parameters
+    ----------
+    name : object
+        What was given; its text is compared.
+    known : iterable of str
+
+    Returns
+    -------
+    str
+        ``" (did you mean 'edge'?)"``, to put after the name in a message; empty if nothing is near.
+    """
+    text, names = str(name), list(known)
+    near = get_close_matches(text, names, 1) or [one for one in names if text and one.startswith(text)]
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -27,3 +27,8 @@ def memory_size(size_B: float) -> str:
             return f"{size_B:.4g} {prefix}B"
         size_B /= 1024
     return f"{size_B:.4g} GiB"
+
+
+def times(ratio: float) -> str:
+    """Write a ratio with three significant digits, for example ``8.91x`` or ``2,440x``."""
+    return f"{float(f'{ratio:.3g}'):,.10g}x"

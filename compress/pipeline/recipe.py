@@ -16,7 +16,7 @@ from compress.methods.prune import Score  # noqa: TC001 (pydantic reads it)
 from compress.methods.quantize import Calibration  # noqa: TC001 (pydantic reads it)
 from compress.methods.share import CodebookType  # noqa: TC001 (pydantic reads it)
 from compress.nn.config import TrainConfig
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError, hint, require_type
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -272,7 +272,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         content = path.read_bytes()
     else:
         raise InputError(
-            f"no recipe {str(name_or_path)!r}: expected a .toml file or one of {', '.join(recipe_names())}"
+            f"no recipe {str(name_or_path)!r}{hint(name_or_path, recipe_names())}: expected a .toml file or "
+            f"one of {', '.join(recipe_names())}"
         )
     try:
         return _recipe_of(tomllib.loads(content.decode("utf-8")), str(name_or_path))

@@ -60,7 +60,7 @@ def run_(
     layers: Annotated[str, typer.Option(help="Only these layers, separated by commas.")] = "",
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the chip: sram.capacity_B=65536."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the chip: sram.capacity_B=64k."),
     ] = None,
     engine: Annotated[str, typer.Option(help="fast or event: the same cycles.")] = "fast",
     explain: Annotated[

@@ -9,7 +9,7 @@ from hwsim.analysis.mapping import decisions, fusion_sentence, with_less_fusion
 from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.arrays.base import Tiled
 from hwsim.energy.components import look_of
-from hwsim.units import LOW, engineering
+from hwsim.units import LOW, engineering, times
 
 if TYPE_CHECKING:
     from hwsim.analysis.tiles import SteadyRun
@@ -231,10 +231,10 @@ def _against(first: Report, best: Report) -> str:
     smaller = first.workload.weight_bits / best.workload.weight_bits
     less = first.energy_per_inference_J / best.energy_per_inference_J
     faster = best.inferences_per_s / first.inferences_per_s
-    speed = f"{faster:.3g}x faster" if faster >= 1 else f"{1 / faster:.3g}x slower"
+    speed = f"{times(faster)} faster" if faster >= 1 else f"{times(1 / faster)} slower"
     return (
-        f"{best.workload.stage} takes the least energy on {best.chip.name}: {less:.3g}x less than "
-        f"{first.workload.stage}, with weights {smaller:.3g}x smaller, and it is {speed}. "
+        f"{best.workload.stage} takes the least energy on {best.chip.name}: {times(less)} less than "
+        f"{first.workload.stage}, with weights {times(smaller)} smaller, and it is {speed}. "
         f"It is {BOUND.get(best.limiter, f'limited by {best.limiter}')}."
     )
 

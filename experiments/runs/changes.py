@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
     """Read ``KEY=VALUE`` texts into what `hwsim.machine.chip.Chip.replace` takes.
 
-    A value is written as in TOML; one that is not TOML is text, so that names need no quotes.
+    A value is written as in TOML; one that is not TOML is text, so that names need no quotes. Bytes (keys
+    that end in ``_B``) may have a prefix: ``64k`` and ``64KiB`` are 65,536, ``64kB`` is 64,000.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"change {text!r}: expected KEY=VALUE, such as sram.capacity_B=65536")
         if key in changes:
             raise InputError(f"change {text!r}: {key} is changed twice, expected each key once")
-        changes[key] = _value(value)
+        changes[key] = _bytes(value) if key.endswith("_B") else _value(value)
         if isinstance(changes[key], list | dict):
             raise InputError(f"change {text!r}: found a list or a table, expected one number or word")
     return changes
@@ -37,6 +39,19 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
 def options_of(changes: Mapping[str, Any]) -> list[str]:
     """Write changes as options of ``hwsim run``: the inverse of `parse_changes`."""
     return [part for key, value in changes.items() for part in ("--set", f"{key}={_text(value)}")]
+
+
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMG])(iB|B)?")
+POWERS = {"k": 1, "M": 2, "G": 3}
+
+
+def _bytes(text: str) -> Any:
+    """Read a size with a prefix, as whole bytes; any other value as it is."""
+    found = SIZE.fullmatch(text.strip())
+    if not found:
+        return _value(text)
+    number, prefix, unit = found.groups()
+    return round(float(number) * (1000 if unit == "B" else 1024) ** POWERS[prefix.replace("K", "k")])
 
 
 def _value(text: str) -> Any:

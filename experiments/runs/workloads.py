@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.doors import DOORS, door
-from hwsim.errors import InputError
+from hwsim.errors import InputError, hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,12 +68,14 @@ def open_workloads(
     if path.suffix in DOORS:
         raise InputError(f"{name}: {door(name)}, expected a network, a .dcz, .onnx or .csv file here")
     from experiments.runs.assumed_stages import ASSUMED, load_stage
+    from hwsim.workload.language.shipped import model_names
     from hwsim.workload.networks import STAGES, load_network, network_names, network_stages
 
     if name not in network_names():
+        near = hint(name, (*network_names(), *model_names()))
         raise InputError(
-            f"no network {name!r}, expected one of {', '.join(network_names())}, a .dcz or .onnx file or a "
-            ".csv table"
+            f"no network {name!r}{near}, expected one of {', '.join(network_names())}, a language model, a "
+            ".dcz or .onnx file or a .csv table"
         )
     if stage:
         assumed = name in ASSUMED and stage in STAGES

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.record import REFERENCE, Run, recording, sha256
-from hwsim.errors import InputError
+from hwsim.errors import InputError, hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def load_study(name: str) -> Study:
         If there is no such study.
     """
     if name not in STUDIES:
-        raise InputError(f"no experiment {name!r}, expected one of {', '.join(STUDIES)}")
+        raise InputError(f"no experiment {name!r}{hint(name, STUDIES)}, expected one of {', '.join(STUDIES)}")
     module = importlib.import_module(f"experiments.studies.{name}")
     title, _, text = (module.__doc__ or "").partition("\n")
     return Study(

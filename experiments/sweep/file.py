@@ -23,7 +23,7 @@ from experiments.runs.assumed_stages import USUAL
 from experiments.runs.governing import GOVERNORS
 from experiments.runs.point import COMPRESSION, Point
 from experiments.runs.workloads import usual_stage
-from hwsim.errors import InputError
+from hwsim.errors import InputError, hint
 from hwsim.machine.chip import load_chip
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -159,7 +159,8 @@ def load_sweep(name_or_path: str | Path) -> Sweep:
             text = path.read_text(encoding="utf-8")
         else:
             raise InputError(
-                f"no sweep {where!r}: expected a .toml file or one of {', '.join(sweep_names())}"
+                f"no sweep {where!r}{hint(where, sweep_names())}: expected a .toml file or one of "
+                f"{', '.join(sweep_names())}"
             )
         tables = tomllib.loads(text)
     except UnicodeDecodeError:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from compress.io.files import replacing
+from experiments.figures.style import save
+from experiments.figures.sweep import draw
 from experiments.runs import parallel as sweep_backends
 from experiments.runs.record import RUNS, recording
 from experiments.sweep.points import code_digest, key_of, reason_of, run_batch
@@ -38,7 +40,8 @@ class Swept:
     Parameters
     ----------
     folder : Path
-        Holds ``table.csv``, ``failed.csv`` and, if pyarrow is installed, ``table.parquet``.
+        Holds ``table.csv``, ``failed.csv``, the figure ``sweep.png`` and, if pyarrow is installed,
+        ``table.parquet``.
     table : DataFrame
         A row per finished point: its parameters, then the figures of `Report.summary`.
     failed : DataFrame
@@ -105,6 +108,8 @@ def run_sweep(
         run.note_files([file, *(name for point in points for name in (point.chip, point.network))])
         run.write_csv("table.csv", table)
         run.write_csv("failed.csv", reasons)
+        if len(table):
+            save(draw(table), run.folder / "sweep")
         if has_parquet():
             with replacing(run.folder / "table.parquet") as path:
                 table.to_parquet(path, engine="pyarrow", index=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hwsim.csvfile import read_rows
 from hwsim.energy import claims, trend
 from hwsim.energy.scaling import energy_factor, nominal_voltage
-from hwsim.errors import InputError
+from hwsim.errors import InputError, hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,7 +147,8 @@ class EnergyTable:
         if str(name).endswith(".csv"):
             return cls(str(name), str(name), _read_constants(Path(name)))
         raise InputError(
-            f"no energy table {str(name)!r}: expected a .csv file, one of {', '.join(cls.names())}, or "
+            f"no energy table {str(name)!r}{hint(name, cls.names())}: expected a .csv file, one of "
+            f"{', '.join(cls.names())}, or "
             f"'TABLE to NODEnm by RULE' with one of the rules {', '.join(RULES)}"
         )
 

@@ -22,7 +22,7 @@ from hwsim import display
 from hwsim.arrays import array_class, array_kinds
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError, hint, require_type
 from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
 from hwsim.machine.families import completed
@@ -101,7 +101,8 @@ class Chip(Machine):
         keys = self.keys
         for path in changes:
             if path not in keys:
-                raise InputError(f"chip {self.name}: no key {path!r} to change")
+                known = _leaves(self.model_dump())
+                raise InputError(f"chip {self.name}: no key {path!r} to change{hint(path, known)}")
         follow = followed(self, changes)
         sources = tables["sources"]
         for path, value in {**changes, **follow.values}.items():
@@ -175,7 +176,8 @@ def chip_text(name_or_path: str | Path) -> str:
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: not UTF-8 text, expected a TOML chip file") from error
     raise InputError(
-        f"no chip {str(name_or_path)!r}: expected a .toml file or one of {', '.join(chip_names())}"
+        f"no chip {str(name_or_path)!r}{hint(name_or_path, chip_names())}: expected a .toml file or one of "
+        f"{', '.join(chip_names())}"
     )
 
 
@@ -274,7 +276,8 @@ def _validated(schema: type[Any], values: dict[str, Any], where: str, prefix: tu
         found = unknown_first[0]
         key = ".".join((*prefix, *map(str, found["loc"])))
         if found["type"] == "extra_forbidden":
-            reason = f"unknown key, expected one of {', '.join(_known_keys(schema, found['loc'][:-1]))}"
+            known = _known_keys(schema, found["loc"][:-1])
+            reason = f"unknown key{hint(found['loc'][-1], known)}, expected one of {', '.join(known)}"
         elif found["type"] == "missing":
             reason = "nothing found, expected a value"
         elif found["type"] in ("model_type", "is_instance_of"):

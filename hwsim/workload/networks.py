@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.csvfile import read_rows
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError, hint, require_type
 from hwsim.workload.precision import PRECISIONS, at_precision
 from hwsim.workload.storage import FLOAT_BITS, stored_entries
 from hwsim.workload.table import load_csv, read_layer_rows, repeat_rows, workload_of
@@ -124,7 +124,8 @@ def load_network(name_or_path: str | Path, stage: str | None = None) -> Workload
         return load_csv(name_or_path)
     if str(name_or_path) not in network_names():
         raise InputError(
-            f"no network {str(name_or_path)!r}, expected one of {', '.join(network_names())} or a .csv table"
+            f"no network {str(name_or_path)!r}{hint(name_or_path, network_names())}, expected one of "
+            f"{', '.join(network_names())} or a .csv table"
         )
     return _shipped(str(name_or_path), "dense" if stage is None else stage)
 
@@ -133,7 +134,9 @@ def _shipped(name: str, stage: str) -> Workload:
     row = _row(name)
     known = dict.fromkeys((*network_stages(name), *PRECISIONS))
     if stage not in known:
-        raise InputError(f"network {name}: no stage {stage!r}, expected one of {', '.join(known)}")
+        raise InputError(
+            f"network {name}: no stage {stage!r}{hint(stage, known)}, expected one of {', '.join(known)}"
+        )
     rows = read_layer_rows(_data() / "networks" / f"{row.text('table')}.csv")
     shapes = workload_of(
         repeat_rows(rows, row.integer("repeats", low=1)), name, stage, "layer shapes, no weights"
@@ -185,7 +188,9 @@ def _index() -> dict[str, Row]:
 
 def _row(name: str) -> Row:
     if name not in _index():
-        raise InputError(f"no network {name!r}, expected one of {', '.join(network_names())}")
+        raise InputError(
+            f"no network {name!r}{hint(name, network_names())}, expected one of {', '.join(network_names())}"
+        )
     return _index()[name]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.csvfile import read_rows
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError, hint, require_type
 from hwsim.workload.language import decoder_families, encoder_families, llama_like
 from hwsim.workload.language.model import LanguageModel
 
@@ -61,7 +61,10 @@ def model_of(model: LanguageModel | str | Path) -> LanguageModel:
         return _shipped(str(model))
     path = Path(model)
     if path.suffix != ".json" and not path.is_dir():
-        raise InputError(f"no model {str(model)!r}, expected one of {', '.join(_index())} or a config.json")
+        raise InputError(
+            f"no model {str(model)!r}{hint(model, _index())}, expected one of {', '.join(_index())} or a "
+            "config.json"
+        )
     file = path / "config.json" if path.is_dir() else path
     return model_from(
         _values(file), file.resolve().parent.name if file.stem == "config" else file.stem, str(file)

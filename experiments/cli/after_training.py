@@ -119,7 +119,7 @@ def _save_and_show(
     wide: bool,
 ) -> None:
     """Write the compressed version; print both, beside each other."""
-    from experiments.console import print_json, print_line, print_remarks, print_table
+    from experiments.console import print_ending, print_json, print_line, print_remarks, print_table
     from experiments.runs.inputs import halves, items
 
     original, made = found
@@ -140,6 +140,23 @@ def _save_and_show(
     if len(made.agreements) > 1:
         print_table("Answers by output", OUTPUTS, _by_output(made))
     print_remarks([], _warnings(made))
+    print_ending(
+        _summary(original, made), f"hwsim run {made.report.chip.name if made.report else 'edge'} {output}"
+    )
+
+
+def _summary(original: Version, made: Version) -> str:
+    """Say what compression gained: bytes, answers, joules."""
+    from hwsim.units import times
+
+    near = next(iter(made.agreements.values()))
+    same = f"{_same(near)} of the answers are the same" if _same(near) else f"the SNR is {near.snr_dB:.1f} dB"
+    said = f"{times(original.size_B / made.size_B)} smaller than the original file; {same}"
+    if original.report is None or made.report is None:
+        return f"{said}."
+    joules = original.report.energy_per_inference_J / made.report.energy_per_inference_J
+    energy = f"{times(joules)} less energy" if joules >= 1 else f"{times(1 / joules)} more energy"
+    return f"{said}; {energy} per inference."
 
 
 def _warnings(made: Version) -> list[str]:

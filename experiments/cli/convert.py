@@ -40,6 +40,7 @@ def import_(
     for sentence in [*descriptions(artifact), *ties(artifact), artifact.topology.interface.sentence()]:
         if sentence:
             print_line(sentence)
+    print_line(f"next: hwsim run edge {output}, or dcz shrink {output} --inputs FILE -o shrunk.dcz")
 
 
 def import_han(
@@ -73,10 +74,10 @@ def export(
     """Write the network as .onnx, or its decoded weights as .safetensors or .npz."""
     from compress.format.container import read
     from compress.interop.export import export as write
-    from experiments.console import print_line
+    from experiments.console import print_ending
 
     size = write(read(model)[0], output)
-    print_line(f"{output}: {size:,} bytes")
+    print_ending(f"{output}: {size:,} bytes.", f"dcz inspect {model}")
 
 
 def coding_of(text: str) -> str:

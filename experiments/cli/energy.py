@@ -71,7 +71,7 @@ def _summary(prices: EnergyTable) -> str:
 
 
 def _print_dram(as_json: bool, wide: bool) -> None:
-    from experiments.console import print_json, print_table
+    from experiments.console import print_ending, print_json, print_table
     from hwsim.energy.dram import dram_frame
 
     rows = dram_frame().to_dict("records")
@@ -95,6 +95,12 @@ def _print_dram(as_json: bool, wide: bool) -> None:
         optional=("latency", "banks", "row", "row cycle", "burst"),
         sources=("source", "timing source"),
         wide=wide,
+    )
+    least, most = (pick(rows, key=lambda row: row["pJ_per_bit"]) for pick in (min, max))
+    print_ending(
+        f"A bit takes from {least['pJ_per_bit']:g} pJ ({least['type']}) to {most['pJ_per_bit']:g} pJ "
+        f"({most['type']}).",
+        "hwsim run edge lenet5 --set dram.type=LPDDR4-3200",
     )
 
 
@@ -147,7 +153,7 @@ def _claims() -> list[list[str]]:
 
 def _explain(prices: EnergyTable, op: str, as_json: bool, wide: bool) -> None:
     """Say what one action costs, what that compares with, and what other tables say."""
-    from experiments.console import print_json, print_table
+    from experiments.console import print_ending, print_json, print_table
     from hwsim.energy.table import CONFIDENCE, EnergyTable
 
     constant = prices[op]
@@ -171,6 +177,9 @@ def _explain(prices: EnergyTable, op: str, as_json: bool, wide: bool) -> None:
     rows = [[name, *_cells(other)] for name, other in related]
     print_table(
         "What the tables say", ["table", *HEADER], rows, optional=OPTIONAL, sources=("source",), wide=wide
+    )
+    print_ending(
+        f"{op} takes {_joules(constant)} in table {prices.name}.", f"hwsim energy --table {prices.name}"
     )
 
 

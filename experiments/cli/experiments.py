@@ -31,7 +31,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Experiments at a time; all co
 @EXPERIMENTS.command(name="list")
 def list_(as_json: AsJson = False) -> None:
     """List the experiments and the question each of them answers."""
-    from experiments.console import print_json, print_table
+    from experiments.console import print_ending, print_json, print_table
     from experiments.studies.registry import STUDIES, load_study
 
     found = [load_study(name) for name in STUDIES]
@@ -41,6 +41,9 @@ def list_(as_json: AsJson = False) -> None:
     else:
         rows = [[study.name, study.title, f"{study.minutes:g}" if study.minutes else ""] for study in found]
         print_table("Experiments", ["name", "title", "minutes of training"], rows)
+        print_ending(
+            f"{len(rows)} experiments; each answers a question.", f"hwsim experiments run {rows[1][0]} --show"
+        )
 
 
 @EXPERIMENTS.command()

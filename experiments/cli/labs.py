@@ -18,7 +18,7 @@ def labs(
     as_json: AsJson = False,
 ) -> None:
     """Write the six labs of the course as notebooks, with blanks for answers that check themselves."""
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json, print_line
     from experiments.labs.notebooks import write_labs
 
     written = [str(path) for path in write_labs(output, "instructor" if instructor else "student")]
@@ -26,3 +26,4 @@ def labs(
         print_json(written)
     else:
         print_line("\n".join(written))
+        print_ending(f"{len(written)} files; every lab checks its answers.", f"jupyter lab {output}")

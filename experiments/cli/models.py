@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Data, Mean, Model, Output, Show, Size, Std, preparation
+from experiments.cli.options import AsJson, Data, Mean, Model, Output, Show, Size, Std, Wide, preparation
 
 if TYPE_CHECKING:
     from compress.nn.network import Network
@@ -32,7 +32,7 @@ def compress(
     from compress.nn.datasets import load_dataset
     from compress.pipeline.recipe import load_recipe
     from compress.pipeline.run import compress as follow
-    from experiments.console import print_line, training_progress
+    from experiments.console import print_ending, training_progress
     from hwsim.errors import InputError
 
     if not output.absolute().parent.is_dir():
@@ -47,14 +47,16 @@ def compress(
         for artifact in artifacts:
             artifact.save(stages / f"{artifact.stage}.dcz")
     size = artifacts[-1].save(output)
-    print_line(f"{output}: {steps.network}, stage {artifacts[-1].stage}, {size:,} bytes")
+    print_ending(
+        f"{output}: {steps.network}, stage {artifacts[-1].stage}, {size:,} bytes.", f"dcz evaluate {output}"
+    )
 
 
-def inspect(model: Model, as_json: AsJson = False) -> None:
+def inspect(model: Model, wide: Wide = False, as_json: AsJson = False) -> None:
     """Print the bytes of each layer by stream, and how much smaller they are than dense fp32."""
     from compress.format.container import read
     from compress.format.inspect import table
-    from experiments.console import print_json, print_table
+    from experiments.console import print_ending, print_json, print_table
 
     artifact, layout = read(model)
     tensors = table(layout).reset_index().to_dict("records")
@@ -64,7 +66,13 @@ def inspect(model: Model, as_json: AsJson = False) -> None:
         print_json(facts | {"tensors": tensors})
         return
     title = f"{model}: {network}, stage {stage}, {layout.ratio:.1f}x smaller than dense; bytes by stream"
-    print_table(title, *_bytes_by_stream(tensors))
+    header, rows = _bytes_by_stream(tensors)
+    streams = [name for name in header[4:-1] if name != "total"]
+    print_table(title, header, rows, optional=("weights", "form", *streams), wide=wide)
+    print_ending(
+        f"{model} holds {network} ({stage}) in {size:,} bytes, {layout.ratio:.1f}x smaller than dense.",
+        f"hwsim run edge {model}, or dcz verify {model}",
+    )
 
 
 STREAMS = {
@@ -100,7 +108,7 @@ def verify(model: Model, as_json: AsJson = False) -> None:
     """Check that a file is whole and that the network in it can be executed."""
     from compress.format.container import read
     from compress.format.inspect import verify as check
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json, print_line
 
     layout = check(model)
     alone = read(model)[0].topology.interface.sentence()
@@ -108,8 +116,11 @@ def verify(model: Model, as_json: AsJson = False) -> None:
         facts = {"bytes": layout.file_bits // 8, "ratio": layout.ratio, "items": alone or "run together"}
         print_json({"file": str(model), "whole": True} | facts)
         return
-    print_line(f"{model}: whole, {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense")
-    print_line(alone or "two random items give the same answers together and apart")
+    print_line(alone or "Two random items give the same answers together and apart.")
+    print_ending(
+        f"{model} is whole: {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense.",
+        f"dcz inspect {model}",
+    )
 
 
 def _classifier(network: "Network") -> "Network":
@@ -148,14 +159,17 @@ def evaluate(
         return
     from compress.evaluation import evaluate as error_of
     from compress.nn.datasets import load_dataset
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json
 
     data = load_dataset(dataset)
     error = error_of(model, data, stored=stored)
     if as_json:
         print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
     else:
-        print_line(f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}")
+        print_ending(
+            f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}.",
+            f"hwsim run edge {model}",
+        )
 
 
 def _evaluate_inputs(
@@ -164,7 +178,7 @@ def _evaluate_inputs(
     """Print the errors of a classifier on items that a user has labels of."""
     from compress.evaluation import label_errors
     from compress.format.execution import executable
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json
     from experiments.runs.images import read_labels
     from experiments.runs.inputs import items, read_inputs, run
 
@@ -178,7 +192,10 @@ def _evaluate_inputs(
         facts = {"file": str(model), "images": len(known), "test_error": error, "top_5_error": error_5}
         print_json(facts)
         return
-    print_line(f"{model}: error {error:.2%} (top 5: {error_5:.2%}) on {len(known):,} items of {inputs[0]}")
+    print_ending(
+        f"{model}: error {error:.2%} (top 5: {error_5:.2%}) on {len(known):,} items of {inputs[0]}.",
+        f"hwsim run edge {model} --inputs {inputs[0]}",
+    )
 
 
 def sensitivity(
@@ -196,7 +213,7 @@ def sensitivity(
     from compress.format.execution import require_floating
     from compress.nn.datasets import load_dataset
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_table
     from experiments.figures import style
     from experiments.figures.sensitivity import draw
     from experiments.runs.record import recording, sha256
@@ -223,4 +240,4 @@ def sensitivity(
         for density, row in zip(wide.index, wide.to_numpy(), strict=True)
     ]
     print_table("Error (%) with one layer pruned to a density", ["density", *wide.columns], rows)
-    print_line(str(run.target))
+    print_ending(f"Table and figure: {run.target}.", f"hwsim run edge {model}")

@@ -43,6 +43,10 @@ def networks(
             print_table(
                 _summary(network), FORMS, [[_readable(*cell) for cell in row.items()] for row in rows]
             )
+            print_ending(
+                f"{network} can be stored in {len(rows)} forms.",
+                f"hwsim run a100_pcie {network} --context 1024 --weights {rows[-1]['form']}",
+            )
         return
     found = _layers(network) if network else [_overview(name) for name in shipped()]
     models = [] if network else [_model(name) for name in model_names()]

@@ -15,8 +15,8 @@ def page(
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate at once.")] = 1,
 ) -> None:
     """Write the page: an explorer of simulated points and six lessons, to open from disk."""
-    from experiments.console import print_line, print_note
+    from experiments.console import print_ending, print_note
     from experiments.page.build import build
 
     build(output, workers=workers, on_progress=lambda name: print_note(f"{name} ..."))
-    print_line(f"open {output / 'index.html'}")
+    print_ending("The page is written.", f"open {output / 'index.html'}")

@@ -74,6 +74,7 @@ ORDER = (
     "compress.pipeline",
     "compress",
     "experiments.threads",
+    "experiments.tables",
     "experiments.console",
     "experiments.runs",
     "experiments.measure",

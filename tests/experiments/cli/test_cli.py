@@ -111,7 +111,7 @@ def test_chips_as_json(capsys):
 def test_a_chip_is_copied_under_the_name_of_its_file(tmp_path, capsys):
     path = tmp_path / "mine.toml"
     assert cli.run(cli.HWSIM, ["chips", "a10", "--copy", str(path)]) == 0
-    assert f"next: change what differs, then check it with hwsim chips {path}" in capsys.readouterr().out
+    assert f"next: hwsim chips {path}" in capsys.readouterr().out
     copied, shipped = load_chip(path), load_chip("a10")
     assert copied.name == "mine"
     assert copied.model_copy(update={"name": "a10"}) == shipped
@@ -143,7 +143,7 @@ def test_a_copy_that_cannot_be_made(tmp_path, monkeypatch, capsys, arguments, re
 
 def test_networks_are_listed_and_what_a_layer_stores(capsys):
     assert cli.run(cli.HWSIM, ["networks"]) == 0
-    (listed,) = [line for line in capsys.readouterr().out.splitlines() if " alexnet " in line]
+    (listed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("alexnet ")]
     assert "244 MB" in listed
     assert "huffman" in listed
     assert cli.run(cli.HWSIM, ["networks", "alexnet", "--json"]) == 0
@@ -154,7 +154,9 @@ def test_networks_are_listed_and_what_a_layer_stores(capsys):
     (fc6,) = [layer for layer in layers if layer["layer"] == "fc6"]
     assert (fc6["macs"], fc6["dense_bytes"]) == (9216 * 4096, 4 * (9216 + 1) * 4096)
     assert cli.run(cli.HWSIM, ["networks", "alexnot"]) == 2
-    assert "no network 'alexnot', expected one of lenet300" in capsys.readouterr().err
+    assert (
+        "no network 'alexnot' (did you mean 'alexnet'?), expected one of lenet300" in capsys.readouterr().err
+    )
 
 
 def test_a_chip_that_does_not_exist(capsys):
@@ -184,8 +186,38 @@ def test_a_training_step_says_what_it_holds(capsys):
         == 0
     )
     out = capsys.readouterr().out
-    assert "lenet5 training on edge, batch 4" in out
     assert "3.449 MB of optimizer state" in out or "3.45 MB of optimizer state" in out
-    assert "energy/item" in out
+    assert "lenet5 training on edge, batch 4, per item" in out
     assert cli.run(cli.HWSIM, ["run", "edge", "lenet5", "--training", "--stage", "int8"]) == 2
     assert "training needs weights stored dense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_run_is_drawn_into_a_file_and_the_same_again(suffix, tmp_path, capsys):
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--plot", str(path)]) == 0
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert "hwsim compare edge:lenet300:dense" in capsys.readouterr().out
+
+
+def test_a_picture_of_no_known_kind_is_refused(tmp_path, capsys):
+    assert cli.run(cli.HWSIM, ["run", "edge", "lenet300", "--plot", str(tmp_path / "a.gif")]) == 2
+    assert "expected a name that ends in .png, .svg, .pdf" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["run", "edg", "lenet5"], "edge"),
+        (["run", "edge", "lenet-5"], "lenet5"),
+        (["run", "edge", "llama-3-8"], "llama-3-8b"),
+        (["run", "edge", "lenet5", "--set", "sram.capacity=64k"], "sram.capacity_B"),
+        (["run", "a100", "lenet5"], "a100_"),
+        (["run", "edge", "lenet5", "--stage", "hufman"], "huffman"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(arguments, near, capsys):
+    assert cli.run(cli.HWSIM, arguments) == 2
+    assert f"did you mean '{near}" in capsys.readouterr().err

@@ -26,7 +26,7 @@ WRITERS = {
 """Commands whose product is a file, not a report."""
 DRAWING = {
     "hwsim demo", "hwsim compare", "hwsim relight", "hwsim dark", "hwsim roofline", "hwsim pareto",
-    "hwsim validate", "hwsim experiments run", "dcz sensitivity", "dcz frontier",
+    "hwsim validate", "hwsim run", "hwsim sweep", "hwsim experiments run", "dcz sensitivity", "dcz frontier",
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ BAD = {
     "hwsim networks nowhere": "no network 'nowhere'",
     "hwsim networks gpt2 --weights": "No such option",
     "hwsim run nochip lenet5": "no chip 'nochip'",
-    "hwsim run edge nonet": "llama_layer_prefill, a .dcz or .onnx file or a .csv table",
+    "hwsim run edge nonet": "llama_layer_prefill, a language model, a .dcz or .onnx file or a .csv table",
     "hwsim run edge lenet5 --stage zipped": "no stage 'zipped'",
     "hwsim run edge lenet5 --batch 0": "batch is 0",
     "hwsim run edge lenet5 --batch 1000000": "expected 1 to 4096",

@@ -80,3 +80,22 @@ def test_assumed_stages_open_when_they_are_asked_for_by_name():
     assert [found.stage for found in open_workloads("lstm_2x1500")] == ["dense", "int8"]
     (half,) = open_workloads("lstm_2x1500", "fp16")
     assert half.stage == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("64k", 65536),
+        ("10MiB", 10 * 2**20),
+        ("64kB", 64000),
+        ("1.5M", 3 * 2**19),
+        ("2GB", 2 * 10**9),
+        ("7", 7),
+    ],
+)
+def test_bytes_may_have_a_prefix(text, size):
+    assert parse_changes([f"sram.capacity_B={text}"]) == {"sram.capacity_B": size}
+
+
+def test_a_prefix_is_for_bytes_alone():
+    assert parse_changes(["power.cap_W=64k"]) == {"power.cap_W": "64k"}

@@ -72,5 +72,6 @@ def hint(name: object, known: Iterable[str]) -> str:
         ``" (did you mean 'edge'?)"``, to put after the name in a message; empty if nothing is near.
     """
     text, names = str(name), list(known)
-    near = get_close_matches(text, names, 1) or [one for one in names if text and one.startswith(text)]
+    longer = [one for one in names if text and one.startswith(text)]
+    near = get_close_matches(text, longer or names, 1) or longer
     return f" (did you mean {near[0]!r}?)" if near else ""

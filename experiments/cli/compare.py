@@ -35,7 +35,7 @@ TORNADO = ["parameter", "{} lower", "{} higher", "stated range", "at its ends", 
 
 def compare(
     a: Annotated[str, typer.Argument(help="CHIP:NETWORK[:STAGE][:BATCH][:KEY=VALUE], or a saved .json.")],
-    b: Annotated[str, typer.Argument(help="The other run; see README.")],
+    b: Annotated[str, typer.Argument(help="The other run, written the same way.")],
     hold: Annotated[
         str, typer.Option(help="Quantity that is equal in both runs: throughput, power, area or accuracy.")
     ] = "nothing",

@@ -1,4 +1,4 @@
-"""Everything README tells a reader to type exists, and everything it points to is there."""
+"""Everything README and the pages for users tell a reader to type exists, and what they point to is there."""
 
 import re
 import shlex
@@ -12,6 +12,9 @@ from experiments.cli import main as cli
 from hwsim.units import engineering
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("commands", "faq", "reading-the-tables", "tutorial-model", "tutorial-chip", "tutorial-lecture")
+"""Pages of the manual that tell a reader what to type."""
+TYPED = "\n".join([README, *((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in PAGES)])
 APPS = {"hwsim": cli.HWSIM, "dcz": cli.DCZ}
 ALWAYS = {"--help", "--version", "--install-completion"}
 """Options of a command line itself."""
@@ -20,15 +23,17 @@ CHEAP = {"hwsim --help", "hwsim chips", "hwsim chips edge"}
 
 def commands() -> list[str]:
     """Every line of the console blocks, and every command in running text."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```console\n(.*?)```", TYPED, re.DOTALL)
     lines = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
     typed = [line.removeprefix("$ ") for line in lines]
-    return typed + re.findall(r"`((?:make|hwsim|dcz) [^`]+)`", README)
+    return typed + re.findall(r"`((?:make|hwsim|dcz) [^`]+)`", TYPED)
 
 
-def options_of(app: typer.Typer, command: str) -> set[str]:
+def options_of(app: typer.Typer, words: list[str]) -> set[str]:
     """Options that a command takes; fails if there is no such command."""
-    found = typer.main.get_command(app).commands[command]
+    found = typer.main.get_command(app).commands[words[0]]
+    if hasattr(found, "commands"):
+        found = found.commands[words[1]]
     return {option for parameter in found.params for option in parameter.opts} | {"--help"}
 
 
@@ -38,7 +43,7 @@ def test_command_lines_exist_with_their_options(line):
     if arguments[0].startswith("-"):
         assert arguments[0] in ALWAYS
         return
-    assert {word for word in arguments if word.startswith("-")} <= options_of(APPS[program], arguments[0])
+    assert {word for word in arguments if word.startswith("-")} <= options_of(APPS[program], arguments)
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make ")])
@@ -53,6 +58,13 @@ def test_cheap_commands_run(line, capsys):
     program, *arguments = shlex.split(line)
     assert cli.run(APPS[program], arguments) == 0
     assert capsys.readouterr().out
+
+
+def test_the_screen_that_is_shown_is_what_the_command_prints():
+    shown = re.search(r"```console\n\$ hwsim (run .*?)\n```\n\n```text\n(.*?)```", README, re.DOTALL)
+    name = re.sub("[^a-z0-9_]+", "-", shown[1])
+    screen = ROOT / "tests" / "experiments" / "cli" / "screens" / f"{name}.80.txt"
+    assert shown[2] == screen.read_text(encoding="utf-8")
 
 
 def test_the_first_screen_holds_the_commands_and_the_plot():
@@ -84,7 +96,7 @@ def test_the_figures_in_the_text_are_those_of_the_reference_run():
     for claim in (
         f"{dense['energy_J_dram'] / dense['energy_J']:.0%} of its {engineering(dense['energy_J'], 'J')} per",
         f"a file {coded['ratio']:.0f} times smaller that lives {coded['weights_home']}",
-        f"costs {engineering(coded['energy_J'], 'J')}, {times_less(lenet):.0f} times less",
+        f"inference costs {engineering(coded['energy_J'], 'J')}, {times_less(lenet):.0f} times less",
         f"{coded['test_error_pct']:.2f}% test error instead of {dense['test_error_pct']:.2f}%",
         f"at batch 1 ({times_less(alexnet.format(1)):.1f} times less energy)",
         f"saves only {times_less(alexnet.format(64)):.1f} times",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IMODE
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from hwsim.errors import InputError
@@ -16,10 +19,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to, and rename it to `path` at the end.
+    """Give a temporary path to write to, whose content becomes that of `path` at the end.
 
-    The data are on the disk before the name changes, so a kill or a full disk leaves the old
-    file or the new one, and no temporary file after an error.
+    A file is replaced by a rename: the data are on the disk before the name changes, so a kill or a full
+    disk leaves the old file or the new one, and no temporary file after an error. The mode of the old file
+    is kept, and a symbolic link is followed. A pipe or a device gets the bytes once all are there.
 
     Raises
     ------
@@ -29,18 +33,53 @@ def replacing(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise InputError(f"cannot write {target}: it is a folder, expected the name of a file")
+    try:
+        target = Path(os.path.realpath(target))
+        if target.is_symlink():
+            raise InputError(f"cannot write {path}: a circle of links, expected the name of a file")
+        if target.exists() and not target.is_file():
+            with NamedTemporaryFile(prefix="hwsim-") as kept:
+                yield Path(kept.name)
+                _pour(Path(kept.name), target)
+        else:
+            with _beside(target) as temporary:
+                yield temporary
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside a file, and rename it to the file at the end."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.touch(exist_ok=False)
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
+        if target.exists():
+            temporary.chmod(S_IMODE(target.stat().st_mode))
         temporary.replace(target)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror}") from None
+        flush_folder(target.parent)
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _pour(source: Path, target: Path) -> None:
+    """Write the bytes of a file into a pipe or a device."""
+    with source.open("rb") as content, target.open("wb") as stream:
+        shutil.copyfileobj(content, stream)
+
+
+def flush_folder(folder: Path) -> None:
+    """Put the names of a folder on the disk, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_folder(path: str | Path) -> None:

@@ -77,7 +77,7 @@ def version_of(name: str) -> Version:
         status = os.stat(name)  # noqa: PTH116  (twice as fast, and called for every point)
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 @lru_cache(CHIPS_KEPT)

@@ -26,7 +26,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compress.io.files import write_bytes, write_text
+from compress.io.files import flush_folder, write_bytes, write_text
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -124,8 +124,11 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If `target` is neither absent, empty nor an earlier run, or the folder cannot be made.
+        If `target` is neither absent, empty nor an earlier run, holds the current folder, or the folder
+        cannot be made.
     """
+    _check_elsewhere(target)
+    _put_back(target)
     _check_replaceable(target)
     _remove_unfinished(target)
     folder = _hidden(target, "new")
@@ -143,6 +146,22 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 def _hidden(target: Path, suffix: str) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.{suffix}")
+
+
+def _check_elsewhere(target: Path) -> None:
+    """Refuse to replace the folder in which the shell stands, or one above it."""
+    if Path.cwd().is_relative_to(target):
+        raise InputError(f"{target} is the current folder or one above it, expected another for results")
+
+
+def _put_back(target: Path) -> None:
+    """Put an earlier run back that a kill between two renames has left aside."""
+    if target.exists():
+        return
+    with suppress(OSError):  # another run has just taken its place
+        aside = sorted(target.parent.glob(f".{target.name}.*.*.old"), key=lambda left: left.stat().st_mtime)
+        if aside:
+            aside[-1].rename(target)
 
 
 def _check_replaceable(target: Path) -> None:
@@ -171,7 +190,7 @@ def _refusal(target: Path) -> str | None:
     if not target.is_dir():
         return f"{target} is not a folder, expected one to write results to"
     recorded = _recorded(target)
-    foreign = next((name for name in _files(target) if name not in recorded), None)
+    foreign = next((name for name in _all_files(target) if name not in recorded), None)
     if foreign is None:
         return None
     return (
@@ -184,6 +203,12 @@ def _files(folder: Path) -> list[str]:
     """Relative names of the files of a folder in a fixed order, without hidden files."""
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if not path.is_dir())
     return [name.as_posix() for name in found if not any(part.startswith(".") for part in name.parts)]
+
+
+def _all_files(folder: Path) -> list[str]:
+    """Relative names of all files of a folder, hidden ones, links and empty folders too."""
+    found = (path for path in sorted(folder.rglob("*")) if not path.is_dir() or not any(path.iterdir()))
+    return [path.relative_to(folder).as_posix() for path in found]
 
 
 def _recorded(folder: Path) -> set[str]:
@@ -216,6 +241,7 @@ def _take_place(folder: Path, target: Path) -> None:
                 raise InputError(f"cannot write results to {target}: {error.strerror}") from None
             # Another run took the place between the two renames: it is the one to replace now.
         else:
+            flush_folder(target.parent)
             return
         finally:
             if aside:

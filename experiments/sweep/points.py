@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from experiments.runs.assumed_stages import ASSUMED, USUAL, assumed_stage
 from experiments.runs.governing import GOVERNORS
-from experiments.runs.point import CHIPS_KEPT, Changes, Point, Version, changed_chip, version_of
+from experiments.runs.point import CHIPS_KEPT, FILES, Changes, Point, Version, changed_chip, version_of
 from experiments.runs.record import sha256
 from experiments.runs.workloads import is_built_in, open_workloads
 from hwsim.errors import InputError
@@ -48,26 +48,38 @@ class Outcome:
     reason: str | None = None
 
 
-def key_of(point: Point, seed: int) -> str:
+def key_of(point: Point, seed: int, folder: Path | None = None) -> str:
     """Return the digest of the full validated configuration, the seed and the code.
+
+    Parameters
+    ----------
+    point : Point
+    seed : int
+    folder : Path, optional
+        Where names of files begin; the current folder by default.
 
     Raises
     ------
     InputError
         If the chip cannot be as the point says, or there is no such file.
     """
+    found = point if folder is None else point.within(folder)
     identity = {
-        "chip": _chip_digest(point.chip, version_of(point.chip), point.changes),
+        "chip": _chip_digest(found.chip, version_of(found.chip), point.changes),
+        "prices": _prices_digest(found),
         "asked": point.columns(),
-        "input": _input_digest(point.network, version_of(point.network)),
+        "input": _input_digest(found.network, version_of(found.network)),
         "seed": seed,
         "code": code_digest(),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def run_batch(batch: list[tuple[str, Point]], digest: str, folder: Path) -> list[Outcome]:
+def run_batch(batch: list[tuple[str, Point]], digest: str, folder: Path, seed: int) -> list[Outcome]:
     """Run keyed points one after another; what goes wrong with one is its outcome.
+
+    A point counts only if its files are, before and after, those that its key was made of: not files that
+    were written meanwhile, nor others of that name in the folder of a worker elsewhere.
 
     Parameters
     ----------
@@ -76,6 +88,8 @@ def run_batch(batch: list[tuple[str, Point]], digest: str, folder: Path) -> list
         `code_digest` of the coordinator.
     folder : Path
         Current folder of the coordinator: names of files are relative to it.
+    seed : int
+        Of the sweep.
 
     Raises
     ------
@@ -84,15 +98,30 @@ def run_batch(batch: list[tuple[str, Point]], digest: str, folder: Path) -> list
     """
     if code_digest() != digest:
         raise InputError("a worker runs other code than this, expected the same version of hwsim on all")
-    return [_run(key, point, folder) for key, point in batch]
+    return [_run(key, point, folder, seed) for key, point in batch]
 
 
-def _run(key: str, point: Point, folder: Path) -> Outcome:
+def _run(key: str, point: Point, folder: Path, seed: int) -> Outcome:
     try:
+        _require_same(key, point, folder, seed)
         row = point.columns() | values_of(point.within(folder))
+        _require_same(key, point, folder, seed)
     except Exception as error:
         return Outcome(key, reason=reason_of(error))
     return Outcome(key, row=_as_json(row))
+
+
+def _require_same(key: str, point: Point, folder: Path, seed: int) -> None:
+    """Refuse files that are not those the sweep began with.
+
+    Raises
+    ------
+    InputError
+        If the key of the point is another by now or here.
+    """
+    if key_of(point, seed, folder) != key:
+        files = [name for name in (point.chip, point.network) if Path(name).suffix in FILES]
+        raise InputError(f"{' or '.join(files)}: not what it was when the sweep began, expected no change")
 
 
 def values_of(point: Point) -> dict[str, object]:
@@ -119,6 +148,12 @@ def reason_of(error: Exception) -> str:
 def _chip_digest(name: str, version: Version, changes: Changes) -> str:
     """Digest of the whole chip, validated."""
     return hashlib.sha256(changed_chip(name, version, changes).model_dump_json().encode()).hexdigest()
+
+
+def _prices_digest(point: Point) -> str | None:
+    """Digest of the energy table of the chip, where it is a file."""
+    table = point.machine().process.energy_table.partition(" to ")[0]
+    return _input_digest(table, version_of(table)) if table.endswith(".csv") else None
 
 
 @lru_cache(CHIPS_KEPT)

@@ -95,7 +95,7 @@ def run_sweep(
         reused = len(keys) - len(todo)
         report = partial(_told, show, reused, len(points))
         batches = _batches(todo, workers, MOST_POINTS[backend])
-        calls = [(batch, code_digest(), Path.cwd()) for batch in batches]
+        calls = [(batch, code_digest(), Path.cwd(), sweep.seed) for batch in batches]
         outcomes = sweep_backends.results(backend, run_batch, calls, workers, scheduler)
         _collect(store, outcomes, keys, failed, report)
         stored = store.rows()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+APPLICATION_ID, VERSION = 0x68777369, 1
+"""What an SQLite file says of itself: finished points of a sweep (``hwsi``), in this layout."""
+
 SCHEMA = "CREATE TABLE IF NOT EXISTS finished (key TEXT PRIMARY KEY, row TEXT NOT NULL)"
 
 SUM_DIGITS = 8
@@ -53,6 +56,27 @@ class Store:
         self._connection.execute("COMMIT")
 
 
+def _require_ours(path: Path) -> None:
+    """Refuse a file that is not a store of this version, and leave it as it is.
+
+    Raises
+    ------
+    InputError
+        If it is another file, or has more in it than finished points.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        found = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        holds = found.fetchall()
+    if application != APPLICATION_ID or holds != [("table", "finished")]:
+        raise InputError(f"{path}: not a store of finished points, expected one of a sweep or a new name")
+    if version != VERSION:
+        raise InputError(f"{path}: a store of version {version}, expected version {VERSION}: remove it")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Store]:
     """Open the store at `path`, new or not, and keep all others out while it is open.
@@ -64,6 +88,7 @@ def opened(path: Path) -> Iterator[Store]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _require_ours(path)
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             # A log that is flushed now and then: a commit costs no wait for the disk, and after a
@@ -72,6 +97,8 @@ def opened(path: Path) -> Iterator[Store]:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute(SCHEMA)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
             yield Store(connection)
     except sqlite3.Error as error:

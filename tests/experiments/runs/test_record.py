@@ -235,3 +235,36 @@ def test_reference_says_what_is_missing(tmp_path):
     record(tmp_path / "results" / "runs" / "demo", a="1")
     with pytest.raises(InputError, match=r"no finished run 'dmeo' in .*, expected one of demo"):
         results.refresh_reference(["dmeo"], tmp_path)
+
+
+@pytest.mark.parametrize("added", [".git/config", "notes/a.txt", ".hidden", "empty"])
+def test_whatever_was_added_to_a_run_keeps_it(tmp_path, added):
+    record(tmp_path / "demo", a="1")
+    path = tmp_path / "demo" / added
+    if added == "empty":
+        path.mkdir()
+    else:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    with pytest.raises(InputError, match="is not of an earlier run"):
+        record(tmp_path / "demo", a="2")
+    assert path.exists()
+    assert (tmp_path / "demo" / "a.txt").read_text() == "1"
+
+
+@pytest.mark.parametrize("inner", ["", "below"])
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch, inner):
+    record(tmp_path / "demo", a="1")
+    (tmp_path / "demo" / inner).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "demo" / inner)
+    with pytest.raises(InputError, match="current folder"):
+        record(tmp_path / "demo", a="2")
+
+
+def test_a_run_that_a_kill_left_aside_is_put_back(tmp_path):
+    record(tmp_path / "demo", a="1")
+    (tmp_path / "demo").rename(tmp_path / ".demo.1.abcd.old")
+    with pytest.raises(RuntimeError), results.recording("demo", tmp_path / "demo"):
+        raise RuntimeError
+    assert (tmp_path / "demo" / "a.txt").read_text() == "1"
+    assert names(tmp_path) == ["demo"]

@@ -277,11 +277,11 @@ def test_an_interrupted_sweep_goes_on_and_does_nothing_twice(plan, tmp_path, mon
     ran = []
     run_batch = sweep_run.run_batch
 
-    def counting(batch, digest, folder):
+    def counting(batch, digest, folder, seed):
         if len(ran) >= after and not resumed:
             raise KeyboardInterrupt
         ran.extend(key for key, _ in batch)
-        return run_batch(batch, digest, folder)
+        return run_batch(batch, digest, folder, seed)
 
     monkeypatch.setattr(sweep_run, "run_batch", counting)
     resumed = False
@@ -447,6 +447,7 @@ def test_one_sweep_at_a_time_and_only_into_a_store(plan, tmp_path):
             run_sweep(plan(GRID), output=tmp_path / "out")
         connection.execute("COMMIT")
     connection.close()
+    store.unlink()
     store.write_bytes(b"not a database, whatever its name says" * 40)
     with pytest.raises(InputError, match="not a database"):
         run_sweep(plan(GRID), output=tmp_path / "out")

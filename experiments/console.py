@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experiments.tables import arranged
-from hwsim.errors import InputError, hint
+from hwsim.errors import InputError, hint, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -50,8 +50,8 @@ def output_console() -> Console:
 def print_ending(sentence: str, following: str) -> None:
     """Print the last lines of a command: what it found, in one sentence, and one command that follows."""
     console = output_console()
-    console.print(sentence)
-    console.print(f"next: {following}", soft_wrap=True)
+    console.print(printable(sentence))
+    console.print(printable(f"next: {following}"), soft_wrap=True)
 
 
 def print_json(data: Any) -> None:
@@ -61,12 +61,12 @@ def print_json(data: Any) -> None:
 
 def print_line(text: str) -> None:
     """Print plain text; a terminal wraps it between words."""
-    output_console().print(text)
+    output_console().print("\n".join(map(printable, text.split("\n"))))
 
 
 def print_note(text: str) -> None:
     """Print one line on standard error, where it does not mix with results."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def print_remarks(notes: Iterable[str], warnings: Iterable[str]) -> None:

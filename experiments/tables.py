@@ -14,6 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from hwsim.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -100,7 +102,7 @@ def arranged(
         What a `rich.console.Console` prints.
     """
     columns = [
-        Column(name, tuple(cells), first=index == 0)
+        Column(printable(name), tuple(map(printable, cells)), first=index == 0)
         for index, (name, *cells) in enumerate(zip(header, *rows, strict=True))
     ]
     columns, notes = _with_footnotes(columns, sources)
@@ -151,7 +153,7 @@ def _widths(columns: Sequence[Column], width: int) -> list[int]:
 
 def _table(title: str, columns: Sequence[Column], widths: Sequence[int]) -> Table:
     table = Table(
-        title=title,
+        title=printable(title),
         title_justify="left",
         title_style="bold",
         box=SIMPLE_HEAD,
@@ -173,7 +175,7 @@ def _table(title: str, columns: Sequence[Column], widths: Sequence[int]) -> Tabl
 
 def _blocks(title: str, columns: Sequence[Column]) -> Iterator[RenderableType]:
     """One block per row: its first cell, then a line for every other one."""
-    yield Text(title, style="bold")
+    yield Text(printable(title), style="bold")
     first, *others = columns
     for index, name in enumerate(first.cells):
         yield Text(f"\n{name}" if name else "")

@@ -24,11 +24,12 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str, rows: Sequence[str] = ()) -> None:
-        self.sentence, self.rows = _printable(message), tuple(map(_printable, rows))
+        self.sentence, self.rows = printable(message), tuple(map(printable, rows))
         super().__init__("\n".join([self.sentence, *self.rows]))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Show control characters as escapes: a name cannot steer the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

@@ -2,8 +2,11 @@
 
 import io
 import sys
+import traceback
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated, NoReturn
 
 import typer
@@ -34,8 +37,9 @@ from experiments.cli.validate import validate
 from experiments.threads import use_one_thread
 from hwsim.errors import AuditError, InputError
 
-BAD_INPUT, BROKEN_LAW = 2, 3
-"""Exit codes when the input is at fault, and when an audit finds the simulator at fault."""
+BAD_INPUT, BROKEN_LAW, FAULT = 2, 3, 70
+"""Exit codes when the input is at fault, when an audit finds the simulator at fault, and for a fault of the
+program."""
 
 
 def version(asked: bool) -> None:
@@ -124,4 +128,25 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"error: {where}{error.strerror or error}\n")
         return BAD_INPUT
+    except Exception as error:
+        return _reported(error)
     return 0
+
+
+def _reported(error: Exception) -> int:
+    """Say that the program is at fault, and where the details for a report are."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    kind = type(error).__name__
+    details = "".join(traceback.format_exception(error))
+    try:
+        with NamedTemporaryFile(
+            "w", prefix="hwsim-fault-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"hwsim {metadata.version('hwsim')}\n{sys.argv}\n{details}")
+        kept = f"Please report it with {file.name}."
+    except OSError:
+        kept = f"Please report it with these lines.\n{details}".rstrip()
+    sys.stderr.write(
+        f"error: a fault of hwsim ({kind} in {Path(last.filename).name}, line {last.lineno}). {kept}\n"
+    )
+    return FAULT

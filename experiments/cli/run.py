@@ -250,9 +250,10 @@ def _write_layers(path: Path, reports: list[Report]) -> None:
     import pandas as pd
 
     from compress.io.files import write_text
+    from experiments.runs.record import csv_text
 
     tables = [report.layers.assign(stage=report.workload.stage) for report in reports]
-    write_text(path, pd.concat(tables).to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(pd.concat(tables)))
 
 
 def _write_trace(path: Path, reports: list[Report]) -> None:

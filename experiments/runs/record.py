@@ -70,11 +70,29 @@ class Run:
 
     def write_csv(self, name: str, table: pd.DataFrame) -> None:
         """Write a tidy table: a header, no index, numbers that read back as they were."""
-        write_text(self.folder / name, table.to_csv(index=False, lineterminator="\n"))
+        write_text(self.folder / name, csv_text(table))
 
     def write_json(self, name: str, data: Any) -> None:
         """Write plain data as indented JSON."""
         write_text(self.folder / name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Write a table as CSV: no index, and ``'`` before a name that a spreadsheet would compute."""
+    texts = table.select_dtypes(include=["object", "string"]).columns
+    plain = table.assign(**{name: table[name].map(_uncomputed) for name in texts})
+    return plain.to_csv(index=False, lineterminator="\n")
+
+
+def _uncomputed(cell: Any) -> Any:
+    """Put ``'`` before a text that begins like a formula; numbers and a lone sign are none."""
+    if not isinstance(cell, str) or not re.match(r"[=+@\t\r-].", cell, re.DOTALL):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 @contextmanager

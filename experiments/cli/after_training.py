@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 
 from experiments.cli.convert import coding_of
-from experiments.cli.options import AsJson, Inputs, Mean, Model, Output, Size, Std, Wide, preparation
+from experiments.cli.options import AsJson, Force, Inputs, Mean, Model, Output, Size, Std, Wide, preparation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,7 @@ def shrink(
     std: Std = "",
     size: Size = 0,
     wide: Wide = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest."""
@@ -81,6 +82,7 @@ def quantize(
     std: Std = "",
     size: Size = 0,
     wide: Wide = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Round a network to integers, with ranges measured on half of some inputs; compare on the rest."""

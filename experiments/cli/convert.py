@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import Model, Output
+from experiments.cli.options import Force, Model, Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,7 @@ def import_(
         list[str] | None,
         typer.Option(help="NAME=16000: make an input a constant, a number or a .npy file."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Import an ONNX model as a .dcz file; its weights keep their form."""
     from compress.format.found import descriptions, ties
@@ -48,6 +49,7 @@ def import_han(
         Path, typer.Argument(metavar="FILE", help="compressed_SqueezeNet.net.", show_default=False)
     ],
     output: Output,
+    force: Force = False,
 ) -> None:
     """Import the SqueezeNet that the authors of Deep Compression published."""
     from compress.interop.han import import_han as read_published
@@ -59,6 +61,7 @@ def recode(
     model: Model,
     output: Output,
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
+    force: Force = False,
 ) -> None:
     """Code shared or quantized weights another way, bit for bit the same."""
     from compress.format.container import read
@@ -70,6 +73,7 @@ def recode(
 def export(
     model: Model,
     output: Output,
+    force: Force = False,
 ) -> None:
     """Write the network as .onnx, or its decoded weights as .safetensors or .npz."""
     from compress.format.container import read

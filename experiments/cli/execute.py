@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Inputs, Mean, Model, Size, Std, preparation
+from experiments.cli.options import AsJson, Force, Inputs, Mean, Model, Size, Std, preparation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,9 @@ def execute(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Write the outputs here: a .npy file of one, or an .npz file by name."
+            "--output",
+            "-o",
+            help="Write the outputs here: a .npy file of one, or an .npz file by name.",
         ),
     ] = None,
     stored: Annotated[
@@ -34,6 +36,7 @@ def execute(
     mean: Mean = "",
     std: Std = "",
     size: Size = 0,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Execute a file on inputs and print its outputs; quantized layers run on integers."""

@@ -26,6 +26,7 @@ from experiments.cli.labs import labs
 from experiments.cli.measure import measure
 from experiments.cli.models import compress, evaluate, inspect, sensitivity, verify
 from experiments.cli.networks import networks
+from experiments.cli.outputs import guarded
 from experiments.cli.page import page
 from experiments.cli.power import relight, roofline
 from experiments.cli.reference import reference
@@ -64,7 +65,7 @@ def application(help_text: str, path: str, groups: dict[str, list[Callable[..., 
     for heading, commands in groups.items():
         for command in commands:
             name = command.__name__.removesuffix("_").replace("_", "-")
-            app.command(name=name, rich_help_panel=heading)(command)
+            app.command(name=name, rich_help_panel=heading)(guarded(command))
     return app
 
 

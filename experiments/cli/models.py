@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Data, Mean, Model, Output, Show, Size, Std, Wide, preparation
+from experiments.cli.options import (
+    AsJson,
+    Data,
+    Force,
+    Mean,
+    Model,
+    Output,
+    Show,
+    Size,
+    Std,
+    Wide,
+    preparation,
+)
 
 if TYPE_CHECKING:
     from compress.nn.network import Network
@@ -26,6 +38,7 @@ def compress(
             help="Save finished steps in this folder, and resume from it. Versions are not checked."
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Train and compress a network as a recipe says, and write the model."""
     from compress.io.files import make_folder

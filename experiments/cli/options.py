@@ -28,6 +28,7 @@ Model = Annotated[
 ]
 Data = Annotated[str, typer.Option(help="mnist, an npz file of its shape, or a folder of IDX files.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Inputs = Annotated[
     list[str],
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.convert import fix_option, shape_option
-from experiments.cli.options import AsJson, Show, Wide
+from experiments.cli.options import AsJson, Force, Show, Wide
 
 if TYPE_CHECKING:
     from hwsim.analysis.tiles import SteadyRun
@@ -68,17 +68,20 @@ def run_(
         typer.Option(help="Derive the energy of this component (dram, mac, ...), or explain the mapping."),
     ] = "",
     trace: Annotated[
-        Path | None, typer.Option(help="Write a timeline for Perfetto or chrome://tracing here.")
+        Path | None,
+        typer.Option(help="Write a timeline for Perfetto or chrome://tracing here."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table of layers here.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the energy by component: .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the energy by component: .png, .svg or .pdf."),
     ] = None,
     show: Show = False,
     wide: Wide = False,
     check: Annotated[
         bool, typer.Option("--audit", help="Check the laws of conservation on every run.")
     ] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a network on a chip: weight location, cycles, energy, and the limiter."""

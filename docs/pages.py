@@ -22,6 +22,21 @@ SIMULATOR = "SCALE-Sim"
 """Compared in sum: its many rows are in the file."""
 
 
+GROUPS = {
+    "Where energy goes": ("energy_ladder", "distance", "residency_cliff", "rent", "roofline"),
+    "Power and dark silicon": ("relight", "dark_silicon", "cap_sweep", "temperature", "specialised"),
+    "What compression buys": ("waterfall", "when_not", "imagenet_files", "precision", "large_or_small"),
+    "How compression works": (
+        "compression", "density", "dsd", "sensitivity", "sparsity_bits", "weight_histogram",
+    ),
+    "Training and language models": ("training_watts", "llm_decode"),
+    "Machines of papers and boards of today": ("validate", "boards", "eie_factors", "fifo_depth"),
+}  # fmt: skip
+"""Studies of the gallery by group; those of no group come last."""
+ACROSS = 3
+"""Thumbnails in a row of the gallery."""
+
+
 def write(docs: Path) -> None:
     """Write all generated pages below ``docs/generated``."""
     target = docs / "generated"
@@ -32,6 +47,7 @@ def write(docs: Path) -> None:
         (target / "gallery" / f"{name}.rst").write_text(
             study_page(load_study(name), target / "gallery"), encoding="utf-8"
         )
+    (target / "gallery.rst").write_text(gallery_page(), encoding="utf-8")
     for lab in lab_names():
         cells = for_version(cells_of(source_of(lab)), "student")
         (target / "labs" / f"{lab}.md").write_text(lab_page(cells), encoding="utf-8")
@@ -52,6 +68,44 @@ def study_page(study: Study, target: Path) -> str:
         lines += [f"   ``{path.stem}``", ""]
     links = ", ".join(f":download:`{path.name} <{study.name}-{path.name}>`" for path in tables)
     return "\n".join([*lines, f"Tables: {links}", ""])
+
+
+def gallery_page() -> str:
+    """Page of all studies by group: a thumbnail of the first figure of each, and its title."""
+    named = {name for names in GROUPS.values() for name in names}
+    others = tuple(name for name in STUDIES if name not in named)
+    parts = [heading("Gallery"), GALLERY, ""]
+    for group, names in (GROUPS | ({"More": others} if others else {})).items():
+        parts += [heading(group, "-"), *thumbnails(names)]
+    hidden = [".. toctree::", "   :hidden:", "", *(f"   gallery/{name}" for name in STUDIES), ""]
+    return "\n".join([*parts, *hidden])
+
+
+GALLERY = (
+    "Each page has the question, what to look for, the answer, the figures and the tables of the reference "
+    "run. ``hwsim experiments run NAME`` runs an experiment. ``hwsim experiments check NAME`` compares its "
+    "tables with the reference."
+)
+
+
+def thumbnails(names: tuple[str, ...]) -> list[str]:
+    """Rows of a table: a figure that leads to the page of a study, above its title."""
+    cells = []
+    for name in names:
+        title = escaped(load_study(name).title)
+        figure = next(iter(sorted((REFERENCE / name).glob("*.png"))), None)
+        lines = [f":doc:`{title} <gallery/{name}>`"]
+        if figure:
+            image = f".. image:: gallery/{name}-{figure.name}"
+            lines = [image, f"   :target: gallery/{name}.html", f"   :alt: {figure.stem}", "", *lines]
+        cells.append(lines)
+    cells += [[""]] * (-len(cells) % ACROSS)
+    rows = [".. list-table::", f"   :widths: {' '.join(['1'] * ACROSS)}", ""]
+    for index, lines in enumerate(cells):
+        first, *rest = lines
+        rows.append(f"   {'*' if index % ACROSS == 0 else ' '} - {first}")
+        rows += [f"       {line}".rstrip() for line in rest]
+    return [*rows, ""]
 
 
 def lab_page(cells: list[Cell]) -> str:

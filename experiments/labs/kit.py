@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import replace
 from functools import cache
@@ -15,6 +16,7 @@ from compress.nn.datasets import load_dataset
 from compress.nn.lenets import build
 from compress.nn.train import train
 from experiments.labs.answers import ANSWERS
+from experiments.labs.tasks import TASKS
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 IMAGES = 10_000
 """Training images of the labs: enough for an error of 4%, and a second of work."""
+
+MEASURED = 0.01
+"""Tolerance from which a number may be rounded to two significant figures; others are counts."""
 
 QUICK = TrainConfig(epochs=4, learning_rate=0.1)
 
@@ -53,34 +58,63 @@ def check(question: str, answer: Any) -> None:
     ----------
     question : str
         Its number in the lab, such as ``"1.2"``.
-    answer : number, str or None
-        None is no answer yet.
+    answer : number, str, callable or None
+        None is no answer yet. Two significant figures are enough for a number that is measured.
 
     Raises
     ------
     InputError
         If there is no such question.
     """
-    if question not in ANSWERS:
-        raise InputError(f"no question {question!r}, expected one of {', '.join(ANSWERS)}")
-    expected = ANSWERS[question]
+    hint = _hint(question)
     if answer is None:
         said = "no answer yet"
-    elif _same(answer, expected.compute(), expected.tolerance):
+    elif is_right(question, answer):
         said = f"right ({_shown(answer)})"
     else:
-        said = f"not yet: {_shown(answer)}. {expected.hint}"
+        said = f"not yet: {_shown(answer)}. {hint}"
     sys.stdout.write(f"{question}  {said}\n")
+
+
+def is_right(question: str, answer: Any) -> bool:
+    """Whether an answer is right: a number or a name by what is computed, a function by its tests.
+
+    Raises
+    ------
+    InputError
+        If there is no such question.
+    """
+    _hint(question)
+    if question in TASKS:
+        return callable(answer) and TASKS[question].passed(answer)
+    expected = ANSWERS[question]
+    return _same(answer, expected.compute(), expected.tolerance)
+
+
+def questions_of(code: str) -> list[str]:
+    """Numbers of the questions that the code of a lab checks, in order."""
+    return list(dict.fromkeys(re.findall(r'^check\("(\S+?)",', code, re.MULTILINE)))
+
+
+def _hint(question: str) -> str:
+    known = ANSWERS | TASKS
+    if question not in known:
+        raise InputError(f"no question {question!r}, expected one of {', '.join(sorted(known))}")
+    return known[question].hint
 
 
 def _same(answer: Any, right: Any, tolerance: float) -> bool:
     if isinstance(right, str):
         return str(answer).strip().lower() == right.lower()
     try:
-        return math.isclose(float(answer), float(right), rel_tol=tolerance)
+        found, wanted = float(answer), float(right)
+        rounded = tolerance >= MEASURED and found == float(f"{wanted:.2g}")
+        return rounded or math.isclose(found, wanted, rel_tol=tolerance)
     except (TypeError, ValueError):
         return False
 
 
 def _shown(answer: Any) -> str:
+    if callable(answer):
+        return getattr(answer, "__name__", "a function")
     return f"{answer:,.4g}" if isinstance(answer, float) else f"{answer}"

@@ -1,7 +1,11 @@
 # %% [markdown]
-# # Lab 1: why DRAM costs 160 times as much
+# # Lab 1: why a word from DRAM costs as much as 173 multiplications
 #
 # **Question.** A neural network is multiplications. Where, then, do the joules of an inference go?
+#
+# **Goals.** You read an energy table; find where the joules of an inference go.
+#
+# **Time.** 30 minutes. **Points.** 4. **Before.** Multiplying matrices; no hardware.
 
 # %% [markdown]
 # ## Predict

@@ -6,6 +6,10 @@
 # A child's brain has about 10^15 synapses, an adult's about 10^14 (orders of magnitude, as textbooks round
 # them): connections that are not used are removed while learning goes on. Pruning a network does the same:
 # train, remove the weakest weights, train what is left.
+#
+# **Goals.** You prune a network and train it again; say when a sparse form pays.
+#
+# **Time.** 45 minutes. **Points.** 5. **Before.** Lab 1; what training a network means.
 
 # %% [markdown]
 # ## Predict
@@ -163,6 +167,27 @@ for sparsity, found in errors.items():
 for sparsity, found in errors.items():
     name = "dense all along" if sparsity == 0 else f"{sparsity:.0%} removed between"
     print(f"{name:<22} {', '.join(f'{error:.2%}' for error in found)}   median {np.median(found):.2%}")
+
+# %% [markdown]
+# **Exercise 2.5, to write.** Write `prune(weights, density)`: a mask of booleans that keeps the largest
+# weights by magnitude, `round(density * weights.size)` of them. Begin with `def prune(weights,
+# density):`.
+
+# %% tags=["answer"]
+prune = None
+
+
+# %% tags=["solution"]
+def prune(weights, density):
+    """Keep the largest weights by magnitude."""
+    kept = round(density * weights.size)
+    mask = np.zeros(weights.size, bool)
+    mask[np.argsort(-np.abs(weights), axis=None)[:kept]] = True
+    return mask.reshape(weights.shape)
+
+
+# %%
+check("2.5", prune)
 
 # %% [markdown]
 # **To think about.** Is the difference larger than what the seed alone does? How many seeds would you want

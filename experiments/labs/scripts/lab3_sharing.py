@@ -5,6 +5,10 @@
 #
 # Weights that are nearly equal can share one value. What is stored per weight is then a *label*, the number
 # of its value in a small *codebook* (Han et al., Deep Compression, ICLR 2016, section 3).
+#
+# **Goals.** You share weights by k-means; count the bits of labels and codebook.
+#
+# **Time.** 45 minutes. **Points.** 5. **Before.** Lab 2.
 
 # %% [markdown]
 # ## By hand: a 4 x 4 matrix, four shared values
@@ -166,6 +170,28 @@ times_more_weights = 28 * 28 * (20 * 24 * 24) / conv1.weight_count
 
 # %%
 check("3.4", times_more_weights)
+
+# %% [markdown]
+# **Exercise 3.5, to write.** Write `k_means_step(weights, codebook)`: one step of k-means. It returns the
+# new codebook: each value becomes the mean of the weights that are nearest to it, and stays where there
+# are none.
+
+# %% tags=["answer"]
+k_means_step = None
+
+
+# %% tags=["solution"]
+def k_means_step(weights, codebook):
+    """Move each value of the codebook to the mean of its weights."""
+    labels = np.abs(weights[..., None] - codebook).argmin(axis=-1)
+    return [
+        weights[labels == label].mean() if (labels == label).any() else value
+        for label, value in enumerate(codebook)
+    ]
+
+
+# %%
+check("3.5", k_means_step)
 
 # %% [markdown]
 # **To think about.** Both are weight sharing. One is chosen before training and saves DRAM words *and* learns

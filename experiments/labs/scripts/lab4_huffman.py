@@ -3,6 +3,10 @@
 #
 # **Question.** Labels are not equally frequent, so frequent ones deserve shorter codes. Do fewer bits mean
 # fewer joules?
+#
+# **Goals.** You build a Huffman code; see when a decoder limits a chip.
+#
+# **Time.** 45 minutes. **Points.** 5. **Before.** Lab 3.
 
 # %% [markdown]
 # ## By hand: five symbols
@@ -146,6 +150,33 @@ while (
 
 # %%
 check("4.4", decoders)
+
+# %% [markdown]
+# **Exercise 4.5, to write.** Write `code_lengths(counts)`: the length in bits of each symbol's code in a
+# Huffman code. `heapq` is at hand.
+
+# %% tags=["answer"]
+code_lengths = None
+
+# %% tags=["solution"]
+import heapq
+
+
+def code_lengths(counts):
+    """Merge the two rarest groups until one is left; each merge adds a bit."""
+    groups = [(count, [symbol]) for symbol, count in enumerate(counts)]
+    heapq.heapify(groups)
+    lengths = [0] * len(counts)
+    while len(groups) > 1:
+        (few, first), (many, second) = heapq.heappop(groups), heapq.heappop(groups)
+        for symbol in first + second:
+            lengths[symbol] += 1
+        heapq.heappush(groups, (few + many, first + second))
+    return lengths
+
+
+# %%
+check("4.5", code_lengths)
 
 # %% [markdown]
 # **To think about.** When does the last fifth of the bytes matter? (Think of a network that fits on chip only

@@ -2,6 +2,10 @@
 # # Lab 5: fitting on chip
 #
 # **Question.** Is the energy of an inference proportional to the bytes of the network?
+#
+# **Goals.** You find the memory at which a network fits; say what a batch changes.
+#
+# **Time.** 40 minutes. **Points.** 5. **Before.** Labs 1 to 4.
 
 # %% [markdown]
 # ## Predict
@@ -127,6 +131,29 @@ gain_at_64 = dense.energy_per_inference_J / coded.energy_per_inference_J
 
 # %%
 check("5.4", gain_at_64)
+
+# %% [markdown]
+# **Exercise 5.5, to write.** Write `dram_bytes(sizes, fetches, capacity)`: bytes that weights take from
+# DRAM per inference. Layer i has `sizes[i]` bytes and is read `fetches[i]` times. `capacity` bytes may
+# stay on chip, of any layer in part: choose those that save most.
+
+# %% tags=["answer"]
+dram_bytes = None
+
+
+# %% tags=["solution"]
+def dram_bytes(sizes, fetches, capacity):
+    """Pin the bytes that are fetched most often."""
+    traffic = 0
+    for times, size in sorted(zip(fetches, sizes, strict=True), reverse=True):
+        pinned = min(size, capacity)
+        capacity -= pinned
+        traffic += times * (size - pinned)
+    return traffic
+
+
+# %%
+check("5.5", dram_bytes)
 
 # %% [markdown]
 # A batch uses every fetched weight of the fully-connected layers 64 times: it gets by *reuse* what

@@ -3,6 +3,10 @@
 #
 # **Question.** A chip has 48 tiles of 1,024 MACs at 1 GHz, and may draw 250 W. How many tiles can work at
 # once?
+#
+# **Goals.** You count the tiles a power cap leaves active; compare ways to keep it.
+#
+# **Time.** 50 minutes. **Points.** 6. **Before.** Lab 5.
 
 # %%
 from experiments.threads import use_one_thread
@@ -147,6 +151,24 @@ dvfs_over_gating = dvfs.inferences_per_s / gating.inferences_per_s
 
 # %%
 check("6.5", dvfs_over_gating)
+
+# %% [markdown]
+# **Exercise 6.6, to write.** Write `roofline(intensity, peak, bandwidth, watts, mac_J, byte_J)`: MACs per
+# second of a chip that may draw `watts`. `intensity` is in MACs per byte of DRAM, `mac_J` are the joules
+# of a MAC, and `byte_J` those of a byte from DRAM.
+
+# %% tags=["answer"]
+roofline = None
+
+
+# %% tags=["solution"]
+def roofline(intensity, peak, bandwidth, watts, mac_J, byte_J):
+    """The least of three roofs: arrays, DRAM, power."""
+    return min(peak, bandwidth * intensity, watts / (mac_J + byte_J / intensity))
+
+
+# %%
+check("6.6", roofline)
 
 # %% [markdown]
 # **To think about.** Why does that hold only as long as voltage can still be lowered? (`hwsim dark` carries

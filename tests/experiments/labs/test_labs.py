@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 from pathlib import Path
 
 import jupytext
@@ -13,8 +14,10 @@ import pytest
 
 from experiments.cli import main as cli
 from experiments.labs.answers import ANSWERS
+from experiments.labs.grading import grade
 from experiments.labs.kit import check
 from experiments.labs.notebooks import cells_of, for_version, lab_names, notebook_of, source_of
+from experiments.labs.tasks import TASKS
 from hwsim.errors import InputError
 
 LABS = lab_names()
@@ -37,13 +40,13 @@ def asked(lab: str) -> dict[str, str]:
 
 def test_there_are_six_and_they_ask_every_question_once():
     assert [lab[:4] for lab in LABS] == [f"lab{number}" for number in range(1, 7)]
-    assert [question for lab in LABS for question in asked(lab)] == list(ANSWERS)
+    assert sorted(question for lab in LABS for question in asked(lab)) == sorted([*ANSWERS, *TASKS])
 
 
 @pytest.mark.parametrize("lab", LABS)
 def test_the_solutions_are_right(lab, capsys):
     printed = run(lab, "instructor", capsys)
-    told = [line for line in printed if line.partition("  ")[0] in ANSWERS]
+    told = [line for line in printed if line.partition("  ")[0] in ANSWERS | TASKS]
     assert [line.partition("  ")[0] for line in told] == list(asked(lab))
     assert all("  right (" in line for line in told)
 
@@ -71,7 +74,18 @@ def test_students_get_a_blank_for_each_answer_and_no_solution(lab):
 @pytest.mark.parametrize("lab", LABS)
 def test_a_lab_has_the_parts_that_teach(lab):
     text = source_of(lab)
-    parts = ["**Question.**", "## Predict", "my_guess", "## Run", "## The surprise", "**To think about.**"]
+    parts = [
+        "**Question.**",
+        "**Goals.**",
+        "**Time.**",
+        "**Points.**",
+        "**Before.**",
+        "## Predict",
+        "my_guess",
+        "## Run",
+        "## The surprise",
+        "**To think about.**",
+    ]
     assert [part for part in parts if part not in text] == []
 
 
@@ -99,7 +113,7 @@ def test_labs_need_nothing_beyond_the_package(lab):
     nodes = list(ast.walk(ast.parse(source_of(lab))))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
-    assert {name.partition(".")[0] for name in names} <= NEEDED
+    assert {name.partition(".")[0] for name in names} <= NEEDED | sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -127,3 +141,74 @@ def test_the_command_writes_them_and_overwrites_nobodys_answers(tmp_path, capsys
     assert [json.loads(Path(path).read_text())["nbformat"] for path in written] == [4] * 6
     assert cli.run(cli.HWSIM, ["labs", "-o", str(folder)]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_the_points_of_a_lab_are_those_it_says(lab):
+    assert re.search(r"\*\*Points\.\*\* (\d+)\.", source_of(lab))[1] == str(len(asked(lab)))
+
+
+def written(path: Path, lab: str, version: str) -> Path:
+    """A notebook of a lab, as a student hands it in."""
+    path.write_text(json.dumps(notebook_of(for_version(cells_of(source_of(lab)), version))), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("lab", [LABS[3], LABS[4]])
+def test_a_good_student_gets_every_point_and_one_who_left_blanks_gets_none(lab, tmp_path, capsys):
+    good = written(tmp_path / "good.ipynb", lab, "instructor")
+    assert cli.run(cli.HWSIM, ["labs", "--grade", str(good), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["points"] == found["of"] == len(asked(lab))
+    blank = grade(written(tmp_path / "blank.ipynb", lab, "student"))
+    assert {(one.points, one.said) for one in blank} == {(0, "no answer")}
+
+
+def test_a_bad_student_is_told_which_answers_are_wrong_and_what_broke(tmp_path):
+    text = source_of(LABS[4])
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "\n".join(
+            f"# %%\n{line}"
+            for line in (
+                "from experiments.labs.kit import check",
+                'check("5.1", 7)',
+                'check("5.5", lambda sizes, fetches, capacity: sum(sizes))',
+                "1 / 0",
+                'check("5.2", 7)',
+            )
+        ),
+        encoding="utf-8",
+    )
+    said = {one.question: one.said for one in grade(script)}
+    assert list(said) == list(asked(LABS[4]))
+    assert said["5.1"] == said["5.5"] == "wrong"
+    assert said["5.2"] == "ZeroDivisionError: division by zero"
+    assert "5.1" in text
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", '{"cells": [{"cell_type": "code", "source": ["x = 1"]}]}']
+)
+def test_what_is_no_lab_is_one_sentence(content, tmp_path):
+    path = tmp_path / "mine.ipynb"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="expected a"):
+        grade(path)
+
+
+def test_two_significant_figures_are_enough_for_what_is_measured(capsys):
+    check("1.1", float(f"{ANSWERS['1.1'].compute():.2g}"))
+    check("2.1", float(f"{ANSWERS['2.1'].compute() + 500:.2g}"))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("1.1  right")
+    assert said[1].startswith("2.1  not yet")
+
+
+@pytest.mark.parametrize("question", TASKS)
+def test_a_function_that_is_wrong_or_raises_is_not_yet_right(question, capsys):
+    check(question, lambda *_arguments: 0)
+    check(question, 3)
+    said = capsys.readouterr().out
+    assert said.count("not yet") == 2
+    assert TASKS[question].hint in said

@@ -32,6 +32,7 @@ from experiments.cli.power import relight, roofline
 from experiments.cli.reference import reference
 from experiments.cli.request import request
 from experiments.cli.run import run_
+from experiments.cli.slides import slides
 from experiments.cli.sweep import pareto, sweep
 from experiments.cli.tile import tile
 from experiments.cli.validate import validate
@@ -74,7 +75,7 @@ HWSIM = application(
     "A path through: chips, run edge lenet5, compare, sweep sram-cap, pareto. Each command says more with "
     "--help. Compressed models are made and looked into with dcz.",
     {
-        "Begin here": [demo, page, labs],
+        "Begin here": [demo, page, labs, slides],
         "One run, and two": [run_, compare, tile, request],
         "Chips, networks, energy tables": [chips, networks, energy],
         "Power": [relight, dark, roofline],

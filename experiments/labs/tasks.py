@@ -143,7 +143,7 @@ TASKS: dict[str, Task] = {
     "3.5": Task(
         _codebooks,
         _is_step_of_k_means,
-        "Label each weight with its nearest value. A value becomes the mean of its weights; without any it stays.",
+        "Label each weight with its nearest value. A value becomes their mean, or stays without any.",
     ),
     "4.5": Task(
         _counts,

@@ -84,6 +84,7 @@ ORDER = (
     "experiments.bench.peers",
     "experiments.bench",
     "experiments.page",
+    "experiments.slides",
     "experiments.labs",
     "experiments.labs.scripts",
     "experiments.cli",

@@ -1,0 +1,1 @@
+"""Two lectures as slides: the figure of a study, its question, what it found, and notes."""

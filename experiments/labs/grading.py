@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stdout
+import os
+import re
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-from experiments.labs import kit
+from experiments.labs.kit import questions_of
 from experiments.labs.notebooks import cells_of, lab_names, source_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+VERDICTS = {"right": "right", "not yet": "wrong", "no answer": "no answer"}
+VERDICT = re.compile(rf"^(\d+\.\d+)  ({'|'.join(VERDICTS)})", re.MULTILINE)
+"""What `experiments.labs.kit.check` prints of an answer."""
+LONGEST_S = 600
 
 
 @dataclass(frozen=True)
@@ -59,18 +67,12 @@ def grade(path: Path) -> list[Grade]:
     InputError
         If the file is neither, or is none of the labs.
     """
-    codes = list(_codes(path))
-    lab = _lab_of("\n".join(codes), path)
-    found: dict[str, Any] = {}
-    error = _run(codes, found)
+    code = "\n".join(_codes(path))
+    lab = _lab_of(code, path)
+    found, error = _run(code)
     grades = []
-    for question in kit.questions_of(source_of(lab)):
-        if question not in found:
-            said = error or "no answer"
-        elif found[question] is None:
-            said = "no answer"
-        else:
-            said = "right" if kit.is_right(question, found[question]) else "wrong"
+    for question in questions_of(source_of(lab)):
+        said = found.get(question, error or "no answer")
         grades.append(Grade(question, int(said == "right"), 1, said))
     return grades
 
@@ -91,23 +93,28 @@ def _codes(path: Path) -> Iterator[str]:
 
 def _lab_of(code: str, path: Path) -> str:
     """Name of the lab that asks the questions of some code."""
-    asked = kit.questions_of(code)
+    asked = questions_of(code)
     for lab in lab_names():
-        if asked and set(asked) <= set(kit.questions_of(source_of(lab))):
+        if asked and set(asked) <= set(questions_of(source_of(lab))):
             return lab
     raise InputError(f"{path}: checks no questions of one lab, expected a notebook of `hwsim labs`")
 
 
-def _run(codes: list[str], found: dict[str, Any]) -> str:
-    """Run cells one after another and note what they check; returns the first error, which ends the run."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    names: dict[str, Any] = {"__name__": "lab"}
-    with patch.object(kit, "check", found.__setitem__), redirect_stdout(io.StringIO()):
-        for code in codes:
-            try:
-                exec(compile(code, "lab", "exec"), names)
-            except Exception as error:
-                return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return ""
+def _run(code: str) -> tuple[dict[str, str], str]:
+    """Run a lab in a process of its own: what `check` said of each answer, and the error at its end."""
+    with TemporaryDirectory() as folder:
+        script = Path(folder) / "lab.py"
+        script.write_text(code, encoding="utf-8")
+        try:
+            ended = subprocess.run(
+                [sys.executable, str(script)],
+                env=os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": os.pathsep.join(sys.path)},
+                capture_output=True,
+                text=True,
+                timeout=LONGEST_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return {}, f"not done after {LONGEST_S} seconds"
+    said = {question: VERDICTS[verdict] for question, verdict in VERDICT.findall(ended.stdout)}
+    return said, ended.stderr.strip().splitlines()[-1] if ended.returncode else ""

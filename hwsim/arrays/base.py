@@ -156,6 +156,15 @@ class OwnMapping(ArrayModel, Protocol):
 
 
 @runtime_checkable
+class SharesMemory(ArrayModel, Protocol):
+    """Tiles that share the on-chip memory, and spread a layer over them by what it can deliver."""
+
+    def cost_beside(self, layer: Layer, batch: int, bits_per_cycle: float) -> ArrayCost:
+        """Cost of `batch` items of `layer` beside a memory that moves so many bits in a cycle."""
+        ...
+
+
+@runtime_checkable
 class OwnMemories(ArrayModel, Protocol):
     """Memories inside each PE, whose accesses ``cost`` counts as components ``spad_...``."""
 
@@ -216,6 +225,7 @@ class Precisions(ArrayModel, Protocol):
 
 NOUNS: dict[type[ArrayModel], str] = {
     Tiled: "tiles",
+    SharesMemory: "way to spread a layer by what the memory delivers",
     OwnMapping: "mapping of its own",
     OwnMemories: "memories in its PEs",
     WeightPort: "weight port",

@@ -8,18 +8,19 @@ activations, windows of a convolution are made there (`hwsim.arrays.windows`).
 
 Folds spread over the tiles in a grid: blocks of output columns (and groups), blocks of K, whose
 partial sums are then reduced through the shared memory, and blocks of M, which load the same
-weights in several tiles. The grid with the fewest cycles is used; ties go to the fewest weights
-loaded, then to the least reduction.
+weights in several tiles. The grid that takes least time is used, be it for its cycles or for the words that
+it moves in the shared memory; ties go to the fewest words moved.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from math import lcm
+from math import gcd, inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numba
+import numpy as np
 
 from hwsim.arrays.base import Action, ArrayCost
 from hwsim.arrays.counting import (
@@ -59,9 +60,13 @@ class Grid(NamedTuple):
     folds : int
         Folds of the busiest tile.
     chunk : int
-        Activation rows streamed per fold.
+        Activation rows streamed per fold, at most.
     chunks : int
-        Pieces the rows of one tile are cut into.
+        Pieces the rows of one tile are cut into, as equal as they can be.
+    streamed : int
+        Activation rows streamed by the busiest tile, over all folds.
+    paced : int
+        Cycles of the busiest tile, after the first load: of each fold the rows or the next load.
     reduction : int
         Cycles a tile spends on adding the partial sums of other tiles.
     """
@@ -72,7 +77,36 @@ class Grid(NamedTuple):
     folds: int
     chunk: int
     chunks: int
+    streamed: int
+    paced: int
     reduction: int
+
+
+class Beside(NamedTuple):
+    """Bits that a product moves in the shared memory beside an array, for the choice of a grid.
+
+    Parameters
+    ----------
+    per_cycle : float
+        Bits that the memory moves in a cycle; infinite where it keeps up with any array.
+    stored : float
+        Bits of the stored weights, which are read once however the grid is.
+    word : float
+        Bits of a word on its way to the port of a tile.
+    activation, second, psum : float
+        Bits of an activation, of a word of a second operand (0 where weights are stored), of a partial sum.
+    """
+
+    per_cycle: float
+    stored: float
+    word: float
+    activation: float
+    second: float
+    psum: float
+
+
+WORDS = Beside(inf, 0.0, 1.0, 1.0, 0.0, 2.0)
+"""A memory that keeps up; a partial sum counts as two words."""
 
 
 @dataclass(frozen=True)
@@ -180,31 +214,42 @@ class GemmArray:
         rows = ceil_div(gemm.m, array.grid(gemm).row_split)
         return max(array.load_cycles_per_fold, min(rows, array.accumulator_rows))
 
-    def grid(self, gemm: Gemm) -> Grid:
+    def grid(self, gemm: Gemm, beside: Beside = WORDS) -> Grid:
         """Choose how `gemm` spreads over the tiles."""
-        return _best_grid(self, gemm)
+        return _best_grid(self, gemm, beside)
 
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
-        """Cost of `batch` items of `layer`: see `ArrayModel`."""
+        """Cost of `batch` items of `layer` beside a memory that keeps up: see `ArrayModel`."""
+        return self.cost_beside(layer, batch, inf)
+
+    def cost_beside(self, layer: Layer, batch: int, bits_per_cycle: float) -> ArrayCost:
+        """Cost of `batch` items of `layer` beside a memory: see `SharesMemory`."""
         require_kind(layer, batch, MATRIX_KINDS, "gemm")
         require_arithmetic(layer, self.arithmetics, "gemm")
         if self.rates:
-            return self.at(layer.arithmetic).cost(layer, batch)
+            return self.at(layer.arithmetic).cost_beside(layer, batch, bits_per_cycle)
         gemm = gemm_of(layer, batch)
-        grid = self.grid(gemm)
+        grid = self.grid(gemm, self._beside(layer, gemm, bits_per_cycle))
         load = self.load_cycles_per_fold
         fill_drain = self.rows + self.cols - 2
-        stream = grid.folds * grid.chunk
-        overlapped = load + (grid.folds - 1) * max(grid.chunk, load) + grid.chunk
         return ArrayCost(
-            cycles=overlapped + fill_drain + grid.reduction,
-            compute_cycles=stream + fill_drain + grid.reduction,
+            cycles=load + grid.paced + fill_drain + grid.reduction,
+            compute_cycles=grid.streamed + fill_drain + grid.reduction,
             load_cycles=grid.folds * load,
             macs=gemm.macs,
             useful_macs=useful_macs(layer, gemm.macs),
             peak_macs_per_cycle=self.peak_macs_per_cycle,
             counts=self._counts(layer, gemm, grid),
         )
+
+    def _beside(self, layer: Layer, gemm: Gemm, bits_per_cycle: float) -> Beside:
+        bits = layer.operand_bits
+        fetched, windows = staged(layer, Pieces(gemm.m, gemm.m, gemm.m), self.rows, self.activation_B)
+        part = 1 - (windows - fetched) / (gemm.m * gemm.k)
+        second = bits if stationary_tensor(layer) == "activations" else 0
+        stored = layer.weights.total_bits if layer.weights else 0
+        sizes = (stored, bits, part * bits, second, psum_bits(layer))
+        return Beside(bits_per_cycle, *(float(size) for size in sizes))
 
     def _counts(self, layer: Layer, gemm: Gemm, grid: Grid) -> dict[Action, int]:
         bits = layer.operand_bits
@@ -231,21 +276,17 @@ class GemmArray:
     def _streamed(self, layer: Layer, gemm: Gemm, grid: Grid) -> dict[Action, int]:
         """Activations on their way into the tiles: from the shared memory, or through the scratchpads.
 
-        Tiles side by side along the output columns of one group share a multicast read, and each writes its
-        own copy. The number of (group, round of blocks) pairs follows from laying groups of `blocks` over
-        rounds of `column_split`.
+        A multicast read serves tiles side by side, and each writes its own copy.
         """
         width = max(self.cols, self.block_cols)
         blocks = ceil_div(gemm.n, width)
         columns = blocks * gemm.groups
-        rounds = ceil_div(columns, grid.column_split)
-        together = ceil_div(columns, lcm(blocks, grid.column_split))
-        multicasts = gemm.groups + rounds - together
+        reads = int(multicasts(blocks, gemm.groups, grid.column_split))
         pieces = Pieces(gemm.m, ceil_div(gemm.m, grid.row_split), grid.chunk)
         fetched, windows = staged(layer, pieces, self.rows, self.activation_B)
         bits = layer.operand_bits
         return {
-            ("activations", "sram", "read_bit"): (gemm.m * gemm.k - windows + fetched) * multicasts * bits,
+            ("activations", "sram", "read_bit"): (gemm.m * gemm.k - windows + fetched) * reads * bits,
             ("activations", "scratchpad", "write_bit"): fetched * columns * bits,
             ("activations", "scratchpad", "read_bit"): windows * columns * (width // self.cols) * bits,
         }
@@ -265,19 +306,18 @@ def _at(array: GemmArray, arithmetic: str, rate: float) -> GemmArray:
 
 
 @lru_cache(maxsize=65536)
-def _best_grid(array: GemmArray, gemm: Gemm) -> Grid:
+def _best_grid(array: GemmArray, gemm: Gemm, beside: Beside) -> Grid:
     block_cols = max(array.cols, array.block_cols)
+    block_rows = min(array.block_rows, max(LEAST_ROWS, 1 << (gemm.m - 1).bit_length()))
     return Grid(
         *_search(
-            gemm.m,
-            ceil_div(gemm.n, block_cols) * gemm.groups,
-            ceil_div(gemm.k, array.rows),
+            gemm,
+            (ceil_div(gemm.n, block_cols), ceil_div(gemm.k, array.rows)),
+            (block_rows, block_cols // array.cols),
             array.tiles,
-            array.cols,
             array.load_cycles_per_fold,
             array.accumulator_rows,
-            min(array.block_rows, max(LEAST_ROWS, 1 << (gemm.m - 1).bit_length())),
-            block_cols // array.cols,
+            beside,
         )
     )
 
@@ -287,34 +327,69 @@ _ceil_div = numba.njit(cache=True)(ceil_div)
 
 @numba.njit(cache=True)
 def _search(
-    rows: int,
-    columns: int,
-    depths: int,
+    gemm: Gemm,
+    shape: tuple[int, int],
+    block: tuple[int, int],
     tiles: int,
-    cols: int,
     load: int,
     accumulator_rows: int,
-    block_rows: int,
-    block_folds: int,
-) -> tuple[int, int, int, int, int, int, int]:
-    """Try every grid: (column, depth, row split, folds, chunk, chunks, reduction) of the best."""
-    best = (1 << 62, 0, 0)
-    grid = (1, 1, 1, 1, 1, 1, 0)
-    blocks = _ceil_div(rows, block_rows)
+    beside: Beside,
+) -> tuple[int, int, int, int, int, int, int, int, int]:
+    """Try every grid, and return the fields of the best.
+
+    `shape` are blocks of columns in a group, and folds of the depth; `block` the rows and folds of a block.
+    """
+    rows, words = gemm.m, float(gemm.n * gemm.k * gemm.groups)
+    group_columns, depths = shape
+    columns = group_columns * gemm.groups
+    best = (np.inf, np.inf, 0, 0)
+    grid = (1, 1, 1, 1, 1, 1, 1, 1, 0)
+    blocks = _ceil_div(rows, block[0])
     for column_split in range(1, min(columns, tiles) + 1):
-        column_folds = _ceil_div(columns, column_split) * block_folds
+        column_folds = _ceil_div(columns, column_split) * block[1]
+        reads = float(gemm.m * gemm.k) * multicasts(group_columns, gemm.groups, column_split)
         for depth_split in range(1, min(depths, tiles // column_split) + 1):
             depth_folds = _ceil_div(depths, depth_split)
+            reduced = 2.0 * gemm.m * gemm.n * gemm.groups * (depth_split - 1)
             for row_split in range(1, min(blocks, tiles // (column_split * depth_split)) + 1):
-                tile_rows = _ceil_div(blocks, row_split) * block_rows
+                tile_rows = _ceil_div(blocks, row_split) * block[0]
                 chunks = _ceil_div(tile_rows, accumulator_rows)
-                chunk = _ceil_div(tile_rows, chunks)
-                folds = column_folds * depth_folds * chunks
+                least, larger = tile_rows // chunks, tile_rows % chunks
+                turns = column_folds * depth_folds
+                paced = turns * (larger * max(least + 1, load) + (chunks - larger) * max(least, load))
+                paced += least - max(least, load)
                 # the reducing tiles share the outputs and read the other partial sums, cols a cycle
                 reduction = _ceil_div(tile_rows * column_folds * (depth_split - 1), depth_split)
-                cycles = (folds - 1) * max(chunk, load) + chunk + reduction
-                key = (cycles, row_split * chunks, depth_split)
+                loads = row_split * chunks
+                bits = reads * beside.activation + loads * words * beside.second + reduced * beside.psum
+                moved = bits + loads * words * beside.word
+                cycles = max(float(paced + reduction), (beside.stored + bits) / beside.per_cycle)
+                key = (cycles, moved, loads, depth_split)
                 if key < best:
                     best = key
-                    grid = (column_split, depth_split, row_split, folds, chunk, chunks, reduction)
+                    chunk = least + (larger > 0)
+                    streamed = turns * tile_rows
+                    grid = (
+                        column_split,
+                        depth_split,
+                        row_split,
+                        turns * chunks,
+                        chunk,
+                        chunks,
+                        streamed,
+                        paced,
+                        reduction,
+                    )
     return grid
+
+
+@numba.njit(cache=True)
+def multicasts(blocks: int, groups: int, column_split: int) -> int:
+    """How often the activations of a group are read, summed over groups.
+
+    Tiles side by side along the output columns of one group share a multicast read. The number of (group,
+    round of blocks) pairs follows from laying groups of `blocks` over rounds of `column_split`.
+    """
+    columns = blocks * groups
+    together = columns * gcd(blocks, column_split)
+    return groups + _ceil_div(columns, column_split) - _ceil_div(together, blocks * column_split)

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from hwsim.arrays.base import Action, ArrayCost
     from hwsim.machine.chip import Chip
     from hwsim.mapping.graph import Graph
-    from hwsim.mapping.problem import Problem
     from hwsim.mapping.steps import Cut
+    from hwsim.mapping.tiling import Buffering
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Layer, Workload
+
+
+SIZES = 16
+"""Passes, and items of a pass, up to which the work of a batch is worked out without interpolation."""
 
 
 class Work(NamedTuple):
@@ -113,6 +117,7 @@ class Costs:
             tick_J=self._tick_J,
             start=float(chip.kernel_ticks),
             layerwise=chip.kernels.execution == "layer-by-layer",
+            overlaps=chip.buffers.decode_depth > 1,
         )
 
     @cached_property
@@ -142,11 +147,14 @@ class Costs:
 
     @cached_property
     def _sizes(self) -> list[int]:
-        """Items of a pass: all, half of them, and so on to one."""
-        sizes = [self.batch]
-        while sizes[-1] > 1:
-            sizes.append(ceil_div(sizes[-1], 2))
-        return sizes
+        """Items of a pass, largest first: all that even passes have, few passes or small ones.
+
+        Between two of them the work of a batch changes in proportion to the number of passes.
+        """
+        batch, few = self.batch, min(math.isqrt(self.batch) + 1, SIZES, self.batch)
+        sizes = {batch // passes for passes in range(1, few + 1)}
+        sizes |= {ceil_div(batch, passes) for passes in range(1, few + 1)}
+        return sorted(sizes | set(range(1, few + 1)), reverse=True)
 
     @cached_property
     def _works(self) -> NDArray[np.void]:
@@ -234,31 +242,22 @@ class Costs:
         found: dict[tuple[int, int], tuple[Tiling, int]] = {}
         table = self.graph.kernels
         alone = (self.batch * table["alone_each"] + table["alone_once"]).tolist()
+        buffering, layerwise = self.chip.buffers.buffering, self.terms.layerwise
+        spaces = [int(space) for space in self.spaces.tolist()]
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
-            need, problem = math.inf, problem_of(*root.joined(self.batch))
-            for at, space in enumerate(self.spaces.tolist()):
-                if alone[k] > space:
+            need = math.inf
+            for at, space in enumerate(spaces):
+                if alone[k] > self.spaces[at]:
                     if need > space:  # else the best blocks for more memory fit this one, too
-                        try:
-                            ways = self._tilings(k, problem, int(space))
-                        except InputError:  # not even single elements fit, nor do they in less memory
+                        ways = _ways(Same(root), self.batch, space, buffering, layerwise)
+                        if not ways:  # not even single elements fit, nor do they in less memory
                             break
                         need = max(tiling.needed_bits for tiling, _ in ways)
                         best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
                     found[at, k] = best
         return found
-
-    def _tilings(self, k: int, problem: Problem, space: int) -> list[tuple[Tiling, int]]:
-        """Blocks of a batch in one pass, and in passes of the items of a block."""
-        root, buffering = self.roots[k], self.chip.buffers.buffering
-        whole = best_tiling(problem, space, buffering)
-        if self.terms.layerwise or root.over_batch != "each" or whole.items == self.batch:
-            return [(whole, 1)]
-        passes = ceil_div(self.batch, whole.items)
-        parts = best_tiling(problem_of(root, ceil_div(self.batch, passes)), space, buffering)
-        return [(whole, 1), (parts, passes)]
 
     def _cut_J(self, k: int, tiling: Tiling, passes: int) -> float:
         terms, items = self.terms, ceil_div(self.batch, passes)
@@ -293,6 +292,30 @@ class Costs:
         outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
         written = row["out_bits"] * (self.batch if row["out_each"] else 1)
         return float(fetches * (read.sum() + outside) + written)
+
+
+@lru_cache(maxsize=1 << 14)
+def _ways(
+    same: Same[Layer], batch: int, space: int, buffering: Buffering, layerwise: bool
+) -> tuple[tuple[Tiling, int], ...]:
+    """Blocks of a batch in one pass, and in more passes where they move less; none where no block fits."""
+    layer = same.thing
+    try:
+        whole = best_tiling(problem_of(*layer.joined(batch)), space, buffering)
+    except InputError:
+        return ()
+    ways, least = [(whole, 1)], whole.traffic_bits
+    if layerwise or layer.over_batch != "each" or whole.items == batch:
+        return tuple(ways)
+    sizes = {whole.items} | {1 << power for power in range((batch - 1).bit_length())}
+    for passes in sorted({ceil_div(batch, size) for size in sizes} - {1}):
+        items = ceil_div(batch, passes)
+        parts = best_tiling(problem_of(layer, items), space, buffering)
+        moved = parts.traffic_bits * batch / items
+        if moved < least:
+            ways.append((parts, passes))
+            least = moved
+    return tuple(ways)
 
 
 class Done(NamedTuple):

@@ -4,7 +4,8 @@ A kernel lasts as long as its busiest resource (`hwsim.layer_run.LayerRun.busy_t
 decoders, the on-chip memory, or DRAM. Before a kernel's work its unit takes the ticks that start it, for
 every pass. Kernels follow one another. What a kernel of a ``WHOLE`` segment reads
 from DRAM besides weights comes before it begins. Where a segment runs in several passes and
-begins on one unit and ends on the other, the end of a pass overlaps with the beginning of the next.
+begins on one unit and ends on the other, the end of a pass overlaps with the beginning of the next, if
+there is a second slot for decoded weights.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Terms(NamedTuple):
         Ticks that start a kernel: see `hwsim.machine.sections.Kernels`.
     layerwise : bool
         Each kernel takes the whole batch.
+    overlaps : bool
+        There is a second slot for decoded weights, so that the next kernel can begin on the other unit.
     """
 
     batch: int
@@ -70,6 +73,7 @@ class Terms(NamedTuple):
     tick_J: float
     start: float
     layerwise: bool
+    overlaps: bool
 
 
 class Tables(NamedTuple):
@@ -172,6 +176,6 @@ def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ign
             head += own
         ticks += own
         joules += spent + passes * w.pass_J + bits[k] * terms.dram_J
-    if mode == WHOLE and (t.kernels[first].groups == 0) != before:
+    if terms.overlaps and mode == WHOLE and (t.kernels[first].groups == 0) != before:
         ticks -= min(head, tail) * (amount - 1) / amount
     return joules + ticks * terms.tick_J

@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
+from hwsim.arrays.base import SharesMemory
 from hwsim.arrays.vector import VectorUnit
 from hwsim.same import Same
 from hwsim.whole import ceil_div
@@ -74,16 +75,21 @@ def stripe_of(layer: Layer, rows: int, height: int) -> Layer:
 
 
 class Units(NamedTuple):
-    """What computes on a chip: its array, the share of its peak that kernels reach, and vector lanes."""
+    """What computes on a chip: its array, the share of its peak that kernels reach, and vector lanes.
+
+    `sram_bits` is what the on-chip memory moves in a cycle.
+    """
 
     array: ArrayModel
     efficiency: float
     lanes: int
+    sram_bits: float
 
     @classmethod
     def of(cls, chip: Chip) -> Units:
         """Units of `chip`."""
-        return cls(chip.array, chip.kernels.efficiency, chip.vector.lanes)
+        sram_bits = 8.0 * chip.sram.bandwidth_B_per_cycle
+        return cls(chip.array, chip.kernels.efficiency, chip.vector.lanes, sram_bits)
 
 
 def array_cost(units: Units, layer: Layer, items: int) -> ArrayCost:
@@ -95,7 +101,10 @@ def array_cost(units: Units, layer: Layer, items: int) -> ArrayCost:
 def _cost(units: Units, layer: Same[Layer], items: int) -> ArrayCost:
     if layer.thing.kind == "vector":
         return VectorUnit(units.lanes).cost(*layer.thing.joined(items))
-    cost = units.array.cost(*layer.thing.joined(items))
+    if isinstance(units.array, SharesMemory):
+        cost = units.array.cost_beside(*layer.thing.joined(items), units.sram_bits)
+    else:
+        cost = units.array.cost(*layer.thing.joined(items))
     if units.efficiency == 1:
         return cost
     names = ("cycles", "compute_cycles", "load_cycles")

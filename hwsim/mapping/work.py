@@ -144,7 +144,7 @@ class KernelPasses:
         tiling = residency.tilings[kernel.root]
         fetches = (tiling.weight_fetches if tiling else 1) * part.fetches
         passes = segment.stripes * part.items if segment.mode == "stripes" else max(fetches, 1)
-        tiled = tiling is not None or segment.mode == "stripes"
+        tiled = tiling is not None or segment.mode != "whole"
         pinned = tuple(residency.pinned_bits[index] for index in kernel.layers)
         moved = tuple(
             activation_traffic(self.workload, residency, index, part.items) for index in kernel.layers

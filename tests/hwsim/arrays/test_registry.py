@@ -15,6 +15,7 @@ from hwsim.arrays.base import (
     OwnMemories,
     PeGrid,
     Precisions,
+    SharesMemory,
     Tiled,
     WeightPort,
     capable,
@@ -143,7 +144,7 @@ def test_the_same_kind_twice_is_refused():
 @pytest.mark.parametrize(
     ("chip", "capabilities"),
     [
-        ("edge", {Tiled, WeightPort, PeGrid, Precisions}),
+        ("edge", {Tiled, SharesMemory, WeightPort, PeGrid, Precisions}),
         ("eie", {OwnMemories}),
         ("tpu_v1", {PeGrid, Precisions}),
     ],

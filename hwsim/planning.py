@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hwsim.engine.stream import TileStream
     from hwsim.machine.chip import Chip
+    from hwsim.mapping.choice import Plan
     from hwsim.mapping.fusion import Kernel
     from hwsim.mapping.residency import Pass, Residency
     from hwsim.mapping.steps import Steps
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-CLOSE, TRUSTED, PART = 0.01, 0.005, 0.25
-"""A second plan is scheduled, and the cheaper one of both runs, where its estimated cost is so close to the
-least, and closer than this part of the first plan's departure from its own estimate. A departure up to so
-much is none."""
+SAME, TRUSTED = 1e-9, 0.005
+"""Estimates that differ by no more than the first are equal. Where the cost of the best plan differs from its
+estimate by more than the second, the best other plan is scheduled, too, and the cheaper one of both runs, if
+their estimates are as close."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -54,17 +55,24 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
     channel = Channel.of(chip)
     passes = KernelPasses(chip, workload, cuts, channel)
     plans = choose(chip, workload, batch, prices, cuts)
-    first = _streamed(passes, plans[0].residency)
-    chosen = plans[0], first
-    if len(plans) > 1 and plans[1].cost <= plans[0].cost * (1 + CLOSE):
-        cost = _cost(*first, prices, plans[0].tick_J)
-        departure = abs(cost / plans[0].cost - 1)
-        if departure > TRUSTED and plans[1].cost <= plans[0].cost * (1 + PART * departure):
-            second = _streamed(passes, plans[1].residency)
-            if _cost(*second, prices, plans[1].tick_J) < cost:
-                chosen = plans[1], second
-    plan, (stream, found) = chosen
+    plan, (stream, found) = _cheapest(passes, plans, prices)
     return Schedule(plan.residency, stream, works_of(found, channel))
+
+
+def _cheapest(
+    passes: KernelPasses, plans: Sequence[Plan], prices: PriceList
+) -> tuple[Plan, tuple[TileStream, Passes]]:
+    """The plan that costs least once it is scheduled, and its schedule; `plans` begin with the best."""
+    first = plans[0]
+    streamed = _streamed(passes, first.residency)
+    cost = _cost(*streamed, prices, first.tick_J)
+    departure = abs(cost - first.cost)
+    other = next((plan for plan in plans if plan.cost > first.cost * (1 + SAME)), None)
+    if other and departure > TRUSTED * first.cost and other.cost <= first.cost + departure:
+        again = _streamed(passes, other.residency)
+        if _cost(*again, prices, other.tick_J) < cost:
+            return other, again
+    return first, streamed
 
 
 def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:

@@ -117,7 +117,7 @@ class Costs:
             tick_J=self._tick_J,
             start=float(chip.kernel_ticks),
             layerwise=chip.kernels.execution == "layer-by-layer",
-            overlaps=chip.buffers.decode_depth > 1,
+            ahead=chip.buffers.decode_depth - 1.0,
         )
 
     @cached_property
@@ -228,17 +228,21 @@ class Costs:
                 joules = read * sram_J + at_array * root.weights.symbols * symbol_J
                 decode = self.cuts[kernel.root].decode_ticks_of_all
             owner = k if root.like is None else kernel_of[root.like]
-            rows.append((fetched, stored, read, joules, decode * at_array, decode * (not at_array), owner))
+            at = decode * at_array, decode * (not at_array)
+            rows.append((fetched, stored, read, joules, *at, self.cuts[kernel.root].parts, owner))
         return np.array(rows, WEIGHTS)
 
     @cached_property
     def tilings(self) -> dict[tuple[int, int], Tiling]:
-        """Best blocks of the kernels that do not fit a working memory whole, by both positions."""
+        """Best blocks of the kernels that are cut or streamed, by both positions."""
         return {key: tiling for key, (tiling, _) in self._cut.items()}
 
     @cached_property
     def _cut(self) -> dict[tuple[int, int], tuple[Tiling, int]]:
-        """Tilings, and the passes that they run in."""
+        """Tilings, and the passes that they run in.
+
+        What fits whole can be streamed, too: it then computes while its inputs come in.
+        """
         found: dict[tuple[int, int], tuple[Tiling, int]] = {}
         table = self.graph.kernels
         alone = (self.batch * table["alone_each"] + table["alone_once"]).tolist()
@@ -249,7 +253,7 @@ class Costs:
                 continue
             need = math.inf
             for at, space in enumerate(spaces):
-                if alone[k] > self.spaces[at]:
+                if alone[k] > self.spaces[at] or not layerwise:
                     if need > space:  # else the best blocks for more memory fit this one, too
                         ways = _ways(Same(root), self.batch, space, buffering, layerwise)
                         if not ways:  # not even single elements fit, nor do they in less memory

@@ -4,8 +4,8 @@ A kernel lasts as long as its busiest resource (`hwsim.layer_run.LayerRun.busy_t
 decoders, the on-chip memory, or DRAM. Before a kernel's work its unit takes the ticks that start it, for
 every pass. Kernels follow one another. What a kernel of a ``WHOLE`` segment reads
 from DRAM besides weights comes before it begins. Where a segment runs in several passes and
-begins on one unit and ends on the other, the end of a pass overlaps with the beginning of the next, if
-there is a second slot for decoded weights.
+begins on one unit and ends on the other, the end of a pass overlaps with the beginning of the next, as far
+as the slots for decoded weights let a unit be ahead.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ pass, passes, and bits held. Infinite bits where it is not worth a try."""
 
 WEIGHTS = np.dtype(
     [
-        *_floats("fetched_bits", "stored_bits", "read_bits", "pass_J", "pass_decode", "load_decode"),
+        *_floats("fetched_bits", "stored_bits", "read_bits", "pass_J", "pass_decode", "load_decode", "steps"),
         ("owner", np.int64),
     ]
 )
 """Stored weights of a kernel: DRAM bits of one fetch, bits on chip, bits that the array reads of them in one
-passage, its joules, ticks of decoders at the array, and of decoders at the DRAM in one fetch. ``owner`` is
-the kernel whose weights these are."""
+passage, its joules, ticks of decoders at the array, and of decoders at the DRAM in one fetch, and the steps
+that they come in. ``owner`` is the kernel whose weights these are."""
 
 
 class Terms(NamedTuple):
@@ -61,8 +61,8 @@ class Terms(NamedTuple):
         Ticks that start a kernel: see `hwsim.machine.sections.Kernels`.
     layerwise : bool
         Each kernel takes the whole batch.
-    overlaps : bool
-        There is a second slot for decoded weights, so that the next kernel can begin on the other unit.
+    ahead : float
+        Steps that a unit can be ahead of the other: slots for decoded weights, but one.
     """
 
     batch: int
@@ -73,7 +73,7 @@ class Terms(NamedTuple):
     tick_J: float
     start: float
     layerwise: bool
-    overlaps: bool
+    ahead: float
 
 
 class Tables(NamedTuple):
@@ -158,6 +158,7 @@ def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ign
     `bits` move between DRAM and chip for each kernel; `early` ones of them must be there before it begins.
     """
     joules = ticks = head = tail = 0.0
+    ahead = terms.ahead
     leading, before = True, t.kernels[first].groups == 0
     for k in range(first, end):
         start, core, sram, spent, passes, loads = run_of(t, terms, first, k, mode, amount)
@@ -171,11 +172,12 @@ def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ign
         vector = t.kernels[k].groups == 0
         if vector != before:
             leading, before, tail = False, vector, 0.0
-        tail += own
+        tail = own * terms.ahead / w.steps if w.steps > terms.ahead else tail + own
         if leading:
-            head += own
+            head += own * min(1.0, ahead / w.steps)
+            ahead = max(0.0, ahead - w.steps)
         ticks += own
         joules += spent + passes * w.pass_J + bits[k] * terms.dram_J
-    if terms.overlaps and mode == WHOLE and (t.kernels[first].groups == 0) != before:
+    if mode == WHOLE and (t.kernels[first].groups == 0) != before:
         ticks -= min(head, tail) * (amount - 1) / amount
     return joules + ticks * terms.tick_J

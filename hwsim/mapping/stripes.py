@@ -88,8 +88,14 @@ class Units(NamedTuple):
     @classmethod
     def of(cls, chip: Chip) -> Units:
         """Units of `chip`."""
-        sram_bits = 8.0 * chip.sram.bandwidth_B_per_cycle
-        return cls(chip.array, chip.kernels.efficiency, chip.vector.lanes, sram_bits)
+        return _units(Same(chip))
+
+
+@lru_cache(maxsize=64)
+def _units(same: Same[Chip]) -> Units:
+    chip = same.thing
+    sram_bits = 8.0 * chip.sram.bandwidth_B_per_cycle
+    return Units(chip.array, chip.kernels.efficiency, chip.vector.lanes, sram_bits)
 
 
 def array_cost(units: Units, layer: Layer, items: int) -> ArrayCost:

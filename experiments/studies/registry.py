@@ -50,6 +50,7 @@ STUDIES: tuple[str, ...] = (
     "residency_cliff",
     "roofline",
     "sensitivity",
+    "small_cnns",
     "specialised",
     "sparsity_bits",
     "temperature",

@@ -10,7 +10,8 @@ from compress.nn.datasets import load_dataset
 from compress.nn.lenets import build
 from compress.nn.statistics import input_densities
 from experiments.figures import residency_cliff as cliff_figure
-from experiments.studies import fifo_depth, residency_cliff, sparsity_bits, waterfall, when_not
+from experiments.figures import small_cnns as cnns_figure
+from experiments.studies import fifo_depth, residency_cliff, small_cnns, sparsity_bits, waterfall, when_not
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
@@ -109,3 +110,40 @@ def test_a_recipe_leaves_out_the_steps_that_change_nothing():
     kinds = [step.kind for step in sparsity_bits.recipe(0.1, 3).steps]
     assert kinds == ["train", "prune", "share", "encode"]
     assert sparsity_bits.recipe(1.0, 3).steps[1].values == dict.fromkeys(sparsity_bits.LAYERS, 7)
+
+
+def test_weights_in_half_the_bits_are_half_of_the_bits():
+    whole = load_network("squeezenet1_1", "int8")
+    halved = small_cnns.in_few_bits(whole, 4)
+    for layer, small in zip(whole.layers, halved.layers, strict=True):
+        assert (small.macs, small.arithmetic) == (layer.macs, layer.arithmetic)
+        if layer.weights:
+            assert 2 * small.weights.payload_bits == layer.weights.payload_bits
+
+
+def test_smaller_weights_save_more_once_layers_are_fused():
+    whole = load_network("squeezenet1_1", "int8")
+    saved = {}
+    for fusion in small_cnns.FUSIONS:
+        before, after = (
+            small_cnns.figures("edge", workload, fusion) for workload in (whole, small_cnns.in_few_bits(whole, 4))
+        )
+        saved[fusion] = 1 - after["energy_J"] / before["energy_J"]
+    assert saved["depth-first"] > 2 * saved["none"] > 0
+
+
+def test_the_figure_of_small_cnns_says_what_is_saved():
+    rows = [
+        {
+            "chip": chip, "network": network, "fusion": fusion, "weight_bits": bits,
+            "weights_B": 1e6 * bits, "activations_B": 2e6, "energy_J": 1.0 if bits == 8 else 0.75,
+        }
+        for chip in cnns_figure.TITLES
+        for network in cnns_figure.NAMES
+        for fusion in cnns_figure.FUSIONS
+        for bits in (8, 4)
+    ]  # fmt: skip
+    axes = cnns_figure.draw(pd.DataFrame(rows)).axes[0]
+    assert {text.get_text() for text in axes.texts} == {"25%"}
+    assert len(axes.texts) == 8
+    assert max(patch.get_y() + patch.get_height() for patch in axes.patches) == pytest.approx(10)

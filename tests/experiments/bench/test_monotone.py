@@ -62,3 +62,24 @@ def test_a_prime_batch_costs_no_more_than_its_neighbours():
     assert len(points) == 7
     assert found["time_s_worst_pct"] <= CEILINGS_PCT
     assert found["energy_J_worst_pct"] <= CEILINGS_PCT
+
+
+@pytest.mark.parametrize(
+    ("chip", "network"), [("phone", "lenet300"), ("phone", "bert_layer"), ("edge", "squeezenet1_1")]
+)
+def test_more_tiles_take_no_longer(chip, network):
+    """Also where their number divides nothing, and partial sums would go through the shared memory."""
+    found = monotone.worst_steps(monotone.sweep(chip, network, "tiles"))
+    assert found["time_s_worst_pct"] <= SLACK_PCT
+    assert found["energy_J_worst_pct"] <= SLACK_PCT
+
+
+@pytest.mark.parametrize(
+    ("network", "batches"), [("llama_layer_prefill", [4, 5, 8, 16, 32]), ("bert_layer", [8, 9, 12, 13, 16])]
+)
+def test_a_larger_batch_costs_no_more_by_item(network, batches):
+    """A layer that is cut can go in passes of any size, so that large batches cost what small ones do."""
+    points = monotone.sweep("reference_250w", network, "batch", batches)
+    found = monotone.worst_steps(points)
+    assert found["time_s_worst_pct"] <= CEILINGS_PCT
+    assert found["energy_J_worst_pct"] <= CEILINGS_PCT

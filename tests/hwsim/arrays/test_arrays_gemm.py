@@ -1,5 +1,8 @@
 """The GEMM array against cycles and counts worked out by hand, and its contract as properties."""
 
+from dataclasses import replace
+from math import inf
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,3 +208,36 @@ def test_partial_sums_are_as_wide_as_their_accumulator(arithmetic, accumulator, 
     assert counts["mac", "mac", f"add_{accumulator}"] == 32
     assert counts["psums", "register", "latch_bit"] == 32 * sum_bits
     assert counts["psums", "scratchpad", "read_bit"] == 4 * sum_bits
+
+
+def test_rows_go_in_chunks_as_equal_as_they_can_be():
+    """Nine rows and four accumulators: chunks of 3, not 4 + 4 + 1; ten rows: 4 + 3 + 3, and not 3 x 4."""
+    array = GemmArray(1, 4, 4, 4, 4)
+    for rows, chunk in ((9, 3), (10, 4)):
+        grid = array.grid(Gemm(rows, 4, 4, 1))
+        assert (grid.chunks, grid.chunk, grid.streamed) == (3, chunk, rows)
+        # each of the loads takes 4 cycles, the last chunk streams 3 rows
+        assert grid.paced == 4 + 4 + 3
+
+
+def test_a_slow_memory_prefers_the_grid_that_reads_less():
+    """16 rows, 3 tiles: three blocks of columns at once need 16 reads a channel; rows apart need 48."""
+    layer = conv("c", 4, (4, 4), 12, (1, 1), arithmetic="int8")
+    array = GemmArray(3, 4, 4, 4, 64)
+    fast, slow = array.cost_beside(layer, 1, inf), array.cost_beside(layer, 1, 1.0)
+    read = "activations", "sram", "read_bit"
+    assert slow.counts[read] == 16 * 4 * 8
+    assert slow.counts[read] <= fast.counts[read]
+    assert array.cost(layer, 1) == fast
+
+
+@given(arrays, layers(), st.integers(1, 5), st.floats(1, 1e4))
+def test_more_tiles_beside_a_memory_are_never_slower(array, layer, batch, bits_per_cycle):
+    """The longer of the two, the array and the memory, never grows with another tile."""
+
+    def cycles(tiles):
+        cost = replace(array, tiles=tiles).cost_beside(layer, batch, bits_per_cycle)
+        moved = sum(count for (_, component, _), count in cost.counts.items() if component == "sram")
+        return max(cost.cycles, moved / bits_per_cycle)
+
+    assert cycles(array.tiles + 1) <= 1.05 * cycles(array.tiles)

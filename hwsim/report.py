@@ -9,13 +9,14 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from hwsim import display
+from hwsim.arrays.base import Validated
 from hwsim.energy import bar
 from hwsim.layer_run import LayerRun
 from hwsim.machine.checks import over_the_die
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -137,10 +138,22 @@ class Report:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What contradicts itself in the chip for this workload, and why it has no batch: a sentence each."""
+        """What to be wary of, a sentence each.
+
+        What contradicts itself in the chip for this workload, why it has no batch, and that the mapping of
+        the array has been validated on other networks.
+        """
         multiplied = (layer.arithmetic for layer in self.workload.layers if layer.macs)
         alone = (self.workload.alone,) if self.workload.alone else ()
-        return (*self.chip.warnings, *over_the_die(self.chip, multiplied), *alone)
+        return (*self.chip.warnings, *over_the_die(self.chip, multiplied), *alone, *self._extrapolated())
+
+    def _extrapolated(self) -> Iterator[str]:
+        array, name = self.chip.array, self.workload.name
+        if isinstance(array, Validated) and name not in array.validated_on:
+            yield (
+                f"mappings of the {array.kind} array are validated on {' and '.join(array.validated_on)}; "
+                f"those of {name} follow the same rule and were compared with nothing"
+            )
 
     @property
     def power_W(self) -> float:

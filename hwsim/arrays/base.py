@@ -223,6 +223,16 @@ class Precisions(ArrayModel, Protocol):
         ...
 
 
+@runtime_checkable
+class Validated(ArrayModel, Protocol):
+    """A rule of mapping that was compared with published figures of some networks alone."""
+
+    @property
+    def validated_on(self) -> tuple[str, ...]:
+        """Names of those networks: a class variable."""
+        ...
+
+
 NOUNS: dict[type[ArrayModel], str] = {
     Tiled: "tiles",
     SharesMemory: "way to spread a layer by what the memory delivers",
@@ -232,6 +242,7 @@ NOUNS: dict[type[ArrayModel], str] = {
     PeGrid: "grid of PEs",
     OwnClock: "clock energy",
     Precisions: "list of arithmetics",
+    Validated: "list of networks it was validated on",
 }
 """Capability -> what an array without it has not."""
 

@@ -71,6 +71,7 @@ class EyerissArray:
     """
 
     kind: ClassVar[str] = "eyeriss"
+    validated_on: ClassVar[tuple[str, ...]] = ("alexnet", "vgg16")
 
     rows: int
     cols: int

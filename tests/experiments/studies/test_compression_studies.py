@@ -126,7 +126,8 @@ def test_smaller_weights_save_more_once_layers_are_fused():
     saved = {}
     for fusion in small_cnns.FUSIONS:
         before, after = (
-            small_cnns.figures("edge", workload, fusion) for workload in (whole, small_cnns.in_few_bits(whole, 4))
+            small_cnns.figures("edge", workload, fusion)
+            for workload in (whole, small_cnns.in_few_bits(whole, 4))
         )
         saved[fusion] = 1 - after["energy_J"] / before["energy_J"]
     assert saved["depth-first"] > 2 * saved["none"] > 0

@@ -244,3 +244,10 @@ def test_the_schedule_fetches_as_often_as_the_mapping():
     report = simulate(load_chip("eyeriss"), network, batch=4)
     fetches = report.requested_weight_bits / ALEXNET["CONV2"].weights.total_bits
     assert fetches == 4
+
+
+def test_a_run_says_if_its_mappings_were_validated_on_other_networks():
+    (said,) = simulate("eyeriss", "lenet5").warnings
+    assert "validated on alexnet and vgg16" in said
+    assert simulate("eyeriss", "alexnet", stage="int16").warnings == ()
+    assert simulate("edge", "lenet5").warnings == ()

@@ -11,12 +11,14 @@ from hwsim.arrays import array_class, array_kinds, register_array, registry
 from hwsim.arrays.base import (
     NOUNS,
     ArrayCost,
+    OwnClock,
     OwnMapping,
     OwnMemories,
     PeGrid,
     Precisions,
     SharesMemory,
     Tiled,
+    Validated,
     WeightPort,
     capable,
 )
@@ -146,6 +148,7 @@ def test_the_same_kind_twice_is_refused():
     [
         ("edge", {Tiled, SharesMemory, WeightPort, PeGrid, Precisions}),
         ("eie", {OwnMemories}),
+        ("eyeriss", {OwnMapping, OwnMemories, OwnClock, PeGrid, Validated}),
         ("tpu_v1", {PeGrid, Precisions}),
     ],
 )

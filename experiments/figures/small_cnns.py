@@ -52,9 +52,9 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
             x, bottom = place + (side - 0.5) * (WIDTH + 0.04), 0.0
             for column, label, colour in PARTS:
                 height = rows.loc[most, column] / 1e6
-                shown = {"label": label} if place == side == 0 else {}
+                named = label if place == side == 0 else ""
                 hatch = "///" if side else ""
-                axes.bar(x, height, WIDTH, bottom, color=colour, hatch=hatch, edgecolor="white", **shown)
+                axes.bar(x, height, WIDTH, bottom, color=colour, hatch=hatch, edgecolor="white", label=named)
                 bottom += height
             saved = 100 * (1 - rows.loc[least, "energy_J"] / rows.loc[most, "energy_J"])
             axes.annotate(f"{saved:.0f}%", (x, bottom), (0, 2), textcoords="offset points", ha="center")

@@ -64,8 +64,12 @@ SRAM, DRAM = Leg("chip", "sram read_bit"), Leg("chip", "dram read_bit")
 THERE_AND_HERE = 4
 """Transceivers on the way through one switch: two links with one at each end."""
 HOP = Leg("links", "network_data_centre_hop_bit")
-WIFI, LTE = Leg("links", "radio_wifi_down_bit"), Leg("links", "radio_lte_down_bit")
-INTERNET = Leg("links", "network_internet_2020_bit")
+SERVED = 10_000
+"""Inferences that share one download of the model: thirty a day for a year."""
+WIFI, LTE, INTERNET = (
+    Leg("links", f"{link}_bit", 1 / SERVED)
+    for link in ("radio_wifi_down", "radio_lte_down", "network_internet_2020")
+)
 PLACES = (
     Place("registers", (Leg("chip", "register access_bit"),)),
     Place("scratchpad of the tile", (Leg("chip", "scratchpad read_bit"),)),
@@ -75,8 +79,8 @@ PLACES = (
     Place("DRAM of the next card", (DRAM, Leg("links", "link_board_pcie_bit"))),
     Place("another rack, copper", (DRAM, HOP, Leg("links", "link_copper_112G_bit", THERE_AND_HERE))),
     Place("another rack, optics", (DRAM, HOP, Leg("links", "link_optical_pluggable_bit", THERE_AND_HERE))),
-    Place("cloud, over Wi-Fi", (WIFI, INTERNET)),
-    Place("cloud, over LTE", (LTE, INTERNET)),
+    Place("downloaded once over Wi-Fi", (DRAM, WIFI, INTERNET)),
+    Place("downloaded once over LTE", (DRAM, LTE, INTERNET)),
 )
 
 
@@ -89,7 +93,7 @@ class Task(NamedTuple):
     label, what : str
         In figures, and what is sent.
     up_bits : int
-        Sent; zero for the raw 8-bit elements of the network's input.
+        Sent; zero for the network's input as a JPEG file.
     down_bits : int
         A label, or the next token.
     """
@@ -109,6 +113,12 @@ TASKS = (
     Task("bert_base", "BERT base", "128 tokens", 128 * 32),
     Task("llama_decode", "Llama-2 7B", "a token", 32),
 )
+PHOTOS, PHOTOS_B, PHOTO_PIXELS = 1_281_167, 147_897_477_120, 469 * 387
+"""Training images of ImageNet (ILSVRC 2012): JPEG files, their bytes in all, and the mean size of an image
+(recalled)."""
+JPEG_BITS_PER_PIXEL = 8 * PHOTOS_B / PHOTOS / PHOTO_PIXELS
+COLOURS = 3
+
 RADIOS = {"Wi-Fi": "wifi", "LTE": "lte"}
 
 DEVICES = 1_000_000
@@ -187,7 +197,8 @@ def on_device_or_not() -> pd.DataFrame:
     for task in TASKS:
         workload = load_network(task.network, AWAY_STAGE)
         device, away = simulate(phone, workload), simulate(cloud, workload, CLOUD_BATCH)
-        up_bits = task.up_bits or 8 * workload.layers[0].input_elements
+        pixels = workload.layers[0].input_elements / COLOURS
+        up_bits = task.up_bits or round(JPEG_BITS_PER_PIXEL * pixels)
         for name, radio in RADIOS.items():
             up, down = links[f"radio_{radio}_up_bit"], links[f"radio_{radio}_down_bit"]
             received_J = 1e-12 * task.down_bits * down.pJ

@@ -36,9 +36,11 @@ from hwsim.analysis.strategies import as_run
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
+from hwsim.whole import ceil_div
+from hwsim.workload.language.forms import UNPACKED_BITS
 from hwsim.workload.layer import Workload, fc
 from hwsim.workload.networks import load_network
-from hwsim.workload.storage import stored_dense, stored_n_of_m, stored_partly_coded
+from hwsim.workload.storage import evenly, stored_dense, stored_n_of_m, stored_partly_coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,13 +114,16 @@ def stages(counts: np.ndarray) -> dict[str, Callable[[str, int, int], StoredWeig
             form, count, filters, OTHER_BITS, mean, alphabet, bias=False
         ),
         "2:4": lambda form, count, filters: stored_n_of_m(form, count, filters, 2, 4, 16, bias=False),
-        "int8": lambda form, count, filters: replace(
-            stored_dense(count, 8, filters, bias=False, scales=True), format=form
-        ),
-        "int4": lambda form, count, filters: replace(
-            stored_dense(count, 4, filters, bias=False, scales=True), format=form
-        ),
+        "int8": lambda form, count, filters: _unpacked(form, count, 8, filters),
+        "int4": lambda form, count, filters: _unpacked(form, count, 4, filters),
     }
+
+
+def _unpacked(form: str, count: int, bits: int, filters: int) -> StoredWeights:
+    """Integers with a scale per row, which are brought to fp16 word by word."""
+    dense = stored_dense(count, bits, filters, bias=False, scales=True)
+    words = evenly(ceil_div(count * bits, UNPACKED_BITS), len(dense.segment_bits))
+    return replace(dense, format=form, segment_symbols=words)
 
 
 def decoder(stage: str, counts: np.ndarray) -> Workload:

@@ -167,5 +167,5 @@ def _origin(family: str) -> str:
 
 
 def _rule(constant: Constant) -> str:
-    times = f"{constant.value:g} x {constant.per}" if constant.per else f"{constant.value:g}"
-    return f"{times}, {constant.source}"
+    by = {"": "", DRAM: " x the energy of the type", DIE: " nF per mm2 of the die, x V^2 x clock"}
+    return f"{constant.value:g}{by[constant.per]}, {constant.source}"

@@ -13,7 +13,7 @@ Answer. From DRAM, AlexNet's dense weights cost 7.7 times everything else of an 
 ones cost 0.24 times. They cost more than everything else only from another rack over optics (1.4 times).
 Even then the inference takes 3.6 times less energy than dense fp32 with its own DRAM, and 1.1 times as much
 as dense INT8 with its own DRAM. SRAM of the next chip in the package is fifteen times cheaper per bit than
-the chip's own DRAM. A model that is downloaded once over Wi-Fi for 10,000 inferences and then read from DRAM
+the chip's own DRAM. A model that is one download, Wi-Fi for 10,000 inferences and then read from DRAM
 costs 17 times as much per inference as DRAM alone: the radio and the internet dominate the life of a model
 that is seldom used. A phone computes an image network with less battery energy than its Wi-Fi radio needs to
 send the image as JPEG: SqueezeNet takes 1/330, VGG-16 1/4. The internet then takes another 0.8 J. Language is
@@ -81,8 +81,8 @@ PLACES = (
     Place("DRAM of the next card", (DRAM, Leg("links", "link_board_pcie_bit"))),
     Place("another rack, copper", (DRAM, HOP, Leg("links", "link_copper_112G_bit", THERE_AND_HERE))),
     Place("another rack, optics", (DRAM, HOP, Leg("links", "link_optical_pluggable_bit", THERE_AND_HERE))),
-    Place("downloaded once over Wi-Fi", (DRAM, WIFI, INTERNET)),
-    Place("downloaded once over LTE", (DRAM, LTE, INTERNET)),
+    Place("one download, Wi-Fi", (DRAM, WIFI, INTERNET)),
+    Place("one download, LTE", (DRAM, LTE, INTERNET)),
 )
 
 

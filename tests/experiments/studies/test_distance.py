@@ -36,7 +36,7 @@ def test_a_download_is_shared_by_the_inferences_that_follow(places):
     """A bit is read from DRAM each time, and comes over Wi-Fi and the internet once in 10,000 times."""
     links = EnergyTable.load("links")
     once = links["radio_wifi_down_bit"].pJ + links["network_internet_2020_bit"].pJ
-    found = places.loc[("dense", "downloaded once over Wi-Fi"), "pJ_per_bit"]
+    found = places.loc[("dense", "one download, Wi-Fi"), "pJ_per_bit"]
     assert found == pytest.approx(20 + once / 10_000, rel=1e-12)
 
 

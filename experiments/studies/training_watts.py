@@ -16,8 +16,8 @@ a training step has to keep them for the gradients, through DRAM and back. At ba
 takes 59% of AlexNet's step, whose factor is 8.6, and 15 on the A100-like chip, whose arithmetic is
 cheap. ResNet-50 trains 8.2 images per joule in fp32 at 45 nm, 12 in bf16 on the chip like TPU v2 and 13
 on the one like A100, which infer 39, 39 and 61. The A100-like chip gains less over 45 nm than its
-arithmetic does: half of its power is drawn by a die that waits for DRAM or for the next kernel. Training
-ResNet-50 stalls and throttles more of the fp32 card: its peak share is 50%, and 82% in inference.
+arithmetic does: a die that is awake draws 151 of its 250 W at the nominal clock, whatever it computes.
+Training ResNet-50 stalls and throttles more of the fp32 card: its peak share is 50%, and 82% in inference.
 """
 
 from __future__ import annotations

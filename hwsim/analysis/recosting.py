@@ -8,7 +8,7 @@ the cap. That takes a fiftieth of the time of a new plan, so that constants can 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -93,5 +93,5 @@ def _slowed(work: LayerWork, old: Chip, new: Chip, dram: float) -> LayerWork:
     return replace(work, ticks=ticks, unit_ticks=bool(work.unit_ticks) * (stretched + ticks.get("kernel", 0)))
 
 
-def _whole(ticks: NDArray[np.float64]) -> NDArray[np.int64]:
+def _whole(ticks: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return np.rint(ticks).astype(np.int64)

@@ -6,7 +6,7 @@ comes from the chip's energy table, the power law of its SRAM bank with the wire
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 OPERATION = ("mac", "register", "vector")
 """Components of an operation, whose energy a chip's ``process.energy_factor`` multiplies."""
+
+REFERENCE = "fp16"
+"""Arithmetic of the multiply by which the delivery of operands is priced, by their bits."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,12 @@ class PriceList:
 
     def _of(self, key: tuple[str, str]) -> Price:
         price, factor = self._work_out(*key), self.chip.process.energy_factor
-        return self._dearer(price, factor) if key[0] in OPERATION and factor != 1 else price
+        if key[0] not in OPERATION or factor == 1:
+            return price
+        arithmetic = key[1].removeprefix("multiply_")
+        if key[0] == "mac" and arithmetic != key[1]:
+            return self._delivered(price, (factor - 1) * OPERAND_BITS[arithmetic] / OPERAND_BITS[REFERENCE])
+        return self._dearer(price, factor)
 
     def pJ(self, component: str, action: str, count: float = 1) -> float:
         """Picojoules of `count` actions of one kind.
@@ -115,6 +123,15 @@ class PriceList:
         source = self.chip.sources["process.energy_factor"]
         derivation = f"{factor:g} x ({price.derivation})"
         return Price(factor * price.pJ, derivation, (*price.sources, source), low_confidence=True)
+
+    def _delivered(self, price: Price, share: float) -> Price:
+        """Price of a multiply with what brings its operands, which grows with their bits alone."""
+        reference, source = self.table[f"multiply_{REFERENCE}"], self.chip.sources["process.energy_factor"]
+        derivation = (
+            f"{price.derivation}, and {share:g} x (multiply_{REFERENCE} = {reference.pJ:g} pJ) for operands"
+        )
+        sources = (*price.sources, reference.source, source)
+        return Price(price.pJ + share * reference.pJ, derivation, sources, low_confidence=True)
 
     def _work_out(self, component: str, action: str) -> Price:
         makers = {
@@ -237,6 +254,10 @@ class PriceList:
         if action != "symbol":
             raise InputError(f"a decoder has no action {action!r}, expected 'symbol'")
         decoder = self.chip.decoder
+        if decoder.instructions:
+            lane = self["vector", "op_fp32"]
+            derivation = f"{decoder.instructions} instructions of a vector lane at {lane.derivation}"
+            return replace(lane, pJ=decoder.instructions * lane.pJ, derivation=derivation)
         look_up = self._bank(decoder.table_B, 0.0, "read_bit")
         shift = self._table("add_int32")
         pJ = decoder.symbol_bits * look_up.pJ + shift.pJ

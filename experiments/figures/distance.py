@@ -49,7 +49,7 @@ def places(table: pd.DataFrame) -> Figure:
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        _joules(axes, 3)
+        _joules(axes)
         axes.grid(axis="x")
         axes.set_title("AlexNet, batch 1: energy of an inference by where its weights lie", pad=6, x=-0.3)
         axes.set_xlabel("energy per inference (dotted: without moving weights)", labelpad=2)

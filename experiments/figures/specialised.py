@@ -47,11 +47,12 @@ def states(table: pd.DataFrame) -> Figure:
 
 
 def _rows(table: pd.DataFrame) -> Iterator[tuple[float, str, str, dict[Hashable, Any]]]:
-    """Height, network, array and figures of each bar, a gap between networks."""
+    """Height, network, array and figures of each bar, a gap between networks; none where nothing was run."""
     found = {(row["network"], row["array"]): row for row in table.to_dict("records")}
     for place, network in enumerate(NAMES):
         for offset, array in enumerate(ARRAYS):
-            yield 3.9 * place + offset, network, array, found[network, array]
+            if (network, array) in found:
+                yield 3.9 * place + offset, network, array, found[network, array]
 
 
 def _states(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
@@ -98,8 +99,9 @@ def energy(table: pd.DataFrame) -> Figure:
 def _against_gemm(axes: Axes, table: pd.DataFrame, key: str, *, named: bool) -> None:
     ticks = []
     for place, network in enumerate(NAMES):
-        for offset, batch in enumerate(sorted(set(table["batch"]))):
-            rows = table[(table["network"] == network) & (table["batch"] == batch)].set_index("array")
+        own = table[table["network"] == network]
+        for offset, batch in enumerate(sorted(set(own["batch"]))):
+            rows = own[own["batch"] == batch].set_index("array")
             height = 2.5 * place + offset
             ticks.append((height, f"{batch}"))
             for array in ("convolution", "SIMD"):

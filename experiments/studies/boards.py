@@ -36,9 +36,9 @@ import pandas as pd
 
 from experiments.figures import boards as figure
 from experiments.runs.parallel import in_order
-from hwsim.analysis.board_constants import constants_of, without
+from hwsim.analysis.board_constants import constants_of, with_and_without
 from hwsim.analysis.board_response import responded, responses
-from hwsim.analysis.boards import Measured, Served, by_class, compared, measured, served
+from hwsim.analysis.boards import Measured, Served, by_class, compared, measured
 from hwsim.machine.families import constants
 
 if TYPE_CHECKING:
@@ -68,20 +68,17 @@ def produce(run: Run) -> None:
 def simulated(rows: Sequence[Measured]) -> Found:
     """Simulate all that the tables need, each run once.
 
-    Judged rows run with all constants of their chip, and without each of them.
+    Judged rows are costed again without each of the constants of their chip.
     """
     pairs = [end for response in responses() for end in (response.before, response.after)]
-    calls: dict[tuple[Measured, Constant | None], None] = {
-        (row.run, None): None for row in (*rows, *pairs) if not row.left_out
-    }
-    for row in rows:
-        if row.judged:
-            calls |= {(row.run, constant): None for constant in constants_of(row.chip)}
-    return dict(zip(calls, in_order(_served, list(calls)), strict=True))
-
-
-def _served(row: Measured, constant: Constant | None) -> Served:
-    return served(row, without(row.chip, constant) if constant else None)
+    held: dict[Measured, list[Constant]] = {row.run: [] for row in (*rows, *pairs) if not row.left_out}
+    held |= {row.run: constants_of(row.chip) for row in rows if row.judged}
+    found: Found = {}
+    for (run, some), answers in zip(
+        held.items(), in_order(with_and_without, list(held.items())), strict=True
+    ):
+        found |= {(run, constant): one for constant, one in zip((None, *some), answers, strict=True)}
+    return found
 
 
 def bought(rows: Sequence[Measured], found: Found) -> pd.DataFrame:

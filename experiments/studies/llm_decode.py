@@ -7,17 +7,19 @@ second and active tiles, alone and in batches? Keys and values of 2,048 tokens s
 the arithmetic: only the stored weights change.
 
 Look for. In `llm_decode`, tokens per second at batch 1 follow the bytes of the weights. The tiles
-are stalled and not dark. From some batch on, keys and values are most of what is fetched.
+are stalled. From some batch on, keys and values are most of what is fetched.
 `exponents` shows why bf16 can be coded: eight bits hold less than three.
 
-Answer. One sequence is memory-bound: 109 tokens per second and 1.15 J per token in fp16. Coded
-exponents give 153 and 0.83 J, with bit for bit the same weights at 10.7 instead of 16 bits. 2:4 sparsity
-gives 182 and 0.70 J, INT8 202 and 0.64 J, INT4 352 and 0.38 J. The cap never binds one sequence: the
-card draws 125 to 133 of 250 W. Tiles are stalled for 92% (fp16) to 73% (INT4) of their time, and none
-is dark. 864 decoders keep up with DRAM and take 1% of the energy. With 24 sequences a token needs
-1.08 GB of keys, values and activations and only 0.55 GB of fp16 weights. INT4 then gives 1.3 times the
-tokens per second of fp16, not 3.2 times. The exponents are those of a small encoder's trained weights; a
-large decoder's may differ.
+Answer. One sequence is memory-bound: 69 tokens per second and 3.6 J per token in fp16. 2:4 sparsity gives 107
+and 2.3 J, INT8 115 and 2.2 J, INT4 175 and 1.4 J. Coded exponents save a third of the bytes with bit for bit
+the same weights, but give only 72 tokens per second and 3.5 J: the vector lanes decode a symbol in 15
+instructions and become the bottleneck. Unpacking integers takes 3% of the energy and no time. Waiting costs
+more than work. The clock tree, the schedulers and the fabric of a die that is awake take half of the energy,
+DRAM a quarter, and leakage, standby and board a sixth. So the card draws its 250 W in every form, although
+its tiles stall for 88% (fp16) to 78% (INT4) of the time. The cap lowers the clock and costs few tokens. With
+24 sequences a token needs 1.07 GB of keys, values and activations and only 0.55 GB of fp16 weights. INT4 then
+gives 1.3 times the tokens per second of fp16, not 2.5 times. The exponents are those of a small encoder's
+trained weights; a large decoder's may differ.
 """
 
 from __future__ import annotations
@@ -36,9 +38,11 @@ from hwsim.analysis.strategies import as_run
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
+from hwsim.whole import ceil_div
+from hwsim.workload.language.forms import UNPACKED_BITS
 from hwsim.workload.layer import Workload, fc
 from hwsim.workload.networks import load_network
-from hwsim.workload.storage import stored_dense, stored_n_of_m, stored_partly_coded
+from hwsim.workload.storage import evenly, stored_dense, stored_n_of_m, stored_partly_coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,13 +116,16 @@ def stages(counts: np.ndarray) -> dict[str, Callable[[str, int, int], StoredWeig
             form, count, filters, OTHER_BITS, mean, alphabet, bias=False
         ),
         "2:4": lambda form, count, filters: stored_n_of_m(form, count, filters, 2, 4, 16, bias=False),
-        "int8": lambda form, count, filters: replace(
-            stored_dense(count, 8, filters, bias=False, scales=True), format=form
-        ),
-        "int4": lambda form, count, filters: replace(
-            stored_dense(count, 4, filters, bias=False, scales=True), format=form
-        ),
+        "int8": lambda form, count, filters: _unpacked(form, count, 8, filters),
+        "int4": lambda form, count, filters: _unpacked(form, count, 4, filters),
     }
+
+
+def _unpacked(form: str, count: int, bits: int, filters: int) -> StoredWeights:
+    """Integers with a scale per row, which are brought to fp16 word by word."""
+    dense = stored_dense(count, bits, filters, bias=False, scales=True)
+    words = evenly(ceil_div(count * bits, UNPACKED_BITS), len(dense.segment_bits))
+    return replace(dense, format=form, segment_symbols=words)
 
 
 def decoder(stage: str, counts: np.ndarray) -> Workload:

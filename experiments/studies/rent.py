@@ -9,14 +9,16 @@ on the right is the same for every network and stage: joules of fetching a bit o
 keeping it. In `huffman_pays`, the line at 1x, and how few decoders a tile needs once weights are used for
 many items.
 
-Answer. It is the cell that decides. Fast 45 nm cells (itrs-hp) repay a bit kept only if it is used every
-0.18 ms, tight ones (itrs-lstp) if it is used once a second: 5,300 and 0.93 inferences a second for
-AlexNet's fully-connected layers, which the chip could run at 26,000. Compression lowers rent and fetch
-alike, so it does not move the break-even; it decides whether there is a choice, for dense they do not
-fit. Huffman coding saves 1.8 bits of an entry and spends 2.0 pJ on decoding it: it pays above 1.1 pJ
-a bit, 19 times over from DRAM at 20 pJ, 4 times from HBM2, hardly from a bank 5 mm away, and
-loses seven times in a 32 KiB bank beside the array. A tile needs 8 decoders at batch 1 (17 in the
-densest layer), 4 at batch 64 and 2 at batch 256.
+Answer. The memory cell decides. With fast 45 nm cells (itrs-hp) a bit must be used every 0.18 ms to be worth
+keeping on chip instead of fetching it from DRAM at 20 pJ, a hypothetical part. With dense, slow cells
+(itrs-lstp) once a second is enough. For the fully-connected layers of AlexNet these are 5,700 and 1
+inferences per second. The chip could run 26,000. Fetching from HBM2 costs less, so there a bit must be used
+every 0.03 ms or every 0.2 s. Compression lowers the leakage cost and the fetch cost alike and does not move
+the break-even. It decides whether there is a choice: dense weights do not fit.
+Huffman coding saves 1.8 bits per entry and spends 2.0 pJ on decoding it, so it pays above 1.1 pJ per bit. It
+saves 19 times what it spends from DRAM at 20 pJ, and 3.6 times from HBM2. It loses from a bank 5 mm away
+(0.8 times), and by a factor of seven in a 32 KiB bank beside the array. A tile needs 8 decoders at batch 1
+(17 in the densest layer), 4 at batch 64 and 2 at batch 256.
 """
 
 from __future__ import annotations

@@ -217,23 +217,30 @@ def parts_of(row: Measured) -> tuple[list[tuple[Workload, int, float]], float]:
     return [(prompt, 1, float(row.batch)), (token, row.batch, float(row.outputs))], row.batch * row.outputs
 
 
-def served(row: Measured, chip: Chip | None = None) -> Served:
-    """Simulate what a row runs.
+def reports_of(row: Measured) -> tuple[list[tuple[Report, float]], float]:
+    """Simulate what a row runs: a report of each batch and how often it runs; and the items that come out.
 
     Parameters
     ----------
     row : Measured
-    chip : Chip, optional
-        In place of the row's own, for example without one of its constants.
     """
-    chip = chip or row.chip
-    parts, items = parts_of(row)
-    return Served([(simulate(chip, workload, batch), times) for workload, batch, times in parts], items)
+    chip, (parts, items) = row.chip, parts_of(row)
+    return [(simulate(chip, workload, batch), times) for workload, batch, times in parts], items
 
 
-def simulated(row: Measured, chip: Chip | None = None) -> float:
-    """Return the simulated figure of a row; parameters as for `served`."""
-    return served(row, chip).figure(row.metric)
+def served(row: Measured) -> Served:
+    """Simulate what a row runs, and return its figures.
+
+    Parameters
+    ----------
+    row : Measured
+    """
+    return Served(*reports_of(row))
+
+
+def simulated(row: Measured) -> float:
+    """Return the simulated figure of a row."""
+    return served(row).figure(row.metric)
 
 
 def compared(rows: Iterable[Measured], found: Mapping[Measured, Served] | None = None) -> pd.DataFrame:

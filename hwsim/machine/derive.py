@@ -15,6 +15,8 @@ changed                            follows
                                    ``sram.wire_mm`` as the side of the die; ``power.leakage_W``
 ``process.voltage_V``              ``process.energy_table``, ``process.clock_GHz``
 ``dram.type``                      price, standby, burst, latency and turn-around of the type
+``dram.type`` or the die at its    what the chip takes from its family and rests on these
+clock and voltage                  (`hwsim.machine.families`)
 =================================  ====================================================================
 
 The numbers of the chip file are the anchor. Leakage and area get the difference that CACTI sees between
@@ -34,6 +36,7 @@ from hwsim.energy.scaling import area_factor, delay_factor, nominal_voltage
 from hwsim.energy.table import SCALING_KINDS, EnergyTable
 from hwsim.errors import InputError
 from hwsim.machine.area import AREA_CELL
+from hwsim.machine.families import base_of, taken, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +50,9 @@ NODE, VOLTAGE, TABLE, CLOCK, DIE = (
 CAPACITY, BANK, CELL, WIRE = (f"sram.{key}" for key in ("capacity_B", "bank_B", "cell", "wire_mm"))
 LEAKAGE, DRAM_TYPE = "power.leakage_W", "dram.type"
 
-TRIGGERS = frozenset({NODE, VOLTAGE, CAPACITY, BANK, CELL, DRAM_TYPE})
+ON_DIE = (NODE, VOLTAGE, CLOCK, DIE, CAPACITY, BANK, CELL)
+
+TRIGGERS = frozenset({*ON_DIE, DRAM_TYPE})
 """Keys that others rest on."""
 
 INPUTS = TRIGGERS | {"dram.channels"}
@@ -137,8 +142,17 @@ def followed(chip: Machine, changes: Mapping[str, Any]) -> Followed:
         cause = changed.named(changed.differing(NODE, VOLTAGE))
         raise InputError(f"chip {chip.name}: {cause}: {error}") from error
     _follow_memory(changed)
+    _follow_family(changed)
     notes = tuple(f"{cause}: {', '.join(what)}" for cause, what in changed.told.items())
     return Followed(changed.followed, changed.sources, notes)
+
+
+def _follow_family(changed: _Changed) -> None:
+    for constant in taken(changed.chip.kernels.family, changed.chip.sources):
+        cause = changed.differing(*([DRAM_TYPE] if constant.per == DRAM_TYPE else ON_DIE))
+        base = base_of(changed.new, constant.per)
+        if cause and base is not None:
+            changed.follow(cause, {constant.key: value_of(constant, base)})
 
 
 def _is_sound(value: Any, old: Any) -> bool:
@@ -158,10 +172,13 @@ def _follow_dram(changed: _Changed) -> None:
         return  # refused with the rest of the chip
     how = f"the table of DRAM types, {name}"
     channels = changed.new("dram.channels")
+    if "dram.energy_pJ_per_bit" not in {
+        c.key for c in taken(changed.chip.kernels.family, changed.chip.sources)
+    }:
+        changed.follow(cause, {"dram.energy_pJ_per_bit": (kind.pJ_per_bit, how)})
     changed.follow(
         cause,
         {
-            "dram.energy_pJ_per_bit": (kind.pJ_per_bit, how),
             "dram.standby_W": (round(channels * kind.standby_W, 6), f"{how}, {channels} channels"),
             "dram.burst_B": (kind.burst_B, how),
             "dram.latency_ns": (kind.latency_ns, how),

@@ -7,13 +7,21 @@ each constant buys.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.csvfile import read_rows
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DRAM, DIE = "dram.type", "die"
+"""What a constant may multiply: see `Constant.per`."""
+
+DIE_KEYS = ("process.die_mm2", "process.voltage_V", "process.clock_GHz")
 
 COLUMNS = ("family", "key", "value", "per", "neutral", "meaning", "source")
 
@@ -28,7 +36,8 @@ class Constant(NamedTuple):
         Dotted key of a chip file.
     value : float
     per : str
-        What the value multiplies: ``power.cap_W``, ``dram.type`` (its energy per bit), or nothing.
+        What the value multiplies: ``dram.type`` (its energy per bit), ``die`` (area x V^2 x clock, so that
+        the value is a switched capacitance in nF per mm2), or nothing.
     neutral : float
         Value at which it has no effect.
     meaning, source : str
@@ -95,27 +104,68 @@ def completed(tables: dict[str, Any], where: str) -> dict[str, Any]:
         section = found.get(table)
         if constant.family != family or not isinstance(section, dict) or key in section:
             continue
-        base = _base(found, constant.per)
+        base = base_of(partial(_said, found), constant.per)
         if base is not None:
-            section[key] = round(constant.value * base, 6)
-            found.setdefault("sources", {})[constant.key] = f"family {family}: {_rule(constant)}"
+            section[key], source = value_of(constant, base)
+            found.setdefault("sources", {})[constant.key] = source
     return found
 
 
-def _base(tables: dict[str, Any], per: str) -> float | None:
-    """What a constant multiplies; nothing where the file does not say it, which is refused later."""
+def taken(family: str, sources: Mapping[str, str]) -> list[Constant]:
+    """Constants that a chip takes from its family, because its file does not state them.
+
+    Parameters
+    ----------
+    family : str
+    sources : mapping of str to str
+        Where the chip has each key from.
+    """
+    return [c for c in constants() if c.family == family and _origin(family) in sources.get(c.key, "")]
+
+
+def value_of(constant: Constant, base: float) -> tuple[float, str]:
+    """Value of a key from a constant and what it multiplies, and its source."""
+    return round(constant.value * base, 6), _origin(constant.family) + _rule(constant)
+
+
+def base_of(said: Callable[[str], Any], per: str) -> float | None:
+    """What a constant multiplies.
+
+    Parameters
+    ----------
+    said : callable
+        Value of a dotted key of the chip; None where it says nothing.
+    per : str
+        As of `Constant`.
+
+    Returns
+    -------
+    float or None
+        None where the chip does not say what is needed, which is refused later.
+    """
     if not per:
         return 1.0
-    table, _, key = per.partition(".")
-    value = tables.get(table, {}).get(key)
-    if per == "dram.type":
+    if per == DRAM:
         try:
-            return load_dram(str(value)).pJ_per_bit
+            return load_dram(str(said(DRAM))).pJ_per_bit
         except InputError:
             return None
-    return float(value) if isinstance(value, int | float) else None
+    mm2, volts, GHz = (said(key) for key in DIE_KEYS)
+    if not all(isinstance(value, int | float) for value in (mm2, volts, GHz)):
+        return None
+    return float(mm2 * volts**2 * GHz)
+
+
+def _said(tables: dict[str, Any], dotted: str) -> Any:
+    table, _, key = dotted.partition(".")
+    section = tables.get(table, {})
+    return section.get(key) if isinstance(section, dict) else None
+
+
+def _origin(family: str) -> str:
+    return f"family {family}: "
 
 
 def _rule(constant: Constant) -> str:
-    times = f"{constant.value:g} x {constant.per}" if constant.per else f"{constant.value:g}"
-    return f"{times}, {constant.source}"
+    by = {"": "", DRAM: " x the energy of the type", DIE: " nF per mm2 of the die, x V^2 x clock"}
+    return f"{constant.value:g}{by[constant.per]}, {constant.source}"

@@ -81,6 +81,9 @@ class Decoder(Section):
     """Size of the small SRAM that holds one decoder's look-up table."""
     symbol_bits: Count
     """Bits of one table entry."""
+    instructions: Annotated[int, Field(ge=0, le=1 << 20)] = 0
+    """Instructions of a vector lane for one symbol, where lanes decode and no circuit of its own; 0 for a
+    circuit."""
 
 
 class Dram(Section):

@@ -167,15 +167,28 @@ def _attend(
     scores = product(
         layers, name + "scores", query, Product(rows, width, seen.each, groups), seen, groups, width, key
     )
-    weights = softmax(layers, name + "softmax", scores, rows, rows * groups * seen.each, extra_ops)
+    values = 2 * seen.cached * groups * width
+    weights = softmax(layers, name + "softmax", scores, rows, rows * groups * seen.each, extra_ops, values)
     return product(
         layers, name + "context", weights, Product(rows, seen.each, width, groups), seen, groups, width, value
     )
 
 
-def softmax(layers: Layers, name: str, scores: int, rows: int, elements: int, extra_ops: int = 0) -> int:
-    """Add a softmax with some more scalar operations per element."""
-    ops = elements * ((OPERATORS["softmax"].ops or 0) + extra_ops)
+def softmax(
+    layers: Layers, name: str, scores: int, rows: int, elements: int, extra_ops: int = 0, cached: int = 0
+) -> int:
+    """Add a softmax, with what the vector unit does beside it in a kernel of attention.
+
+    Parameters
+    ----------
+    rows, elements : int
+        Of the scores.
+    extra_ops : int
+        More scalar operations per element.
+    cached : int
+        Values of the cache that are brought to the arithmetic, where they are stored in fewer bits.
+    """
+    ops = elements * ((OPERATORS["softmax"].ops or 0) + extra_ops) + layers.dequantize_ops(cached)
     return layers.each(name, "softmax", (scores,), rows, elements, ops)
 
 

@@ -26,8 +26,8 @@ Coding = Literal["plain", "fixed", "entropy"]
 CODINGS: tuple[Coding, ...] = get_args(Coding)
 
 UNPACKED_BITS = 32
-"""Bits of fixed width that a decoder unpacks in one step. On an A100, times per token of Llama-2 7B in 16,
-8 and 4 bits lie on one line over the bytes of the weights (gpt-fast, 2023): unpacking keeps up with DRAM."""
+"""Bits of fixed width that a decoder unpacks in one step. Where vector lanes unpack, a step is some of their
+instructions (``decoder.instructions``)."""
 
 VECTOR_BITS = 16
 """Bits of a bias and of a parameter of a normalisation: they stay in 16 bits in every form."""

@@ -53,7 +53,7 @@ def _in_latent_space(
     )
     rows = tokens * heads
     scores = product(layers, "scores", inner, Product(rows, row, seen.each, 1), seen, 1, row, made)
-    weights = softmax(layers, "softmax", scores, rows, rows * seen.each)
+    weights = softmax(layers, "softmax", scores, rows, rows * seen.each, cached=seen.cached * row)
     # the rows that the scores have read are the values, too
     context = product(layers, "context", weights, Product(rows, seen.each, part.rank, 1), seen, 0, part.rank)
     return layers.matrix(

@@ -26,9 +26,9 @@ class Off:
 WITH, WITHOUT = 1.1, 1.5
 
 
-def off(row, constant):
+def off(row, held):
     """Right by 10% with all constants, by 50% without any of them."""
-    return Off(row, WITHOUT if constant else WITH)
+    return [Off(row, WITH), *(Off(row, WITHOUT) for _ in held)]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,21 @@ def test_every_place_is_farther_than_the_one_before_but_for_the_radios(places):
     assert (ways.diff().dropna().iloc[:-1] > 0).all()
 
 
+def test_a_download_is_shared_by_the_inferences_that_follow(places):
+    """A bit is read from DRAM each time, and comes over Wi-Fi and the internet once in 10,000 times."""
+    links = EnergyTable.load("links")
+    once = links["radio_wifi_down_bit"].pJ + links["network_internet_2020_bit"].pJ
+    found = places.loc[("dense", "one download, Wi-Fi"), "pJ_per_bit"]
+    assert found == pytest.approx(20 + once / 10_000, rel=1e-12)
+
+
+def test_an_image_is_sent_as_a_file():
+    """115 kB for 181,503 pixels are 5.1 bits each: 224 x 224 of them are 32 kB."""
+    sent = study.on_device_or_not().set_index(["network", "radio"])["sent_bits"]
+    assert sent["squeezenet1_1", "LTE"] == pytest.approx(50_176 * 115_440 * 8 / 181_503, rel=1e-3)
+    assert sent["llama_decode", "LTE"] == 32
+
+
 def test_weights_in_dram_cost_what_the_simulator_counts(places):
     """Up to whole bursts, where none stay on chip: all weights come once at batch 1."""
     chip = CHIP.replace(**{"sram.holds_weights": False})

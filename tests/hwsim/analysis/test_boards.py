@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from checkout import ROOT
 
-from hwsim.analysis.board_constants import constants_of, without
+from hwsim.analysis.board_constants import constants_of, with_and_without, without
 from hwsim.analysis.board_response import CAP_BOUND, Response, responded, responses
-from hwsim.analysis.boards import KINDS, Measured, by_class, compared, measured, simulated
+from hwsim.analysis.boards import KINDS, Measured, by_class, compared, measured, served, simulated
 from hwsim.machine.chip import load_chip
 
 ROW = Measured(
@@ -35,7 +35,7 @@ ROW = Measured(
 REPRESENTATIVE = {
     "vision": ("l40s", "resnet50", 64, "throughput"),
     "bert": ("a100_sxm", "bert-base", 128, "throughput"),
-    "batch 1": ("l4", "resnet50", 1, "latency_mean"),
+    "batch 1": ("turing_t4", "resnet50", 1, "latency_mean"),
     "decode": ("a100_sxm", "llama-2-7b", 1, "throughput"),
     "prefill": ("a100_sxm", "llama-2-7b", 1, "throughput"),
     "training": ("tpu_v2", "resnet50", 256, "throughput"),
@@ -175,6 +175,17 @@ def test_a_chip_without_a_constant_keeps_all_others():
         changed = without(chip, held[key])
         assert attrgetter(key)(changed) == neutral
         assert [name for name in held if attrgetter(name)(changed) != attrgetter(name)(chip)] == [key]
+
+
+def test_a_row_is_costed_without_each_constant():
+    row = replace(ROW, board="a30", power_limit_W=None, network="resnet18", metric="energy")
+    held = constants_of(row.chip)
+    whole, *others = with_and_without(row, held)
+    assert whole.figure("throughput") == pytest.approx(served(row).figure("throughput"))
+    less = {constant.key: one for constant, one in zip(held, others, strict=True)}
+    assert less["kernels.time_us"].figure("throughput") > 1.1 * whole.figure("throughput")
+    for key in ("power.clock_W", "process.energy_factor", "dram.energy_pJ_per_bit"):
+        assert less[key].figure("energy") < whole.figure("energy")
 
 
 def test_a_key_that_a_file_states_is_no_constant_of_its_family():

@@ -160,6 +160,19 @@ def test_the_die_gets_darker_with_every_node_and_compression_always_lights_it():
     assert at_7nm["measured"] > at_7nm["rule"]
 
 
+def test_a_die_as_it_is_built_is_less_dark_in_proportion():
+    """Watts at full clock go with multipliers x clock: 98 tiles at 1.41 GHz draw 1/22.9 of 814 at 3.9 GHz."""
+    table = dark_silicon.as_built(CHIP).set_index(["energies", "stage", "density", "clock"])
+    built, ruled = (table.loc["measured", "dense", name, name] for name in ("built", "rule"))
+    assert built["macs"] == round(110_592 / 826 * 750 / 1024) * 1024
+    assert built["clock_GHz"] == 1.41
+    watts = ruled["macs"] * ruled["clock_GHz"] / (built["macs"] * built["clock_GHz"])
+    assert built["active"] == pytest.approx(ruled["active"] * watts)
+    by_node = dark_silicon.by_node(CHIP)
+    last = by_node[(by_node["node_nm"] == 7) & (by_node["energies"] == "measured")].set_index("stage")
+    assert ruled["active"] == last.loc["dense", "active"]
+
+
 def test_figures_show_every_published_figure():
     table = dark_silicon.by_node(CHIP)
     roads = pd.DataFrame([found._asdict() | {"dark": found.dark} for found in roadmaps()])

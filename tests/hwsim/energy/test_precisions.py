@@ -11,6 +11,7 @@ import pytest
 
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.energy.table import EnergyTable
+from hwsim.machine.area import unit_mm2
 from hwsim.workload.layer import OPERAND_BITS
 
 TABLES = ("45nm", "45nm_horowitz", "7nm")
@@ -89,3 +90,18 @@ def test_a_narrower_precision_costs_less(name):
         adds = [table[f"add_{precision}"].pJ for precision in order]
         assert multiplies == sorted(multiplies, reverse=True)
         assert adds == sorted(adds, reverse=True)
+
+
+def test_areas_follow_the_law_of_the_energies():
+    """13.23 m^2 + 2.42 w um2 at 45 nm, through the published fp16 and fp32."""
+    per_square = (7700 - 2 * 1640) / (24**2 - 2 * 11**2)
+    per_bit = (1640 - 11**2 * per_square) / 16
+    for precision in ("fp64", "fp32", "tf32", "fp16", "fp8"):
+        expected = per_square * MANTISSA[precision] ** 2 + per_bit * WORD[precision]
+        assert 1e6 * unit_mm2(f"multiply_{precision}", 45) == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("arithmetic", OPERAND_BITS)
+def test_every_arithmetic_has_an_area(arithmetic):
+    assert unit_mm2(f"multiply_{arithmetic}", 45) > 0
+    assert unit_mm2(f"add_{ACCUMULATOR[arithmetic]}", 7) > 0

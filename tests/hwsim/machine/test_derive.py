@@ -11,6 +11,7 @@ from hwsim.energy.scaling import area_factor, delay_factor
 from hwsim.energy.table import EnergyTable
 from hwsim.errors import InputError
 from hwsim.machine.chip import chip_names, load_chip
+from hwsim.machine.families import taken
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
@@ -217,3 +218,28 @@ def test_changes_of_changes_keep_their_notes():
     chip = EDGE.replace(**{"sram.capacity_B": MIB}).replace(**{"power.cap_W": 1.0})
     assert len(chip.notes) == 1
     assert len(chip.replace(**{"process.voltage_V": 0.8}).notes) == 2
+
+
+def test_what_comes_from_a_family_follows_what_it_multiplies():
+    """The clock power of a GPU goes with the area, the clock and the square of the voltage of its die."""
+    chip = load_chip("a100_sxm")
+    held = {constant.key: constant.value for constant in taken("gpu", chip.sources)}
+    slower = chip.replace(**{"process.clock_GHz": 0.705})
+    assert slower.power.clock_W == pytest.approx(chip.power.clock_W / 2)
+    lower = chip.replace(**{"process.voltage_V": 0.7, "process.clock_GHz": 1.0, "process.die_mm2": 400.0})
+    assert lower.power.clock_W == pytest.approx(held["power.clock_W"] * 400 * 0.7**2 * 1.0)
+    assert "power.clock_W" in {constant.key for constant in taken("gpu", lower.sources)}
+    assert lower.replace(**{"process.clock_GHz": 2.0}).power.clock_W == pytest.approx(2 * lower.power.clock_W)
+
+
+def test_another_dram_keeps_the_factor_of_the_family():
+    chip = load_chip("a100_sxm").replace(**{"dram.type": "GDDR6-14000"})
+    (factor,) = (c.value for c in taken("gpu", chip.sources) if c.key == "dram.energy_pJ_per_bit")
+    assert chip.dram.energy_pJ_per_bit == pytest.approx(7.0 * factor)
+    stated = load_chip("a100_sxm").replace(**{"dram.energy_pJ_per_bit": 5.0})
+    assert stated.replace(**{"dram.type": "GDDR6-14000"}).dram.energy_pJ_per_bit == 7.0
+
+
+def test_a_key_that_is_set_does_not_follow():
+    chip = load_chip("a100_sxm").replace(**{"process.clock_GHz": 0.705, "power.clock_W": 90.0})
+    assert chip.power.clock_W == 90.0

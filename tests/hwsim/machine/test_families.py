@@ -30,12 +30,13 @@ def test_few_constants_are_fitted_and_none_to_a_row():
 @pytest.mark.parametrize("name", chip_names())
 def test_what_a_file_leaves_out_is_the_constant_of_its_family(name):
     tables, chip = file_of(name), load_chip(name)
+    process = tables["process"]
     for constant in constants():
         table, _, key = constant.key.partition(".")
         if constant.family == chip.kernels.family and key not in tables[table]:
             base = {
                 "": 1.0,
-                "power.cap_W": tables["power"]["cap_W"],
+                "die": process["die_mm2"] * process["voltage_V"] ** 2 * process["clock_GHz"],
                 "dram.type": load_dram(tables["dram"]["type"]).pJ_per_bit,
             }[constant.per]
             assert getattr(getattr(chip, table), key) == pytest.approx(constant.value * base, abs=1e-6)
@@ -60,6 +61,15 @@ def test_a_chip_without_a_family_gets_no_constants():
 def test_power_of_the_clock_tree_stays_when_the_cap_changes():
     chip = load_chip("a100_pcie")
     assert chip.replace(**{"power.cap_W": 175.0}).power.clock_W == chip.power.clock_W > 0
+
+
+def test_boards_of_one_die_have_the_clock_power_of_the_die():
+    """826 mm2 at 0.85 V and 1.41 GHz are 841.5 W per nF and mm2, whatever the limit of the board."""
+    (constant,) = (c for c in constants() if (c.family, c.key) == ("gpu", "power.clock_W"))
+    chips = [load_chip(name) for name in ("a100_pcie", "a100_pcie_80gb", "a100_sxm")]
+    assert len({chip.power.cap_W for chip in chips}) == 3
+    for chip in chips:
+        assert chip.power.clock_W == pytest.approx(constant.value * 841.47, rel=1e-4)
 
 
 def test_an_unknown_family_is_one_sentence():

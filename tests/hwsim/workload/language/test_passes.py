@@ -155,6 +155,14 @@ def test_a_cache_of_every_form_is_read_in_its_bits(kv):
     assert bool(written) == form.decoded(arithmetic)
 
 
+def test_a_smaller_cache_is_dequantized_by_the_vector_unit():
+    """Two operations for each key and value of 100 tokens: 8 heads of 128 features, twice."""
+    plain, narrow = (decode(small("llama-3-8b"), 99, kv=kv) for kv in ("fp16", "int8"))
+    more = named(narrow, "0.softmax").vector_ops - named(plain, "0.softmax").vector_ops
+    assert more == 2 * 2 * 100 * 8 * 128
+    assert named(plain, "0.softmax").macs == named(narrow, "0.softmax").macs == 0
+
+
 def test_the_last_token_alone_gets_scores_of_words():
     assert named(prefill("smollm2-135m", 512), "head").macs == 49152 * 576
 

@@ -14,7 +14,7 @@ from hwsim.engine.fast import steady_period
 from hwsim.mapping.choice import choose
 from hwsim.mapping.link import link_passes
 from hwsim.mapping.residency import require_batch
-from hwsim.mapping.steps import MAX_PASS_STEPS, MAX_STREAM_STEPS, Channel, Cut
+from hwsim.mapping.steps import MAX_PASS_STEPS, MAX_STREAM_STEPS, Channel
 from hwsim.mapping.work import KernelPasses, Schedule, works_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hwsim.mapping.choice import Plan
     from hwsim.mapping.fusion import Kernel
     from hwsim.mapping.residency import Pass, Residency
-    from hwsim.mapping.steps import Steps
+    from hwsim.mapping.steps import Cut, Steps
     from hwsim.mapping.work import KernelPass
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Workload
@@ -51,25 +51,27 @@ def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Sche
         in any way.
     """
     require_batch(batch)
-    cuts = [Cut(layer, chip) for layer in workload.layers]
     channel = Channel.of(chip)
-    passes = KernelPasses(chip, workload, cuts, channel)
-    plans = choose(chip, workload, batch, prices, cuts)
-    plan, (stream, found) = _cheapest(passes, plans, prices)
+    plans = choose(chip, workload, batch, prices)
+    plan, (stream, found) = _cheapest(chip, workload, channel, plans, prices)
     return Schedule(plan.residency, stream, works_of(found, channel))
 
 
 def _cheapest(
-    passes: KernelPasses, plans: Sequence[Plan], prices: PriceList
+    chip: Chip, workload: Workload, channel: Channel, plans: Sequence[Plan], prices: PriceList
 ) -> tuple[Plan, tuple[TileStream, Passes]]:
     """The plan that costs least once it is scheduled, and its schedule; `plans` begin with the best."""
+
+    def scheduled(plan: Plan) -> tuple[TileStream, Passes]:
+        return _streamed(KernelPasses(chip, workload, plan.costs.cuts, channel), plan.residency)
+
     first = plans[0]
-    streamed = _streamed(passes, first.residency)
+    streamed = scheduled(first)
     cost = _cost(*streamed, prices, first.tick_J)
     departure = abs(cost - first.cost)
     other = next((plan for plan in plans if plan.cost > first.cost * (1 + SAME)), None)
     if other and departure > TRUSTED * first.cost and other.cost <= first.cost + departure:
-        again = _streamed(passes, other.residency)
+        again = scheduled(other)
         if _cost(*again, prices, other.tick_J) < cost:
             return other, again
     return first, streamed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.arrays.base import OwnClock, OwnMemories, PeGrid
 from hwsim.arrays.counting import ACCUMULATOR
@@ -32,6 +32,41 @@ OPERATION = ("mac", "register", "vector")
 
 REFERENCE = "fp16"
 """Arithmetic of the multiply by which the delivery of operands is priced, by their bits."""
+
+
+DECODER = ("symbol", "bit", "look_up_bit", "gap")
+"""Actions of a decoder: a word of a prefix code, a bit of a context-mixing code, a bit of a value looked up
+in a codebook, and a distance added to the position."""
+
+
+class _Mixing(NamedTuple):
+    """Operations on 32-bit integers, and bits of tables, that one bit of a context-mixing code takes."""
+
+    contexts: int = 4
+
+    @property
+    def multiplications(self) -> int:
+        """Of each context: trust, mix, learn, move. Besides, the error by its rate and the interval."""
+        return 4 * self.contexts + 2
+
+    @property
+    def additions(self) -> int:
+        """Of each context: less the base, into the mix, onto the weight, onto the slot. And the interval."""
+        return 4 * self.contexts + 2
+
+    @property
+    def read_bits(self) -> int:
+        """Of each context a slot and a weight of 32 bits, and stretch, trust and step of 16; and squash."""
+        return self.contexts * (2 * 32 + 3 * 16) + 16
+
+    @property
+    def written_bits(self) -> int:
+        """Of each context a slot and a weight."""
+        return self.contexts * 2 * 32
+
+
+MIXING = _Mixing()
+"""Mahoney, "Adaptive weighing of context models for lossless data compression", 2005; four contexts."""
 
 
 @dataclass(frozen=True)
@@ -251,21 +286,42 @@ class PriceList:
         )
 
     def _decoder(self, action: str) -> Price:
-        if action != "symbol":
-            raise InputError(f"a decoder has no action {action!r}, expected 'symbol'")
+        if action not in DECODER:
+            raise InputError(f"a decoder has no action {action!r}, expected one of {', '.join(DECODER)}")
+        if action == "gap":
+            return self._table("add_int32")
+        read = self._bank(self.chip.decoder.table_B, 0.0, "read_bit")
+        if action == "look_up_bit":
+            return read
+        if action == "bit":
+            return self._mixed_bit(read)
         decoder = self.chip.decoder
         if decoder.instructions:
             lane = self["vector", "op_fp32"]
             derivation = f"{decoder.instructions} instructions of a vector lane at {lane.derivation}"
             return replace(lane, pJ=decoder.instructions * lane.pJ, derivation=derivation)
-        look_up = self._bank(decoder.table_B, 0.0, "read_bit")
-        shift = self._table("add_int32")
-        pJ = decoder.symbol_bits * look_up.pJ + shift.pJ
+        bits, shift = self.chip.decoder.symbol_bits, self._table("add_int32")
         return Price(
-            pJ,
-            f"{decoder.symbol_bits} bits from a {look_up.derivation}, plus a shift at {shift.derivation}",
-            look_up.sources + shift.sources,
-            look_up.low_confidence or shift.low_confidence,
+            bits * read.pJ + shift.pJ,
+            f"{bits} bits from a {read.derivation}, plus a shift at {shift.derivation}",
+            read.sources + shift.sources,
+            read.low_confidence or shift.low_confidence,
+        )
+
+    def _mixed_bit(self, read: Price) -> Price:
+        """Price of one bit of a context-mixing code, for a `read` of a bit from the decoder's tables."""
+        write = self._bank(self.chip.decoder.table_B, 0.0, "write_bit")
+        multiply, add = self._table("multiply_int32"), self._table("add_int32")
+        parts = (multiply, add, read, write)
+        return Price(
+            MIXING.multiplications * multiply.pJ
+            + MIXING.additions * add.pJ
+            + MIXING.read_bits * read.pJ
+            + MIXING.written_bits * write.pJ,
+            f"{MIXING.multiplications} x {multiply.derivation}, {MIXING.additions} x {add.derivation}, "
+            f"{MIXING.read_bits} bits from a {read.derivation}, {MIXING.written_bits} to it",
+            tuple(dict.fromkeys(source for part in parts for source in part.sources)),
+            low_confidence=True,  # the operations of a program are counted: no such decoder was measured
         )
 
 

@@ -12,6 +12,7 @@ from hwsim.engine.event import run_event
 from hwsim.engine.fast import run_fast
 from hwsim.errors import InputError, require_type
 from hwsim.machine.cap import Cap
+from hwsim.mapping.steps import Cut
 from hwsim.names import chip_of, table_of, workload_of
 from hwsim.planning import build
 from hwsim.power.governors import governor_of
@@ -131,6 +132,11 @@ def _accepted_W(chip: Chip, workload: Workload, batch: int, prices: PriceList, l
 
 
 def _cold_start_s(chip: Chip, workload: Workload, schedule: Schedule) -> float:
-    pinned = zip(workload.layers, schedule.residency.pinned_bits, strict=True)
-    bits = sum(bits for layer, bits in pinned if layer.like is None)
-    return bits / 8 / (chip.dram.reached_GB_per_s * 1e9)
+    """Time to bring what stays on chip, and to decode what is decoded once, beside each other."""
+    residency, bits, ticks = schedule.residency, 0, 0.0
+    for index, layer in enumerate(workload.layers):
+        if layer.weights and layer.like is None:
+            bits += residency.pinned_bits[index]
+            part = residency.pinned_bits[index] / max(layer.weights.total_bits, 1)
+            ticks += residency.decoded_once[index] * part * Cut(layer, chip).decode_ticks_of_all
+    return max(bits / 8 / (chip.dram.reached_GB_per_s * 1e9), ticks * chip.tick_s)

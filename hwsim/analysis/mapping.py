@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from hwsim.mapping.choice import choose
 from hwsim.mapping.fusion import Fusion
-from hwsim.mapping.steps import Cut
 from hwsim.mapping.tiling import Tiling
 from hwsim.run import simulate
 
@@ -62,8 +61,7 @@ class Decision(NamedTuple):
 def decisions(report: Report) -> list[Decision]:
     """How each kernel of a run is mapped, in the order in which they run."""
     residency, runs = report.schedule.residency, report.runs
-    cuts = [Cut(layer, report.chip) for layer in report.workload.layers]
-    plans = choose(report.chip, report.workload, report.batch, report.prices, cuts)
+    plans = choose(report.chip, report.workload, report.batch, report.prices)
     own_cost = next((plan.cost for plan in plans if plan.residency == residency), plans[0].cost)
     found = []
     for number, segment in enumerate(residency.segments, start=1):

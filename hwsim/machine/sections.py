@@ -75,8 +75,9 @@ class Decoder(Section):
     count: Count
     symbols_per_cycle: Rate
     """Rate of one decoder."""
-    place: Literal["array", "dram"]
-    """Decode at every use (small footprint) or once at the DRAM boundary (large footprint)."""
+    place: Literal["array", "dram", "either"]
+    """Decode at every use (small footprint), once at the DRAM boundary (large footprint), or each layer where
+    it costs fewer joules."""
     table_B: Count
     """Size of the small SRAM that holds one decoder's look-up table."""
     symbol_bits: Count

@@ -16,8 +16,9 @@ import numpy as np
 from hwsim.arrays.base import OwnMapping
 from hwsim.errors import InputError
 from hwsim.mapping.costs import Costs
+from hwsim.mapping.decoding import ways_to_decode
 from hwsim.mapping.law import STRIPES, WHOLE
-from hwsim.mapping.residency import Pass, Residency, Segment, buffer_bytes, stored_bits
+from hwsim.mapping.residency import Pass, Residency, Segment, buffer_bytes
 from hwsim.mapping.segments import search
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
     from hwsim.mapping.residency import LayerTiling
     from hwsim.mapping.segments import Found
-    from hwsim.mapping.steps import Cut
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Workload
 
@@ -40,7 +40,7 @@ They are the same whatever the on-chip memory, so that a larger one has the plan
 """
 
 
-def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList, cuts: Sequence[Cut]) -> list[Plan]:
+def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> list[Plan]:
     """Find plans, those of least cost first.
 
     Parameters
@@ -50,8 +50,6 @@ def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList, cuts: 
     batch : int
         Items of a batch.
     prices : PriceList
-    cuts : sequence of Cut
-        The stored weights of each layer.
 
     Raises
     ------
@@ -61,10 +59,11 @@ def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList, cuts: 
     capacity = 8.0 * (chip.sram.capacity_B - buffer_bytes(chip))
     spaces = _spaces(capacity)
     plans: list[Plan] = []
-    for limit in _pass_sizes(chip, batch):
-        costs = Costs(chip, workload, batch, limit, prices, tuple(cuts), spaces)
-        found = search(costs.tables, costs.terms, capacity, spaces, chip.sram.holds_weights, chip.fusion)
-        plans += [Plan(costs, one) for one in found]
+    for cuts in ways_to_decode(chip, workload, prices):
+        for limit in _pass_sizes(chip, batch):
+            costs = Costs(chip, workload, batch, limit, prices, cuts, spaces)
+            found = search(costs.tables, costs.terms, capacity, spaces, chip.sram.holds_weights, chip.fusion)
+            plans += [Plan(costs, one) for one in found]
     if not plans:
         raise InputError(
             f"chip {chip.name}: sram.capacity_B = {chip.sram.capacity_B} holds no part of a layer of "
@@ -131,7 +130,7 @@ class Plan:
                 if stored:
                     pinned_bits[index] = int(stored.total_bits * pinned[k])
                     if layers[index].like is None:
-                        pinned_B += int(stored_bits(layers[index], costs.chip) * pinned[k]) // 8
+                        pinned_B += int(costs.cuts[index].on_chip_bits * pinned[k]) // 8
         return Residency(
             costs.batch,
             costs.kernels,
@@ -142,6 +141,7 @@ class Plan:
             pinned_B,
             int(found.held_bits) // 8,
             buffer_bytes(costs.chip),
+            tuple(cut.once for cut in costs.cuts),
         )
 
     def _segments(self) -> tuple[Segment, ...]:

@@ -12,11 +12,11 @@ import numpy as np
 
 from hwsim.arrays.base import OwnMapping
 from hwsim.errors import InputError
+from hwsim.mapping.decoding import decoding_J
 from hwsim.mapping.fusion import Kernel, kernels_of
 from hwsim.mapping.graph import graph_of
 from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
 from hwsim.mapping.problem import problem_of
-from hwsim.mapping.residency import stored_bits
 from hwsim.mapping.room import stripes_need
 from hwsim.mapping.stripes import Units, array_cost, smallest_piece
 from hwsim.mapping.tiling import Fetches, Tiling, best_tiling
@@ -208,28 +208,26 @@ class Costs:
     def _weights(self) -> NDArray[np.void]:
         layers = self.workload.layers
         kernel_of = {index: k for k, kernel in enumerate(self.kernels) for index in kernel.layers}
-        sram_J, symbol_J = 1e-12 * self.prices.pJ("sram", "read_bit"), 0.0
-        if any(layer.weights and layer.weights.symbols for layer in layers):
-            symbol_J = 1e-12 * self.prices.pJ("decoder", "symbol")
-        at_array = self.chip.decoder.place == "array"
+        sram_J = 1e-12 * self.prices.pJ("sram", "read_bit")
         rows = []
         for k, (kernel, root) in enumerate(zip(self.kernels, self.roots, strict=True)):
             times = self.own[k].weight_fetches if k in self.own else 1
             fetched = stored = 0
-            for layer in (layers[index] for index in kernel.layers):
+            for layer, cut in ((layers[index], self.cuts[index]) for index in kernel.layers):
                 if layer.weights:
                     fetched += layer.weights.total_bits * times
-                    stored += stored_bits(layer, self.chip)
-            read, joules, decode = 0, 0.0, 0
+                    stored += cut.on_chip_bits
+            cut = self.cuts[kernel.root]
+            read, decode_J, decode = 0, 0.0, 0
             if root.weights:
-                counts = self.cuts[kernel.root].cost(self.batch).counts
+                counts = cut.cost(self.batch).counts
                 if root.kind == "vector" or ("weights", "array_port", "word") in counts:
                     read = stored
-                joules = read * sram_J + at_array * root.weights.symbols * symbol_J
-                decode = self.cuts[kernel.root].decode_ticks_of_all
+                decode_J, decode = decoding_J(cut, self.prices), cut.decode_ticks_of_all
             owner = k if root.like is None else kernel_of[root.like]
-            at = decode * at_array, decode * (not at_array)
-            rows.append((fetched, stored, read, joules, *at, self.cuts[kernel.root].parts, owner))
+            at_use, at_load = ((0.0, 0), (decode_J, decode)) if cut.once else ((decode_J, decode), (0.0, 0))
+            joules = read * sram_J + at_use[0]
+            rows.append((fetched, stored, read, joules, at_load[0] * times, at_use[1], at_load[1], cut.parts, owner))
         return np.array(rows, WEIGHTS)
 
     @cached_property

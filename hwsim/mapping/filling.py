@@ -31,6 +31,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
     # what touches a kernel's DRAM traffic: by which item, and bits of it per bit held
     size = len(t.edges) + 2 * count
     item_of, at_kernel, rate = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
+    decode_J, decode_ticks = np.zeros(size), np.zeros(size)  # per bit held: what is decoded once need not be
     touches = 0
     held, until = np.zeros(2 * count), np.full(count, -1, np.int64)
     for s in range(number):
@@ -47,6 +48,8 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
                 item_of[touches], at_kernel[touches] = count + w.owner, k
                 rate[touches] = loads * w.fetched_bits / t.weights[w.owner].stored_bits
                 held[count + w.owner] = t.weights[w.owner].stored_bits
+                decode_J[touches] = loads * w.load_J / held[count + w.owner]
+                decode_ticks[touches] = loads * w.load_decode / held[count + w.owner]
                 touches += 1
             for e in range(t.kernels[k].edges, t.kernels[k].edges_end):
                 x = t.edges[e].source
@@ -99,7 +102,10 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
             comes = mode[segment[k]] == WHOLE and item_of[i] < count and item_of[i] != k
             if comes or bits[k] - early[k] > other[k] * (1 + LEAST):
                 slope += terms.dram_ticks * terms.tick_J
-            gain[item_of[i]] += rate[i] * slope
+            gain[item_of[i]] += rate[i] * slope + decode_J[i]
+            decoding = decode_ticks[i] * left[item_of[i]] / terms.dram_ticks
+            if decoding > max(bits[k] - early[k], other[k]) * (1 + LEAST):
+                gain[item_of[i]] += decode_ticks[i] * terms.tick_J
         best = -1
         for i in range(2 * count):
             if left[i] > 0:

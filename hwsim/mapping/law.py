@@ -35,13 +35,14 @@ pass, passes, and bits held. Infinite bits where it is not worth a try."""
 
 WEIGHTS = np.dtype(
     [
-        *_floats("fetched_bits", "stored_bits", "read_bits", "pass_J", "pass_decode", "load_decode", "steps"),
+        *_floats("fetched_bits", "stored_bits", "read_bits", "pass_J", "load_J"),
+        *_floats("pass_decode", "load_decode", "steps"),
         ("owner", np.int64),
     ]
 )
 """Stored weights of a kernel: DRAM bits of one fetch, bits on chip, bits that the array reads of them in one
-passage, its joules, ticks of decoders at the array, and of decoders at the DRAM in one fetch, and the steps
-that they come in. ``owner`` is the kernel whose weights these are."""
+passage, its joules, those of decoding one fetch, ticks of decoders at the array, of decoders at the DRAM in
+one fetch, and the steps that they come in. ``owner`` is the kernel whose weights these are."""
 
 
 class Terms(NamedTuple):
@@ -178,6 +179,7 @@ def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ign
             ahead = max(0.0, ahead - w.steps)
         ticks += own
         joules += spent + passes * w.pass_J + bits[k] * terms.dram_J
+        joules += loads * (1.0 - pinned[k]) * w.load_J
     if mode == WHOLE and (t.kernels[first].groups == 0) != before:
         ticks -= min(head, tail) * (amount - 1) / amount
     return joules + ticks * terms.tick_J

@@ -85,6 +85,8 @@ class Residency:
     pinned_B, activations_B, buffers_B : int
         On-chip bytes in use: of pinned weights, of activations and of the weights of a depth-first
         segment (the largest over time), of streaming buffers.
+    decoded_once : tuple of bool
+        Per layer: whether its weights are on chip decoded, not decoded at every use.
     """
 
     batch: int
@@ -96,6 +98,7 @@ class Residency:
     pinned_B: int
     activations_B: int
     buffers_B: int
+    decoded_once: tuple[bool, ...]
 
     @cached_property
     def segment_of(self) -> dict[int, int]:
@@ -126,15 +129,6 @@ class Residency:
     def spills(self, index: int) -> bool:
         """Whether some of the output of layer `index` goes through DRAM on its way to other layers."""
         return self.kept[index] < 1.0
-
-
-def stored_bits(layer: Layer, chip: Chip) -> int:
-    """Bits the weights of `layer` occupy on chip: encoded, or decoded at the DRAM boundary."""
-    if layer.weights is None:
-        return 0
-    if chip.decoder.place == "dram" and layer.weight_count:
-        return layer.weight_count * layer.operand_bits + layer.weights.side_bits
-    return layer.weights.total_bits
 
 
 def require_batch(batch: int) -> None:

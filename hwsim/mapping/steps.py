@@ -19,6 +19,8 @@ from hwsim.mapping.stripes import Units, array_cost
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from hwsim.arrays.base import ArrayCost
@@ -150,10 +152,17 @@ class Cut:
     ----------
     layer : Layer
     chip : Chip
+    once : bool
+        Whether weights are decoded where they come on chip, and kept decoded.
+    decoders : float, optional
+        That are busy with the layer: as many as there are, or the longest segment allows, by default.
     """
 
-    def __init__(self, layer: Layer, chip: Chip) -> None:
-        self.layer, self.chip = layer, chip
+    def __init__(
+        self, layer: Layer, chip: Chip, *, once: bool = False, decoders: float | None = None
+    ) -> None:
+        self.layer, self.chip, self.once = layer, chip, once
+        self._decoders = busy_decoders([layer], chip) if decoders is None else decoders
         self._steps: dict[tuple[Demand, int], Steps] = {}
         self._coded = layer.weights is not None and layer.weights.symbols > 0
         self.payload_bits = layer.weights.payload_bits if layer.weights else 0
@@ -162,16 +171,36 @@ class Cut:
         self.step_bits = slot_bits * max(1, ceil_div(self.payload_bits, slot_bits * MAX_STEPS))
         self.parts = max(1, ceil_div(self.payload_bits, self.step_bits))
 
-    def decoded(self, demand: Demand) -> int:
-        """Symbols that a pass decodes.
+    @property
+    def on_chip_bits(self) -> int:
+        """Bits that the weights occupy on chip: as they are stored, or decoded."""
+        weights = self.layer.weights
+        if weights is None:
+            return 0
+        if self.once and weights.encoded and self.layer.weight_count:
+            return self.layer.weight_count * self.layer.operand_bits + weights.side_bits
+        return weights.total_bits
+
+    def decoded(self, demand: Demand) -> dict[str, int]:
+        """How often a pass does each action of the decoders.
 
         Weights that are decoded where they come on chip are decoded there, and not again.
         """
-        if not self._coded:
-            return 0
-        if self.chip.decoder.place == "array":
-            return demand.passes * int(self._symbols(0).sum())
-        return demand.fetches * int(self._symbols(demand.pinned_bits).sum())
+        return self.decodings(*(demand.fetches, demand.pinned_bits) if self.once else (demand.passes, 0))
+
+    def decodings(self, times: int, pinned_bits: int) -> dict[str, int]:
+        """How often the decoders do each action for all weights beyond the first bits, so many times."""
+        weights = self.layer.weights
+        if weights is None or not weights.encoded:
+            return {}
+        counts: dict[str, int] = {weights.symbol: times * int(self._symbols(pinned_bits).sum()) if self._coded else 0}
+        left = min(max(weights.total_bits - pinned_bits, 0), self.payload_bits)
+        for action, count in (
+            ("look_up_bit", weights.look_ups * self.layer.operand_bits),
+            ("gap", weights.gaps),
+        ):
+            counts[action] = times * (count * left // max(self.payload_bits, 1))
+        return counts
 
     def decode_ticks(self, demand: Demand) -> int:
         """Ticks that a pass keeps the decoders busy."""
@@ -258,7 +287,7 @@ class Cut:
 
     def _decodings(self, demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ticks of each part in a pass that fetches, and in one that does not (see `decoded`)."""
-        if self.chip.decoder.place == "array":
+        if not self.once:
             ticks = self._ticks(self._symbols(0))
             return ticks, ticks
         return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
@@ -284,10 +313,22 @@ class Cut:
         )
 
     def _ticks(self, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Ticks of the decoders: a segment is one decoder's work, so no more help than there are segments."""
-        decoder = self.chip.decoder
-        helping = max(1, min(decoder.count, len(self._segments[0]) - 1))
-        return np.ceil(symbols / (helping * decoder.symbols_per_cycle)).astype(np.int64)
+        """Ticks of the decoders that are busy with the layer."""
+        rate = self._decoders * self.chip.decoder.symbols_per_cycle
+        return np.ceil(symbols / rate).astype(np.int64)
+
+
+def busy_decoders(layers: Sequence[Layer], chip: Chip) -> float:
+    """Decoders that are busy on average while they decode the weights of some layers side by side.
+
+    A segment is the work of one decoder, so the longest one takes its time whatever their number. Beyond
+    that they share the work evenly: no order of segments is taken to leave one idle.
+    """
+    segments = [layer.weights.segment_symbols for layer in layers if layer.weights and layer.weights.symbols]
+    if not segments:
+        return 1.0
+    total, longest = sum(int(one.sum()) for one in segments), max(int(one.max()) for one in segments)
+    return min(float(chip.decoder.count), total / longest)
 
 
 @njit(cache=True)

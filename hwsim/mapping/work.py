@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.mapping.residency import Moved, activation_traffic, stored_bits
+from hwsim.mapping.residency import Moved, activation_traffic
 from hwsim.mapping.steps import Channel, Cut, Demand, busy_ticks
 from hwsim.mapping.stripes import Units, array_cost, pieces_of
 from hwsim.whole import ceil_div
@@ -272,11 +272,14 @@ def _layer_pass(
     count_port(counts, layer)
     if layer.weights:
         pinned = demand.pinned_bits / total if total else 0.0
-        on_chip = round(pinned * stored_bits(layer, chip)) + total - demand.pinned_bits
+        # what is used more often than it comes waits as it is used: decoded, if it is decoded once
+        waiting = cut.on_chip_bits / total if total and demand.passes > demand.fetches else 1.0
+        on_chip = round(pinned * cut.on_chip_bits) + round(waiting * (total - demand.pinned_bits))
         _add(counts, ("weights", "dram", "read_bit"), weights * burst_bits)
-        _add(counts, ("weights", "sram", "write_bit"), fetched)
+        _add(counts, ("weights", "sram", "write_bit"), round(waiting * fetched))
         _add(counts, ("weights", "sram", "read_bit"), reads * demand.passes * on_chip)
-        _add(counts, ("weights", "decoder", "symbol"), cut.decoded(demand))
+        for action, count in cut.decoded(demand).items():
+            _add(counts, ("weights", "decoder", action), count)
     for tensor, came, went, bits_in, bits_out in (
         ("activations", inputs, outputs, moved.inputs, moved.outputs),
         ("psums", psums, psums, moved.psums, moved.psums),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Arithmetic = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int16", "int8", "int4"]
 Kind = Literal["conv", "fc", "matmul", "vector"]
+Symbol = Literal["symbol", "bit"]
 OverBatch = Literal["each", "sum", "once"]
 
 OPERAND_BITS: dict[str, int] = {
@@ -58,6 +59,10 @@ class StoredWeights:
         Variable-length symbols to decode in each segment; 0 if no decoder is needed.
     side_bits : int
         Bits fetched once per layer in addition to the payload: codebook, code tables, entry points, biases.
+    symbol : {"symbol", "bit"}
+        What a decoder resolves at a time: a word of a prefix code, or a bit of a context-mixing code.
+    look_ups, gaps : int
+        Values looked up in a codebook, and distances to the next entry added up, for one pass over the layer.
     """
 
     format: str
@@ -66,6 +71,9 @@ class StoredWeights:
     segment_bits: NDArray[np.int64]
     segment_symbols: NDArray[np.int64]
     side_bits: int = 0
+    symbol: Symbol = "symbol"
+    look_ups: int = 0
+    gaps: int = 0
 
     def __post_init__(self) -> None:
         if len(self.segment_bits) != len(self.segment_symbols):
@@ -92,6 +100,11 @@ class StoredWeights:
     def total_bits(self) -> int:
         """All stored bits: payload and side information."""
         return self.payload_bits + self.side_bits
+
+    @property
+    def encoded(self) -> bool:
+        """Whether anything must be done to the stored bits before they are operands."""
+        return bool(self.symbols or self.look_ups or self.gaps)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ def stored_entries(
         evenly(round(entries * bits_per_entry), segments),
         evenly(symbols, segments),
         side,
+        look_ups=entries if codebook_bits else 0,
+        gaps=entries,
     )
 
 

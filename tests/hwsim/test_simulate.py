@@ -204,7 +204,7 @@ def workloads(draw):
     workload=workloads(),
     batch=st.sampled_from([1, 2, 6]),
     capacity=st.sampled_from([2048, 4096, 65536]),
-    place=st.sampled_from(["array", "dram"]),
+    place=st.sampled_from(["array", "dram", "either"]),
 )
 def test_every_run_conserves_bits_and_energy(workload, batch, capacity, place):
     chip = TINY.replace(**{"sram.capacity_B": capacity, "decoder.place": place, "power.leakage_W": 0.01})

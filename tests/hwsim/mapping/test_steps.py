@@ -1,5 +1,7 @@
 """Steps of a pass: what they sum to is known without them, and nothing is lost between them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from hwsim.mapping.steps import (
     Channel,
     Cut,
     Demand,
+    busy_decoders,
     busy_ticks,
 )
 from hwsim.mapping.work import KernelPass
@@ -70,20 +73,57 @@ def once(pinned_bits: int, fetches: int = 1) -> Demand:
 
 def test_weights_decoded_at_the_boundary_are_not_decoded_again():
     """500 symbols in the first 4000 bits, 700 in the next 6000: what is pinned there has been decoded."""
-    boundary = EDGE.replace(**{"decoder.place": "dram"})
-    weights = coded([4000, 6000], [500, 700])
+    layer = layer_of(coded([4000, 6000], [500, 700]))
+    at_use, boundary = Cut(layer, EDGE), Cut(layer, EDGE, once=True)
     for pinned_bits in (0, 4000, 10_000):
-        assert Cut(layer_of(weights), EDGE).decoded(once(pinned_bits)) == 1200
-    assert Cut(layer_of(weights), boundary).decoded(once(10_000)) == 0
-    assert Cut(layer_of(weights), boundary).decoded(once(4000)) == 700
-    assert Cut(layer_of(weights), boundary).decoded(once(4000 + 3000)) == 350
-    assert Cut(layer_of(weights), boundary).decoded(once(0, fetches=3)) == 3600
+        assert at_use.decoded(once(pinned_bits))["symbol"] == 1200
+    assert boundary.decoded(once(10_000))["symbol"] == 0
+    assert boundary.decoded(once(4000))["symbol"] == 700
+    assert boundary.decoded(once(4000 + 3000))["symbol"] == 350
+    assert boundary.decoded(once(0, fetches=3))["symbol"] == 3600
+
+
+def test_look_ups_and_gaps_are_counted_where_weights_are_decoded():
+    """80 values of 32 bits and 100 gaps in 1000 bits; once decoded, half of them pinned halves both."""
+    weights = replace(coded([1000], [0]), entries=100, look_ups=80, gaps=100)
+    at_use, boundary = (Cut(layer_of(weights), EDGE, once=place) for place in (False, True))
+    assert at_use.decoded(Demand(3, 1, 500, False, 0, 0, 1)) == {
+        "symbol": 0,
+        "look_up_bit": 3 * 80 * 32,
+        "gap": 3 * 100,
+    }
+    assert boundary.decoded(Demand(3, 1, 500, False, 0, 0, 1)) == {
+        "symbol": 0,
+        "look_up_bit": 40 * 32,
+        "gap": 50,
+    }
+    assert at_use.on_chip_bits == 1000
+    assert boundary.on_chip_bits == 32 * boundary.layer.weight_count
+
+
+@given(
+    counts=st.lists(
+        st.lists(st.integers(0, 1 << 12), min_size=1, max_size=20).filter(any), min_size=1, max_size=4
+    ),
+    decoders=st.integers(1, 64),
+)
+def test_decoders_side_by_side_are_no_more_than_there_are_and_no_faster_than_the_longest(counts, decoders):
+    chip = EDGE.replace(**{"decoder.count": decoders})
+    layers = [layer_of(coded([32 * count for count in each], each)) for each in counts]
+    busy = busy_decoders(layers, chip)
+    total, longest = sum(map(sum, counts)), max(map(max, counts))
+    assert 1 <= busy <= decoders
+    assert total / busy >= longest - 1e-6
+    assert busy == pytest.approx(min(decoders, total / longest))
+    assert busy >= max(
+        busy_decoders([layer], chip) * sum(each) / total for layer, each in zip(layers, counts, strict=True)
+    )
 
 
 def test_side_information_is_pinned_first():
     """99 bits of tables and 4000 of payload: 99 pinned bits hold no symbol yet, 2099 hold half of them."""
-    cut = Cut(layer_of(coded([4000], [500], 99)), EDGE.replace(**{"decoder.place": "dram"}))
-    assert [cut.decoded(once(bits)) for bits in (99, 2099, 4099)] == [500, 250, 0]
+    cut = Cut(layer_of(coded([4000], [500], 99)), EDGE, once=True)
+    assert [cut.decoded(once(bits))["symbol"] for bits in (99, 2099, 4099)] == [500, 250, 0]
 
 
 def test_the_bits_that_are_pinned_do_not_come_in():
@@ -120,8 +160,7 @@ def test_steps_sum_to_the_totals(segments, side_bits, fetches, again, pinned, ti
     bits = [size for size, _ in segments]
     symbols = [min(count, size) for size, count in segments]  # a symbol takes a bit or more
     total = sum(bits) + side_bits
-    chip = EDGE.replace(**{"decoder.place": place})
-    cut = Cut(layer_of(coded(list(bits), list(symbols), side_bits)), chip)
+    cut = Cut(layer_of(coded(list(bits), list(symbols), side_bits)), EDGE, once=place == "dram")
     demand = Demand(fetches + again, fetches, int(pinned * total), tiled, came, went, core)
     steps = cut.steps(demand, CHANNEL)
     assert all(len(array) == cut.count(demand, CHANNEL) and array.min() >= 0 for array in steps)
@@ -130,10 +169,11 @@ def test_steps_sum_to_the_totals(segments, side_bits, fetches, again, pinned, ti
     assert steps.write.sum() == busy_ticks(went, CHANNEL)
     assert steps.compute.sum() == core
     assert steps.decode.sum() == cut.decode_ticks(demand)
+    decoded = cut.decoded(demand).get("symbol", 0)
     if sum(bits) and place == "array":
-        assert cut.decoded(demand) == demand.passes * sum(symbols)
+        assert decoded == demand.passes * sum(symbols)
     if sum(bits) and place == "dram" and not demand.pinned_bits:
-        assert cut.decoded(demand) == fetches * sum(symbols)
+        assert decoded == fetches * sum(symbols)
 
 
 def test_a_long_layer_takes_several_slots_a_step():

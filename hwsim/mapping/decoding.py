@@ -1,0 +1,150 @@
+"""Where the weights of each layer are decoded: at every use, or once as they come on chip.
+
+Weights that stay on chip as they are stored take little memory and are decoded at every use. Weights that
+stay decoded take more memory and are decoded once, when they come. Which of the two costs fewer joules
+depends on how much memory there is, so several choices are handed to the search of a plan.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from hwsim.mapping.steps import Cut, busy_decoders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hwsim.machine.chip import Chip
+    from hwsim.pricing import PriceList
+    from hwsim.workload.layer import Layer, Workload
+
+MEMORIES = (1.0, 0.5)
+"""Parts of the on-chip memory that weights are taken to have: activations need what is left."""
+
+
+class _Way(NamedTuple):
+    """Bits that weights take on chip, and joules that they cost a batch, time included."""
+
+    bits: float
+    joules: float
+    once: bool
+
+
+def ways_to_decode(chip: Chip, workload: Workload, prices: PriceList) -> list[tuple[Cut, ...]]:
+    """Stored weights of each layer, for every choice of where to decode that is worth a plan.
+
+    Parameters
+    ----------
+    chip : Chip
+    workload : Workload
+    prices : PriceList
+
+    Returns
+    -------
+    list of tuple of Cut
+        One, unless the decoders may be in either place.
+    """
+    place, layers = chip.decoder.place, workload.layers
+    choices = [(place == "dram",) * len(layers)]
+    if place == "either" and any(layer.weights and layer.weights.encoded for layer in layers):
+        choices += [_once_within(chip, layers, prices, part * 8 * chip.sram.capacity_B) for part in MEMORIES]
+        choices.append(tuple(bool(layer.weights and layer.weights.encoded) for layer in layers))
+    return [_cuts(chip, layers, once) for once in dict.fromkeys(choices)]
+
+
+def decoding_J(cut: Cut, prices: PriceList) -> float:
+    """Joules of decoding all weights of a layer, once."""
+    actions = cut.decodings(1, 0).items()
+    return 1e-12 * sum(prices.pJ("decoder", action, count) for action, count in actions if count)
+
+
+def _cuts(chip: Chip, layers: Sequence[Layer], once: Sequence[bool]) -> tuple[Cut, ...]:
+    """Cuts of layers, those that the decoders work on side by side together."""
+    decoders = _side_by_side(chip, layers, once)
+    return tuple(
+        Cut(layer, chip, once=kept, decoders=busy)
+        for layer, kept, busy in zip(layers, once, decoders, strict=True)
+    )
+
+
+def _side_by_side(chip: Chip, layers: Sequence[Layer], once: Sequence[bool]) -> list[float]:
+    """Decoders that are busy with each layer.
+
+    Layers in a row whose stored weights fit the decoded slots together are decoded side by side.
+    """
+    room = 8 * chip.buffers.slot_B * chip.buffers.decode_depth
+    groups: list[tuple[bool, list[int]]] = []
+    filled = 0
+    for index, layer in enumerate(layers):
+        if layer.weights is None or not layer.weights.symbols:
+            continue
+        bits = layer.weights.payload_bits
+        joins = groups and groups[-1][0] == once[index] and filled + bits <= room
+        if joins and len(groups[-1][1]) < chip.buffers.decode_depth:
+            groups[-1][1].append(index)
+            filled += bits
+        else:
+            groups.append((once[index], [index]))
+            filled = bits
+    found = [1.0] * len(layers)
+    for _, group in groups:
+        busy = busy_decoders([layers[index] for index in group], chip)
+        for index in group:
+            found[index] = busy
+    return found
+
+
+def _once_within(chip: Chip, layers: Sequence[Layer], prices: PriceList, bits: float) -> tuple[bool, ...]:
+    """Layers to keep decoded where weights may take so many bits on chip.
+
+    Every layer's weights stream, or stay as they are stored, or stay decoded. Memory goes where a bit saves
+    most, along the lower convex hulls of the layers' ways.
+    """
+    hulls = {}
+    for index, layer in enumerate(layers):
+        if layer.weights is not None and layer.like is None:
+            hulls[index] = _hull(_ways(chip, layer, prices))
+    steps = [
+        (_slope(before, after), index, after.bits - before.bits, after.once)
+        for index, hull in hulls.items()
+        for before, after in pairwise(hull)
+    ]
+    once = [False] * len(layers)
+    for _, index, more, decoded in sorted(steps):
+        if more > bits:
+            break
+        bits -= more
+        once[index] = decoded
+    return tuple(once[index if layer.like is None else layer.like] for index, layer in enumerate(layers))
+
+
+def _ways(chip: Chip, layer: Layer, prices: PriceList) -> list[_Way]:
+    stored, decoded = Cut(layer, chip), Cut(layer, chip, once=True)
+    dram_J = 1e-12 * (prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ)
+    read_J = 1e-12 * prices["sram", "read_bit"].pJ
+    tick_J = chip.static_W * chip.tick_s
+    fetch_ticks = stored.on_chip_bits * chip.process.clock_GHz / (8 * chip.dram.reached_GB_per_s)
+    decoding = decoding_J(stored, prices) + tick_J * stored.decode_ticks_of_all
+    return [
+        _Way(0.0, stored.on_chip_bits * (dram_J + read_J) + tick_J * fetch_ticks + decoding, once=False),
+        _Way(stored.on_chip_bits, stored.on_chip_bits * read_J + decoding, once=False),
+        _Way(decoded.on_chip_bits, decoded.on_chip_bits * read_J, once=True),
+    ]
+
+
+def _hull(ways: Sequence[_Way]) -> list[_Way]:
+    """Lower convex hull of joules over bits, from no memory to the fewest joules."""
+    hull: list[_Way] = []
+    for way in sorted(ways):
+        if hull and way.joules >= hull[-1].joules:
+            continue
+        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], way):
+            hull.pop()
+        hull.append(way)
+    return hull
+
+
+def _slope(before: _Way, after: _Way) -> float:
+    more = after.bits - before.bits
+    return (after.joules - before.joules) / more if more else float("-inf")

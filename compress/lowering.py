@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from compress.format.container import Artifact, parse
 from compress.format.container import read as read_file
 from compress.format.tensors import QuantizedTensor
@@ -231,13 +233,19 @@ def _stored_weights(stage: str, tensors: list[TensorLayout]) -> StoredWeights | 
     if not tensors:
         return None
     weights, *others = tensors
+    decoded = [weights, *(other for other in others if other.segment_symbols.any())]
+    plain = [other for other in others if not other.segment_symbols.any()]
+    side = sum(one.side_bits for one in tensors) + sum(other.payload_bits for other in plain)
     return StoredWeights(
         stage,
         weights.nonzeros,
         weights.entries,
-        weights.segment_bits,
-        weights.segment_symbols,
-        weights.side_bits + sum(other.payload_bits + other.side_bits for other in others),
+        np.concatenate([one.segment_bits for one in decoded]),
+        np.concatenate([one.segment_symbols for one in decoded]),
+        side,
+        "bit" if "context" in weights.bits else "symbol",
+        look_ups=sum(one.entries for one in tensors if one.shared),
+        gaps=sum(one.entries for one in tensors if one.bits.get("gaps")),
     )
 
 

@@ -35,11 +35,14 @@ class Labels:
         Of the tensor.
     values : ndarray, shape (k,)
         What the labels stand for.
+    segments : int, optional
+        Parts that decoders should be able to enter; a codec may write fewer. By its bytes by default.
     """
 
     labels: NDArray[Any]
     shape: tuple[int, ...]
     values: NDArray[Any]
+    segments: int | None = None
 
     @property
     def alphabet(self) -> int:

@@ -1,10 +1,13 @@
 """The streams of a sparse tensor: entries and gaps, fixed-width or Huffman, in seekable segments.
 
 Stored are one byte (gap width, and whether there are several segments), the entry points, the
-Huffman tables, then segment after segment: its entries, its gaps, and padding to a whole byte. A
-segment is a number of whole rows that a decoder can enter on its own. A tensor of less than
-`SEGMENT_BYTES` has one segment, whose entry point is the number of its entries; where there are
-more, the rows in a segment and the bytes of each are stored too, as far as they do not follow.
+Huffman tables, then segment after segment, bit after bit: its entries, then its gaps. A segment is a
+run of weights that a decoder can enter on its own: a number of whole rows, or a part of one. Its entry
+point is the number of its entries, and, of several Huffman-coded ones, the bits that it takes. Where
+there are several, the weights in a segment are stored too, and entry points as a least number, a width,
+and what each has above the least one.
+
+Files of version 1 have whole rows in a segment, each padded to a whole byte, and entry points of whole bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +33,13 @@ SEGMENT_BYTES = 32 * 1024
 MAX_GAP_BITS = 12
 MAX_HUFFMAN_GAP_BITS = 10
 
-_SEVERAL = 0x10
+_ALIGNED, _SEVERAL = 0x10, 0x20
+"""Several segments: as in version 1, and as they are written now."""
+
+_MAX_POINT_BITS = 32
+_FREE_POINTS = 1 << 16
+"""Equal entry points take no bytes of their own: so many may be declared whatever the bytes that follow."""
+
 _WHOLE_VALUES = 1 << 32
 
 
@@ -42,6 +51,7 @@ def write_sparse(
     *,
     entropy_coded: bool,
     gap_bits: int | None,
+    segments: int | None = None,
 ) -> None:
     """Append the streams of a tensor.
 
@@ -57,17 +67,21 @@ def write_sparse(
         Huffman on entries and gaps, instead of fixed widths.
     gap_bits : int or None
         Width of a gap; None takes the one that gives the fewest bits.
+    segments : int, optional
+        Parts that a decoder can enter, as nearly as whole rows (or weights, if there are more parts than
+        rows) allow; one for each `SEGMENT_BYTES` by default.
     """
     width, estimate = _gap_width(labels, alphabet, entropy_coded, gap_bits)
-    step = _rows_per_segment(estimate, rows)
-    row = len(labels) // rows if rows else 0
-    distances, entries, counts = gaps.encode(labels, width, max(step * row, 1))
+    parts = segments or min(estimate // (8 * SEGMENT_BYTES), rows)
+    length = _length_of(len(labels), rows, parts)
+    distances, entries, counts = gaps.encode(labels, width, length)
     several = len(counts) > 1
     writer.byte(width | _SEVERAL * several)
     if several:
-        writer.varint(step)
-    for count in counts.tolist():
-        writer.varint(count)
+        writer.varint(length)
+        _write_points(writer, counts)
+    else:
+        writer.varint(int(counts[0]))
     if not counts.any():
         return
     if entropy_coded:
@@ -86,18 +100,24 @@ def read_sparse(reader: ByteReader, rows: int, size: int, alphabet: int, *, entr
     """
     begin = reader.at
     flags = reader.byte()
-    gap_bits, several = flags & 0x0F, bool(flags & _SEVERAL)
+    gap_bits, several, aligned = flags & 0x0F, bool(flags & (_SEVERAL | _ALIGNED)), bool(flags & _ALIGNED)
     widest = MAX_HUFFMAN_GAP_BITS if entropy_coded else MAX_GAP_BITS
-    if not 1 <= gap_bits <= widest or flags > 0x1F:
+    if not 1 <= gap_bits <= widest or flags > (_SEVERAL | 0x0F) or (aligned and flags & _SEVERAL):
         raise InputError(f"gaps have the flags {flags:#x}, expected a width of 1 to {widest} bits")
-    step = reader.varint() if several else rows
-    if not 1 <= step <= max(rows, 1) and rows:
-        raise InputError(f"segments have {step} rows, expected 1 to {rows}")
-    length = max(step * (size // rows) if rows else 0, 1)
+    length = max(size, 1)
+    if several:
+        length = reader.varint() * (max(size // rows, 1) if aligned and rows else 1)
+        if not 1 <= length <= max(size, 1):
+            raise InputError(f"segments have {length} weights, expected 1 to {size}")
     segments = max(ceil_div(size, length), 1)
-    if segments > reader.left:
+    if several and not aligned:
+        counts = _read_points(reader, segments)
+    elif segments > reader.left:
         raise InputError(f"{segments} segments declared where {reader.left} bytes are left")
-    counts = np.array([_entry_count(reader, length) for _ in range(segments)], np.int64)
+    else:
+        counts = np.array([reader.varint() for _ in range(segments)], np.int64)
+    if int(counts.max()) > length:
+        raise InputError(f"a segment of {length} weights has {counts.max()} entries, expected no more")
     entry_points = 8 * (reader.at - begin)
     dtype = label_dtype(alphabet)
     if not counts.any():
@@ -105,7 +125,7 @@ def read_sparse(reader: ByteReader, rows: int, size: int, alphabet: int, *, entr
         streams = Streams(0, nothing, nothing, {"values": 0, "gaps": 0, "entry_points": entry_points})
         return Decoded(np.zeros(size, dtype), streams, gap_bits)
     read = _read_huffman if entropy_coded else _read_fixed
-    entries, distances, streams = read(reader, counts, alphabet, gap_bits)
+    entries, distances, streams = read(reader, counts, alphabet, gap_bits, aligned)
     streams.bits["entry_points"] += entry_points
     if alphabet < _WHOLE_VALUES and int(entries.max()) >= alphabet:
         raise InputError(f"a label is {entries.max()}, expected less than {alphabet}")
@@ -151,16 +171,35 @@ def _huffman_bits(runs: NDArray[np.int64], used: NDArray[np.int64], gap_bits: in
     return total
 
 
-def _rows_per_segment(payload_bits: int, rows: int) -> int:
-    segments = payload_bits // (8 * SEGMENT_BYTES)
-    return max(ceil_div(rows, max(segments, 1)), 1)
+def _length_of(size: int, rows: int, segments: int) -> int:
+    """Weights in a segment: whole rows, or a part of one where there are more segments than rows."""
+    segments = max(segments, 1)
+    if segments <= rows:
+        return max(ceil_div(rows, segments) * (size // rows), 1)
+    return max(ceil_div(size, segments), 1)
 
 
-def _entry_count(reader: ByteReader, length: int) -> int:
-    count = reader.varint()
-    if count > length:
-        raise InputError(f"a segment of {length} weights has {count} entries, expected no more")
-    return count
+def _write_points(writer: ByteWriter, values: NDArray[np.int64]) -> None:
+    """Append numbers: the least, a width, and what each has above the least."""
+    least = int(values.min())
+    width = int(values.max() - least).bit_length()
+    writer.varint(least)
+    writer.byte(width)
+    out = np.zeros(ceil_div(len(values) * width, 8) + 1, np.uint8)
+    write_fixed(values - least, width, out, 0)
+    writer.raw(out[:-1].tobytes())
+
+
+def _read_points(reader: ByteReader, count: int) -> NDArray[np.int64]:
+    """Read what `_write_points` wrote."""
+    least, width = reader.varint(), reader.byte()
+    if width > _MAX_POINT_BITS or least >> _MAX_POINT_BITS:
+        raise InputError(f"entry points of {width} bits from {least} on, expected {_MAX_POINT_BITS} bits")
+    if count > _FREE_POINTS + 8 * reader.left or count * width > 8 * reader.left:
+        raise InputError(f"{count} segments declared where {reader.left} bytes are left")
+    values = np.empty(count, np.int64)
+    read_fixed(padded(reader.raw(ceil_div(count * width, 8))), 0, width, values)
+    return values + least
 
 
 def _write_fixed(
@@ -172,35 +211,34 @@ def _write_fixed(
     gap_bits: int,
 ) -> None:
     stops = np.cumsum(counts)
-    bits = counts * (value_bits + gap_bits)
-    out = np.zeros(int(ceil_div(bits, 8).sum()) + 1, np.uint8)
+    out = np.zeros(ceil_div(int(stops[-1]) * (value_bits + gap_bits), 8) + 1, np.uint8)
     at = 0
     for start, stop in zip(stops - counts, stops, strict=True):
         at = write_fixed(entries[start:stop], value_bits, out, at)
         at = write_fixed(distances[start:stop], gap_bits, out, at)
-        at += -at % 8
-    writer.raw(out[: at // 8].tobytes())
+    writer.raw(out[: ceil_div(at, 8)].tobytes())
 
 
 def _read_fixed(
-    reader: ByteReader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
+    reader: ByteReader, counts: NDArray[np.int64], alphabet: int, gap_bits: int, aligned: bool
 ) -> tuple[NDArray[Any], NDArray[Any], Streams]:
     value_bits = width_for(alphabet)
     bits = counts * (value_bits + gap_bits)
-    stored = ceil_div(bits, 8)
-    data = padded(reader.raw(int(stored.sum())))
+    taken = 8 * ceil_div(bits, 8) if aligned else bits
+    stored = ceil_div(int(taken.sum()), 8)
+    data = padded(reader.raw(stored))
     entries = np.empty(int(counts.sum()), label_dtype(alphabet))
     distances = np.empty(len(entries), np.uint16)
     stops = np.cumsum(counts)
-    for start, stop, at in zip(stops - counts, stops, np.cumsum(stored) - stored, strict=True):
-        gaps_at = read_fixed(data, 8 * at, value_bits, entries[start:stop])
+    for start, stop, at in zip(stops - counts, stops, np.cumsum(taken) - taken, strict=True):
+        gaps_at = read_fixed(data, int(at), value_bits, entries[start:stop])
         read_fixed(data, gaps_at, gap_bits, distances[start:stop])
     total = len(entries)
     streams = {
         "values": total * value_bits,
         "gaps": total * gap_bits,
         "entry_points": 0,
-        "padding": int((8 * stored - bits).sum()),
+        "padding": 8 * stored - int(bits.sum()),
     }
     return entries, distances, Streams(total, bits, np.zeros_like(counts), streams)
 
@@ -216,49 +254,51 @@ def _write_huffman(
     value_code = huffman.build(np.bincount(entries, minlength=alphabet))
     gap_code = huffman.build(np.bincount(distances, minlength=gap_alphabet))
     stops = np.cumsum(counts)
-    most = 2 * huffman.MAX_LENGTH * len(entries) + 8 * len(counts)
-    out = np.zeros(most // 8 + GUARD_BYTES, np.uint8)
-    at, sizes = 0, []
+    out = np.zeros(2 * huffman.MAX_LENGTH * len(entries) // 8 + GUARD_BYTES, np.uint8)
+    at, ends = 0, [0]
     for start, stop in zip(stops - counts, stops, strict=True):
-        begin = at // 8
         at = huffman.encode(entries[start:stop], value_code, out, at)
         at = huffman.encode(distances[start:stop], gap_code, out, at)
-        at += -at % 8
-        sizes.append(at // 8 - begin)
-    for size in sizes if len(sizes) > 1 else ():
-        writer.varint(size)
+        ends.append(at)
+    if len(counts) > 1:
+        _write_points(writer, np.diff(ends))
     writer.raw(huffman.pack_lengths(value_code))
     writer.raw(huffman.pack_lengths(gap_code))
-    writer.raw(out[: at // 8].tobytes())
+    writer.raw(out[: ceil_div(at, 8)].tobytes())
 
 
 def _read_huffman(
-    reader: ByteReader, counts: NDArray[np.int64], alphabet: int, gap_bits: int
+    reader: ByteReader, counts: NDArray[np.int64], alphabet: int, gap_bits: int, aligned: bool
 ) -> tuple[NDArray[Any], NDArray[Any], Streams]:
     several = len(counts) > 1
     begin = reader.at
-    sizes = np.array([reader.count() for _ in counts] if several else [0], np.int64)
+    sizes = np.zeros(1, np.int64)
+    if several and aligned:
+        sizes = 8 * np.array([reader.count() for _ in counts], np.int64)
+    elif several:
+        sizes = _read_points(reader, len(counts))
     tables_at = reader.at
     value_code, reader.at = huffman.unpack_lengths(reader.data, reader.at, alphabet)
     gap_code, reader.at = huffman.unpack_lengths(reader.data, reader.at, 1 << gap_bits)
     payload_at = reader.at
     if not several:
-        sizes[0] = reader.left
-    starts = 8 * (np.cumsum(sizes) - sizes)
-    data = padded(reader.raw(int(sizes.sum())))
+        sizes[0] = 8 * reader.left
+    starts = np.cumsum(sizes) - sizes
+    data = padded(reader.raw(ceil_div(int(sizes.sum()), 8)))
     entries, middles = huffman.decode(data, starts, counts, value_code)
     distances, ends = huffman.decode(data, middles, counts, gap_code)
     bits = ends - starts
-    stored = ceil_div(bits, 8)
-    if (several and (stored != sizes).any()) or stored[0] > sizes[0]:
+    taken = 8 * ceil_div(bits, 8) if aligned else bits
+    if (several and (taken != sizes).any()) or taken[0] > sizes[0]:
         raise InputError("a Huffman stream does not end where its segment ends")
-    reader.at = payload_at + int(stored.sum())
+    stored = ceil_div(int(taken.sum()), 8)
+    reader.at = payload_at + stored
     streams = {
         "values": int((middles - starts).sum()),
         "gaps": int((ends - middles).sum()),
         "tables": 8 * (payload_at - tables_at),
         "entry_points": 8 * (tables_at - begin),
-        "padding": int((8 * stored - bits).sum()),
+        "padding": 8 * stored - int(bits.sum()),
     }
     return entries, distances, Streams(len(entries), bits, 2 * counts, streams)
 
@@ -290,6 +330,7 @@ class SparseCodec(Codec):
             tensor.alphabet,
             entropy_coded=self.entropy_coded,
             gap_bits=gap_bits,
+            segments=tensor.segments,
         )
         return bytes(writer.data)
 

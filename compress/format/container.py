@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from compress.nn.network import Network
 
 MAGIC = b"DCZ"
-VERSION = 1
+VERSION = 2
+READ_VERSIONS = (1, 2)
+"""In version 1 several segments of a tensor begin at whole bytes."""
 SECTION_BYTES = 4096
 MAX_ELEMENTS = 1 << 28
 """Largest number of parameters of a file: 1 GiB when decoded."""
@@ -233,8 +235,8 @@ def _unframed(data: bytes) -> list[bytes]:
         raise InputError("the file does not begin with DCZ and a version, expected a compressed network")
     reader.raw(len(MAGIC))
     version = reader.byte()
-    if version != VERSION:
-        raise InputError(f"the file has version {version}, expected {VERSION}")
+    if version not in READ_VERSIONS:
+        raise InputError(f"the file has version {version}, expected {' or '.join(map(str, READ_VERSIONS))}")
     sections: list[bytes] = []
     while reader.left or not sections:
         number = len(sections)

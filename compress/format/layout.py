@@ -34,6 +34,8 @@ class TensorLayout:
         Payload bits, and symbols of a variable-length code, of each part that a decoder can enter.
     bits : dict of str to int
         Bits of each stream of `PAYLOAD`, `SIDE` and `HEADER`.
+    shared : bool
+        Whether the entries are labels of a codebook.
     """
 
     name: str
@@ -44,6 +46,7 @@ class TensorLayout:
     segment_bits: NDArray[np.int64]
     segment_symbols: NDArray[np.int64]
     bits: dict[str, int]
+    shared: bool = False
 
     @property
     def payload_bits(self) -> int:

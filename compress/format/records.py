@@ -85,7 +85,7 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
         )
     elif isinstance(tensor, SharedTensor):
         _write_codebook(writer, tensor.codebook, known.codebook)
-        labels = Labels(tensor.labels.ravel(), tensor.shape, tensor.codebook)
+        labels = Labels(tensor.labels.ravel(), tensor.shape, tensor.codebook, tensor.segments)
         writer.raw(CODECS[coding].encode(labels, tensor.gap_bits))
     else:
         if tensor.block is not None:
@@ -138,6 +138,7 @@ def read_tensor(
         streams.segment_bits,
         streams.segment_symbols,
         bits | streams.bits,
+        shared=isinstance(tensor, SharedTensor),
     )
     return tensor, layout, _known_after(tensor, known)
 
@@ -271,7 +272,7 @@ def _read_shared(
     codebook_bits = 8 * (reader.at - begin)
     labels, streams, gap_bits = _read_labels(reader, shape, codebook, coding)
     streams.bits["codebook"] = codebook_bits
-    return SharedTensor(labels.reshape(shape), codebook, coding, gap_bits), streams
+    return SharedTensor(labels.reshape(shape), codebook, coding, gap_bits, _several(streams)), streams
 
 
 def _write_levels(writer: Writer, tensor: QuantizedTensor, coding: str) -> None:
@@ -283,7 +284,8 @@ def _write_levels(writer: Writer, tensor: QuantizedTensor, coding: str) -> None:
         return
     reach = int(np.abs(q.astype(np.int16)).max(initial=0))
     writer.byte(reach)
-    labels = Labels(_labels_of_levels(reach)[q.astype(np.int16) + reach], tensor.shape, _levels(reach))
+    found = _labels_of_levels(reach)[q.astype(np.int16) + reach]
+    labels = Labels(found, tensor.shape, _levels(reach), tensor.segments)
     writer.raw(CODECS[coding].encode(labels, tensor.gap_bits))
 
 
@@ -313,7 +315,7 @@ def _read_quantized(
     width = reader.byte()
     if not 2 <= width <= 8:
         raise InputError(f"quantized weights have {width} bits, expected 2 to 8")
-    gap_bits = None
+    gap_bits = segments = None
     if coding == RAW:
         codebook_bits = 8 * (reader.at - begin)
         size = math.prod(shape)
@@ -328,8 +330,14 @@ def _read_quantized(
         levels_of_labels = np.append(np.int16(0), _levels(reach))
         labels, streams, gap_bits = _read_labels(reader, shape, levels_of_labels[1:], coding)
         q = levels_of_labels[labels].reshape(shape)
+        segments = _several(streams)
     streams.bits["codebook"] = codebook_bits
-    return QuantizedTensor(q, scale, width, coding, gap_bits, block), streams
+    return QuantizedTensor(q, scale, width, coding, gap_bits, block, segments), streams
+
+
+def _several(streams: Streams) -> int | None:
+    """Segments that were read, if they are several: the same are written again."""
+    return len(streams.segment_bits) if len(streams.segment_bits) > 1 else None
 
 
 def _read_labels(reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str) -> Decoded:

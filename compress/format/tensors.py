@@ -134,6 +134,8 @@ class SharedTensor:
         How labels are written: a codec of `compress.codecs.table`, or ``smallest``.
     gap_bits : int, optional
         Width of a gap; the one that gives the fewest bits by default.
+    segments : int, optional
+        Parts that decoders should be able to enter, where the coding has any; by its bytes by default.
 
     Raises
     ------
@@ -145,6 +147,7 @@ class SharedTensor:
     codebook: NDArray[Any]
     coding: str = "fixed"
     gap_bits: int | None = None
+    segments: int | None = None
 
     def __post_init__(self) -> None:
         codebook = np.ascontiguousarray(self.codebook)
@@ -195,6 +198,8 @@ class QuantizedTensor:
         Width of a gap where the coding has gaps; the one that gives the fewest bits by default.
     block : int, optional
         Levels of an output that share a scale, where there is one for each block; the last may be shorter.
+    segments : int, optional
+        As for shared weights.
 
     Raises
     ------
@@ -208,6 +213,7 @@ class QuantizedTensor:
     coding: str = RAW
     gap_bits: int | None = None
     block: int | None = None
+    segments: int | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:

@@ -193,7 +193,8 @@ class Cut:
         weights = self.layer.weights
         if weights is None or not weights.encoded:
             return {}
-        counts: dict[str, int] = {weights.symbol: times * int(self._symbols(pinned_bits).sum()) if self._coded else 0}
+        symbols = int(self._symbols(pinned_bits).sum()) if self._coded else 0
+        counts: dict[str, int] = {weights.symbol: times * symbols}
         left = min(max(weights.total_bits - pinned_bits, 0), self.payload_bits)
         for action, count in (
             ("look_up_bit", weights.look_ups * self.layer.operand_bits),

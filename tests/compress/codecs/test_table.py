@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,3 +119,57 @@ def test_a_codec_of_one_s_own_is_one_more_row_of_the_table(monkeypatch: pytest.M
     monkeypatch.delitem(CODECS, "bytes")
     with pytest.raises(InputError, match="coding 4 is unknown, expected at most 3"):
         parse(data)
+
+
+@pytest.mark.parametrize("coding", ["fixed", "huffman"])
+@given(tensors(), st.integers(1, 40))
+def test_segments_are_as_many_as_asked_for_as_nearly_as_rows_allow(coding: str, tensor: Labels, parts: int):
+    codec, wanted = CODECS[coding], replace(tensor, segments=parts)
+    code = codec.encode(wanted)
+    found = codec.decode(ByteReader(code), tensor.shape, VALUES)
+    np.testing.assert_array_equal(found.labels, tensor.labels)
+    assert sum(found.streams.bits.values()) == 8 * len(code)
+    made = len(found.streams.segment_bits)
+    assert 1 <= made <= max(parts, 1)
+    assert codec.encode(replace(tensor, segments=made)) == code
+    if tensor.labels.size and parts <= rows_of(tensor.shape)[0]:
+        assert made > parts // 2
+
+
+@pytest.mark.parametrize("coding", ["fixed", "huffman"])
+@given(data=st.binary(max_size=40))
+def test_any_bytes_with_segments_are_decoded_or_refused(coding: str, data: bytes) -> None:
+    for flag in (0x13, 0x23):
+        reader = ByteReader(bytes([flag]) + data)
+        try:
+            found = CODECS[coding].decode(reader, (4, 10), VALUES)
+        except InputError:
+            continue
+        assert reader.at <= len(data) + 1
+        assert found.labels.max() <= len(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("coding", "code"),
+    [
+        ("fixed", "130206070706db268912db36244a04b66d4489026d2b4a14"),
+        ("huffman", "13030a0a06040402380188204644ce394802e79c4902394b"),
+    ],
+)
+def test_segments_of_version_1_that_begin_at_whole_bytes_are_read(coding: str, code: str) -> None:
+    labels = (np.arange(96) * 7 % 11).astype(np.uint8)
+    labels[labels > 3] = 0
+    data = bytes.fromhex(code)
+    found = CODECS[coding].decode(ByteReader(data), (8, 12), VALUES[:3])
+    np.testing.assert_array_equal(found.labels, labels)
+    assert len(found.streams.segment_bits) > 2
+    assert sum(found.streams.bits.values()) == 8 * len(data)
+
+
+def test_an_entry_point_takes_some_two_bytes() -> None:
+    """A million weights in 1,024 segments: a third of a percent of the bytes are entry points."""
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random((1024, 1024)) < 0.3, rng.integers(1, 8, (1024, 1024)), 0).astype(np.uint8)
+    tensor = Labels(labels.ravel(), labels.shape, VALUES)
+    sizes = [CODECS["huffman"].size(replace(tensor, segments=parts)) for parts in (1, 1024)]
+    assert 1024 < sizes[1] - sizes[0] < 2.5 * 1024

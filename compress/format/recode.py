@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress.format.tensors import QuantizedTensor, SharedTensor, stage_of
+from compress.codecs.table import CODECS
+from compress.format.tensors import RAW, QuantizedTensor, SharedTensor, stage_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
     from compress.format.tensors import StoredTensor
 
 
-def recode(artifact: Artifact, coding: str) -> Artifact:
+LEAST_ENTRIES = 128
+"""Entries of a segment that is made so that more decoders are busy: its entry point adds some 2% to them."""
+
+
+def codings_of(artifact: Artifact) -> tuple[str, ...]:
+    """Codings that the weights of an artifact can have; none if they are neither shared nor quantized."""
+    forms = {type(tensor) for tensor in artifact.tensors.values()}
+    if SharedTensor in forms:
+        return tuple(CODECS)
+    return (RAW, *CODECS) if QuantizedTensor in forms else ()
+
+
+def recode(artifact: Artifact, coding: str, *, decoders: int | None = None) -> Artifact:
     """Code shared and quantized weights another way, bit for bit the same.
 
     Codebook entries that no weight uses are dropped.
@@ -23,14 +36,18 @@ def recode(artifact: Artifact, coding: str) -> Artifact:
     Parameters
     ----------
     coding : str
-        One of `compress.codecs.table.codings`; it also names the stage where weights are shared.
+        One of `compress.codecs.table.codings`, or ``raw`` for a network whose weights are quantized only; it
+        also names the stage where weights are shared.
+    decoders : int, optional
+        Of the machine that will run it: each tensor has as many segments, or fewer where they would hold less
+        than `LEAST_ENTRIES`. Segments by bytes by default.
 
     Raises
     ------
     InputError
         If no weights are shared or quantized.
     """
-    tensors = {name: _recoded(tensor, coding) for name, tensor in artifact.tensors.items()}
+    tensors = {name: _recoded(tensor, coding, decoders) for name, tensor in artifact.tensors.items()}
     if all(tensors[name] is tensor for name, tensor in artifact.tensors.items()):
         raise InputError(
             f"network {artifact.topology.name} (stage {artifact.stage}): nothing to code, expected shared or "
@@ -40,12 +57,12 @@ def recode(artifact: Artifact, coding: str) -> Artifact:
     return replace(artifact, tensors=tensors, stage=stage_of(coding) if shared else artifact.stage)
 
 
-def _recoded(tensor: StoredTensor, coding: str) -> StoredTensor:
-    if isinstance(tensor, SharedTensor):
-        return replace(compact(tensor), coding=coding, gap_bits=None)
-    if isinstance(tensor, QuantizedTensor):
-        return replace(tensor, coding=coding, gap_bits=None)
-    return tensor
+def _recoded(tensor: StoredTensor, coding: str, decoders: int | None) -> StoredTensor:
+    if not isinstance(tensor, (SharedTensor, QuantizedTensor)):
+        return tensor
+    tensor = compact(tensor) if isinstance(tensor, SharedTensor) else tensor
+    segments = None if decoders is None else max(1, min(decoders, tensor.nonzeros // LEAST_ENTRIES))
+    return replace(tensor, coding=coding, gap_bits=None, segments=segments)
 
 
 def compact(tensor: SharedTensor) -> SharedTensor:

@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from compress.methods.agreement import Agreement
     from compress.methods.quantize import Calibration
     from experiments.runs.after_training import Version
+    from experiments.runs.codings import By, Coded
 
 HEADER = [
     "network", "bytes", "times smaller", "agreement", "SNR of outputs", "largest error", "location",
-    "energy/inf", "inferences/s",
+    "energy/inf", "inferences/s", "limiter",
 ]  # fmt: skip
+
+CODINGS = ["coding", "bytes", "energy/inf", "of it decoding", "decoded once", "inferences/s", "limiter"]
 
 OUTPUTS = ["output", "compared by", "agreement", "SNR", "largest error"]
 
 ChipName = Annotated[str, typer.Option(help="Chip on which both networks are simulated.")]
+Coding = Annotated[
+    str, typer.Option(help="fixed, huffman, context, smallest (or raw), or auto: what costs least.")
+]
+LeastOf = Annotated[str, typer.Option(help="What the coding that auto takes has least of: joules or bytes.")]
 Batch = Annotated[int, typer.Option(help="Items per batch of the simulation.")]
 
 
@@ -36,7 +43,8 @@ def shrink(
     inputs: Inputs,
     density: Annotated[float, typer.Option(help="Fraction of the weights that remains.")] = 0.5,
     bits: Annotated[int, typer.Option(help="Width of a shared weight.")] = 6,
-    coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "huffman",
+    coding: Coding = "auto",
+    by: LeastOf = "joules",
     chip: ChipName = "reference_250w",
     batch: Batch = 1,
     seed: Annotated[int, typer.Option(min=0, help="Chooses the positions that layers are fitted on.")] = 0,
@@ -55,9 +63,18 @@ def shrink(
 
     original, machine = read(model)[0], load_chip(chip)
     items = read_inputs(inputs, original.topology, 2, preparation(mean, std, size))
-    how = {"density": density, "bits": bits, "coding": coding_of(coding)}
-    found = after_training.shrink(original, items, machine, batch=batch, seed=seed, **how)
-    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json, wide)
+    found = after_training.shrink(
+        original,
+        items,
+        machine,
+        batch=batch,
+        seed=seed,
+        coding=_coding(coding),
+        by=_least_of(by),
+        density=density,
+        bits=bits,
+    )
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, by, as_json, wide)
 
 
 def quantize(
@@ -76,6 +93,8 @@ def quantize(
         float | None,
         typer.Option(help="The same limit for the joules per inference on the chip.", show_default=False),
     ] = None,
+    coding: Coding = "auto",
+    by: LeastOf = "joules",
     chip: ChipName = "reference_250w",
     batch: Batch = 1,
     mean: Mean = "",
@@ -108,8 +127,23 @@ def quantize(
         calibration=cast("Calibration", calibration),
         max_bytes=max_bytes,
         max_J=max_joules,
+        coding=_coding(coding, "raw"),
+        by=_least_of(by),
     )
-    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, as_json, wide)
+    _save_and_show(found, output, f"{machine.name}, batch {batch}", items, by, as_json, wide)
+
+
+def _coding(text: str, *more: str) -> str:
+    return text if text in ("auto", *more) else coding_of(text)
+
+
+def _least_of(text: str) -> By:
+    from experiments.runs.codings import By
+    from hwsim.errors import InputError
+
+    if text not in get_args(By):
+        raise InputError(f"--by {text!r}: expected one of {', '.join(get_args(By))}")
+    return cast("By", text)
 
 
 def _save_and_show(
@@ -117,6 +151,7 @@ def _save_and_show(
     output: Path,
     where: str,
     inputs: dict[str, NDArray[Any]],
+    by: str,
     as_json: bool,
     wide: bool,
 ) -> None:
@@ -139,6 +174,7 @@ def _save_and_show(
     rows = [_row(version, dense_B) for version in found]
     title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
     print_table(title, HEADER, rows, optional=("location", "largest error", "inferences/s"), wide=wide)
+    print_table(f"Codings, best by {by}" if len(made.tried) > 1 else "Coding", CODINGS, _by_coding(made))
     if len(made.agreements) > 1:
         print_table("Answers by output", OUTPUTS, _by_output(made))
     print_remarks([], _warnings(made))
@@ -177,6 +213,23 @@ def _by_output(made: Version) -> list[list[str]]:
     ]
 
 
+def _by_coding(made: Version) -> list[list[str]]:
+    from hwsim.units import engineering
+
+    return [
+        [
+            f"{one.coding} (taken)" if one.artifact is made.artifact else one.coding,
+            f"{one.size_B:,}",
+            engineering(one.energy_J, "J"),
+            engineering(one.decoder_J, "J"),
+            f"{one.decoded_once} of {one.encoded}",
+            engineering(one.report.inferences_per_s, ""),
+            one.report.limiter,
+        ]
+        for one in made.tried
+    ]
+
+
 def _same(near: Agreement) -> str:
     """Part of the answers that is the same: classes, or sides of a threshold."""
     if near.top_1 is not None:
@@ -197,6 +250,19 @@ def _record(version: Version, dense_B: int) -> dict[str, object]:
         "outputs": near,
         "warnings": _warnings(version),
         **({"bits": widths} if widths else {}),
+        **({"codings": [_coded(one) for one in version.tried]} if version.tried else {}),
+    }
+
+
+def _coded(one: Coded) -> dict[str, object]:
+    return {
+        "coding": one.coding,
+        "bytes": one.size_B,
+        "energy_J": one.energy_J,
+        "decoder_J": one.decoder_J,
+        "decoded_once": one.decoded_once,
+        "inferences_per_s": one.report.inferences_per_s,
+        "limiter": one.report.limiter,
     }
 
 
@@ -215,9 +281,10 @@ def _row(version: Version, dense_B: int) -> list[str]:
     stored = [version.artifact.stage, f"{size:,}", f"{dense_B / size:.1f}x"]
     answers = [_same(near), f"{near.snr_dB:.1f} dB", f"{near.largest_error:.2%}"]
     if report is None:
-        return [*stored, *answers, "the chip has no fp32", "", ""]
-    joules, rate = report.energy_per_inference_J, report.inferences_per_s
-    return [*stored, *answers, report.weights_home, engineering(joules, "J"), engineering(rate, "")]
+        return [*stored, *answers, "the chip has no fp32", "", "", ""]
+    joules = engineering(report.energy_per_inference_J, "J")
+    rate = engineering(report.inferences_per_s, "")
+    return [*stored, *answers, report.weights_home, joules, rate, report.limiter]
 
 
 def _widths(artifact: Artifact) -> dict[str, int]:

@@ -61,13 +61,16 @@ def recode(
     model: Model,
     output: Output,
     coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
+    chip: Annotated[str, typer.Option(help="Keep all decoders of this chip busy.", show_default=False)] = "",
     force: Force = False,
 ) -> None:
     """Code shared or quantized weights another way, bit for bit the same."""
     from compress.format.container import read
     from compress.format.recode import recode as coded_anew
+    from hwsim.machine.chip import load_chip
 
-    _save(coded_anew(read(model)[0], coding_of(coding)), output)
+    decoders = load_chip(chip).decoder.count if chip else None
+    _save(coded_anew(read(model)[0], coding_of(coding), decoders=decoders), output)
 
 
 def export(

@@ -20,13 +20,12 @@ from compress.nn.folding import fold
 from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
 from compress.nn.statistics import input_densities
+from experiments.runs.codings import AUTO, best_of, decoding_sentence, try_codings
 from experiments.runs.inputs import halves, run
 from hwsim.errors import InputError
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from compress.format.container import Artifact
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from compress.methods.agreement import Agreement
     from compress.methods.quantize import Calibration
     from compress.nn.network import Network
+    from experiments.runs.codings import By, Coded
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
@@ -48,7 +48,7 @@ class Version(NamedTuple):
     """A network in one form: its file and its size, how near it is to the original, and a run on a chip.
 
     Where the chip does not have its arithmetic, there is no run. Agreements are by output; remarks say what
-    is doubtful, a sentence each.
+    is doubtful, a sentence each. Of what was made, `tried` has every coding, this one included.
     """
 
     artifact: Artifact
@@ -56,6 +56,7 @@ class Version(NamedTuple):
     agreements: dict[str, Agreement]
     report: Report | None
     remarks: tuple[str, ...] = ()
+    tried: tuple[Coded, ...] = ()
 
 
 def quantize(
@@ -68,6 +69,8 @@ def quantize(
     calibration: Calibration,
     max_bytes: int | None = None,
     max_J: float | None = None,
+    coding: str = AUTO,
+    by: By = "joules",
 ) -> tuple[Version, Version]:
     r"""Quantize a network, its ranges measured on half of the inputs; compare on the other half.
 
@@ -85,6 +88,10 @@ def quantize(
         See `compress.methods.quantize.quantize_network`.
     max_bytes, max_J : int, float, optional
         Of the file, or of an inference on the chip: layers get fewer than `bits` to stay within it.
+    coding : str
+        Of the integers; the one of least joules on the chip by default.
+    by : {"joules", "bytes"}
+        What the coding that is taken has least of.
 
     Returns
     -------
@@ -114,7 +121,7 @@ def quantize(
         made = quantize_within(
             network, x, budget, cost, bits, calibration=calibration, extra=extra, remark=remarks.append
         )
-    return _versions(original, made, held, chip, batch, remarks)
+    return _versions(original, made, held, chip, batch, remarks, coding, by)
 
 
 def _bytes(artifact: Artifact) -> dict[str, float]:
@@ -126,7 +133,15 @@ def _bytes(artifact: Artifact) -> dict[str, float]:
 
 
 def shrink(
-    original: Artifact, inputs: Values, chip: Chip, *, batch: int, seed: int, **how: Any
+    original: Artifact,
+    inputs: Values,
+    chip: Chip,
+    *,
+    batch: int,
+    seed: int,
+    coding: str = AUTO,
+    by: By = "joules",
+    **how: Any,
 ) -> tuple[Version, Version]:
     """Prune, share and repair a network on half of the inputs; compare on the other half.
 
@@ -140,8 +155,12 @@ def shrink(
         Items per batch of the simulation.
     seed : int
         Chooses the positions that layers are fitted on.
+    coding : str
+        Of the labels; the one of least joules on the chip by default.
+    by : {"joules", "bytes"}
+        What the coding that is taken has least of.
     **how
-        ``density``, ``bits`` and ``coding`` of `compress_after_training`.
+        ``density`` and ``bits`` of `compress_after_training`.
 
     Returns
     -------
@@ -155,8 +174,9 @@ def shrink(
     x, extra = parted(fitted)
     remarks: list[str] = []
     rng = np.random.default_rng(seed)
-    made = compress_after_training(network, x, rng=rng, extra=extra, remark=remarks.append, **how)
-    return _versions(original, made, held, chip, batch, remarks)
+    how = {"rng": rng, "coding": "fixed", "extra": extra, "remark": remarks.append, **how}
+    made = compress_after_training(network, x, **how)
+    return _versions(original, made, held, chip, batch, remarks, coding, by)
 
 
 def parted(values: Values) -> tuple[NDArray[Any], Values]:
@@ -165,30 +185,35 @@ def parted(values: Values) -> tuple[NDArray[Any], Values]:
 
 
 def _versions(
-    original: Artifact, made: Artifact, held: Values, chip: Chip, batch: int, remarks: list[str]
+    original: Artifact,
+    made: Artifact,
+    held: Values,
+    chip: Chip,
+    batch: int,
+    remarks: list[str],
+    coding: str,
+    by: By,
 ) -> tuple[Version, Version]:
-    """A network and what was made of it, executed on inputs held back and simulated."""
+    """A network and what was made of it in the best coding, executed on inputs held back and simulated."""
     network = original.to_network()
     made = kept_forms(made, original)
     outputs = run(network, held)
 
-    def version(
-        artifact: Artifact, found: Values, *, simulated: bool = True, said: Iterable[str] = ()
-    ) -> Version:
-        layout = artifact.layout()
-        near = agreements(network, outputs, found)
-        report = simulate(chip, workload_on(artifact, held, layout), batch) if simulated else None
-        return Version(artifact, layout.file_bits // 8, near, report, tuple(said))
-
-    compressed = version(made, run(executable(made), held), said=[*remarks, *_full_precision(made)])
+    tried = try_codings(made, chip, batch, coding, **_measured(made, held))
+    best = best_of(tried, by)
+    near = agreements(network, outputs, run(executable(made), held))
+    said = [decoding_sentence(best), *remarks, *_full_precision(made)]
+    compressed = Version(best.artifact, best.size_B, near, best.report, tuple(said), tuple(tried))
     before_B = original.layout().file_bits // 8
     if compressed.size_B > before_B:
         larger = f"the file is larger than before: {compressed.size_B:,} bytes, {before_B:,} before"
         compressed = compressed._replace(remarks=(*compressed.remarks, larger))
+    layout, same = original.layout(), agreements(network, outputs, outputs)
     try:
-        return version(original, outputs), compressed
+        report = simulate(chip, workload_on(original, held, layout), batch)
     except InputError:  # integers are all that the chip multiplies
-        return version(original, outputs, simulated=False), compressed
+        report = None
+    return Version(original, layout.file_bits // 8, same, report), compressed
 
 
 def _full_precision(made: Artifact) -> list[str]:
@@ -215,10 +240,14 @@ def workload_on(artifact: Artifact, values: Values, layout: Layout | None = None
     layout : Layout, optional
         Of its file, counted anew by default.
     """
+    return workload_of(artifact, layout=layout, **_measured(artifact, values))
+
+
+def _measured(artifact: Artifact, values: Values) -> dict[str, Any]:
+    """What `compress.lowering.workload_of` takes of an artifact that is executed on inputs."""
     x, extra = parted(values)
     network = executable(artifact)
-    densities = input_densities(network, x, extra)
-    return workload_of(artifact, layout=layout, input_density=densities, steps=_steps(network, values))
+    return {"input_density": input_densities(network, x, extra), "steps": _steps(network, values)}
 
 
 def _steps(network: Network, values: Values) -> int | None:

@@ -69,7 +69,7 @@ def test_integers_are_executed_and_compared(tmp_path, network, capsys):
 
 
 def test_what_was_given_stands_beside_what_was_made(tmp_path, network, capsys):
-    assert shrink(tmp_path, "--chip", "edge") == 0
+    assert shrink(tmp_path, "--chip", "edge", "--coding", "huffman") == 0
     (tmp_path / "small.dcz").rename(tmp_path / "model.dcz")
     capsys.readouterr()
     assert quantize(tmp_path, "--chip", "edge", "--json") == 0

@@ -157,6 +157,7 @@ def _save_and_show(
 ) -> None:
     """Write the compressed version; print both, beside each other."""
     from experiments.console import print_ending, print_json, print_line, print_remarks, print_table
+    from experiments.runs.codings import decoding_sentence
     from experiments.runs.inputs import halves, items
 
     original, made = found
@@ -175,6 +176,8 @@ def _save_and_show(
     title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
     print_table(title, HEADER, rows, optional=("location", "largest error", "inferences/s"), wide=wide)
     print_table(f"Codings, best by {by}" if len(made.tried) > 1 else "Coding", CODINGS, _by_coding(made))
+    taken = next(one for one in made.tried if one.artifact is made.artifact)
+    print_line(decoding_sentence(taken))
     if len(made.agreements) > 1:
         print_table("Answers by output", OUTPUTS, _by_output(made))
     print_remarks([], _warnings(made))

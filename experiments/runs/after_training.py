@@ -20,7 +20,7 @@ from compress.nn.folding import fold
 from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
 from compress.nn.statistics import input_densities
-from experiments.runs.codings import AUTO, best_of, decoding_sentence, try_codings
+from experiments.runs.codings import AUTO, best_of, try_codings
 from experiments.runs.inputs import halves, run
 from hwsim.errors import InputError
 from hwsim.run import simulate
@@ -202,7 +202,7 @@ def _versions(
     tried = try_codings(made, chip, batch, coding, **_measured(made, held))
     best = best_of(tried, by)
     near = agreements(network, outputs, run(executable(made), held))
-    said = [decoding_sentence(best), *remarks, *_full_precision(made)]
+    said = [*remarks, *_full_precision(made)]
     compressed = Version(best.artifact, best.size_B, near, best.report, tuple(said), tuple(tried))
     before_B = original.layout().file_bits // 8
     if compressed.size_B > before_B:

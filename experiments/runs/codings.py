@@ -102,8 +102,8 @@ def decoding_sentence(one: Coded) -> str:
     """Say what decoding costs."""
     if not one.encoded:
         return f"{one.coding}: nothing has to be decoded."
-    share = one.decoder_J / one.energy_J
+    share = 100 * one.decoder_J / one.energy_J
     where = f"{one.decoded_once} of {one.encoded} layers are decoded once and stay so"
     bound = sum(run.bound_by == "decoder" for run in one.report.runs)
     waits = f"the decoders limit {bound}" if bound else "the decoders limit none"
-    return f"{one.coding}: decoding takes {share:.1%} of the energy; {where}, {waits}."
+    return f"{one.coding}: decoding takes {share:.2g}% of the energy; {where}, {waits}."

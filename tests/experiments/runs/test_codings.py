@@ -1,0 +1,106 @@
+"""The coding that is taken never costs more joules than storing every weight."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from compress.format.container import Artifact
+from compress.format.tensors import QuantizedTensor, SharedTensor
+from compress.lowering import workload_of
+from compress.methods.prune import require_weights
+from compress.nn.zoo import build
+from experiments.runs.codings import best_of, decoding_sentence, try_codings
+from hwsim import chips
+from hwsim.errors import InputError
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
+
+NETWORKS = (
+    "lenet300", "lenet5", "squeezenet1_0", "squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "resnet18",
+    "resnet1202", "lstm", "neural_ode",
+)  # fmt: skip
+SLACK = 1.002
+"""Entry points and codebooks that stay on chip beside decoded weights, and what the search does not see."""
+
+
+@cache
+def versions(name: str) -> tuple[Artifact, Artifact]:
+    """A network as it is, and half of its weights rounded to 31 values of a tensor, the others zero."""
+    network = build(name, np.random.default_rng(0))
+    tensors = {}
+    for weight in require_weights(network).values():
+        values = network.params[weight]
+        scale = float(np.abs(values).max()) / 16
+        levels = np.rint(values / scale).astype(np.int64)
+        levels[np.abs(values) < np.median(np.abs(values))] = 0
+        codebook = scale * np.array([level for level in range(-16, 17) if level], np.float32)
+        labels = np.where(levels < 0, levels + 17, levels + 16) * (levels != 0)
+        tensors[weight] = SharedTensor(labels, codebook.astype(np.float32))
+    return Artifact.of(network, "dense"), Artifact.of(network, "shared", tensors)
+
+
+def never_dearer(chip_name: str, network: str) -> None:
+    chip, (original, shared) = load_chip(chip_name), versions(network)
+    try:
+        dense = simulate(chip, workload_of(original))
+    except InputError as error:
+        if "fp32" in str(error) or "fp" in str(error):
+            pytest.skip("the chip multiplies integers only")
+        raise
+    tried = try_codings(shared, chip, 1)
+    assert [one.coding for one in tried] == ["fixed", "huffman", "context"]
+    best = best_of(tried)
+    assert best.energy_J == min(one.energy_J for one in tried)
+    assert best.energy_J <= dense.energy_per_inference_J * SLACK
+    assert best_of(tried, "bytes").size_B == min(one.size_B for one in tried)
+    for one in tried:
+        assert one.report.limiter
+        assert 0 <= one.decoder_J < one.energy_J
+
+
+@pytest.mark.parametrize("chip", ["reference_250w", "edge", "phone", "h100_sxm"])
+@pytest.mark.parametrize("network", ["lenet300", "lenet5"])
+def test_the_coding_that_is_taken_is_not_dearer_than_dense(chip: str, network: str) -> None:
+    never_dearer(chip, network)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("chip", chips())
+def test_the_coding_that_is_taken_is_never_dearer_than_dense(chip: str, network: str) -> None:
+    never_dearer(chip, network)
+
+
+def test_integers_are_coded_too() -> None:
+    network = build("lenet300", np.random.default_rng(0))
+    name = next(iter(require_weights(network).values()))
+    levels = np.rint(np.random.default_rng(1).normal(0, 2, network.params[name].shape)).clip(-8, 7)
+    quantized = QuantizedTensor(levels.astype(np.int8), np.float32(0.1), 8)
+    tried = try_codings(Artifact.of(network, "int8", {name: quantized}), load_chip("reference_250w"), 1)
+    sizes = {one.coding: one.size_B for one in tried}
+    assert sizes["huffman"] < sizes["raw"]
+    assert sizes["context"] < sizes["raw"]
+    by_name = {one.coding: one for one in tried}
+    assert by_name["raw"].encoded == 0
+    assert by_name["raw"].decoder_J == 0
+    assert "nothing has to be decoded" in decoding_sentence(by_name["raw"])
+    assert "of the energy; " in decoding_sentence(by_name["huffman"])
+
+
+def test_a_network_that_has_no_codings_is_run_as_it_is() -> None:
+    original, _ = versions("lenet300")
+    (only,) = try_codings(original, load_chip("edge"), 1)
+    assert only.artifact is original
+    assert (only.coding, only.encoded) == ("dense", 0)
+
+
+def test_segments_are_as_many_as_keep_the_decoders_busy() -> None:
+    """One segment of the whole layer would keep one decoder busy, and cost a large layer its time."""
+    _, shared = versions("lenet300")
+    chip = load_chip("reference_250w").replace(**{"decoder.place": "array"})
+    tried = {one.coding: one for one in try_codings(shared, chip, 1)}
+    layers = tried["huffman"].report.workload.layers
+    segments = [len(layer.weights.segment_bits) for layer in layers if layer.weights]
+    assert segments[0] > 300
+    assert tried["huffman"].report.inferences_per_s > 5 * tried["context"].report.inferences_per_s

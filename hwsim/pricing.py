@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hwsim.arrays.base import OwnClock, OwnMemories, PeGrid
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.energy.components import component_of
 from hwsim.energy.dram import load_dram
+from hwsim.energy.mixing import MIXING
 from hwsim.energy.spads import spad_access
 from hwsim.energy.sram import bank_access
 from hwsim.energy.table import EnergyTable
@@ -37,36 +38,6 @@ REFERENCE = "fp16"
 DECODER = ("symbol", "bit", "look_up_bit", "gap")
 """Actions of a decoder: a word of a prefix code, a bit of a context-mixing code, a bit of a value looked up
 in a codebook, and a distance added to the position."""
-
-
-class _Mixing(NamedTuple):
-    """Operations on 32-bit integers, and bits of tables, that one bit of a context-mixing code takes."""
-
-    contexts: int = 4
-
-    @property
-    def multiplications(self) -> int:
-        """Of each context: trust, mix, learn, move. Besides, the error by its rate and the interval."""
-        return 4 * self.contexts + 2
-
-    @property
-    def additions(self) -> int:
-        """Of each context: less the base, into the mix, onto the weight, onto the slot. And the interval."""
-        return 4 * self.contexts + 2
-
-    @property
-    def read_bits(self) -> int:
-        """Of each context a slot and a weight of 32 bits, and stretch, trust and step of 16; and squash."""
-        return self.contexts * (2 * 32 + 3 * 16) + 16
-
-    @property
-    def written_bits(self) -> int:
-        """Of each context a slot and a weight."""
-        return self.contexts * 2 * 32
-
-
-MIXING = _Mixing()
-"""Mahoney, "Adaptive weighing of context models for lossless data compression", 2005; four contexts."""
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,11 @@ def _pays(axes: Axes, pays: pd.DataFrame) -> None:
     for place, row in enumerate(rows):
         colour = style.SERIES[2] if row["ratio"] >= 1 else style.SERIES[1]
         axes.barh(place, row["ratio"], left=0, color=colour, height=0.72)
+        axes.plot(
+            [row["cacti_ratio"]], [place], "D", color=style.INK, markerfacecolor="white", markersize=3.5
+        )
         ratio = f"{_plain(row['ratio'])}×{'*' if row['low_confidence'] else ''}"
-        axes.text(max(row["ratio"], 1.0) * 1.25, place, ratio, va="center", size=7.5)
+        axes.text(max(row["ratio"], row["cacti_ratio"], 1.0) * 1.6, place, ratio, va="center", size=7.5)
     axes.axvline(1, color=style.INK, linewidth=1)
     axes.set_yticks(range(len(rows)), [row["level"] for row in rows])
     axes.tick_params(axis="y", length=0)
@@ -123,7 +126,7 @@ def _pays(axes: Axes, pays: pd.DataFrame) -> None:
     axes.set_xticks([0.01, 1, 100, 10_000], ["0.01×", "1×", "100×", "10k×"])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title("Huffman: fetch saved over decode spent", pad=6, x=-0.86)
-    axes.set_xlabel("times (*low confidence)", labelpad=2)
+    axes.set_xlabel("times (*low confidence; diamonds: CACTI)", labelpad=2)
 
 
 def _decoders(axes: Axes, decoders: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from compress.format.recode import codings_of, recode
 from compress.lowering import workload_of
+from hwsim.machine.area import mixer_mm2
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
@@ -106,4 +107,7 @@ def decoding_sentence(one: Coded) -> str:
     where = f"{one.decoded_once} of {one.encoded} layers are decoded once and stay so"
     bound = sum(run.bound_by == "decoder" for run in one.report.runs)
     waits = f"the decoders limit {bound}" if bound else "the decoders limit none"
+    if any(layer.weights and layer.weights.symbol == "bit" for layer in one.report.workload.layers):
+        chip = one.report.chip
+        waits += f", and their mixers take {100 * mixer_mm2(chip) / chip.process.die_mm2:.2g}% of the die"
     return f"{one.coding}: decoding takes {share:.2g}% of the energy; {where}, {waits}."

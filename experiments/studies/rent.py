@@ -17,7 +17,8 @@ every 0.03 ms or every 0.2 s. Compression lowers the leakage cost and the fetch 
 the break-even. It decides whether there is a choice: dense weights do not fit.
 Huffman coding saves 1.8 bits per entry and spends 2.0 pJ on decoding it, so it pays above 1.1 pJ per bit. It
 saves 19 times what it spends from DRAM at 20 pJ, and 3.6 times from HBM2. It loses from a bank 5 mm away
-(0.8 times), and by a factor of seven in a 32 KiB bank beside the array. A tile needs 8 decoders at batch 1
+(0.8 times), and by a factor of seven in a 32 KiB bank beside the array. By the banks of CACTI
+decoding costs 5.3 pJ and pays 1.35 times over from HBM2. A tile needs 8 decoders at batch 1
 (17 in the densest layer), 4 at batch 64 and 2 at batch 256.
 """
 
@@ -33,6 +34,7 @@ from experiments.figures import style
 from experiments.runs.scenes import SCENES, chip_of
 from hwsim.analysis.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
 from hwsim.arrays.base import Tiled
+from hwsim.energy.cacti import OBJECTIVE, cacti_bank
 from hwsim.energy.dram import load_dram
 from hwsim.energy.sram import bank_access
 from hwsim.energy.table import EnergyTable
@@ -50,6 +52,8 @@ DRAMS = ("hypothetical-20pJ", "LPDDR4-3200", "HBM2-2000")
 PER_S = tuple(float(rate) for rate in np.logspace(-2, 4.5, 27))
 DECODERS = (1, 2, 4, 8, 16, 32)
 """Per tile."""
+CELL, NARROWEST_BITS = "itrs-hp", 32
+"""Cells of the banks of CACTI, and the narrowest word that it knows."""
 BATCHES = (1, 16, 64, 256)
 
 
@@ -58,6 +62,7 @@ class Level(NamedTuple):
 
     name: str
     pJ_per_bit: float
+    cacti_pJ_per_bit: float
     low_confidence: bool
 
 
@@ -140,38 +145,61 @@ def levels() -> list[Level]:
     whole = bank_access(chip.sram.capacity_B, table)
     bank = bank_access(32 << 10, table)
     drams = [load_dram(name) for name in DRAMS]
+    near, pad = prices["sram", "read_bit"], prices["scratchpad", "read_bit"]
+    register, wire_pJ = prices["register", "access_bit"], chip.sram.wire_mm * table["wire_bit_mm"].pJ
     return [
-        Level("LTE, receive", radio.pJ, radio.low_confidence),
-        *(Level(dram.type, dram.pJ_per_bit, dram.low_confidence) for dram in drams),
-        Level("SRAM of 10 MiB, one port", whole.pJ, whole.low_confidence),
-        *(
-            Level(name, prices[component, "read_bit"].pJ, prices[component, "read_bit"].low_confidence)
-            for name, component in (("64 KiB bank and 5 mm", "sram"), ("16 KiB scratchpad", "scratchpad"))
+        Level("LTE, receive", radio.pJ, radio.pJ, radio.low_confidence),
+        *(Level(dram.type, dram.pJ_per_bit, dram.pJ_per_bit, dram.low_confidence) for dram in drams),
+        Level(
+            "SRAM of 10 MiB, one port", whole.pJ, cacti_pJ_per_bit(chip.sram.capacity_B), whole.low_confidence
         ),
-        Level("32 KiB bank", bank.pJ, bank.low_confidence),
-        Level("register", prices["register", "access_bit"].pJ, False),
+        Level(
+            "64 KiB bank and 5 mm", near.pJ, cacti_pJ_per_bit(chip.sram.bank_B) + wire_pJ, near.low_confidence
+        ),
+        Level("16 KiB scratchpad", pad.pJ, cacti_pJ_per_bit(chip.scratchpad.bank_B), pad.low_confidence),
+        Level("32 KiB bank", bank.pJ, cacti_pJ_per_bit(32 << 10), bank.low_confidence),
+        Level("register", register.pJ, register.pJ, register.low_confidence),
     ]
 
 
 def huffman_pays() -> pd.DataFrame:
-    """Joules of one stored weight, both of its codes: level, saved_pJ, spent_pJ, ratio, low_confidence."""
+    """Joules of one stored weight, both of its codes: level, saved_pJ, spent_pJ, ratio, low_confidence.
+
+    Columns that begin with ``cacti_`` price the memories by CACTI, those of the decoders included.
+    """
     workload = SCENES[SCENE].workload
     saved_bits, symbols = saved_and_decoded(workload("shared"), workload("huffman"))
-    symbol_pJ = PriceList(chip_of())["decoder", "symbol"].pJ
+    spent_pJ = symbols * PriceList(chip_of())["decoder", "symbol"].pJ
+    cacti_spent_pJ = symbols * cacti_symbol_pJ()
     rows = [
         {
             "level": level.name,
             "pJ_per_bit": level.pJ_per_bit,
+            "cacti_pJ_per_bit": level.cacti_pJ_per_bit,
             "saved_bits": saved_bits,
             "symbols": symbols,
             "saved_pJ": saved_bits * level.pJ_per_bit,
-            "spent_pJ": symbols * symbol_pJ,
-            "ratio": saved_bits * level.pJ_per_bit / (symbols * symbol_pJ),
+            "spent_pJ": spent_pJ,
+            "ratio": saved_bits * level.pJ_per_bit / spent_pJ,
+            "cacti_spent_pJ": cacti_spent_pJ,
+            "cacti_ratio": saved_bits * level.cacti_pJ_per_bit / cacti_spent_pJ,
             "low_confidence": level.low_confidence,
         }
         for level in levels()
     ]
     return pd.DataFrame(rows).sort_values("pJ_per_bit", ascending=False, kind="stable", ignore_index=True)
+
+
+def cacti_symbol_pJ() -> float:
+    """Decoding a symbol, its table being a bank of CACTI: the narrowest word of it is read, and shifted."""
+    chip = chip_of()
+    table = cacti_bank(chip.decoder.table_B, NARROWEST_BITS, chip.process.node_nm, CELL, OBJECTIVE)
+    return table.read_pJ + PriceList(chip).table["add_int32"].pJ
+
+
+def cacti_pJ_per_bit(bank_B: int) -> float:
+    """Reading a bit of a bank, a word of `WIDTH_BITS` at a time."""
+    return cacti_bank(bank_B, WIDTH_BITS, chip_of().process.node_nm, CELL, OBJECTIVE).read_pJ / WIDTH_BITS
 
 
 def saved_and_decoded(plain: Workload, coded: Workload) -> tuple[float, float]:

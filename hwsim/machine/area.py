@@ -16,6 +16,7 @@ from hwsim.arrays.base import Tiled
 from hwsim.arrays.counting import ACCUMULATOR
 from hwsim.csvfile import read_rows
 from hwsim.energy.cacti import memory_of
+from hwsim.energy.mixing import MIXING
 from hwsim.energy.scaling import area_factor
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
@@ -69,7 +70,18 @@ def parts_of(chip: Machine, arithmetic: Arithmetic) -> tuple[Part, ...]:
         Part("SRAM banks", banks, _memory_mm2(chip.sram.bank_B, node)),
         Part("scratchpads", 2 * tiles, _memory_mm2(chip.scratchpad.bank_B, node)),
         Part("decoder tables", chip.decoder.count, _memory_mm2(chip.decoder.table_B, node)),
+        Part("decoder shifters", chip.decoder.count, unit_mm2("add_int32", node)),
     )
+
+
+def mixer_mm2(chip: Machine) -> float:
+    """Area that decoders of a context-mixing code take more, were they to resolve a bit in a cycle.
+
+    The multipliers and adders of `hwsim.energy.mixing.MIXING` for each: no chip file says that it has them.
+    """
+    node, count = chip.process.node_nm, chip.decoder.count
+    units = MIXING.multiplications * unit_mm2("multiply_int32", node)
+    return count * (units + MIXING.additions * unit_mm2("add_int32", node))
 
 
 def unit_mm2(action: str, node_nm: float) -> float:

@@ -86,6 +86,7 @@ def test_integers_are_coded_too() -> None:
     assert by_name["raw"].decoder_J == 0
     assert "nothing has to be decoded" in decoding_sentence(by_name["raw"])
     assert "of the energy; " in decoding_sentence(by_name["huffman"])
+    assert "mixers take 6.7% of the die" in decoding_sentence(by_name["context"])
 
 
 def test_a_network_that_has_no_codings_is_run_as_it_is() -> None:

@@ -56,7 +56,7 @@ def test_what_huffman_saves_and_spends_is_what_the_simulator_counts():
     entries = sum(layer.weights.entries for layer in huffman.layers if layer.weights)
     chip = chip_of().replace(**{"sram.holds_weights": False})
     plain, coded = (simulate(chip, workload).actions for workload in (shared, huffman))
-    assert symbols * entries == coded[coded["component"] == "decoder"]["count"].sum()
+    assert symbols * entries == coded[coded["action"] == "symbol"]["count"].sum()
 
     def written(actions):
         mask = (actions["tensor"] == "weights") & (actions["component"] == "sram")
@@ -87,6 +87,14 @@ def test_huffman_stops_paying_on_the_way_to_the_array():
     assert (table["ratio"].diff().dropna() < 0).all()
     assert table["ratio"].iloc[0] > 1 > table["ratio"].iloc[-1]
     assert table.set_index("level")["low_confidence"]["LTE, receive"]
+
+
+def test_by_the_banks_of_cacti_huffman_pays_less_and_from_hbm2_hardly():
+    """A small table costs more by CACTI than by the law of large ones: from HBM2 1.35 times over, not 3.6."""
+    table = study.huffman_pays().set_index("level")
+    assert (table["cacti_spent_pJ"] > 2 * table["spent_pJ"]).all()
+    assert table["cacti_ratio"]["HBM2-2000"] == pytest.approx(1.35, abs=0.15)
+    assert table["ratio"]["HBM2-2000"] == pytest.approx(3.6, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def _code_weights(
                     np.uint64(_FULL + in_column * 16 + in_row),
                     np.uint64(_AROUND + in_around * 16 + in_column),
                 )
-                bit, coder = _code_mixed(
+                bit, coder = code_mixed(
                     bit,
                     base,
                     places,
@@ -297,7 +297,7 @@ def _code_value(
             np.uint64(4 + signs_around),
             np.uint64(31 + column_sign * 3 + last_sign),
         )
-        sign, coder = _code_mixed(
+        sign, coder = code_mixed(
             code >> depth, 0, places, model.sign_slots, model.value_weights, 0, rate, coder, data, decoding
         )
     node = np.int64(1)
@@ -310,7 +310,7 @@ def _code_value(
             np.uint64((3 << depth) + node * _SIZES + own),
             np.uint64(((3 + _SIZES) << depth) + node * _SIZES + beside),
         )
-        bit, coder = _code_mixed(
+        bit, coder = code_mixed(
             (code >> (depth - 1 - level)) & 1,
             0,
             places,
@@ -350,7 +350,7 @@ def _code_flags(
             np.uint64(21 + (known[at - area] | known[at - 2 * area] << 1)),
         )
         rate = max(_SLOWEST, _FASTEST // (index + 16))
-        bit, coder = _code_mixed(
+        bit, coder = code_mixed(
             np.int64(flags[index]), 0, places, table, weights, 0, rate, coder, data, decoding
         )
         flags[index] = bit
@@ -359,7 +359,7 @@ def _code_flags(
 
 
 @lean_inline
-def _code_mixed(
+def code_mixed(
     bit: Scalar,
     base: Scalar,
     places: Places,

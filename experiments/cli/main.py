@@ -27,6 +27,7 @@ from experiments.cli.measure import measure
 from experiments.cli.models import compress, evaluate, inspect, sensitivity, verify
 from experiments.cli.networks import networks
 from experiments.cli.outputs import guarded
+from experiments.cli.pack import pack, unpack
 from experiments.cli.page import page
 from experiments.cli.power import relight, roofline
 from experiments.cli.reference import reference
@@ -90,7 +91,7 @@ DCZ = application(
     "hwsim run edge model.dcz.",
     {
         "Models": [compress, inspect, verify, execute, evaluate, sensitivity, frontier],
-        "In and out": [import_, import_han, shrink, quantize, recode, export],
+        "In and out": [import_, import_han, shrink, quantize, recode, export, pack, unpack],
     },
 )
 

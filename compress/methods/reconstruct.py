@@ -89,13 +89,13 @@ def compress_after_training(
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
     for index, node in enumerate(network.nodes):
         for values in wanted:
-            _execute(node, network.params, values)
+            execute(node, network.params, values)
         weight = weight_of(node, params)
         if weight is not None and weight not in tensors:
             bias = next((name for name in node.params[1:] if uses[name] == 1), None)
             posed = None
             if fit and node.op in WEIGHTED_OPS and params[weight][0].size <= MAX_DEPTH:
-                read, made = (_together(given, node.inputs[0]), _together(wanted, node.name))
+                read, made = (together(given, node.inputs[0]), together(wanted, node.name))
                 posed = problem(node, params[weight], read, made, rng, centred=bias is not None)
                 for sentence in posed.remarks(kept[weight] / len(params[weight])):
                     remark(f"layer {node.name}: {sentence}")
@@ -104,7 +104,7 @@ def compress_after_training(
             if posed is not None and bias is not None:
                 params[bias] = posed.bias(params[weight])
         for values in given:
-            _execute(node, params, values)
+            execute(node, params, values)
         for name in node.inputs:
             if last[name] == index:
                 for values in (*wanted, *given):
@@ -112,12 +112,12 @@ def compress_after_training(
     return Artifact.of(network.with_params(params), stage_of(coding), tensors)
 
 
-def _together(pieces: list[dict[str, Array]], name: str) -> Array:
+def together(pieces: list[dict[str, Array]], name: str) -> Array:
     """A tensor of all pieces, one after another."""
     return join([values[name] for values in pieces], 0)
 
 
-def _execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) -> None:
+def execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) -> None:
     """Add a node's outputs to `values`."""
     inputs = tuple(params[name] if name in params else values[name] for name in node.inputs)
     result = OPS[node.op].forward(inputs, tuple(params[name] for name in node.params), node.attrs, Context())

@@ -43,6 +43,17 @@ def shrink(
     inputs: Inputs,
     density: Annotated[float, typer.Option(help="Fraction of the weights that remains.")] = 0.5,
     bits: Annotated[int, typer.Option(help="Width of a shared weight.")] = 6,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the file: round weights to levels of each output instead, with error feedback.",
+            show_default=False,
+        ),
+    ] = None,
+    min_snr: Annotated[
+        float | None,
+        typer.Option(help="Signal to noise in dB that answers must keep within it.", show_default=False),
+    ] = None,
     coding: Coding = "auto",
     by: LeastOf = "joules",
     chip: ChipName = "reference_250w",
@@ -57,10 +68,14 @@ def shrink(
 ) -> None:
     """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest."""
     from compress.format.container import read
+    from compress.methods.rounding import Goal
     from experiments.runs import after_training
     from experiments.runs.inputs import read_inputs
+    from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
 
+    if min_snr is not None and max_bytes is None:
+        raise InputError("--min-snr: expected together with --max-bytes")
     original, machine = read(model)[0], load_chip(chip)
     items = read_inputs(inputs, original.topology, 2, preparation(mean, std, size))
     found = after_training.shrink(
@@ -71,6 +86,7 @@ def shrink(
         seed=seed,
         coding=_coding(coding),
         by=_least_of(by),
+        goal=None if max_bytes is None else Goal(max_bytes, min_snr),
         density=density,
         bits=bits,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Output
+from experiments.cli.options import Force, Output
 
 
 def pack(
@@ -15,6 +15,7 @@ def pack(
         Path, typer.Argument(metavar="FILE", help="A model file of any format.", show_default=False)
     ],
     output: Output,
+    force: Force = False,
 ) -> None:
     """Store a model file in fewer bytes, without loss: unpack gives the same bytes."""
     from compress.interop.packing import pack as packed_of
@@ -35,6 +36,7 @@ def pack(
 def unpack(
     model: Annotated[Path, typer.Argument(metavar="FILE", help="A packed model.", show_default=False)],
     output: Output,
+    force: Force = False,
 ) -> None:
     """Write the file that was packed, the same byte for byte."""
     from compress.interop.packing import unpack as unpacked

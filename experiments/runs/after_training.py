@@ -16,6 +16,7 @@ from compress.methods.allocate import quantize_within
 from compress.methods.prune import weights_of
 from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
+from compress.methods.rounding import round_after_training
 from compress.nn.folding import fold
 from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from compress.format.layout import Layout
     from compress.methods.agreement import Agreement
     from compress.methods.quantize import Calibration
+    from compress.methods.rounding import Goal
     from compress.nn.network import Network
     from experiments.runs.codings import By, Coded
     from hwsim.machine.chip import Chip
@@ -121,7 +123,7 @@ def quantize(
         made = quantize_within(
             network, x, budget, cost, bits, calibration=calibration, extra=extra, remark=remarks.append
         )
-    return _versions(original, made, held, chip, batch, remarks, coding, by)
+    return _versions(original, made, held, chip, batch, remarks, coding, by, max_bytes)
 
 
 def _bytes(artifact: Artifact) -> dict[str, float]:
@@ -141,6 +143,7 @@ def shrink(
     seed: int,
     coding: str = AUTO,
     by: By = "joules",
+    goal: Goal | None = None,
     **how: Any,
 ) -> tuple[Version, Version]:
     """Prune, share and repair a network on half of the inputs; compare on the other half.
@@ -159,6 +162,8 @@ def shrink(
         Of the labels; the one of least joules on the chip by default.
     by : {"joules", "bytes"}
         What the coding that is taken has least of.
+    goal : Goal, optional
+        Round the weights to what the file may take, instead of pruning and sharing them.
     **how
         ``density`` and ``bits`` of `compress_after_training`.
 
@@ -175,8 +180,13 @@ def shrink(
     remarks: list[str] = []
     rng = np.random.default_rng(seed)
     how = {"rng": rng, "coding": "fixed", "extra": extra, "remark": remarks.append, **how}
-    made = compress_after_training(network, x, **how)
-    return _versions(original, made, held, chip, batch, remarks, coding, by)
+    if goal is None:
+        made = compress_after_training(network, x, **how)
+    else:
+        how = {key: value for key, value in how.items() if key not in ("density", "bits", "coding")}
+        made = round_after_training(network, x, goal, **how)
+    most = None if goal is None else goal.max_bytes
+    return _versions(original, made, held, chip, batch, remarks, coding, by, most)
 
 
 def parted(values: Values) -> tuple[NDArray[Any], Values]:
@@ -193,14 +203,16 @@ def _versions(
     remarks: list[str],
     coding: str,
     by: By,
+    max_bytes: int | None,
 ) -> tuple[Version, Version]:
-    """A network and what was made of it in the best coding, executed on inputs held back and simulated."""
+    """A network and what was made of it, in the best coding within its bytes, executed and simulated."""
     network = original.to_network()
     made = kept_forms(made, original)
     outputs = run(network, held)
 
     tried = try_codings(made, chip, batch, coding, **_measured(made, held))
-    best = best_of(tried, by)
+    small = [one for one in tried if max_bytes is None or one.size_B <= max_bytes]
+    best = best_of(small or tried, by)
     near = agreements(network, outputs, run(executable(made), held))
     said = [*remarks, *_full_precision(made)]
     compressed = Version(best.artifact, best.size_B, near, best.report, tuple(said), tuple(tried))

@@ -174,3 +174,18 @@ def test_bad_inputs_are_refused(tmp_path, network, capsys, content, words):
 )
 def test_bad_options_are_refused(tmp_path, network, more):
     assert shrink(tmp_path, *more) == 2
+
+
+def test_weights_are_rounded_to_a_file_of_so_many_bytes(tmp_path, network, capsys):
+    assert shrink(tmp_path, "--chip", "edge", "--max-bytes", "150000", "--json") == 0
+    given, made = json.loads(capsys.readouterr().out)
+    assert made["stage"] == "rounded"
+    assert made["bytes"] == (tmp_path / "small.dcz").stat().st_size <= 150_000
+    assert made["bytes"] < given["bytes"] / 10
+    assert made["snr_dB"] > 10
+    taken = min((one for one in made["codings"] if one["bytes"] <= 150_000), key=lambda one: one["energy_J"])
+    assert taken["energy_J"] == made["energy_J"]
+    assert shrink(tmp_path, "--chip", "edge", "--min-snr", "20") == 2
+    assert "expected together with --max-bytes" in capsys.readouterr().err
+    assert shrink(tmp_path, "--chip", "edge", "--max-bytes", "150000", "--min-snr", "90") == 2
+    assert "more bytes would help" in capsys.readouterr().err

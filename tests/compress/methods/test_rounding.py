@@ -1,0 +1,128 @@
+"""Rounding with error feedback: against nearest levels, within its bytes, zeros kept, the same every time."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compress.format.container import Artifact
+from compress.format.tensors import QuantizedTensor
+from compress.methods.least_squares import problem
+from compress.methods.rounding import (
+    Goal,
+    relative_steps,
+    round_after_training,
+    round_rows,
+    signal_to_noise_dB,
+)
+from compress.nn.network import INPUT, Network, Node
+from hwsim.errors import InputError
+
+RNG = np.random.default_rng(7)
+FC = Node("fc", "fc", params=("w", "b"))
+
+
+def correlated(rows: int, columns: int) -> np.ndarray:
+    return (np.cumsum(RNG.standard_normal((rows, columns)), axis=1) / 3).astype(np.float32)
+
+
+def error(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    found = x @ weight.T
+    return float(np.square(found - found.mean(axis=0) - (y - y.mean(axis=0))).sum())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    outputs=st.integers(1, 6), depth=st.integers(2, 24), seed=st.integers(0, 99), step=st.floats(0.05, 1.0)
+)
+def test_feedback_never_loses_more_than_a_hundredth_against_the_nearest_levels(outputs, depth, seed, step):
+    """On the inputs it is fitted on: the sum over all outputs of a layer, most of the time far less."""
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((outputs, depth)).astype(np.float32)
+    x = np.cumsum(rng.standard_normal((400, depth)), axis=1).astype(np.float32)
+    y = x @ weight.T
+    posed = problem(FC, weight, x, y, rng)
+    steps = np.full(outputs, step)
+    fed = round_rows(posed, weight, steps, np.ones(weight.shape, bool))
+    nearest = np.rint(weight / step)
+    assert error(x, y, fed * step) <= error(x, y, nearest * step) * 1.01 + 1e-3 * np.square(y).sum()
+
+
+def test_on_correlated_inputs_feedback_halves_the_error():
+    weight = RNG.standard_normal((16, 40)).astype(np.float32)
+    x = correlated(500, 40)
+    y = x @ weight.T
+    posed = problem(FC, weight, x, y, RNG)
+    fed = round_rows(posed, weight, np.full(16, 0.5), np.ones(weight.shape, bool))
+    assert error(x, y, fed * 0.5) < 0.5 * error(x, y, np.rint(weight / 0.5) * 0.5)
+
+
+def test_zeros_stay_zeros():
+    weight = RNG.standard_normal((5, 12)).astype(np.float32)
+    mask = RNG.random((5, 12)) < 0.5
+    x = correlated(100, 12)
+    posed = problem(FC, weight * mask, x, x @ (weight * mask).T, RNG)
+    assert not round_rows(posed, weight * mask, np.full(5, 0.1), mask)[~mask].any()
+
+
+def network() -> Network:
+    """Channels whose weights differ a hundredfold, as after a batch normalisation that is folded."""
+    rng = np.random.default_rng(3)
+    spread = np.exp(rng.normal(0, 1.5, (16, 1, 1, 1)))
+    params = {
+        "a": rng.normal(0, 0.3, (16, 3, 3, 3)).astype(np.float32),
+        "ab": np.zeros(16, np.float32),
+        "d": (rng.normal(0, 0.3, (16, 1, 3, 3)) * spread).astype(np.float32),
+        "db": np.zeros(16, np.float32),
+        "p": (rng.normal(0, 0.3, (64, 16, 1, 1)) / spread.reshape(1, 16, 1, 1)).astype(np.float32),
+        "pb": np.zeros(64, np.float32),
+        "f": rng.normal(0, 0.1, (10, 64 * 16)).astype(np.float32),
+    }
+    pads = {"pads": (1, 1, 1, 1)}
+    nodes = (
+        Node("conv", "conv", attrs=pads, params=("a", "ab")),
+        Node("relu", "relu", ("conv",)),
+        Node("depthwise", "conv", ("relu",), {**pads, "groups": 16, "stride": (2, 2)}, ("d", "db")),
+        Node("pointwise", "conv", ("depthwise",), params=("p", "pb")),
+        Node("relu2", "relu", ("pointwise",)),
+        Node("flatten", "flatten", ("relu2",)),
+        Node("fc", "fc", ("flatten",), params=("f",)),
+    )
+    return Network("spread", (3, 8, 8), nodes, params)
+
+
+ITEMS = np.random.default_rng(4).normal(0, 1, (32, 3, 8, 8)).astype(np.float32)
+
+
+def rounded(size: int, **goal: float) -> Artifact:
+    return round_after_training(network(), ITEMS, Goal(size, **goal), rng=np.random.default_rng(0))
+
+
+def test_the_file_is_within_its_bytes_and_more_bytes_are_nearer():
+    found = []
+    for size in (3500, 5000, 8000):
+        artifact = rounded(size)
+        assert 0.8 * size < len(artifact.to_bytes()) <= size
+        assert all(isinstance(artifact.tensors[name], QuantizedTensor) for name in "adpf")
+        found.append(signal_to_noise_dB(network(), artifact.to_network(), {INPUT: ITEMS}))
+    assert found == sorted(found)
+    assert found[0] > 8
+    assert found[-1] > 20
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    assert rounded(5000).to_bytes() == rounded(5000).to_bytes()
+
+
+def test_a_file_that_keeps_too_little_or_cannot_be_so_small_is_refused():
+    with pytest.raises(InputError, match=r"dB of signal to noise in \d+ bytes, expected at least 60 dB"):
+        rounded(4000, min_snr_dB=60.0)
+    with pytest.raises(InputError, match="expected at most 100"):
+        rounded(100)
+    assert rounded(8000, min_snr_dB=10.0)
+
+
+def test_a_layer_that_matters_more_gets_finer_levels():
+    steps = relative_steps(network(), ["a", "d", "p", "f"], {INPUT: ITEMS[:4]})
+    assert steps["d"] < steps["f"]
+    assert steps["a"] < steps["f"]

@@ -21,7 +21,7 @@ def pack(
     from compress.interop.packing import pack as packed_of
     from compress.interop.packing import unpack as unpacked
     from compress.io.files import write_bytes
-    from experiments.console import print_line
+    from experiments.console import print_ending
     from hwsim.errors import InputError
 
     data = model.read_bytes()
@@ -30,7 +30,10 @@ def pack(
         raise InputError(f"{model}: does not unpack to the same bytes, so nothing is written")
     write_bytes(output, packed)
     share = len(packed) / max(len(data), 1)
-    print_line(f"{output}: {len(packed):,} bytes, {share:.1%} of {len(data):,}; unpacks to the same bytes")
+    print_ending(
+        f"{output}: {len(packed):,} bytes, {share:.1%} of {len(data):,}; it unpacks to the same bytes.",
+        f"dcz unpack {output} -o {model.name}",
+    )
 
 
 def unpack(
@@ -41,7 +44,7 @@ def unpack(
     """Write the file that was packed, the same byte for byte."""
     from compress.interop.packing import unpack as unpacked
     from compress.io.files import write_bytes
-    from experiments.console import print_line
+    from experiments.console import print_ending
     from hwsim.errors import InputError
 
     try:
@@ -49,4 +52,4 @@ def unpack(
     except InputError as error:
         raise InputError(f"{model}: {error}") from None
     write_bytes(output, data)
-    print_line(f"{output}: {len(data):,} bytes")
+    print_ending(f"{output}: {len(data):,} bytes.", f"dcz import {output}")

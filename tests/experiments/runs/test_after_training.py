@@ -72,12 +72,12 @@ def test_what_was_given_stands_beside_what_was_made(tmp_path, network, capsys):
     assert shrink(tmp_path, "--chip", "edge", "--coding", "huffman") == 0
     (tmp_path / "small.dcz").rename(tmp_path / "model.dcz")
     capsys.readouterr()
-    assert quantize(tmp_path, "--chip", "edge", "--json") == 0
+    assert quantize(tmp_path, "--chip", "edge", "--by", "bytes", "--json") == 0
     given, made = json.loads(capsys.readouterr().out)
     assert given["bytes"] == (tmp_path / "model.dcz").stat().st_size
     assert (given["stage"], made["stage"]) == ("huffman", "int8")
     assert given["top_1"] == 1.0
-    assert 4 < made["ratio"] == pytest.approx(given["ratio"], rel=0.1)  # its zeros take no bytes
+    assert made["ratio"] > 0.9 * given["ratio"] > 3.6  # its zeros take no bytes
 
 
 def test_a_budget_in_bytes_or_joules_is_kept(tmp_path, network, capsys):

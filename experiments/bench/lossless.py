@@ -86,8 +86,10 @@ def main(folder: Path, files: list[Path]) -> None:
     """Write the table of some files."""
     folder.mkdir(parents=True, exist_ok=True)
     pack(files[0].read_bytes()[: 1 << 16])  # compile before the clock runs
-    rows = [row for path in files for row in measured(path)]
-    pd.DataFrame(rows).to_csv(folder / "lossless.csv", index=False, float_format="%.4g")
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        rows += measured(path)
+        pd.DataFrame(rows).to_csv(folder / "lossless.csv", index=False, float_format="%.4g")
 
 
 def _run(way: str, data: bytes) -> bytes:

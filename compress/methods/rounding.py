@@ -45,8 +45,8 @@ PROBE_ITEMS = 4
 """Items that sensitivity is measured on."""
 
 DAMPING = 0.2
-"""Part of their mean that is added to the mean squares of inputs. Few positions say little of some directions:
-on EfficientNet-lite0 and eight photos 0.2 gives 12.0 dB on others where 0.01 gives 9.6."""
+"""Part of their mean that is added to the mean squares of inputs. Few positions say little of directions: on
+EfficientNet-lite0 and eight photos 0.2 gives 12.0 dB on others where 0.01 gives 9.6."""
 
 TRIES = 4
 """Times that the distance of levels is set anew until the file is within its bytes."""

@@ -227,7 +227,8 @@ class Costs:
             owner = k if root.like is None else kernel_of[root.like]
             at_use, at_load = ((0.0, 0), (decode_J, decode)) if cut.once else ((decode_J, decode), (0.0, 0))
             joules = read * sram_J + at_use[0]
-            rows.append((fetched, stored, read, joules, at_load[0] * times, at_use[1], at_load[1], cut.parts, owner))
+            decoding = (joules, at_load[0] * times, at_use[1], at_load[1])
+            rows.append((fetched, stored, read, *decoding, cut.parts, owner))
         return np.array(rows, WEIGHTS)
 
     @cached_property

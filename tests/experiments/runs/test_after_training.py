@@ -185,7 +185,7 @@ def test_weights_are_rounded_to_a_file_of_so_many_bytes(tmp_path, network, capsy
     assert made["snr_dB"] > 10
     taken = min((one for one in made["codings"] if one["bytes"] <= 150_000), key=lambda one: one["energy_J"])
     assert taken["energy_J"] == made["energy_J"]
-    assert shrink(tmp_path, "--chip", "edge", "--min-snr", "20") == 2
+    assert shrink(tmp_path, "--chip", "edge", "--force", "--min-snr", "20") == 2
     assert "expected together with --max-bytes" in capsys.readouterr().err
-    assert shrink(tmp_path, "--chip", "edge", "--max-bytes", "150000", "--min-snr", "90") == 2
+    assert shrink(tmp_path, "--chip", "edge", "--force", "--max-bytes", "150000", "--min-snr", "90") == 2
     assert "more bytes would help" in capsys.readouterr().err

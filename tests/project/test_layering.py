@@ -66,6 +66,7 @@ ORDER = (
     "compress.nn",
     "compress.nn.zoo",
     "compress.format",
+    "compress.language",
     "compress.methods",
     "compress.lowering",
     "compress.interop.onnx",

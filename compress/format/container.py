@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compress.codecs.fields import MAX_VARINT_BYTES
 from compress.format.fields import Reader, Writer
 from compress.format.layout import Layout
 from compress.format.records import Known, read_tensor, write_tensor
@@ -164,6 +165,24 @@ def read(path: str | Path) -> tuple[Artifact, Layout]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     try:
         return parse(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_topology_of(path: str | Path) -> Topology:
+    """Read the graph of a file alone, without checking the rest; raises as `read`."""
+    try:
+        with Path(path).open("rb") as file:
+            begin = Reader(file.read(len(MAGIC) + 1 + MAX_VARINT_BYTES))
+            if begin.raw(len(MAGIC) + 1)[:-1] != MAGIC:
+                raise InputError("the file does not begin with DCZ and a version, expected a network")
+            length = begin.varint()
+            file.seek(begin.at)
+            reader = Reader(file.read(min(length, Path(path).stat().st_size)))
+        reader.word()
+        return read_topology(reader)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress.language.session import Session
+from compress.language.session import READ, Session
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compress.nn.network import Network
+    from compress.nn.ops.base import Array
 
-WINDOW, STRIDE = 512, 256
+WINDOW, STRIDE = 1024, 512
 """Tokens of a window, and tokens by which the next one begins later."""
 
 
@@ -62,12 +63,22 @@ def surprises(
         )
     found = []
     for first, scored, end in windows(len(tokens), window, stride):
-        scores = Session(network).read(tokens[first : end - 1], all_scores=True)[scored - first - 1 :]
-        scores -= scores.max(axis=1, keepdims=True)
-        wanted = scores[np.arange(len(scores)), np.asarray(tokens[scored:end])].astype(np.float64)
-        np.exp(scores, out=scores)
-        found.append(np.log(scores.sum(axis=1, dtype=np.float64)) - wanted)
+        session = Session(network)
+        if scored > first + 1:
+            session.read(tokens[first : scored - 1])
+        for at in range(scored - 1, end - 1, READ):
+            until = min(at + READ, end - 1)
+            scores = session.read(tokens[at:until], all_scores=True)
+            found.append(_of_scores(scores, np.asarray(tokens[at + 1 : until + 1])))
     return np.concatenate(found)
+
+
+def _of_scores(scores: Array, wanted: Array) -> Array:
+    """Surprise of each wanted word, shape (n,), by scores (n, words)."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    of_wanted = shifted[np.arange(len(wanted)), wanted].astype(np.float64)
+    np.exp(shifted, out=shifted)
+    return np.log(shifted.sum(axis=1, dtype=np.float64)) - of_wanted
 
 
 def perplexity(network: Network, tokens: Sequence[int], *, window: int = WINDOW, stride: int = STRIDE) -> float:

@@ -40,7 +40,20 @@ def is_language_model(name: str) -> bool:
     from hwsim.workload.language.shipped import model_names
 
     path = Path(name)
+    if path.suffix == ".dcz":
+        return _reads_words(path)
     return name in model_names() or path.suffix in FILES or (path / "config.json").is_file()
+
+
+def _reads_words(path: Path) -> bool:
+    """Whether a compressed file is a language model; a file that cannot be read is none."""
+    from compress.format.container import read_topology_of
+    from compress.language.parts import reads_words
+
+    try:
+        return reads_words(read_topology_of(path))
+    except InputError:
+        return False
 
 
 def served(name: str, options: LanguageOptions) -> Served:
@@ -55,13 +68,13 @@ def served(name: str, options: LanguageOptions) -> Served:
 
     path = Path(name)
     arithmetic, kv = options.arithmetic or "fp16", options.kv or None
-    if path.suffix != ".gguf" and not (path.is_dir() and any(path.glob("*.safetensors"))):
+    if path.suffix not in (".gguf", ".dcz") and not (path.is_dir() and any(path.glob("*.safetensors"))):
         return Served.of(name, options.weights or None, kv, arithmetic)  # type: ignore[arg-type]
-    from experiments.runs.language_files import open_gguf, open_safetensors
+    from experiments.runs.language_files import open_parts
 
     if options.weights:
         raise InputError(f"{name}: a file has its own weights, expected no --weights {options.weights}")
-    model, parts = open_gguf(path) if path.suffix == ".gguf" else open_safetensors(path)
+    model, parts = open_parts(path)
     return Served.of(model, parts, kv, arithmetic)  # type: ignore[arg-type]
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from hwsim.workload.language.forms import Coding
     from hwsim.workload.language.model import LanguageModel
 
+LONGEST = 1 << 20
+"""Tokens of a sequence, at most: a compressed file does not say how many its model was trained on."""
+
 
 def reads_words(topology: Topology) -> bool:
     """Whether a graph is a decoder that `model_and_parts` describes."""
@@ -67,6 +70,7 @@ def model_and_parts(artifact: Artifact, layout: Layout, where: str) -> tuple[Lan
         "num_hidden_layers": blocks,
         "num_attention_heads": attention["heads"],
         "num_key_value_heads": attention["kv_heads"],
+        "max_position_embeddings": LONGEST,
         "tie_word_embeddings": head == TABLE,
     }
     model = model_from(configuration, artifact.topology.name, where)

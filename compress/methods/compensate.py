@@ -7,7 +7,7 @@ integers (Frantar et al. 2023) and SparseGPT for pruning (Frantar and Alistarh 2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -39,16 +39,38 @@ class Target(Protocol):
         """Return the stored tensor."""
 
 
-def stored(weight: Array, target: Target, gram: Array | None = None) -> StoredTensor:
+class Inputs(NamedTuple):
+    """What is known of the inputs of a matrix.
+
+    Parameters
+    ----------
+    importance : ndarray, shape (inputs,)
+        Mean square of each.
+    factor : ndarray, shape (inputs, inputs)
+        Upper triangle U of the inverse of their Gram matrix, ``inverse = U' U``.
+    """
+
+    importance: Array
+    factor: Array
+
+    @classmethod
+    def of_gram(cls, gram: Array) -> Inputs:
+        """Take the mean products of two inputs, which are damped."""
+        damped = gram.astype(np.float64)
+        damped[np.diag_indices_from(damped)] += DAMPING * (float(np.diagonal(damped).mean()) or 1.0)
+        factor = np.linalg.cholesky(np.linalg.inv(damped)).T
+        return cls(np.diagonal(gram).copy(), np.ascontiguousarray(factor, np.float32))
+
+
+def stored(weight: Array, target: Target, inputs: Inputs | None = None) -> StoredTensor:
     """Bring a matrix to a form.
 
     Parameters
     ----------
     weight : ndarray, shape (outputs, inputs)
     target : Target
-    gram : ndarray, shape (inputs, inputs), optional
-        Mean products of two inputs. Without it every weight goes to the nearest value, and no error is
-        made up for.
+    inputs : Inputs, optional
+        Without it every weight goes to the nearest value, and no error is made up for.
 
     Returns
     -------
@@ -56,7 +78,7 @@ def stored(weight: Array, target: Target, gram: Array | None = None) -> StoredTe
     """
     columns = weight.shape[1]
     left = weight.astype(np.float32)
-    factor = None if gram is None else _factor(gram)
+    factor = None if inputs is None else inputs.factor
     for first in range(0, columns, target.columns):
         end = min(first + target.columns, columns)
         group = left[:, first:end]
@@ -73,11 +95,3 @@ def stored(weight: Array, target: Target, gram: Array | None = None) -> StoredTe
             group[:, at + 1 :] -= np.outer(errors[:, at], inside[at, at + 1 :])
         left[:, end:] -= errors @ factor[first:end, end:]
     return target.tensor()
-
-
-def _factor(gram: Array) -> Array:
-    """Upper triangle U of the inverse of the damped Gram matrix, ``inverse = U' U``."""
-    damped = gram.astype(np.float64)
-    mean = float(np.diagonal(damped).mean()) or 1.0
-    damped[np.diag_indices_from(damped)] += DAMPING * mean
-    return np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 
 from compress.format.tensors import DenseTensor
 from compress.language.session import Session
-from compress.methods.compensate import stored
+from compress.methods.compensate import Inputs, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +38,8 @@ def block_matrices(network: Network) -> dict[str, str]:
     }
 
 
-def grams(network: Network, tokens: Sequence[int]) -> dict[str, Array]:
-    """Mean products of what the matrices of a decoder read in a text.
+def inputs_of(network: Network, tokens: Sequence[int]) -> dict[str, Inputs]:
+    """Read a text, and tell what the matrices of a decoder's blocks read.
 
     Parameters
     ----------
@@ -49,27 +49,26 @@ def grams(network: Network, tokens: Sequence[int]) -> dict[str, Array]:
 
     Returns
     -------
-    dict of str to ndarray of float32, shape (inputs, inputs)
+    dict of str to Inputs
         By the tensor that is read.
     """
-    wanted, found = set(block_matrices(network).values()), {}
-    readers = {node.inputs[0]: node.name for node in network.nodes if node.op == "fc"}
+    readers = {source: name for name, source in block_matrices(network).items()}
+    grams: dict[str, Array] = {}
 
     def observe(node: Node, inputs: tuple[Array, ...]) -> None:
-        source = node.inputs[0] if node.inputs else ""
-        if source in wanted and readers.get(source) == node.name:
+        if node.op == "fc" and readers.get(node.inputs[0]) == node.params[0]:
             product = inputs[0].T @ inputs[0] / np.float32(len(tokens))
-            found[source] = found[source] + product if source in found else product
+            grams[node.inputs[0]] = grams.get(node.inputs[0], np.float32(0)) + product
 
     Session(network, observe).read(tokens)
-    return found
+    return {source: Inputs.of_gram(gram) for source, gram in grams.items()}
 
 
 def compressed(
     artifact: Artifact,
     stage: str,
     brought: Brought,
-    statistics: Mapping[str, Array] | None = None,
+    inputs: Mapping[str, Inputs] | None = None,
     *,
     beside: Mapping[str, StoredTensor] | None = None,
 ) -> Artifact:
@@ -82,18 +81,18 @@ def compressed(
         Name of what is made.
     brought : callable
         Makes the target of a matrix.
-    statistics : dict of str to ndarray, optional
-        As `grams` gives them: errors of one weight are then made up for by others of its row.
+    inputs : dict of str to Inputs, optional
+        As `inputs_of` gives them: errors of one weight are then made up for by others of its row.
     beside : dict of str to StoredTensor, optional
         Forms of other parameters.
     """
     network = artifact.to_network()
     tensors = dict(artifact.tensors)
     for name, source in block_matrices(network).items():
-        gram = None if statistics is None else statistics[source]
+        known = None if inputs is None else inputs[source]
         weight = network.params[name]
-        weighing = np.ones(weight.shape[1], np.float32) if gram is None else np.diagonal(gram)
-        tensors[name] = stored(weight, brought(weight, weighing), gram)
+        weighing = np.ones(weight.shape[1], np.float32) if known is None else known.importance
+        tensors[name] = stored(weight, brought(weight, weighing), known)
     return replace(artifact, tensors=tensors | dict(beside or {}), stage=stage)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    from experiments.runs.point import Point
     from hwsim.machine.chip import Chip
     from hwsim.workload.language.memory import Served
     from hwsim.workload.layer import Workload
@@ -116,6 +117,28 @@ def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int) -> 
         chip, found.model.name, footprint(found, options.context or options.prompt or 0, batch, tokens)
     )
     return workload
+
+
+def of_point(point: Point, chip: Chip) -> Workload | None:
+    """Build the workload of a point whose network is a language model; None if it is none.
+
+    Raises
+    ------
+    InputError
+        If a value is none that the option of this name takes, there is a stage, another network has such
+        options, or as `workload_of`.
+    """
+    options = dict(point.language)
+    for key in ("context", "prompt"):
+        if type(options.get(key, 0)) is not int:
+            raise InputError(f"{key}={options[key]}: expected a whole number of tokens")
+    found = LanguageOptions(**options)
+    if not is_language_model(point.network):
+        refuse_options(point.network, found)
+        return None
+    if point.stage:
+        raise InputError(f"{point.network} is a language model, expected no stage {point.stage}")
+    return workload_of(chip, point.network, found, point.batch)
 
 
 def refuse_other_options(name: str, **options: object) -> None:

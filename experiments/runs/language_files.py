@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from compress.format.container import read
-from compress.interop.tensor_headers import TensorHeader
+    from compress.interop.tensor_headers import TensorHeader
     from hwsim.workload.language.model import LanguageModel
 
 GGUF_ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma", "gemma2", "phi3")

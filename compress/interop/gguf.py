@@ -92,10 +92,12 @@ def import_gguf(path: str | Path) -> Artifact:
     try:
         header = read_gguf(path, lists=True)
         shape = _shape(header, path)
-        data = np.memmap(path, np.uint8, "r", offset=_data_at(header))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it has no data"
-        raise InputError(f"cannot read {path}: {reason}") from None
+        begin = _data_at(header)
+        if begin >= path.stat().st_size:
+            raise InputError(f"{path}: ends after its header, expected a whole GGUF file")
+        data = np.memmap(path, np.uint8, "r", offset=begin)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
     found = {tensor.name: tensor for tensor in header.tensors}
     names = _names(shape)
     odd = sorted(found.keys() - set(names.values()))

@@ -51,7 +51,8 @@ def q4_1(weight):
     levels = np.clip(np.rint((blocks - wide[1]) / wide[0]), 0, 15).astype(np.uint8)
     packed = levels[:, :16] | levels[:, 16:] << 4
     data = b"".join(
-        struct.pack("<ee", float(d), float(m)) + row.tobytes() for d, m, row in zip(scale, low, packed, strict=True)
+        struct.pack("<ee", float(d), float(m)) + row.tobytes()
+        for d, m, row in zip(scale, low, packed, strict=True)
     )
     return data, (levels * wide[0] + wide[1]).reshape(weight.shape)
 
@@ -78,7 +79,9 @@ def gguf_file(network, matrices=3, table=8):
     """Bytes of the file of a network, and the values that are stored there, by our names."""
     names = {"embedding.weight": "token_embd.weight", "norm.scale": "output_norm.weight"}
     for block in range(SHAPE.blocks):
-        names |= {f"{block}.norm{n}.scale": f"blk.{block}.{k}_norm.weight" for n, k in ((1, "attn"), (2, "ffn"))}
+        names |= {
+            f"{block}.norm{n}.scale": f"blk.{block}.{k}_norm.weight" for n, k in ((1, "attn"), (2, "ffn"))
+        }
         names |= {f"{block}.{ours}.weight": f"blk.{block}.{theirs}.weight" for ours, theirs in NAMES.items()}
     tensors, data, values = [], b"", {}
     for ours, theirs in names.items():

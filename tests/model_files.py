@@ -24,7 +24,7 @@ def value_of(found):
 
 
 def gguf(values, tensors, version=3):
-    """Bytes of a GGUF header: `tensors` are (name, shape, type), and where their data begin if that is not 0."""
+    """Bytes of a GGUF header: `tensors` are (name, shape, type), and where the data begin, if not at 0."""
     head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
     keys = b"".join(text(key) + value_of(found) for key, found in values.items())
     records = b"".join(

@@ -211,7 +211,7 @@ class QuantizedTensor:
     """
 
     q: NDArray[np.int8]
-    scale: NDArray[np.float32]
+    scale: NDArray[Any]
     bits: int = 8
     coding: str = RAW
     gap_bits: int | None = None

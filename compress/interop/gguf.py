@@ -1,7 +1,7 @@
 """Language models of the Llama family in GGUF files, as the ggml project describes them (``docs/gguf.md``).
 
-Integers in groups stay integers in groups: a tensor of type Q4_0, Q4_1 or Q8_0 takes as many bits per block as
-in the file. Its blocks are 32 values of one row, with a float16 scale and, in Q4_1, the float16 value of the
+Integers in groups stay integers in groups: a tensor of type Q4_0, Q4_1 or Q8_0 takes as many bits per
+block as in the file. Its blocks are 32 values of one row, with a float16 scale and, in Q4_1, the float16 value of the
 lowest level.
 """
 
@@ -33,7 +33,7 @@ BLOCK = 32
 ALIGNMENT = 32
 """Of the data of tensors, where a file does not say."""
 
-PLAIN = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 30: np.dtype("<u2")}
+PLAIN: dict[int, np.dtype[Any]] = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 30: np.dtype("<u2")}
 """Type of the values by the number of a floating-point type; bfloat16 is the upper half of float32."""
 BFLOAT16 = 30
 
@@ -137,7 +137,9 @@ def _shape(header: ModelHeader, path: Path) -> LlamaShape:
     heads = int(value("attention.head_count"))
     features = int(value("embedding_length"))
     if int(value("rope.dimension_count", features // heads)) * heads != features:
-        raise InputError(f"{path}: {ARCHITECTURE}.rope.dimension_count is no whole head of {features // heads}")
+        raise InputError(
+            f"{path}: {ARCHITECTURE}.rope.dimension_count is no whole head of {features // heads}"
+        )
     names = {tensor.name: tensor for tensor in header.tensors}
     if "token_embd.weight" not in names:
         raise InputError(f"{path}: no tensor token_embd.weight, expected a language model")
@@ -186,10 +188,12 @@ def _tensor(data: NDArray[np.uint8], tensor: TensorHeader, shape: tuple[int, ...
     offset = None
     if blocks.offset:
         offset = np.ascontiguousarray(stored[:, 2:4]).view("<f2").astype(np.float16).reshape(of_blocks)
-    levels = np.ascontiguousarray(stored[:, 2 + 2 * blocks.offset :])
+    levels: NDArray[Any] = np.ascontiguousarray(stored[:, 2 + 2 * blocks.offset :])
     if blocks.bits == 4:  # the low halves of bytes are the first half of the block
         levels = np.concatenate([levels & 0x0F, levels >> 4], axis=1).view(np.int8) - np.int8(8)
-    return QuantizedTensor(levels.view(np.int8).reshape(shape), scale, blocks.bits, block=BLOCK, offset=offset)
+    return QuantizedTensor(
+        levels.view(np.int8).reshape(shape), scale, blocks.bits, block=BLOCK, offset=offset
+    )
 
 
 def _plain(stored: NDArray[np.uint8], kind: int, shape: tuple[int, ...]) -> DenseTensor:

@@ -24,7 +24,8 @@ def import_model(path: str | Path, *, shapes: Mapping[str, Sequence[int]] | None
     ----------
     path : str or Path
         An ``.onnx`` file, whose weights keep their form (dense, sparse, shared...), a language model of the
-        Llama family as a ``.gguf`` file, or ``compressed_SqueezeNet.net`` as the authors of Deep Compression published it.
+        Llama family as a ``.gguf`` file, or ``compressed_SqueezeNet.net`` as the authors of Deep
+        Compression published it.
     shapes : dict of str to sequence of int, optional
         Shape of one item, without the batch, for inputs with dynamic dimensions in an ONNX file.
 

@@ -81,6 +81,8 @@ def _of_scores(scores: Array, wanted: Array) -> Array:
     return np.log(shifted.sum(axis=1, dtype=np.float64)) - of_wanted
 
 
-def perplexity(network: Network, tokens: Sequence[int], *, window: int = WINDOW, stride: int = STRIDE) -> float:
+def perplexity(
+    network: Network, tokens: Sequence[int], *, window: int = WINDOW, stride: int = STRIDE
+) -> float:
     """Return the exponential of the mean surprise; parameters and errors as for `surprises`."""
     return math.exp(float(surprises(network, tokens, window=window, stride=stride).mean()))

@@ -12,6 +12,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
@@ -136,7 +137,9 @@ class Tokenizer:
         special = set(self.special)
         spelled = "".join(self.words[number] for number in numbers if number not in special)
         to_byte = {character: byte for byte, character in enumerate(_characters())}
-        return bytes(to_byte[character] for character in spelled if character in to_byte).decode("utf-8", "replace")
+        return bytes(to_byte[character] for character in spelled if character in to_byte).decode(
+            "utf-8", "replace"
+        )
 
     def _encoded(self, piece: str) -> list[int]:
         if piece not in self._known:
@@ -151,7 +154,7 @@ class Tokenizer:
         """Join neighbours until no merge applies."""
         parts = list(parts)
         while len(parts) > 1:
-            ranks = [self._ranks.get(pair, len(self._ranks)) for pair in zip(parts, parts[1:], strict=False)]
+            ranks = [self._ranks.get(pair, len(self._ranks)) for pair in pairwise(parts)]
             at = min(range(len(ranks)), key=ranks.__getitem__)
             if ranks[at] == len(self._ranks):
                 break
@@ -174,10 +177,8 @@ def _cutter(cut: str) -> re.Pattern[str]:
     Python's ``re`` has no classes of letters and numbers: letters are word characters that are neither
     digits, other numbers nor the underscore.
     """
-    others = "".join(
-        chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Nl", "No")
-    )
+    others = "".join(chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Nl", "No"))
     letter, number = rf"[^\W\d_{others}]", rf"[\d{others}]"
-    mark = rf"(?:[^\s\w]|_)"
+    mark = r"(?:[^\s\w]|_)"
     numbers = number if cut == "smollm" else rf" ?{number}+"
     return re.compile(rf"{numbers}|'s|'t|'re|'ve|'m|'ll|'d| ?{letter}+| ?{mark}+|\s+(?!\S)|\s+")

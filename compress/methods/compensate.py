@@ -1,8 +1,8 @@
 """Weights stored in fewer bits, column after column, each error made up for by the columns still to come.
 
 With the Gram matrix H of a layer's inputs, an error e in one weight of a row is best made up for by adding
-``-e / inv(H)_jj * inv(H)_j`` to the row (Hassibi and Stork 1993). Columns are taken in order, as GPTQ does for
-integers (Frantar et al. 2023) and SparseGPT for pruning (Frantar and Alistarh 2023).
+``-e / inv(H)_jj * inv(H)_j`` to the row (Hassibi and Stork 1993). Columns are taken in order, as GPTQ does
+for integers (Frantar et al. 2023) and SparseGPT for pruning (Frantar and Alistarh 2023).
 """
 
 from __future__ import annotations

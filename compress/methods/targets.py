@@ -1,7 +1,7 @@
 """Forms that `compress.methods.compensate` brings a matrix to: integers in groups, values of a codebook.
 
-Both may be pruned first: in a group of columns, the weights of least magnitude, each times how much its column
-weighs, become zeros.
+Both may be pruned first: in a group of columns, the weights of least magnitude, each times how much its
+column weighs, become zeros.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ class Integers:
         """Return the integers: see `Target`."""
         scale = np.stack(self._scales, axis=1)
         offset = None if self._offsets is None else np.stack(self._offsets, axis=1)
-        return QuantizedTensor(
-            self._q, scale, self.bits, self.coding, block=self.columns, offset=offset
-        )
+        return QuantizedTensor(self._q, scale, self.bits, self.coding, block=self.columns, offset=offset)
 
 
 class Codebook:

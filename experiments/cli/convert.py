@@ -1,4 +1,4 @@
-"""Networks in and out of `.dcz`: ONNX, GGUF and the published SqueezeNet in, ONNX and arrays out, other codings."""
+"""Networks in and out of `.dcz`: ONNX, GGUF and the published SqueezeNet in; ONNX and arrays out; recoding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def import_(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="An .onnx or .gguf file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An .onnx or .gguf file.", show_default=False)
+    ],
     output: Output,
     shape: Annotated[
         list[str] | None,

@@ -205,9 +205,8 @@ def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(model), "text": str(text), "tokens": len(tokens), "perplexity": found})
         return
-    print_line(
-        f"{model}: perplexity {found:.3f} on {len(tokens):,} tokens of {text}, in windows of {WINDOW} by {STRIDE}"
-    )
+    where = f"on {len(tokens):,} tokens of {text}, in windows of {WINDOW} by {STRIDE}"
+    print_line(f"{model}: perplexity {found:.3f} {where}")
 
 
 def _evaluate_inputs(

@@ -47,7 +47,9 @@ def frontier(runs: pd.DataFrame) -> Figure:
         _rows(energy, [""] * len(ways), "Energy per token, batch 1")
         for chip, colour in zip(dict.fromkeys(alone["chip"]), style.SERIES, strict=False):
             joules = alone[alone["chip"] == chip].set_index("way")["energy_per_token_J"].loc[ways]
-            energy.plot(joules / joules["bf16"], range(len(ways)), "o", color=colour, markersize=4, label=chip)
+            energy.plot(
+                joules / joules["bf16"], range(len(ways)), "o", color=colour, markersize=4, label=chip
+            )
         energy.set_xlabel("of that of bf16", labelpad=1)
         energy.set_xlim(left=0)
         energy.grid(axis="x")
@@ -92,10 +94,8 @@ def _token_bars(axes: Axes, rows: pd.DataFrame, title: str, *, named: bool) -> N
             left += width
     for place, row in enumerate(rows.to_dict("records")):
         limited = "cap" if row["clock_fraction"] < 1 else f"{row['power_W']:.0f} W"
-        axes.text(
-            row["energy_per_token_J"] + 0.02 * longest, place, f"{row['energy_per_token_J']:.3g} J, {limited}",
-            va="center", size=6.5,
-        )  # fmt: skip
+        joules = row["energy_per_token_J"]
+        axes.text(joules + 0.02 * longest, place, f"{joules:.3g} J, {limited}", va="center", size=6.5)
     axes.set_xlim(0, 1.75 * longest)
     axes.set_xlabel("J per token", labelpad=1)
     _rows(axes, ways if named else [""] * len(ways), title)

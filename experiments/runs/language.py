@@ -49,7 +49,7 @@ def is_language_model(name: str) -> bool:
 def _reads_words(path: Path) -> bool:
     """Whether a compressed file is a language model; a file that cannot be read is none."""
     from compress.format.container import read_topology_of
-    from compress.language.parts import reads_words
+    from experiments.runs.language_parts import reads_words
 
     try:
         return reads_words(read_topology_of(path))

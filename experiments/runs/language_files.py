@@ -1,7 +1,7 @@
 """Language models in files: GGUF, compressed files, and folders of safetensors with their ``config.json``.
 
-Sizes and types come from headers alone, except of compressed files. The weights are taken as they are stored there: in one form if all
-matrices have it, else in the mean of their forms.
+Sizes and types come from headers alone, except of compressed files. The weights are taken as they are
+stored there: in one form if all matrices have it, else in the mean of their forms.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress.format.container import read
 from compress.interop.tensor_headers import DTYPES, ModelHeader, read_gguf, read_safetensors
-from compress.language.parts import model_and_parts
+from experiments.runs.language_parts import model_and_parts
 from hwsim.errors import InputError
 from hwsim.workload.language.forms import Form, Parts, form_of, form_of_gguf
 from hwsim.workload.language.shipped import model_from, model_of

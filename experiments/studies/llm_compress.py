@@ -19,7 +19,7 @@ import pandas as pd
 
 from compress.format.container import parse
 from compress.format.recode import recode
-from compress.language.parts import stored_weights
+from experiments.runs.language_parts import stored_weights
 from compress.language.perplexity import perplexity
 from compress.language.tokenizer import KEPT, Tokenizer
 from compress.methods.compensate import stored
@@ -147,7 +147,9 @@ def made(imported: Artifact) -> Iterator[tuple[str, Artifact, float]]:
     table = plain.arrays()[TABLE]
     beside = {TABLE: stored(table, Integers(table.shape, 8, GROUP))}
     for step in STEPS:
-        artifact = compressed(plain, step.name, step.brought, inputs if step.repaired else None, beside=beside)
+        artifact = compressed(
+            plain, step.name, step.brought, inputs if step.repaired else None, beside=beside
+        )
         found = executed(artifact)
         yield step.name, artifact, found
         if step.coded:
@@ -186,7 +188,9 @@ def rows_of(way: pd.DataFrame) -> Iterator[dict[str, Any]]:
     model, first = model_of(MODEL), way.iloc[0]
     matrices = way[way["part"] != HEAD]
     bits = (matrices["payload_bits"] + matrices["side_bits"]).sum()
-    parts = Parts(_form(matrices), _form(way[way["part"] == HEAD]), _form(way[way["part"] == HEAD]), own_of(way))
+    parts = Parts(
+        _form(matrices), _form(way[way["part"] == HEAD]), _form(way[way["part"] == HEAD]), own_of(way)
+    )
     for chip in CHIPS:
         for batch in BATCHES:
             workload = decode(model, CONTEXT, batch, weights=parts)
@@ -258,15 +262,19 @@ def _form(rows: pd.DataFrame) -> Form:
     total = {key: int(rows[key].sum()) for key in ("values", *COUNTS)}
     name, bits = str(rows["way"].iloc[0]), total["payload_bits"] + total["side_bits"]
     coded = 2 * total["steps"] > total["values"]
-    return Form(
-        name,
-        block_values=total["values"],
-        block_bits=bits,
-        row_bits=0,
-        density=total["nonzeros"] / total["values"],
-        coding="plain" if not total["steps"] else "entropy" if coded else "fixed",
-        native=("fp16", "bf16"),
-        table=name,
-        head=name,
-        source="measured",
-    ) if total["steps"] else form_of("bf16")
+    return (
+        Form(
+            name,
+            block_values=total["values"],
+            block_bits=bits,
+            row_bits=0,
+            density=total["nonzeros"] / total["values"],
+            coding="plain" if not total["steps"] else "entropy" if coded else "fixed",
+            native=("fp16", "bf16"),
+            table=name,
+            head=name,
+            source="measured",
+        )
+        if total["steps"]
+        else form_of("bf16")
+    )

@@ -80,7 +80,11 @@ def _forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Arr
     heads, shared = _heads(attrs)
     tokens, width = inputs[0].shape
     depth, base = width // heads, float(attrs["base"])
-    kept = KeyValues(shared, depth) if ctx.cache is None else ctx.cache.setdefault("kept", KeyValues(shared, depth))
+    kept = (
+        KeyValues(shared, depth)
+        if ctx.cache is None
+        else ctx.cache.setdefault("kept", KeyValues(shared, depth))
+    )
     past = kept.length
     split = [np.ascontiguousarray(x).reshape(tokens, -1, depth) for x in inputs]
     queries, fresh = rotated(split[0], past, base), rotated(split[1], past, base)

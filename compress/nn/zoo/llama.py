@@ -56,7 +56,8 @@ class LlamaShape:
         for block in range(self.blocks):
             shapes |= {f"{block}.norm{part}.scale": (wide,) for part in (1, 2)}
             shapes |= {
-                f"{block}.{name}.weight": (outputs.get(name, wide), inputs.get(name, wide)) for name in MATRICES
+                f"{block}.{name}.weight": (outputs.get(name, wide), inputs.get(name, wide))
+                for name in MATRICES
             }
         return shapes if self.tied else shapes | {HEAD: (self.words, wide)}
 

@@ -33,7 +33,7 @@ def test_integers_stay_integers_with_the_bytes_of_their_blocks(written):
     layout = {tensor.name: tensor for tensor in artifact.layout().tensors}
     gate = layout["0.gate.weight"]
     assert gate.form == "int4 raw"
-    # a block of Q4_1: 32 values of 4 bits, a scale and an offset of 16 bits; then the byte of the width, and of the size
+    # a block of Q4_1: 32 values of 4 bits, scale and offset of 16 bits; then a byte each of size and width
     assert gate.payload_bits + gate.side_bits == SHAPE.hidden * SHAPE.features // 32 * 160 + 16
     table = layout["embedding.weight"]
     assert table.payload_bits + table.side_bits == SHAPE.words * SHAPE.features // 32 * 272 + 16
@@ -88,7 +88,7 @@ def test_a_file_that_is_cut_short_is_refused(written):
     data = path.read_bytes()
     for part in (0.2, 0.9, 0.999):
         path.write_bytes(data[: int(part * len(data))])
-        with pytest.raises(InputError, match="small.gguf"):
+        with pytest.raises(InputError, match=r"small.gguf"):
             import_gguf(path)
 
 
@@ -98,5 +98,7 @@ def test_an_unknown_type_is_refused_with_what_is_known(written, tmp_path):
     at = data.index(name) + len(name) + 4 + 2 * 8
     path = tmp_path / "k.gguf"
     path.write_bytes(data[:at] + (12).to_bytes(4, "little") + data[at + 4 :])
-    with pytest.raises(InputError, match="type 12 of GGUF cannot be executed, expected F32, F16, BF16, Q4_0, Q4_1, Q8_0"):
+    with pytest.raises(
+        InputError, match="type 12 of GGUF cannot be executed, expected F32, F16, BF16, Q4_0, Q4_1, Q8_0"
+    ):
         import_gguf(path)

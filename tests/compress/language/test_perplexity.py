@@ -40,7 +40,9 @@ def test_every_token_but_the_first_is_scored_once(tokens, window, data):
     stride = data.draw(st.integers(1, window - 1))
     scored = [at for first, begin, end in windows(tokens, window, stride) for at in range(begin, end)]
     assert scored == list(range(1, tokens))
-    assert all(end - first <= window and begin > first for first, begin, end in windows(tokens, window, stride))
+    assert all(
+        end - first <= window and begin > first for first, begin, end in windows(tokens, window, stride)
+    )
 
 
 @pytest.mark.parametrize(("tokens", "window", "stride"), [(1, 8, 4), (9, 8, 8), (9, 8, 0)])

@@ -57,5 +57,5 @@ def test_a_text_without_words_is_refused():
 
 
 def test_a_list_that_is_absent_is_named():
-    with pytest.raises(InputError, match="here: no tokenizer.ggml.merges, expected a tokenizer"):
+    with pytest.raises(InputError, match=r"here: no tokenizer.ggml.merges, expected a tokenizer"):
         Tokenizer.of_gguf({k: v for k, v in VALUES.items() if k != "tokenizer.ggml.merges"}, "here")

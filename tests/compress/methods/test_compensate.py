@@ -95,7 +95,9 @@ def test_a_whole_model_is_compressed_and_its_file_has_what_was_executed():
     assert set(inputs) == set(block_matrices(network).values())
     read = {}
     network.run(tokens, observe=lambda node, output: read.setdefault(node.name, output))
-    np.testing.assert_allclose(inputs["1.norm2"].importance, np.square(read["1.norm2"]).mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(
+        inputs["1.norm2"].importance, np.square(read["1.norm2"]).mean(axis=0), rtol=1e-3
+    )
     repaired, nearest = (
         compressed(artifact, "int3", lambda w, _: Integers(w.shape, 3, 32), known) for known in (inputs, None)
     )

@@ -146,9 +146,9 @@ def test_what_cannot_be_written_is_refused():
     network = small_llama()
     with pytest.raises(InputError, match="no tokens, expected at least one"):
         next(write(network, [], 3))
-    with pytest.raises(InputError, match="temperature is 1.0, expected 0, or more with a Generator"):
+    with pytest.raises(InputError, match=r"temperature is 1.0, expected 0, or more with a Generator"):
         next(write(network, [1], 3, temperature=1.0))
-    with pytest.raises(InputError, match="an index is outside|is out of bounds"):
+    with pytest.raises(InputError, match=r"an index is outside|is out of bounds"):
         next(write(network, [SHAPE.words], 3))
     other = Network("other", (3,), (Node("relu", "relu", (INPUT,)),), {})
     with pytest.raises(InputError, match="network other: is no language model"):

@@ -1,7 +1,7 @@
 """What a compressed language model stores, for the workloads of `hwsim.workload.language`.
 
-Sizes follow from the graph. Each matrix has the bits and decoder steps of its own tensor; the forms of blocks,
-embedding and output matrix are the means of those.
+Sizes follow from the graph. Each matrix has the bits and decoder steps of its own tensor; the forms of
+blocks, embedding and output matrix are the means of those.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def stored_weights(stage: str, tensor: StoredTensor, layout: TensorLayout) -> St
     steps = layout.segment_symbols
     if not _plain(tensor) and not steps.any():
         steps = ceil_div(layout.segment_bits, UNPACKED_BITS)
-    return StoredWeights(
-        stage, layout.nonzeros, layout.entries, layout.segment_bits, steps, layout.side_bits
-    )
+    return StoredWeights(stage, layout.nonzeros, layout.entries, layout.segment_bits, steps, layout.side_bits)
 
 
 def _plain(tensor: StoredTensor) -> bool:

@@ -1,8 +1,8 @@
 """Language models of the Llama family in GGUF files, as the ggml project describes them (``docs/gguf.md``).
 
 Integers in groups stay integers in groups: a tensor of type Q4_0, Q4_1 or Q8_0 takes as many bits per
-block as in the file. Its blocks are 32 values of one row, with a float16 scale and, in Q4_1, the float16 value of the
-lowest level.
+block as in the file. Its blocks are 32 values of one row, with a float16 scale and, in Q4_1, the float16
+value of the lowest level.
 """
 
 from __future__ import annotations

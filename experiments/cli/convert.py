@@ -1,4 +1,4 @@
-"""Networks in and out of `.dcz`: ONNX, GGUF and the published SqueezeNet in; ONNX and arrays out; recoding."""
+"""Networks in and out of `.dcz`: ONNX, GGUF, the published SqueezeNet in; ONNX, arrays out; other codings."""
 
 from __future__ import annotations
 

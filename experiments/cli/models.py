@@ -194,9 +194,9 @@ def evaluate(
 
 def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
     """Print the perplexity of a text under a language model."""
+    from compress.io.files import read_text
     from compress.language.perplexity import STRIDE, WINDOW, perplexity
     from compress.language.session import open_model
-    from compress.io.files import read_text
     from experiments.console import print_json, print_line
 
     network, tokenizer = open_model(model)

@@ -19,7 +19,6 @@ import pandas as pd
 
 from compress.format.container import parse
 from compress.format.recode import recode
-from experiments.runs.language_parts import stored_weights
 from compress.language.perplexity import perplexity
 from compress.language.tokenizer import KEPT, Tokenizer
 from compress.methods.compensate import stored
@@ -28,6 +27,7 @@ from compress.methods.targets import Codebook, Integers, Kept
 from compress.nn.zoo.llama import MATRICES, TABLE
 from experiments.figures import llm_compress as figures
 from experiments.figures import style
+from experiments.runs.language_parts import stored_weights
 from experiments.runs.smollm2 import READ, SCORED, import_model, text
 from hwsim.analysis.strategies import as_run
 from hwsim.machine.chip import load_chip
@@ -102,30 +102,34 @@ STEPS = (
 
 def measure() -> pd.DataFrame:
     """Compress, write, read back and execute: a row for each way and each kind of matrix."""
-    rows: list[dict[str, Any]] = []
-    for name, artifact, found in made(import_model()):
-        data = artifact.to_bytes()
-        read, layout = parse(data)
-        layouts = {tensor.name: tensor for tensor in layout.tensors}
-        blocks = sum(node.op == "attention" for node in read.topology.nodes)
-        for part in (*MATRICES, HEAD):
-            names = [TABLE] if part == HEAD else [f"{block}.{part}.weight" for block in range(blocks)]
-            weights = [stored_weights(name, read.tensors[each], layouts[each]) for each in names]
-            rows.append(
-                {
-                    "way": name,
-                    "perplexity": found,
-                    "file_B": len(data),
-                    "part": part,
-                    "values": sum(layouts[each].size for each in names),
-                    "nonzeros": sum(each.nonzeros for each in weights),
-                    "entries": sum(each.entries for each in weights),
-                    "payload_bits": sum(int(each.segment_bits.sum()) for each in weights),
-                    "steps": sum(int(each.segment_symbols.sum()) for each in weights),
-                    "side_bits": sum(each.side_bits for each in weights),
-                }
-            )
+    rows = [
+        row
+        for name, artifact, found in made(import_model())
+        for row in stored_parts(name, artifact.to_bytes(), found)
+    ]
     return pd.DataFrame(rows)
+
+
+def stored_parts(name: str, data: bytes, found: float) -> Iterator[dict[str, Any]]:
+    """What the bytes of a file store for each kind of matrix."""
+    artifact, layout = parse(data)
+    layouts = {tensor.name: tensor for tensor in layout.tensors}
+    blocks = sum(node.op == "attention" for node in artifact.topology.nodes)
+    for part in (*MATRICES, HEAD):
+        names = [TABLE] if part == HEAD else [f"{block}.{part}.weight" for block in range(blocks)]
+        weights = [stored_weights(name, artifact.tensors[each], layouts[each]) for each in names]
+        yield {
+            "way": name,
+            "perplexity": found,
+            "file_B": len(data),
+            "part": part,
+            "values": sum(layouts[each].size for each in names),
+            "nonzeros": sum(each.nonzeros for each in weights),
+            "entries": sum(each.entries for each in weights),
+            "payload_bits": sum(int(each.segment_bits.sum()) for each in weights),
+            "steps": sum(int(each.segment_symbols.sum()) for each in weights),
+            "side_bits": sum(each.side_bits for each in weights),
+        }
 
 
 def made(imported: Artifact) -> Iterator[tuple[str, Artifact, float]]:

@@ -31,8 +31,8 @@ def frontier(runs: pd.DataFrame) -> Figure:
     alone = runs[runs["batch"] == 1]
     ways = list(dict.fromkeys(alone["way"]))
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
-        bytes_, energy = figure.add_axes((0.23, 0.17, 0.30, 0.73)), figure.add_axes((0.60, 0.17, 0.38, 0.73))
+        figure = Figure(figsize=(style.HALF_PAGE_IN, 4.2))
+        bytes_, energy = figure.add_axes((0.23, 0.20, 0.32, 0.73)), figure.add_axes((0.60, 0.20, 0.38, 0.73))
         _rows(bytes_, ways, "Perplexity (size of the file)")
         first = alone.drop_duplicates("way").set_index("way").loc[ways]
         bytes_.plot(first["perplexity"], range(len(ways)), "o", color=style.SERIES[0], markersize=4)
@@ -53,7 +53,14 @@ def frontier(runs: pd.DataFrame) -> Figure:
         energy.set_xlabel("of that of bf16", labelpad=1)
         energy.set_xlim(left=0)
         energy.grid(axis="x")
-        energy.legend(fontsize=6.5, loc="lower left", handlelength=0.8)
+        energy.legend(
+            fontsize=7,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+            ncol=3,
+            handlelength=0.8,
+            columnspacing=1,
+        )
     return figure
 
 

@@ -55,7 +55,13 @@ MODEL, LARGE = "smollm2-135m", "llama-3-8b"
 """The model that is executed, and the one whose joules the figure of a token shows."""
 
 CHIPS = ("h100_pcie", "a100_pcie", "l4", "phone", "reference_250w")
+CARD = "a100_pcie"
+"""Of the figure of a token: 250 W."""
+
 BATCHES = (1, 64)
+RUNS = (*((chip, BATCHES[0]) for chip in CHIPS), (CARD, BATCHES[-1]), ("reference_250w", BATCHES[-1]))
+"""Chips and batches that the executed model is simulated on."""
+
 CONTEXT, PROMPT = 1024, 1024
 """Tokens in the cache before a decode step; tokens of a prefill."""
 
@@ -94,6 +100,7 @@ STEPS = (
     Step("int4 nearest", lambda w, _: Integers(w.shape, 4, GROUP), repaired=False),
     Step("int4", lambda w, _: Integers(w.shape, 4, GROUP), coded="int4 Huffman"),
     Step("int4 g32", lambda w, _: Integers(w.shape, 4, FINE_GROUP)),
+    Step("int4 g32 offset", lambda w, _: Integers(w.shape, 4, FINE_GROUP, offset=True)),
     Step("k-means 16 Huffman", lambda w, i: Codebook(w, 16, i, coding="words")),
     Step("2:4 int8", lambda w, _: Integers(w.shape, 8, GROUP, kept=Kept(n=2, m=4), coding="fixed")),
     Step("half pruned Huffman", lambda w, i: Codebook(w, 15, i, kept=Kept(0.5), coding="huffman")),
@@ -183,9 +190,6 @@ def conclude(run: Run) -> None:
 SHOWN = ("bf16", "bf16 Huffman", "int8", "int4", "int4 Huffman")
 """Ways in the figure of a token."""
 
-CARD = "a100_pcie"
-"""Of the figure of a token: 250 W."""
-
 
 def rows_of(way: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Simulate a decode step of the executed model on every chip, at every batch."""
@@ -195,18 +199,17 @@ def rows_of(way: pd.DataFrame) -> Iterator[dict[str, Any]]:
     parts = Parts(
         _form(matrices), _form(way[way["part"] == HEAD]), _form(way[way["part"] == HEAD]), own_of(way)
     )
-    for chip in CHIPS:
-        for batch in BATCHES:
-            workload = decode(model, CONTEXT, batch, weights=parts)
-            yield {
-                "way": first["way"],
-                "perplexity": first["perplexity"],
-                "file_MB": first["file_B"] / 1e6,
-                "bits_per_weight": bits / matrices["values"].sum(),
-                "chip": chip,
-                "batch": batch,
-                **_figures(simulate(load_chip(chip), workload, batch)),
-            }
+    workload = decode(model, CONTEXT, weights=parts)
+    for chip, batch in RUNS:
+        yield {
+            "way": first["way"],
+            "perplexity": first["perplexity"],
+            "file_MB": first["file_B"] / 1e6,
+            "bits_per_weight": bits / matrices["values"].sum(),
+            "chip": chip,
+            "batch": batch,
+            **_figures(simulate(load_chip(chip), workload, batch)),
+        }
 
 
 def large_rows(way: pd.DataFrame) -> Iterator[dict[str, Any]]:

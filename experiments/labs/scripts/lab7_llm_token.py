@@ -153,4 +153,5 @@ check("7.4", limited_by)
 # Reading a prompt is power-limited: the cap binds. Writing one sequence is memory-bound: the cap does not.
 #
 # **To think about.** What do four bits gain when a prompt is read? Which of the two passes does your own use
-# of a language model have more of? `hwsim experiments run llm_compress` has the perplexity that each form costs.
+# of a language model have more of? `hwsim experiments run llm_compress` has the perplexity that each form
+# costs.

@@ -1,10 +1,10 @@
 """Language models from GGUF files: values, bytes per block, and files that are not whole."""
 
+import llama_files
 import numpy as np
 import pytest
 from llama_files import SHAPE, VALUES, gguf_file, small_llama
 
-import llama_files
 from compress.format.container import parse, read_topology_of
 from compress.interop.gguf import import_gguf
 from compress.interop.model import import_model

@@ -74,9 +74,10 @@ def test_a_compressed_file_is_a_language_model_with_the_bits_it_has(model, capsy
     assert code == 0
     assert json.loads(out)[0]["energy_J"] > 0
     assert "expected either --context" in said(capsys, HWSIM, "run", "edge", model)[1]
-    assert "a file has its own weights" in said(
-        capsys, HWSIM, "run", "edge", model, "--context", 8, "--weights", "int8"
-    )[1]
+    assert (
+        "a file has its own weights"
+        in said(capsys, HWSIM, "run", "edge", model, "--context", 8, "--weights", "int8")[1]
+    )
 
 
 def test_a_point_names_a_language_model(model):

@@ -51,11 +51,13 @@ def import_(
 
 def _import_gguf(model: Path, output: Path, options: list[str]) -> None:
     from compress.interop.gguf import import_gguf
+    from experiments.console import print_line
     from hwsim.errors import InputError
 
     if options:
         raise InputError(f"{model}: a GGUF file leaves nothing open, expected no --shape or --fix")
     _save(import_gguf(model), output)
+    print_line(f'next: dcz execute {output} --prompt "The capital of France is"')
 
 
 def import_han(
@@ -74,7 +76,7 @@ def import_han(
 def recode(
     model: Model,
     output: Output,
-    coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
+    coding: Annotated[str, typer.Option(help="fixed, huffman, context, words or smallest.")] = "smallest",
     force: Force = False,
 ) -> None:
     """Code shared or quantized weights another way, bit for bit the same."""

@@ -96,7 +96,7 @@ def _continue(model: Path, prompt: str, tokens: int, temperature: float, seed: i
     import numpy as np
 
     from compress.language.session import open_model, write
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json, print_line
 
     network, tokenizer = open_model(model)
     begun = time.perf_counter()
@@ -117,7 +117,10 @@ def _continue(model: Path, prompt: str, tokens: int, temperature: float, seed: i
         print_json(facts | {"elapsed_s": elapsed_s})
         return
     print_line(prompt + text)
-    print_line(f"{len(words)} tokens in {elapsed_s:.1f} s: {len(words) / elapsed_s:.1f} tokens/s")
+    print_ending(
+        f"{len(words)} tokens in {elapsed_s:.1f} s: {len(words) / elapsed_s:.1f} tokens/s.",
+        f"hwsim run phone {model} --context 1024",
+    )
 
 
 def _save(path: Path, outputs: dict[str, NDArray[Any]]) -> None:

@@ -197,7 +197,7 @@ def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
     from compress.io.files import read_text
     from compress.language.perplexity import STRIDE, WINDOW, perplexity
     from compress.language.session import open_model
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json
 
     network, tokenizer = open_model(model)
     tokens = tokenizer.encode(read_text(text))
@@ -206,7 +206,7 @@ def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
         print_json({"file": str(model), "text": str(text), "tokens": len(tokens), "perplexity": found})
         return
     where = f"on {len(tokens):,} tokens of {text}, in windows of {WINDOW} by {STRIDE}"
-    print_line(f"{model}: perplexity {found:.3f} {where}")
+    print_ending(f"{model}: perplexity {found:.3f} {where}.", f"hwsim run phone {model} --context 1024")
 
 
 def _evaluate_inputs(

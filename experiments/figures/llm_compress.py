@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from experiments.figures import style
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+TICKS = (20, 30, 50, 100, 200)
+"""Of the axis of perplexity."""
 
 LEAST_DRAWN = 0.004
 """Components below this part of the longest bar are left out."""
@@ -42,7 +46,11 @@ def frontier(runs: pd.DataFrame) -> Figure:
                 (4, 0), textcoords="offset points", va="center", size=7,
             )  # fmt: skip
         low, high = first["perplexity"].min(), first["perplexity"].max()
-        bytes_.set_xlim(low - 0.08 * (high - low), high + 0.75 * (high - low))
+        bytes_.set_xscale("log")
+        bytes_.set_xlim(low / 1.1, 1.1 * high * (high / low) ** 0.9)
+        ticks = [tick for tick in TICKS if low / 1.1 <= tick <= 1.2 * high]
+        bytes_.set_xticks(ticks, [str(tick) for tick in ticks])
+        bytes_.xaxis.set_minor_locator(NullLocator())
         bytes_.set_xlabel("perplexity", labelpad=1)
         _rows(energy, [""] * len(ways), "Energy per token, batch 1")
         for chip, colour in zip(dict.fromkeys(alone["chip"]), style.SERIES, strict=False):

@@ -249,6 +249,8 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     if node.op == "gather" and node.inputs[0] in constants and node.inputs[1] not in constants:
         return [_embedding(node, facts, inputs, index)]
     common = facts.common(node, inputs, index, *node.params, *constants)
+    if node.op == "attention":
+        return _attention(node, facts, inputs, index, common)
     if node.op == "conv":
         return [_conv(node, facts, common)]
     if node.op == "fc":
@@ -367,6 +369,26 @@ def _matmul(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
     depth = facts.shapes[node.inputs[0]][-1]
     read, written = _elements(node, facts)
     return Layer(node.name, "matmul", pixels, filters, depth, read, written, groups=math.prod(lead), **common)
+
+
+def _attention(
+    node: Node, facts: _Facts, inputs: tuple[int, ...], index: int, common: dict[str, Any]
+) -> list[Layer]:
+    """Scores, softmax and the sum of values; a token has half of a sequence before it, on average."""
+    heads, groups = int(node.attrs["heads"]), int(node.attrs["kv_heads"])
+    tokens, wide = facts.shapes[node.inputs[0]]
+    kept, depth = facts.shapes[node.inputs[1]][1], wide // heads
+    rows, keys = tokens * heads // groups, ceil_div(tokens + 1, 2)
+    scores, beside = rows * groups * keys, tokens * kept
+    softmax = {**common, "inputs": (index,)}
+    mixed = {**common, "inputs": tuple(dict.fromkeys((index + 1, *inputs)))}
+    return [
+        Layer(f"{node.name}.scores", "matmul", rows, keys, depth, tokens * wide + beside, scores,
+              groups=groups, **common),
+        vector(f"{node.name}.softmax", scores, scores, scores * (OPERATORS["softmax"].ops or 0),
+               op="softmax", **softmax),
+        Layer(node.name, "matmul", rows, depth, keys, scores + beside, tokens * wide, groups=groups, **mixed),
+    ]  # fmt: skip
 
 
 def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str, Any]) -> Layer:

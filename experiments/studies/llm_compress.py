@@ -5,18 +5,18 @@ How do bfloat16, Huffman-coded exponents, INT8 and INT4 in groups, k-means shari
 perplexity, in bytes, and in joules per token on five chips? And where do the joules of a token of a larger
 model go under a cap of 250 W?
 
-Look for. In `llm_compress`, the perplexity of a chapter (2,751 tokens), the size of the file, and the energy
+Look for. In `llm_compress`, the perplexity of a chapter (2,691 tokens), the size of the file, and the energy
 of a decode step after 1,024 tokens. In `token_joules`, Llama 3 8B with as many bits per weight as were
 measured: one sequence, 64 sequences, and reading a prompt.
 
 Answer. Coded exponents are bit for bit the same weights in two thirds of the bytes, and INT8 in groups of 64
 costs 0.4% of perplexity. INT4 in the same groups costs 40% if every weight goes to the nearest level, and 23%
-if later columns make up for the errors, with 1,024 tokens to fit on. The imported file has 4 bits in groups of
-32 with an offset. In that form our quantizer keeps the perplexity of INT8, because the weights lie on its grid
-already. Half the weights cannot be taken away from so small a model without training: perplexity is 99 and,
-in the pattern 2:4, 125. On the phone a token follows the bytes: 21.9 mJ in bf16, 15.4 with coded exponents,
-12.4 in INT8, 8.7 in INT4. On the H100 and A100 compression saves 5% to 10%: starting kernels takes the time
-of so small a model. On the 250 W reference chip Huffman code words keep the decoders busy: INT4 is smaller
+if later columns make up for the errors, with 1,024 tokens to fit on. The imported file has 4 bits in groups
+of 32 with an offset. In that form our quantizer keeps the perplexity of INT8, because the weights lie on its
+grid already. Half the weights cannot be taken away from so small a model without training: perplexity is 99
+and, in the pattern 2:4, 125. On the phone a token follows the bytes: 21.9 mJ in bf16, 15.4 with coded
+exponents, 12.4 in INT8, 8.7 in INT4. On the H100 and A100 compression saves 5% to 10%: starting kernels takes
+the time of so small a model. On the 250 W reference chip Huffman code words keep the decoders busy: INT4 is smaller
 with them, and no cheaper.
 
 For Llama 3 8B, writing one sequence is memory-bound and the cap does not bind: 214 W of 250. A token takes

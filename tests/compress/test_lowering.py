@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from llama_files import SHAPE, small_llama
 
 from compress.format.container import Artifact
 from compress.format.tensors import SharedTensor
@@ -446,3 +447,15 @@ def test_frames_of_one_item_are_all_convolved() -> None:
             simulate(load_chip(chip), workload_of(Artifact.of(network, "dense"), arithmetic="int8")).batch
             == 1
         )
+
+
+def test_attention_multiplies_queries_by_half_of_the_keys_on_average():
+    network = small_llama()
+    workload = workload_of(Artifact.of(network, "dense"), steps=9)
+    layers = {layer.name: layer for layer in workload.layers}
+    scores, mixed = layers["0.attention.scores"], layers["0.attention"]
+    assert scores.macs == mixed.macs == 9 * 5 * SHAPE.features
+    assert scores.input_elements == 9 * (SHAPE.features + SHAPE.features // 2)
+    assert mixed.output_elements == 9 * SHAPE.features
+    assert layers["0.attention.softmax"].input_elements == 9 * 5 * SHAPE.heads
+    assert layers["0.query"].macs == 9 * SHAPE.features**2

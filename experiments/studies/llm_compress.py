@@ -16,8 +16,8 @@ of 32 with an offset. In that form our quantizer keeps the perplexity of INT8, b
 grid already. Half the weights cannot be taken away from so small a model without training: perplexity is 99
 and, in the pattern 2:4, 125. On the phone a token follows the bytes: 21.9 mJ in bf16, 15.4 with coded
 exponents, 12.4 in INT8, 8.7 in INT4. On the H100 and A100 compression saves 5% to 10%: starting kernels takes
-the time of so small a model. On the 250 W reference chip Huffman code words keep the decoders busy: INT4 is smaller
-with them, and no cheaper.
+the time of so small a model. On the 250 W reference chip Huffman code words keep the decoders busy: INT4 is
+smaller with them, and no cheaper.
 
 For Llama 3 8B, writing one sequence is memory-bound and the cap does not bind: 214 W of 250. A token takes
 3.0 J in bf16, 2.1 with coded exponents, 1.7 in INT8 and 1.06 in INT4. With 64 sequences a token takes 83 mJ

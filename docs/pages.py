@@ -29,7 +29,7 @@ GROUPS = {
     "How compression works": (
         "compression", "density", "dsd", "sensitivity", "sparsity_bits", "weight_histogram",
     ),
-    "Training and language models": ("training_watts", "llm_decode"),
+    "Training and language models": ("training_watts", "llm_decode", "llm_compress"),
     "Machines of papers and boards of today": ("validate", "boards", "eie_factors", "fifo_depth"),
 }  # fmt: skip
 """Studies of the gallery by group; those of no group come last."""

@@ -3,6 +3,10 @@
 #
 # **Question.** A language model writes word by word, and fetches every weight for each word. Where do the
 # joules of a token go, and when does a power cap of 250 W matter?
+#
+# **Goals.** You bound the tokens per second of a model by hand; tell when a power cap binds.
+#
+# **Time.** 40 minutes. **Points.** 4. **Before.** Lab 6.
 
 # %%
 from experiments.threads import use_one_thread

@@ -194,7 +194,7 @@ def test_no_part_is_wider_than_the_window(reader, width, scheme):
         assert reader.tab.evaluate("document.documentElement.scrollWidth") <= width, part
         assert reader.tab.evaluate(OUTSIDE) == [], part
     background = reader.tab.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (int(re.findall(r"\d+", background)[0]) < 60) == (scheme == "dark", "token")
+    assert (int(re.findall(r"\d+", background)[0]) < 60) == (scheme == "dark")
     reader.tab.click("#theme")
     assert reader.tab.evaluate("getComputedStyle(document.body).backgroundColor") != background
 
@@ -243,7 +243,7 @@ def test_every_control_of_a_lesson_changes_what_it_says(reader, part):
 
 @needs_chromium
 def test_more_power_never_slows_the_dark_chip(reader):
-    reader.open("dark", "token")
+    reader.open("dark")
     rates = []
     reader.tab.focus("#dark-cap")
     reader.tab.keyboard.press("Home")

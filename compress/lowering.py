@@ -160,6 +160,8 @@ def workload_of(
             layers += made
             read = read or (len(layers) - 1,)
         sources |= dict.fromkeys(facts.outputs[node.name], read)
+    if not layers:
+        layers.append(_copy(facts))
     zeros = "as measured" if input_density else "not counted"
     provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
     return Workload(network.name, artifact.stage, tuple(layers), provenance, _alone(network, steps))
@@ -265,6 +267,12 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     read, written = _elements(node, facts)
     ops = _ops(node, facts, written)
     return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
+
+
+def _copy(facts: _Facts) -> Layer:
+    """Outputs moved to where they are wanted: all that is left of a network that only renames elements."""
+    elements = sum(math.prod(facts.shapes[name]) for name in facts.network.outputs)
+    return vector("copy", elements, elements, elements, op="concat", arithmetic=facts.otherwise)
 
 
 def _embedding(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> Layer:

@@ -52,7 +52,7 @@ def any_batch(trace: Callable[[int | None], Network], entry: Entry) -> Network:
         network = _merged(trace, interface) or network
     if interface.lead or not mixing(network):
         return network
-    if _is_whole(network):
+    if _is_whole(network, entry):
         return replace(network, interface=replace(interface, lead=dict.fromkeys(network.inputs, OPEN)))
     if entry.batch > 1:
         fixed = replace(interface, lead=dict.fromkeys(network.inputs, entry.batch))
@@ -150,8 +150,11 @@ def _target(node: Node, shapes: tuple[dict[str, Shape], dict[str, Shape]]) -> Sh
     return tuple(target)
 
 
-def _is_whole(network: Network) -> bool:
-    """Whether the first dimension is no items: a recurrence runs along it, or an output does not count it."""
+def _is_whole(network: Network, entry: Entry) -> bool:
+    """Whether the first dimension is no items: a recurrence runs along it, or an output does not count it.
+
+    Where a file declares one item, it may pick that one by its place: its outputs then say nothing.
+    """
     try:
         two, three = network.shapes(2), network.shapes(3)
     except InputError:
@@ -160,4 +163,5 @@ def _is_whole(network: Network) -> bool:
         node.op.startswith(RECURRENT) and two[node.inputs[0]][1:2] != three[node.inputs[0]][1:2]
         for node in network.nodes
     )
-    return recurs or any(two[name] == three[name] for name in network.outputs)
+    one = entry.batch == 1 and not entry.any_batch
+    return recurs or (not one and any(two[name] == three[name] for name in network.outputs))

@@ -113,6 +113,18 @@ def test_items_along_another_dimension_of_the_output_are_refused_where_they_mix(
     assert import_onnx_bytes(turned, "turned.onnx").forward(x).tolist() == x.transpose(1, 0, 2).tolist()
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_file_of_one_item_that_picks_it_by_its_place_runs_items_apart(count):
+    """PyTorch's exporter writes a view of one item as a gather from all elements."""
+    nodes = [node("Reshape", "x flat", "f"), node("Gather", "f places", "g"), node("MatMul", "g w", "y")]
+    constants = {"flat": ints(-1), "places": np.arange(6).reshape(1, 6), "w": values(6, 2)}
+    data = support.model(nodes, {"x": [1, 3, 2]}, ["y"], constants)
+    network, x = import_onnx_bytes(data, "view.onnx"), values(count, 3, 2)
+    apart = [support.reference(data, {"x": x[at : at + 1]})[0] for at in range(count)]
+    assert network.forward(x) == pytest.approx(np.concatenate(apart), abs=1e-6)
+    assert network.interface.sentence() == "the first dimension mixes items: items run one at a time"
+
+
 def test_token_numbers_stay_integers_and_names_stay():
     nodes = [node("Gather", "table ids", "rows"), node("ReduceMean", "rows", "mean", axes=[1], keepdims=0)]
     data = support.model(

@@ -11,6 +11,7 @@ from compress.format.tensors import SharedTensor
 from compress.methods.agreement import agreement
 from compress.methods.least_squares import fit_codebook, fit_weights, problem
 from compress.methods.reconstruct import compress_after_training
+from compress.nn.interface import Interface
 from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 
@@ -116,6 +117,40 @@ def test_shapes_density_labels_and_bytes():
     assert sum(tensor.nonzeros for tensor in tensors) == round(0.4 * sum(sizes))
     assert tensors[0].nonzeros / sizes[0] > 0.4
     assert len(artifact.to_bytes()) < 4 * network.parameter_count / 5
+
+
+def test_tied_weights_are_fitted_to_all_their_uses():
+    """Each use reads one half of the features: fitted to the first alone, the others would be pruned."""
+    weight = RNG.standard_normal((24, 16)).astype(np.float32)
+    halves = {f"half{at}": np.repeat([1 - at, at], 8).astype(np.float32)[None] for at in range(2)}
+    nodes = [Node(f"x{at}", "mul", ("input", f"half{at}")) for at in range(2)]
+    nodes += [Node(f"y{at}", "fc", (f"x{at}",), params=("w", f"b{at}")) for at in range(2)]
+    nodes += [Node("y", "concat", ("y0", "y1"), {"axis": 1})]
+    biases = {f"b{at}": RNG.standard_normal(24).astype(np.float32) for at in range(2)}
+    network = Network("tied", (16,), tuple(nodes), {"w": weight, **halves, **biases})
+    made = compressed(network, correlated(60, 16), density=0.5, bits=6)
+    unseen = correlated(200, 16)
+    original, found = network.forward(unseen), made.to_network().forward(unseen)
+    for at in range(2):
+        half = slice(24 * at, 24 * at + 24)
+        assert agreement(original[:, half], found[:, half]).snr_dB > 10
+    kept = made.tensors["w"].to_array().reshape(24, 2, 8) != 0
+    assert 0.3 < kept[:, 0].mean() / kept[:, 1].mean() < 3
+
+
+def test_a_table_that_is_the_head_too_keeps_its_rows():
+    rng = np.random.default_rng(6)
+    nodes = (
+        Node("rows", "gather", ("table", "input"), {"axis": 0}),
+        Node("y", "fc", ("rows",), params=("table",)),
+    )
+    table = rng.standard_normal((40, 12)).astype(np.float32)
+    network = Network("tied", (5,), nodes, {"table": table}, interface=Interface(types={"input": "int64"}))
+    seen, unseen = rng.integers(0, 20, (30, 5)), rng.integers(20, 40, (30, 5))
+    made = compressed(network, seen, density=0.8, bits=6)
+    near = agreement(network.forward(unseen), made.to_network().forward(unseen))
+    assert near.snr_dB > 15
+    assert made.tensors["table"].nonzeros == round(0.8 * table.size)
 
 
 def test_the_same_seed_gives_the_same_bytes():

@@ -18,6 +18,7 @@ from compress.format.container import read as read_file
 from compress.format.tensors import QuantizedTensor
 from compress.nn.network import INPUT
 from compress.nn.ops import OPS
+from compress.nn.ops.integer import INPUT_SCALE
 from compress.nn.ops.window import Window
 from hwsim.errors import InputError, require_type
 from hwsim.whole import ceil_div
@@ -202,9 +203,8 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
     for node in network.nodes:
         for name in _weights(node, network):
             tensor = artifact.tensors[name]
-            found[name] = (
-                integer_arithmetic(tensor.bits) if isinstance(tensor, QuantizedTensor) else otherwise
-            )
+            integers = isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs
+            found[name] = integer_arithmetic(tensor.bits) if integers else otherwise
     return found
 
 

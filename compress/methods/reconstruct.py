@@ -3,7 +3,8 @@
 Layers are taken in the order of execution. A layer loses its least salient weights; those that are
 left are fitted so that the layer, fed by the compressed layers before it, gives the outputs of the
 original network on a few unlabelled inputs (least squares, as He et al. 2017 and Hubara et al. 2021 do).
-Shared values are fitted in the same way.
+Shared values are fitted in the same way. Matrices that are not fitted (of recurrences, of transposed
+convolutions) are shared and not pruned.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from compress.methods.least_squares import TINY, Problem, fit_codebook, fit_weig
 from compress.methods.prune import (
     WEIGHTED_OPS,
     global_masks,
+    other_matrices,
     require_weights,
     top_mask,
     weight_of,
@@ -96,6 +98,7 @@ def compress_after_training(
     kept = _kept(network, density)
     last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
+    others = set(other_matrices(network))
     users = Counter(weights_of(network).values())
     fitted = {node.params[0] for node in network.nodes if fit and _is_fitted(node, params)}
     for index, node in enumerate(network.nodes):
@@ -103,6 +106,9 @@ def compress_after_training(
             _execute(node, network.params, values)
         weight = weight_of(node, params)
         bias = next((name for name in node.params[1:] if uses[name] == 1), None) if weight else None
+        for name in others.intersection((*node.params, *node.inputs)) - tensors.keys():
+            tensors[name] = _compressed(name, params[name], None, params[name].size, bits, coding)
+            params[name] = tensors[name].to_array()
         if weight is not None and weight not in tensors:
             posed, centred = None, bias is not None
             if weight in fitted and users[weight] > 1:
@@ -192,6 +198,8 @@ def _execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) 
 def _kept(network: Network, density: float) -> dict[str, int]:
     """Weights that stay in each layer: those of the highest LAMP scores in all layers together."""
     weights = {name: network.params[name] for name in require_weights(network).values()}
+    if not weights:
+        return {}
     return {name: int(mask.sum()) for name, mask in global_masks(weights, density, "lamp").items()}
 
 

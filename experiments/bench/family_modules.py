@@ -11,6 +11,8 @@ from typing import Any
 Made = tuple[Any, tuple[Any, ...]]
 
 TOKENS, VOCABULARY, CLASSES = 8, 50, 10
+RECURRENT = ("Mamba",)
+"""Models of transformers without a mask."""
 
 
 def _image(side: int) -> tuple[Any, ...]:
@@ -140,12 +142,18 @@ def retinanet() -> Made:
 
 
 def language(family: str, settings: dict[str, Any]) -> Made:
-    """Return a model of transformers that reads tokens."""
+    """Return a model of transformers that reads tokens, all of them: its mask is a constant.
+
+    Without a mask, decoders look for packed sequences with an operator that the older exporter does not have.
+    """
+    import torch
     import transformers
 
     config = getattr(transformers, f"{family}Config")(**settings)
-    cached = {"use_cache": False} if hasattr(config, "use_cache") else {}
-    return _picked(getattr(transformers, f"{family}Model")(config), 0, **cached), (_tokens(),)
+    given: dict[str, Any] = {"use_cache": False} if hasattr(config, "use_cache") else {}
+    if family not in RECURRENT:
+        given["attention_mask"] = torch.ones((1, TOKENS), dtype=torch.int64)
+    return _picked(getattr(transformers, f"{family}Model")(config), 0, **given), (_tokens(),)
 
 
 def vision(config: str, model: str, settings: dict[str, Any], side: int) -> Made:

@@ -174,12 +174,15 @@ def _answers(path: Path, items: Arrays) -> list[Arrays]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = onnxruntime.InferenceSession(path, options)
-    names = [one.name for one in session.get_inputs()]
-    return [
-        session.run(None, dict(zip(names, (one[at : at + 1] for one in items), strict=True)))
-        for at in range(len(items[0]))
-    ]
+    try:
+        session = onnxruntime.InferenceSession(path, options)
+        names = [one.name for one in session.get_inputs()]
+        return [
+            session.run(None, dict(zip(names, (one[at : at + 1] for one in items), strict=True)))
+            for at in range(len(items[0]))
+        ]
+    except Exception as failure:  # its errors have no class in common
+        raise _Stopped(f"onnxruntime: {failure}") from None
 
 
 def _found(network: Network, items: Arrays, batch: int) -> dict[str, NDArray[Any]]:

@@ -44,7 +44,7 @@ def any_batch(trace: Callable[[int | None], Network], entry: Entry) -> Network:
     Raises
     ------
     InputError
-        If the graph cannot be converted, or its items mix and an output has no row for each of them.
+        If the graph cannot be converted, or its items mix and an output has no dimension that counts them.
     """
     network = trace(None)
     interface = network.interface
@@ -58,17 +58,16 @@ def any_batch(trace: Callable[[int | None], Network], entry: Entry) -> Network:
         fixed = replace(interface, lead=dict.fromkeys(network.inputs, entry.batch))
         return replace(network, interface=fixed)
     network = replace(network, interface=replace(interface, apart=True))
-    _check_rows(network)
+    _check_items(network)
     return network
 
 
-def _check_rows(network: Network) -> None:
+def _check_items(network: Network) -> None:
     for called, name in network.named_outputs.items():
-        shape = network.shapes()[name]
-        if shape[:1] != (1,):
+        if network.item_axis(name) is None:
             raise InputError(
-                f"output {called} has shape {shape} for one item, and items together "
-                "differ from items apart, expected an output whose first dimension counts items"
+                f"output {called} has shape {network.shapes()[name]} for one item, and items together "
+                "differ from items apart, expected an output with a dimension that counts items"
             )
 
 

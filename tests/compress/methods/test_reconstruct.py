@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from compress.format.tensors import SharedTensor
+from compress.format.tensors import QuantizedTensor, SharedTensor
+from compress.lowering import workload_of
 from compress.methods.agreement import agreement
 from compress.methods.least_squares import fit_codebook, fit_weights, problem
+from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
 from compress.nn.interface import Interface
 from compress.nn.network import Network, Node
@@ -217,7 +219,41 @@ def test_agreement_is_defined_for_outputs_of_zeros(original, other, snr_dB, larg
     assert (found.top_1, found.snr_dB, found.largest_error) == (1.0, pytest.approx(snr_dB), largest)
 
 
+def recurrent() -> Network:
+    """An LSTM and a transposed convolution, without any layer that is fitted."""
+    rng = np.random.default_rng(8)
+    nodes = (
+        Node("lstm", "lstm", params=("w", "r", "b")),
+        Node("image", "reshape", ("lstm",), {"shape": (0, 5, 3, 4)}),
+        Node("up", "conv_transpose", ("image",), {"stride": (2, 2)}, ("k",)),
+    )
+    shapes = {"w": (48, 6), "r": (48, 12), "b": (48,), "k": (5, 2, 2, 2)}
+    params = {name: rng.standard_normal(shape).astype(np.float32) / 2 for name, shape in shapes.items()}
+    return Network("recurrent", (5, 6), nodes, params)
+
+
+def test_matrices_of_recurrences_and_transposed_convolutions_are_shared_whole():
+    network = recurrent()
+    made = compressed(network, correlated(6, 5, 6), density=0.5, bits=6)
+    matrices = [made.tensors[name] for name in "wrk"]
+    assert all(isinstance(tensor, SharedTensor) and len(tensor.codebook) <= 63 for tensor in matrices)
+    assert [tensor.nonzeros for tensor in matrices] == [48 * 6, 48 * 12, 5 * 8]
+    x = correlated(20, 5, 6)
+    assert agreement(network.forward(x), made.to_network().forward(x)).snr_dB > 25
+
+
+def test_matrices_of_recurrences_and_transposed_convolutions_become_integers():
+    network = recurrent()
+    made = quantize_network(network, correlated(6, 5, 6))
+    assert made.stage == "int8"
+    assert all(isinstance(made.tensors[name], QuantizedTensor) for name in "wrk")
+    x = correlated(20, 5, 6)
+    assert agreement(network.forward(x), made.to_network().forward(x)).snr_dB > 30
+    arithmetic = {layer.arithmetic for layer in workload_of(made).layers}
+    assert arithmetic == {"fp32"}, "scales of what they read are not known"
+
+
 def test_a_network_without_weights_is_refused():
     network = Network("plain", (4,), (Node("relu", "relu"),), {})
-    with pytest.raises(InputError, match="plain: no fully-connected or convolutional layer"):
+    with pytest.raises(InputError, match="plain: no fully-connected, convolutional or recurrent layer"):
         compress_after_training(network, np.ones((4, 4), np.float32), density=0.5, bits=4, rng=RNG)

@@ -206,10 +206,12 @@ def depth_anything() -> Made:
 
 
 def t5() -> Made:
-    """Return a T5, encoder and decoder."""
+    """Return a T5, encoder and decoder; PyTorch's fused attention has a view that its exporter refuses."""
     import transformers as t
 
-    config = t.T5Config(d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=64)
+    config = t.T5Config(
+        d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=64, attn_implementation="eager"
+    )
     inputs = ("input_ids", "decoder_input_ids")
     return _picked(t.T5Model(config), 0, inputs=inputs, use_cache=False), (_tokens(), _tokens())
 
@@ -225,7 +227,10 @@ def whisper() -> Made:
         vocab_size=64, max_target_positions=16, pad_token_id=0, bos_token_id=1, eos_token_id=2,
         decoder_start_token_id=1,
     )  # fmt: skip
-    made = _picked(t.WhisperModel(config), 0, inputs=("input_features", "decoder_input_ids"), use_cache=False)
+    made = _picked(
+        t.WhisperModel(config), 0, inputs=("input_features", "decoder_input_ids"), use_cache=False,
+        decoder_attention_mask=torch.ones((1, TOKENS), dtype=torch.int64),
+    )  # fmt: skip
     return made, (torch.randn(1, 16, 40), _tokens())
 
 

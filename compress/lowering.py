@@ -203,8 +203,10 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
     for node in network.nodes:
         for name in _weights(node, network):
             tensor = artifact.tensors[name]
-            integers = isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs
-            found[name] = integer_arithmetic(tensor.bits) if integers else otherwise
+            if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
+                found[name] = integer_arithmetic(tensor.bits)
+            else:
+                found[name] = otherwise
     return found
 
 

@@ -114,8 +114,6 @@ MODELS: dict[str, Shipped] = {
                 real_inputs.noise("input_1", (76, 32, 1))),
         Shipped("wake word", WAKE, "openwakeword", "resources/models/alexa_v0.1.onnx",
                 real_inputs.noise("onnx::Flatten_0", (16, 96))),
-        Shipped("notes of music", "basic-pitch", "basic_pitch", "saved_models/icassp_2022/nmp.onnx",
-                real_inputs.sounds("serving_default_input_2:0", (43844, 1))),
         Shipped("speech quality", "speechmos", "speechmos", "dnsmos_models/model_v8.onnx",
                 real_inputs.noise("input_1", (900, 120))),
         Shipped("object detector (YOLOv8n)", "nudenet", "nudenet", "320n.onnx",

@@ -18,6 +18,7 @@ from compress.format.container import read as read_file
 from compress.format.tensors import QuantizedTensor
 from compress.nn.network import INPUT
 from compress.nn.ops import OPS
+from compress.nn.ops.integer import INPUT_SCALE
 from compress.nn.ops.window import Window
 from hwsim.errors import InputError, require_type
 from hwsim.whole import ceil_div
@@ -160,6 +161,8 @@ def workload_of(
             layers += made
             read = read or (len(layers) - 1,)
         sources |= dict.fromkeys(facts.outputs[node.name], read)
+    if not layers:
+        layers.append(_copy(facts))
     zeros = "as measured" if input_density else "not counted"
     provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
     return Workload(network.name, artifact.stage, tuple(layers), provenance, _alone(network, steps))
@@ -200,9 +203,10 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
     for node in network.nodes:
         for name in _weights(node, network):
             tensor = artifact.tensors[name]
-            found[name] = (
-                integer_arithmetic(tensor.bits) if isinstance(tensor, QuantizedTensor) else otherwise
-            )
+            if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
+                found[name] = integer_arithmetic(tensor.bits)
+            else:
+                found[name] = otherwise
     return found
 
 
@@ -267,6 +271,12 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     read, written = _elements(node, facts)
     ops = _ops(node, facts, written)
     return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
+
+
+def _copy(facts: _Facts) -> Layer:
+    """Outputs moved to where they are wanted: all that is left of a network that only renames elements."""
+    elements = sum(math.prod(facts.shapes[name]) for name in facts.network.outputs)
+    return vector("copy", elements, elements, elements, op="concat", arithmetic=facts.otherwise)
 
 
 def _embedding(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> Layer:

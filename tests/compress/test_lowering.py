@@ -53,6 +53,13 @@ def test_lenet_5_layers() -> None:
     assert workload.macs == 576 * 20 * 25 + 64 * 50 * 500 + 800 * 500 + 5000
 
 
+def test_a_network_that_only_renames_elements_moves_its_outputs() -> None:
+    network = Network("views", (4, 6), (Node("y", "flatten"),), {})
+    (copy,) = workload_of(Artifact.of(network, "dense")).layers
+    assert (copy.input_elements, copy.output_elements, copy.vector_ops, copy.weights) == (24, 24, 24, None)
+    assert simulate("edge", workload_of(Artifact.of(network, "dense"))).energy_per_inference_J > 0
+
+
 def test_bits_of_layers_and_container_add_up_to_the_file() -> None:
     artifact = lenet_5("huffman")
     layout = artifact.layout()

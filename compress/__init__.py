@@ -17,6 +17,7 @@ __all__ = [
     "evaluate",
     "executable",
     "export",
+    "from_torch",
     "import_model",
     "inspect",
     "load_dataset",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from compress.format.inspect import inspect
     from compress.interop.export import export
     from compress.interop.model import import_model
+    from compress.interop.torch_modules import from_torch
     from compress.lowering import workload_of
     from compress.nn.datasets import Dataset, load_dataset
     from compress.nn.network import Network
@@ -52,6 +54,7 @@ else:
             "evaluate": "compress.evaluation",
             "executable": "compress.format.execution",
             "export": "compress.interop.export",
+            "from_torch": "compress.interop.torch_modules",
             "import_model": "compress.interop.model",
             "inspect": "compress.format.inspect",
             "load_dataset": "compress.nn.datasets",

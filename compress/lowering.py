@@ -163,6 +163,8 @@ def workload_of(
             layers += made
             read = read or (len(layers) - 1,)
         sources |= dict.fromkeys(facts.outputs[node.name], read)
+    if not layers:
+        layers.append(_copy(facts))
     zeros = "as measured" if input_density else "not counted"
     provenance = f"compressed file of {counted.file_bits // 8} bytes, zeros among activations {zeros}"
     return Workload(network.name, artifact.stage, tuple(layers), provenance, _alone(network, steps))
@@ -203,8 +205,10 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
     for node in network.nodes:
         for name in _weights(node, network):
             tensor = artifact.tensors[name]
-            integers = isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs
-            found[name] = integer_arithmetic(tensor.bits) if integers else otherwise
+            if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
+                found[name] = integer_arithmetic(tensor.bits)
+            else:
+                found[name] = otherwise
     return found
 
 
@@ -257,6 +261,8 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     if node.op == "gather" and node.inputs[0] in constants and node.inputs[1] not in constants:
         return [_embedding(node, facts, inputs, index)]
     common = facts.common(node, inputs, index, *node.params, *constants)
+    if node.op == "attention":
+        return _attention(node, facts, inputs, index, common)
     if node.op == "conv":
         return [_conv(node, facts, common)]
     if node.op == "fc":
@@ -273,6 +279,12 @@ def _layers(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> l
     read, written = _elements(node, facts)
     ops = _ops(node, facts, written)
     return [Layer(node.name, "vector", 1, 1, 1, read, written, vector_ops=ops, op=node.op, **common)]
+
+
+def _copy(facts: _Facts) -> Layer:
+    """Outputs moved to where they are wanted: all that is left of a network that only renames elements."""
+    elements = sum(math.prod(facts.shapes[name]) for name in facts.network.outputs)
+    return vector("copy", elements, elements, elements, op="concat", arithmetic=facts.otherwise)
 
 
 def _embedding(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -> Layer:
@@ -375,6 +387,26 @@ def _matmul(node: Node, facts: _Facts, common: dict[str, Any]) -> Layer:
     depth = facts.shapes[node.inputs[0]][-1]
     read, written = _elements(node, facts)
     return Layer(node.name, "matmul", pixels, filters, depth, read, written, groups=math.prod(lead), **common)
+
+
+def _attention(
+    node: Node, facts: _Facts, inputs: tuple[int, ...], index: int, common: dict[str, Any]
+) -> list[Layer]:
+    """Scores, softmax and the sum of values; a token has half of a sequence before it, on average."""
+    heads, groups = int(node.attrs["heads"]), int(node.attrs["kv_heads"])
+    tokens, wide = facts.shapes[node.inputs[0]]
+    kept, depth = facts.shapes[node.inputs[1]][1], wide // heads
+    rows, keys = tokens * heads // groups, ceil_div(tokens + 1, 2)
+    scores, beside = rows * groups * keys, tokens * kept
+    softmax = {**common, "inputs": (index,)}
+    mixed = {**common, "inputs": tuple(dict.fromkeys((index + 1, *inputs)))}
+    return [
+        Layer(f"{node.name}.scores", "matmul", rows, keys, depth, tokens * wide + beside, scores,
+              groups=groups, **common),
+        vector(f"{node.name}.softmax", scores, scores, scores * (OPERATORS["softmax"].ops or 0),
+               op="softmax", **softmax),
+        Layer(node.name, "matmul", rows, depth, keys, scores + beside, tokens * wide, groups=groups, **mixed),
+    ]  # fmt: skip
 
 
 def _weighted_matmul(node: Node, constant: str, facts: _Facts, common: dict[str, Any]) -> Layer:

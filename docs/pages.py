@@ -1,4 +1,4 @@
-"""Write the pages that follow from the program: gallery, labs, validation.
+"""Write the pages that follow from the program: gallery, labs, validation, networks.
 
 Everything goes to ``docs/generated/``: figures and tables from ``results/reference/``, texts from the
 docstrings of the studies and from the scripts of the labs.
@@ -29,7 +29,7 @@ GROUPS = {
     "How compression works": (
         "compression", "density", "dsd", "sensitivity", "sparsity_bits", "weight_histogram",
     ),
-    "Training and language models": ("training_watts", "llm_decode"),
+    "Training and language models": ("training_watts", "llm_decode", "llm_compress"),
     "Machines of papers and boards of today": ("validate", "boards", "eie_factors", "fifo_depth"),
 }  # fmt: skip
 """Studies of the gallery by group; those of no group come last."""
@@ -52,6 +52,7 @@ def write(docs: Path) -> None:
         cells = for_version(cells_of(source_of(lab)), "student")
         (target / "labs" / f"{lab}.md").write_text(lab_page(cells), encoding="utf-8")
     (target / "validation.rst").write_text(validation_page(), encoding="utf-8")
+    (target / "networks.rst").write_text(networks_page(), encoding="utf-8")
 
 
 def study_page(study: Study, target: Path) -> str:
@@ -140,6 +141,40 @@ def validation_page() -> str:
         parts += [heading(f"{machine}, {network}", "-"), csv_table("", found[columns])]
     constants = pd.read_csv(REFERENCE / "validate" / "constants.csv", dtype=str, keep_default_na=False)
     parts += [heading("Constants that no paper prints", "-"), csv_table("", constants)]
+    return "\n".join(parts)
+
+
+def networks_page() -> str:
+    """Page of networks that went the whole way: families as PyTorch exports them, and trained models."""
+    families = pd.read_csv(REFERENCE / "families" / "families.csv", keep_default_na=False)
+    passed = families[families["outcome"] == "passed"]
+    outcomes = families.pivot_table(
+        "outcome", "family", "exporter", aggfunc="first", sort=False
+    ).reset_index()
+    shown = passed[passed["exporter"] == "default"].drop(columns=["exporter", "outcome", "reason"])
+    stopped = families.loc[families["outcome"] != "passed", ["family", "exporter", "outcome", "reason"]]
+    models = pd.read_csv(REFERENCE / "families" / "real_models.csv")
+    energies = [name for name in models if name.endswith("_J")]
+    parts = [
+        heading("Networks that come in"),
+        "Small networks of many families with random weights, exported by PyTorch with its default exporter "
+        "and its older one. Each file is imported, executed at batch 1, 3 and 8 beside onnxruntime, shrunk, "
+        "quantized, exported, reloaded and simulated. ``passed`` means every step: answers within 1e-4 of "
+        "onnxruntime, and the same answers after export and reload. ``python -m experiments.bench.families "
+        "FOLDER`` makes the table.",
+        "",
+        csv_table("Outcomes by exporter", outcomes),
+        csv_table("Figures by family, default exporter", shown),
+        *([csv_table("Where a file stops", stopped)] if len(stopped) else []),
+        heading("Trained models that packages ship", "-"),
+        "Bytes, answers and joules of an inference, before and after. ``runtime_int8`` is the static INT8 "
+        "quantization of onnxruntime on the same inputs; ``same`` is the share of classes or sides of a "
+        "threshold that stays. ``python -m experiments.bench.real_models FILE.csv`` makes the table. The "
+        "inputs are made on the spot, so they say little about the accuracy of a model in its own field.",
+        "",
+        csv_table("Bytes and answers", models.drop(columns=energies)),
+        csv_table("Joules of an inference by chip", models[["model", *energies]]),
+    ]
     return "\n".join(parts)
 
 

@@ -8,7 +8,7 @@ TEXT, LIST, U32, F32 = 8, 9, 4, 6
 
 
 def text(value):
-    return struct.pack("<Q", len(value)) + value.encode()
+    return struct.pack("<Q", len(value.encode())) + value.encode()
 
 
 def value_of(found):
@@ -24,12 +24,12 @@ def value_of(found):
 
 
 def gguf(values, tensors, version=3):
-    """Bytes of a GGUF header: `tensors` are (name, shape, type)."""
+    """Bytes of a GGUF header: `tensors` are (name, shape, type), and where the data begin, if not at 0."""
     head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
     keys = b"".join(text(key) + value_of(found) for key, found in values.items())
     records = b"".join(
-        text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, 0)
-        for name, shape, kind in tensors
+        text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, begin[0] if begin else 0)
+        for name, shape, kind, *begin in tensors
     )
     return head + keys + records
 

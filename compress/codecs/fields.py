@@ -6,7 +6,7 @@ import struct
 
 from hwsim.errors import InputError
 
-_MAX_VARINT_BYTES = 10
+MAX_VARINT_BYTES = 10
 
 
 class ByteWriter:
@@ -85,12 +85,12 @@ class ByteReader:
     def varint(self) -> int:
         """Return a whole number >= 0."""
         value = 0
-        for position in range(_MAX_VARINT_BYTES):
+        for position in range(MAX_VARINT_BYTES):
             byte = self.byte()
             value |= (byte & 0x7F) << (7 * position)
             if byte < 0x80:
                 return value
-        raise InputError(f"a number is longer than {_MAX_VARINT_BYTES} bytes")
+        raise InputError(f"a number is longer than {MAX_VARINT_BYTES} bytes")
 
     def count(self, least_bytes_each: int = 1) -> int:
         """Return how many items follow, checked against the bytes that are left."""

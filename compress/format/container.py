@@ -3,18 +3,20 @@
 A file is ``b"DCZ"``, a version byte, then sections: a length, a body, and the CRC-32 of the
 section's number, length and body. The first section begins with the stage and the topology; the
 tensors follow in the order of their first use. A section ends after the tensor with which it reaches
-`SECTION_BYTES`, so small layers share a section and large layers have their own. Sizes are checked
-against `MAX_ELEMENTS` and the size of the file before memory is allocated.
+`SECTION_BYTES`, so small layers share a section and large layers have their own. A last section holds what
+is kept beside the network, by name, such as the tokenizer of a language model. Sizes are checked against
+`MAX_ELEMENTS` and the size of the file before memory is allocated.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compress.codecs.fields import MAX_VARINT_BYTES
 from compress.format.fields import Reader, Writer
 from compress.format.layout import Layout
 from compress.format.records import Known, read_tensor, write_tensor
@@ -55,6 +57,8 @@ class Artifact:
         One for each parameter.
     stage : str
         ``dense``, ``pruned``, ``shared``, ``huffman``, ``int8``...
+    beside : dict of str to bytes
+        What belongs to the network and is not executed, by name.
 
     Raises
     ------
@@ -65,6 +69,7 @@ class Artifact:
     topology: Topology
     tensors: dict[str, StoredTensor]
     stage: str
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = self.topology.param_names()
@@ -116,6 +121,8 @@ class Artifact:
                 raise InputError(f"tensor {name}: {error}") from None
             elements += math.prod(tensor.shape)
         sections.append(bytes(writer.data))
+        if self.beside:
+            sections.append(_beside_section(self.beside))
         data = _framed(sections)
         if elements > _most_elements(len(data)):
             raise InputError(
@@ -160,6 +167,24 @@ def read(path: str | Path) -> tuple[Artifact, Layout]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     try:
         return parse(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_topology_of(path: str | Path) -> Topology:
+    """Read the graph of a file alone, without checking the rest; raises as `read`."""
+    try:
+        with Path(path).open("rb") as file:
+            begin = Reader(file.read(len(MAGIC) + 1 + MAX_VARINT_BYTES))
+            if begin.raw(len(MAGIC) + 1)[:-1] != MAGIC:
+                raise InputError("the file does not begin with DCZ and a version, expected a network")
+            length = begin.varint()
+            file.seek(begin.at)
+            reader = Reader(file.read(min(length, Path(path).stat().st_size)))
+        reader.word()
+        return read_topology(reader)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -209,9 +234,33 @@ def parse(data: bytes) -> tuple[Artifact, Layout]:
         budget -= layout.size
         tensors[name] = tensor
         layouts.append(layout)
-    if reader.left or next(left, None) is not None:
-        raise InputError("the file goes on after its last tensor, expected its end")
-    return Artifact(topology, tensors, stage), Layout(overhead, tuple(layouts), 8 * len(data))
+    if reader.left:
+        raise InputError("a section goes on after its last tensor, expected its end")
+    found = next(left, None)
+    beside = {} if found is None else _read_beside(found)
+    if found is not None:
+        overhead["beside"] = 8 * len(found)
+    if next(left, None) is not None:
+        raise InputError("the file goes on after its last section, expected its end")
+    return Artifact(topology, tensors, stage, beside), Layout(overhead, tuple(layouts), 8 * len(data))
+
+
+def _beside_section(beside: Mapping[str, bytes]) -> bytes:
+    writer = Writer()
+    writer.varint(len(beside))
+    for name, content in beside.items():
+        writer.word(name)
+        writer.varint(len(content))
+        writer.raw(content)
+    return bytes(writer.data)
+
+
+def _read_beside(section: bytes) -> dict[str, bytes]:
+    reader = Reader(section)
+    found = {reader.word(): reader.raw(reader.count()) for _ in range(reader.count(2))}
+    if reader.left or not found:
+        raise InputError("the last section does not hold what it declares, the file is damaged")
+    return found
 
 
 def _most_elements(file_bytes: int) -> int:

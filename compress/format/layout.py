@@ -71,7 +71,7 @@ class Layout:
     Parameters
     ----------
     overhead : dict of str to int
-        Bits of ``magic``, ``topology``, ``framing`` and ``crc``.
+        Bits of ``magic``, ``topology``, ``framing`` and ``crc``, and of what is kept ``beside`` the network.
     tensors : tuple of TensorLayout
         In the order of the file.
     file_bits : int

@@ -17,6 +17,7 @@ from compress.codecs.base import Decoded, Labels, Streams, rows_of
 from compress.codecs.bits import padded, read_fixed, write_fixed
 from compress.codecs.sparse import SEGMENT_BYTES, read_sparse, write_sparse
 from compress.codecs.table import CODECS, SMALLEST
+from compress.codecs.word_codes import WORDS
 from compress.format.fields import Writer
 from compress.format.layout import HEADER, TensorLayout
 from compress.format.tensors import (
@@ -40,7 +41,15 @@ if TYPE_CHECKING:
 _DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
 _PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
 _QUANTIZED_BY_BLOCK = _QUANTIZED_BY_OUTPUT + 1
+_QUANTIZED_IN_GROUPS = 14
 _BFLOAT16 = 15
+_WITH_OFFSET = 0x80
+"""In the width of levels: the offsets of their groups follow."""
+
+EXPONENT_BITS = 8
+EXPONENTS = np.arange(1, 1 << EXPONENT_BITS)
+"""What the labels of coded bfloat16 exponents stand for, 0 aside."""
+
 _VECTOR = 0x40
 _NUMBER_FOLLOWS = 0x80
 _NUMBERS_IN_FLAGS = 4
@@ -72,7 +81,9 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
         writer.varint(len(tensor.shape))
         for size in tensor.shape:
             writer.varint(size)
-    if isinstance(tensor, DenseTensor):
+    if isinstance(tensor, DenseTensor) and tensor.coding != RAW:
+        _write_coded_bfloat16(writer, tensor)
+    elif isinstance(tensor, DenseTensor):
         writer.raw(_dense_bytes(tensor))
     elif isinstance(tensor, PrunedTensor):
         write_sparse(
@@ -90,8 +101,10 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
     else:
         if tensor.block is not None:
             writer.varint(tensor.block)
-        writer.raw(tensor.scale.astype("<f4").tobytes())
-        writer.byte(tensor.bits)
+        writer.raw(tensor.scale.astype("<f2" if form == _QUANTIZED_IN_GROUPS else "<f4").tobytes())
+        writer.byte(tensor.bits | _WITH_OFFSET * (tensor.offset is not None))
+        if tensor.offset is not None:
+            writer.raw(tensor.offset.astype("<f2").tobytes())
         _write_levels(writer, tensor, coding)
     return _known_after(tensor, known)
 
@@ -119,16 +132,14 @@ def read_tensor(
     if form < len(_DENSE):
         tensor, streams = _read_dense(reader, shape, np.dtype(_DENSE[form]))
     elif form == _BFLOAT16:
-        tensor, streams = _read_bfloat16(reader, shape)
+        tensor, streams = _read_bfloat16(reader, shape, coding)
     elif form == _PRUNED:
         labels, streams, gap_bits = read_sparse(reader, rows_of(shape)[0], size, 1 << 32, entropy_coded=False)
         tensor = PrunedTensor(labels.view(np.float32).reshape(shape), gap_bits)
     elif form in (_SHARED, _SHARED_HALF):
         tensor, streams = _read_shared(reader, shape, coding, form == _SHARED_HALF, known.codebook)
-    elif form in (_QUANTIZED, _QUANTIZED_BY_OUTPUT, _QUANTIZED_BY_BLOCK):
-        tensor, streams = _read_quantized(reader, shape, coding, form)
     else:
-        raise InputError(f"form {form} is unknown, expected at most {_QUANTIZED_BY_BLOCK}")
+        tensor, streams = _read_quantized(reader, shape, coding, form)
     layout = TensorLayout(
         name,
         _form_name(tensor, coding),
@@ -179,19 +190,22 @@ def _read_flags(reader: Reader) -> tuple[int, str]:
 
 def _form(tensor: StoredTensor) -> tuple[int, str]:
     if isinstance(tensor, DenseTensor) and tensor.bfloat16:
-        return _BFLOAT16, RAW
+        return _BFLOAT16, tensor.coding
     if isinstance(tensor, DenseTensor):
         return _DENSE.index(tensor.values.dtype.newbyteorder("<").str), RAW
     if isinstance(tensor, PrunedTensor):
         return _PRUNED, "fixed"
     if isinstance(tensor, SharedTensor):
         return (_SHARED if tensor.codebook.dtype == np.float32 else _SHARED_HALF), tensor.coding
+    if tensor.scale.dtype == np.float16:
+        return _QUANTIZED_IN_GROUPS, tensor.coding
     return (_QUANTIZED, _QUANTIZED_BY_OUTPUT, _QUANTIZED_BY_BLOCK)[tensor.scale.ndim], tensor.coding
 
 
 def _form_name(tensor: StoredTensor, coding: str) -> str:
     if isinstance(tensor, DenseTensor):
-        return f"dense {'bfloat16' if tensor.bfloat16 else tensor.values.dtype.name}"
+        name = "bfloat16" if tensor.bfloat16 else tensor.values.dtype.name
+        return f"dense {name}" if tensor.coding == RAW else f"dense {name} {tensor.coding}"
     if isinstance(tensor, PrunedTensor):
         return "pruned"
     if isinstance(tensor, SharedTensor):
@@ -227,10 +241,29 @@ def _dense_bytes(tensor: DenseTensor) -> bytes:
     return tensor.values.astype(tensor.values.dtype.newbyteorder("<")).tobytes()
 
 
-def _read_bfloat16(reader: Reader, shape: tuple[int, ...]) -> tuple[DenseTensor, Streams]:
-    stored = np.frombuffer(reader.raw(2 * math.prod(shape)), "<u2")
-    values = (stored.astype(np.uint32) << 16).view(np.float32).reshape(shape)
-    return DenseTensor(values, bfloat16=True), _dense_streams(shape, 16)
+def _write_coded_bfloat16(writer: Writer, tensor: DenseTensor) -> None:
+    """Append exponents as code words, then sign and mantissa of every value in a byte."""
+    halves = (tensor.values.view(np.uint32) >> 16).astype(np.uint16).ravel()
+    exponents = Labels((halves >> 7 & 0xFF).astype(np.uint8), tensor.shape, EXPONENTS)
+    writer.raw(CODECS[tensor.coding].encode(exponents))
+    writer.raw((halves >> 8 & 0x80 | halves & 0x7F).astype(np.uint8).tobytes())
+
+
+def _read_bfloat16(reader: Reader, shape: tuple[int, ...], coding: str) -> tuple[DenseTensor, Streams]:
+    if coding == RAW:
+        stored = np.frombuffer(reader.raw(2 * math.prod(shape)), "<u2")
+        values = (stored.astype(np.uint32) << 16).view(np.float32).reshape(shape)
+        return DenseTensor(values, bfloat16=True), _dense_streams(shape, 16)
+    if coding != WORDS.name:
+        raise InputError(f"exponents are coded {coding}, expected {RAW} or {WORDS.name}")
+    labels, streams, _ = WORDS.decode(reader, shape, EXPONENTS)
+    rest = np.frombuffer(reader.raw(len(labels)), np.uint8)
+    halves = (rest & 0x80).astype(np.uint32) << 8 | labels.astype(np.uint32) << 7 | rest & 0x7F
+    values = (halves << 16).view(np.float32).reshape(shape)
+    of_segment = streams.segment_symbols * (16 - EXPONENT_BITS)
+    streams.bits["values"] += int(of_segment.sum())
+    streams = replace(streams, segment_bits=streams.segment_bits + of_segment)
+    return DenseTensor(values, bfloat16=True, coding=coding), streams
 
 
 def _dense_streams(shape: tuple[int, ...], width: int) -> Streams:
@@ -306,13 +339,15 @@ def _read_quantized(
     reader: Reader, shape: tuple[int, ...], coding: str, form: int
 ) -> tuple[QuantizedTensor, Streams]:
     begin = reader.at
-    block = reader.varint() if form == _QUANTIZED_BY_BLOCK else None
+    block = reader.varint() if form in (_QUANTIZED_BY_BLOCK, _QUANTIZED_IN_GROUPS) else None
     scales: tuple[int, ...] = () if form == _QUANTIZED else shape[:1]
     if block is not None:
         scales = scales_of_blocks(shape, block)
-    stored_scales = reader.raw(4 * math.prod(scales))
-    scale = np.frombuffer(stored_scales, "<f4").astype(np.float32, copy=False).reshape(scales)
+    scale = _read_floats(reader, scales, "<f2" if form == _QUANTIZED_IN_GROUPS else "<f4")
     width = reader.byte()
+    offset = None
+    if form == _QUANTIZED_IN_GROUPS and width & _WITH_OFFSET:
+        offset, width = _read_floats(reader, scales, "<f2"), width & ~_WITH_OFFSET
     if not 2 <= width <= 8:
         raise InputError(f"quantized weights have {width} bits, expected 2 to 8")
     gap_bits = segments = None
@@ -332,12 +367,18 @@ def _read_quantized(
         q = levels_of_labels[labels].reshape(shape)
         segments = _several(streams)
     streams.bits["codebook"] = codebook_bits
-    return QuantizedTensor(q, scale, width, coding, gap_bits, block, segments), streams
+    return QuantizedTensor(q, scale, width, coding, gap_bits, block, offset, segments), streams
 
 
 def _several(streams: Streams) -> int | None:
     """Segments that were read, if they are several: the same are written again."""
     return len(streams.segment_bits) if len(streams.segment_bits) > 1 else None
+
+
+def _read_floats(reader: Reader, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+    dtype = np.dtype(kind)
+    stored = reader.raw(dtype.itemsize * math.prod(shape))
+    return np.frombuffer(stored, dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 def _read_labels(reader: Reader, shape: tuple[int, ...], values: NDArray[Any], coding: str) -> Decoded:

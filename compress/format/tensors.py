@@ -15,6 +15,7 @@ import numpy as np
 
 from compress.codecs.sparse import MAX_GAP_BITS
 from compress.codecs.table import codings
+from compress.codecs.word_codes import WORDS
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 
@@ -44,17 +45,21 @@ class DenseTensor:
         float32, float16, int8, uint8, int16, int32 or int64; the dtype is what the file holds.
     bfloat16 : bool
         Whether the file holds only the upper half of each float32 value; the lower half is zero.
+    coding : str
+        Of the exponents of bfloat16 values: ``raw``, or ``words`` for a Huffman code word of each.
 
     Raises
     ------
     InputError
-        If the dtype is another, or a value does not fit bfloat16.
+        If the dtype is another, a value does not fit bfloat16, or other values are to be coded.
     """
 
     values: NDArray[Any]
     bfloat16: bool = False
+    coding: str = RAW
 
     def __post_init__(self) -> None:
+        _check_choice("coding of a dense tensor", self.coding, (RAW, WORDS.name) if self.bfloat16 else (RAW,))
         values = np.ascontiguousarray(self.values).reshape(np.shape(self.values))
         if self.bfloat16 and (values.dtype != np.float32 or np.any(values.view(np.uint32) & 0xFFFF)):
             raise InputError("values need more than 16 bits each, expected bfloat16")
@@ -182,7 +187,7 @@ class SharedTensor:
 
 @dataclass(frozen=True, eq=False)
 class QuantizedTensor:
-    """Linearly quantized weights: a small integer times a scale.
+    """Linearly quantized weights: a small integer times a scale, plus an offset where there is one.
 
     Parameters
     ----------
@@ -190,6 +195,7 @@ class QuantizedTensor:
         Levels, in ``-2**(bits - 1) .. 2**(bits - 1) - 1``.
     scale : ndarray of float32, shape () or (out,) or (out, blocks)
         One for the tensor, one for each output (the first axis of `q`), or one for each block of an output.
+        Scales of blocks may be float16.
     bits : int
         Width of a stored level, 2 to 8.
     coding : str
@@ -198,21 +204,24 @@ class QuantizedTensor:
         Width of a gap where the coding has gaps; the one that gives the fewest bits by default.
     block : int, optional
         Levels of an output that share a scale, where there is one for each block; the last may be shorter.
+    offset : ndarray of float16, shape (out, blocks), optional
+        Value of the lowest level of each block, whose scale is float16, too. Without it level 0 is 0.
     segments : int, optional
         As for shared weights.
 
     Raises
     ------
     InputError
-        If a level needs more bits, the scales do not fit, or dtype, coding or width cannot be stored.
+        If a level needs more bits, scales or offsets do not fit, or dtype, coding or width cannot be stored.
     """
 
     q: NDArray[np.int8]
-    scale: NDArray[np.float32]
+    scale: NDArray[Any]
     bits: int = 8
     coding: str = RAW
     gap_bits: int | None = None
     block: int | None = None
+    offset: NDArray[np.float16] | None = None
     segments: int | None = None
 
     def __post_init__(self) -> None:
@@ -224,7 +233,8 @@ class QuantizedTensor:
         q = _integers("quantized levels", self.q, -top, top - 1).astype(np.int8)
         scale = np.asarray(self.scale)
         fitting = ((), q.shape[:1]) if self.block is None else (scales_of_blocks(q.shape, self.block),)
-        if scale.dtype != np.float32 or scale.shape not in fitting:
+        half = scale.dtype == np.float16 and self.block is not None
+        if not (half or scale.dtype == np.float32) or scale.shape not in fitting:
             raise InputError(
                 f"scale has dtype {scale.dtype} and shape {scale.shape}, expected float32 and "
                 f"{' or '.join(map(str, fitting))}"
@@ -232,6 +242,19 @@ class QuantizedTensor:
         if not np.isfinite(scale).all():
             raise InputError("a scale is not finite, expected a number")
         _freeze(self, q=q, scale=scale)
+        if self.offset is not None:
+            self._check_offset(half)
+
+    def _check_offset(self, half: bool) -> None:
+        offset = np.asarray(self.offset)
+        if not half or offset.dtype != np.float16 or offset.shape != self.scale.shape:
+            raise InputError(
+                f"offset has dtype {offset.dtype} and shape {offset.shape}, expected float16 and "
+                f"{self.scale.shape} as scales of blocks have"
+            )
+        if not np.isfinite(offset).all():
+            raise InputError("an offset is not finite, expected a number")
+        _freeze(self, offset=offset)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -240,20 +263,29 @@ class QuantizedTensor:
 
     @property
     def nonzeros(self) -> int:
-        """Levels that are not zero."""
-        return int(np.count_nonzero(self.q))
+        """Levels that are not zero; all of them where they have an offset."""
+        return int(np.count_nonzero(self.q)) if self.offset is None else self.q.size
 
     def to_array(self) -> NDArray[np.float32]:
-        """Multiply every level by its scale, in float32; the tensor in its shape."""
+        """Multiply every level by its scale, in float32, and add the offset; the tensor in its shape."""
         with np.errstate(over="ignore"):
-            return self.q.astype(np.float32) * self.scales()
+            if self.offset is None:
+                return self.q.astype(np.float32) * self.scales()
+            lowest = np.float32(-(1 << (self.bits - 1)))
+            values = (self.q.astype(np.float32) - lowest) * self.scales()
+            values += self._of_levels(self.offset)
+            return values
 
     def scales(self) -> NDArray[np.float32]:
         """Return the scale of every level, in a shape that broadcasts to them."""
         if self.block is not None:
-            rows = np.repeat(self.scale, self.block, axis=1)[:, : math.prod(self.q.shape[1:])]
-            return rows.reshape(self.q.shape)
+            return self._of_levels(self.scale)
         return self.scale.reshape(-1, *(1,) * (self.q.ndim - 1)) if self.scale.ndim else self.scale
+
+    def _of_levels(self, of_blocks: NDArray[Any]) -> NDArray[np.float32]:
+        """Repeat what blocks have for each of their levels."""
+        rows = np.repeat(of_blocks.astype(np.float32), self.block or 1, axis=1)
+        return rows[:, : math.prod(self.q.shape[1:])].reshape(self.q.shape)
 
 
 def scales_of_blocks(shape: tuple[int, ...], block: int) -> tuple[int, int]:

@@ -52,12 +52,15 @@ class TensorHeader:
         Of safetensors the name of its type, of GGUF the number.
     stored_B : int or None
         Bytes of its data, where the header has them.
+    begin : int
+        First byte of its data, counted from the first of all data.
     """
 
     name: str
     shape: tuple[int, ...]
     type: str | int
     stored_B: int | None
+    begin: int = 0
 
     @property
     def elements(self) -> int:
@@ -72,16 +75,25 @@ class ModelHeader:
     Parameters
     ----------
     values : dict
-        Keys and values; a list is a `ListOf`.
+        Keys and values; a list is a `ListOf`, if it was not read.
     tensors : tuple of TensorHeader
+    size_B : int
+        Bytes of the header.
     """
 
     values: dict[str, Any]
     tensors: tuple[TensorHeader, ...]
+    size_B: int = 0
 
 
-def read_gguf(path: Path) -> ModelHeader:
+def read_gguf(path: Path, *, lists: bool = False) -> ModelHeader:
     """Read the header of a GGUF file.
+
+    Parameters
+    ----------
+    path : Path
+    lists : bool
+        Read lists, such as the vocabulary; else their lengths alone.
 
     Raises
     ------
@@ -89,19 +101,20 @@ def read_gguf(path: Path) -> ModelHeader:
         If it is not a GGUF file of a known version, or ends early.
     """
     with path.open("rb") as file:
-        reader = _Gguf(file, path)
+        reader = _Gguf(file, path, lists)
         version, tensors, keys = reader.begin()
         if version not in VERSIONS:
             raise InputError(f"{path}: GGUF version {version}, expected {VERSIONS[0]} or {VERSIONS[1]}")
         values = {reader.text(): reader.value() for _ in range(keys)}
-        return ModelHeader(values, tuple(reader.tensor() for _ in range(tensors)))
+        found = tuple(reader.tensor() for _ in range(tensors))
+        return ModelHeader(values, found, file.tell())
 
 
 class _Gguf:
     """Reads one item after another."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self.file, self.path = file, path
+    def __init__(self, file: BinaryIO, path: Path, lists: bool) -> None:
+        self.file, self.path, self.lists = file, path, lists
         self.size = path.stat().st_size
 
     def begin(self) -> tuple[int, int, int]:
@@ -137,6 +150,8 @@ class _Gguf:
         kind = self.scalar("I")
         if kind == LIST:
             kind, length = self.scalar("I"), self.count("elements of a list")
+            if self.lists:
+                return [self.text() if kind == TEXT else self.scalar(self.known(kind)) for _ in range(length)]
             self.skip(kind, length)
             return ListOf(length)
         return self.text() if kind == TEXT else self.scalar(self.known(kind))
@@ -166,8 +181,7 @@ class _Gguf:
             raise InputError(f"{self.path}: tensor {name} has {dimensions} dimensions, expected at most 8")
         shape = tuple(self.scalar("Q") for _ in range(dimensions))
         kind = self.scalar("I")
-        self.scalar("Q")  # where its data begin
-        return TensorHeader(name, shape, kind, None)
+        return TensorHeader(name, shape, kind, None, self.scalar("Q"))
 
 
 def read_safetensors(path: Path) -> ModelHeader:
@@ -188,7 +202,7 @@ def read_safetensors(path: Path) -> ModelHeader:
     try:
         found = json.loads(text)
         values = found.pop("__metadata__", {})
-        return ModelHeader(values, tuple(_tensor(name, **item) for name, item in found.items()))
+        return ModelHeader(values, tuple(_tensor(name, **item) for name, item in found.items()), 8 + length)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: its header is no list of tensors, expected a safetensors file") from error
 
@@ -197,4 +211,4 @@ def _tensor(name: str, *, dtype: str, shape: list[int], data_offsets: tuple[int,
     begin, end = data_offsets
     if not isinstance(dtype, str) or not all(type(n) is int and n >= 0 for n in (*shape, begin, end - begin)):
         raise ValueError(f"tensor {name} has no shape and place")
-    return TensorHeader(name, tuple(shape), dtype, end - begin)
+    return TensorHeader(name, tuple(shape), dtype, end - begin, begin)

@@ -105,3 +105,19 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     r"""Write `text` to `path` as a whole in UTF-8 with ``\n`` line ends; see `replacing`."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text in UTF-8.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is no text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read {path}: it is no text in UTF-8") from None

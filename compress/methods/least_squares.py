@@ -74,6 +74,23 @@ class Problem(NamedTuple):
             ]
         return []
 
+    def scaled(self, by: float) -> Problem:
+        """Return the same problem with errors that count `by` times as much."""
+        return self._replace(gram=self.gram * by, cross=self.cross * by)
+
+    def with_positions_of(self, other: Problem) -> Problem:
+        """Problem of the same weights at the positions of both."""
+        count = self.positions + other.positions
+        mine, theirs = self.positions / count, other.positions / count
+        return Problem(
+            mine * self.gram + theirs * other.gram,
+            mine * self.cross + theirs * other.cross,
+            self.input_mean,
+            self.output_mean,
+            count,
+            self.silent and other.silent,
+        )
+
     def bias(self, weight: Array) -> NDArray[np.float32]:
         """Bias, shape (outputs,), that makes the mean output right, for weights (outputs, ...)."""
         rows = weight.reshape(len(self.gram), -1, self.gram.shape[1])
@@ -113,6 +130,18 @@ def problem(
     gram += ridge * np.eye(depth)
     cross += ridge * weight.reshape(groups, -1, depth).transpose(0, 2, 1)
     return Problem(gram, cross, input_mean, output_mean, count, silent)
+
+
+def table_problem(weight: Array) -> Problem:
+    """Problem of rows that are looked up: each value counts for itself.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (rows, features)
+    """
+    depth, rows = weight.shape[1], weight.astype(np.float64)
+    means = np.zeros((1, depth)), np.zeros(len(weight))
+    return Problem(np.eye(depth)[None], rows.T[None], *means, len(weight), silent=False)
 
 
 def _rows(x: Array, wanted: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -28,6 +28,9 @@ Score = Literal["magnitude", "lamp", "rate"]
 
 WEIGHTED_OPS = ("fc", "conv")
 
+OTHER_MATRICES = {"conv_transpose": 1, "conv3d": 1, "lstm": 2, "gru": 2, "rnn": 2}
+"""Operators with several matrices or other shapes of them: how many of their parameters, from the first."""
+
 VALUE_BITS = 3.0
 """Bits that a value is taken to have in `rate_scores`: of seven shared ones, log2 7 = 2.8 and a bit more."""
 
@@ -49,18 +52,33 @@ def weights_of(network: Network) -> dict[str, str]:
     return {layer: weight for layer, weight in found.items() if weight is not None}
 
 
+def other_matrices(network: Network) -> list[str]:
+    """Names of other matrices: of recurrences, transposed and 3-D convolutions, and products."""
+    layers = set(weights_of(network).values())
+    names = [
+        name
+        for node in network.nodes
+        for name in (node.inputs if node.op == "matmul" else node.params[: OTHER_MATRICES.get(node.op, 0)])
+    ]
+    return [
+        name
+        for name in dict.fromkeys(names)
+        if name not in layers and name in network.params and network.params[name].ndim > 1
+    ]
+
+
 def require_weights(network: Network) -> dict[str, str]:
-    """`weights_of` a network that has some.
+    """`weights_of` a network that has some, or other matrices.
 
     Raises
     ------
     InputError
-        If no layer is fully-connected or convolutional.
+        If no layer is fully-connected, convolutional or recurrent.
     """
     found = weights_of(network)
-    if not found:
+    if not found and not other_matrices(network):
         raise InputError(
-            f"network {network.name}: no fully-connected or convolutional layer, expected at least one"
+            f"network {network.name}: no fully-connected, convolutional or recurrent layer, expected one"
         )
     return found
 

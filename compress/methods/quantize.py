@@ -16,7 +16,7 @@ import numpy as np
 
 from compress.format.container import Artifact
 from compress.format.tensors import QuantizedTensor, StoredTensor
-from compress.methods.prune import require_weights, weights_of
+from compress.methods.prune import other_matrices, require_weights, weights_of
 from compress.methods.remarks import ignore
 from compress.nn.distinct import shared_values
 from compress.nn.network import INPUT
@@ -50,6 +50,8 @@ def quantize_network(
     remark: Callable[[str], None] = ignore,
 ) -> Artifact:
     """Quantize all weights, and fix the scales of what the layers read.
+
+    Matrices of recurrences and transposed convolutions become integers, too; they compute on floats.
 
     Parameters
     ----------
@@ -96,6 +98,8 @@ def quantize_network(
                 f"quantization: layer {layer!r} has {width} bits, expected the {widths[layers[layer]]} of a "
                 "layer with the same weights"
             )
+    if isinstance(bits, int):
+        widths |= dict.fromkeys(other_matrices(network), bits)
     tensors: dict[str, StoredTensor] = {
         name: quantize(
             network.params[name],

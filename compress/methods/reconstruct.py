@@ -3,21 +3,31 @@
 Layers are taken in the order of execution. A layer loses its least salient weights; those that are
 left are fitted so that the layer, fed by the compressed layers before it, gives the outputs of the
 original network on a few unlabelled inputs (least squares, as He et al. 2017 and Hubara et al. 2021 do).
-Shared values are fitted in the same way.
+Shared values are fitted in the same way. Matrices that are not fitted (of recurrences, of transposed
+convolutions) are shared and not pruned.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from compress.format.container import Artifact
 from compress.format.tensors import stage_of
-from compress.methods.least_squares import Problem, fit_codebook, fit_weights, problem
-from compress.methods.prune import WEIGHTED_OPS, global_masks, require_weights, top_mask, weight_of
+from compress.methods.least_squares import TINY, Problem, fit_codebook, fit_weights, problem, table_problem
+from compress.methods.prune import (
+    WEIGHTED_OPS,
+    global_masks,
+    other_matrices,
+    require_weights,
+    top_mask,
+    weight_of,
+    weights_of,
+)
 from compress.methods.remarks import ignore
 from compress.methods.share import share
 from compress.nn.distinct import is_half, shared_values
@@ -80,36 +90,96 @@ def compress_after_training(
     """
     if not 1 <= bits <= 8:
         raise InputError(f"labels have {bits} bits, expected 1 to 8")
-    wanted = network.pieces({INPUT: x, **(extra or {})})
+    inputs = {INPUT: x, **(extra or {})}
+    wanted = network.pieces(inputs)
     given = [dict(piece) for piece in wanted]
     params = dict(network.params)
     tensors: dict[str, StoredTensor] = {}
     kept = _kept(network, density)
     last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
+    others = set(other_matrices(network))
+    users = Counter(weights_of(network).values())
+    fitted = {node.params[0] for node in network.nodes if fit and _is_fitted(node, params)}
     for index, node in enumerate(network.nodes):
         for values in wanted:
             execute(node, network.params, values)
         weight = weight_of(node, params)
+        bias = next((name for name in node.params[1:] if uses[name] == 1), None) if weight else None
+        for name in others.intersection((*node.params, *node.inputs)) - tensors.keys():
+            tensors[name] = _compressed(name, params[name], None, params[name].size, bits, coding)
+            params[name] = tensors[name].to_array()
         if weight is not None and weight not in tensors:
-            bias = next((name for name in node.params[1:] if uses[name] == 1), None)
-            posed = None
-            if fit and node.op in WEIGHTED_OPS and params[weight][0].size <= MAX_DEPTH:
-                read, made = (together(given, node.inputs[0]), together(wanted, node.name))
-                posed = problem(node, params[weight], read, made, rng, centred=bias is not None)
-                for sentence in posed.remarks(kept[weight] / len(params[weight])):
-                    remark(f"layer {node.name}: {sentence}")
+            posed, centred = None, bias is not None
+            if weight in fitted and users[weight] > 1:
+                posed = _tied_problem(network, params, weight, inputs, rng, centred=centred)
+            elif weight in fitted:
+                read, made = together(given, node.inputs[0]), together(wanted, node.name)
+                posed = problem(node, params[weight], read, made, rng, centred=centred)
+            for sentence in posed.remarks(kept[weight] / len(params[weight])) if posed else ():
+                remark(f"layer {node.name}: {sentence}")
             tensors[weight] = _compressed(node.name, params[weight], posed, kept[weight], bits, coding)
             params[weight] = tensors[weight].to_array()
             if posed is not None and bias is not None:
                 params[bias] = posed.bias(params[weight])
         for values in given:
             execute(node, params, values)
+        if bias is not None and weight in fitted and users[weight] > 1:
+            missing = _mean_error(together(given, node.name), together(wanted, node.name), node.op)
+            params[bias] = params[bias] + missing
+            for values in given:
+                execute(node, params, values)
         for name in node.inputs:
             if last[name] == index:
                 for values in (*wanted, *given):
                     values.pop(name, None)
     return Artifact.of(network.with_params(params), stage_of(coding), tensors)
+
+
+def _is_fitted(node: Node, params: Mapping[str, Array]) -> bool:
+    return node.op in WEIGHTED_OPS and bool(node.params) and params[node.params[0]][0].size <= MAX_DEPTH
+
+
+def _tied_problem(
+    network: Network,
+    params: Mapping[str, Array],
+    weight: str,
+    inputs: Mapping[str, Array],
+    rng: np.random.Generator,
+    *,
+    centred: bool,
+) -> Problem:
+    """Problem of a weight that several nodes use: of all its uses, each relative to what it gives.
+
+    The layers between two uses are compressed as far as `params` are. Each use reads what follows from the
+    original output of the use before: errors of a weight that is not fitted yet would grow from use to use.
+    """
+    wanted = network.pieces(inputs)
+    given = [dict(piece) for piece in wanted]
+    original, found = network.params[weight], list[Problem]()
+    for node in network.nodes:
+        for values in wanted:
+            execute(node, network.params, values)
+        if weight_of(node, params) != weight:
+            for values in given:
+                execute(node, params, values)
+            continue
+        made = together(wanted, node.name)
+        if node.op in WEIGHTED_OPS:
+            read = together(given, node.inputs[0])
+            posed = problem(node, original, read, made, rng, centred=centred)
+        else:
+            posed = table_problem(original)
+        found.append(posed.scaled(1 / max(float(np.square(made, dtype=np.float64).mean()), TINY)))
+        for values, right in zip(given, wanted, strict=True):
+            values[node.name] = right[node.name]
+    return reduce(Problem.with_positions_of, found)
+
+
+def _mean_error(found: Array, wanted: Array, op: str) -> Array:
+    """What is missing in an output on average, by filter."""
+    axes = (0, 2, 3) if op == "conv" else tuple(range(found.ndim - 1))
+    return (wanted - found).mean(axis=axes)
 
 
 def together(pieces: list[dict[str, Array]], name: str) -> Array:
@@ -128,6 +198,8 @@ def execute(node: Node, params: Mapping[str, Array], values: dict[str, Array]) -
 def _kept(network: Network, density: float) -> dict[str, int]:
     """Weights that stay in each layer: those of the highest LAMP scores in all layers together."""
     weights = {name: network.params[name] for name in require_weights(network).values()}
+    if not weights:
+        return {}
     return {name: int(mask.sum()) for name, mask in global_masks(weights, density, "lamp").items()}
 
 

@@ -165,4 +165,6 @@ def join(arrays: list[Array], axis: int | None) -> Array:
     """Put the outputs of several pieces together: along an axis, or along a new first one if None."""
     if axis is not None and len(arrays) == 1:
         return arrays[0]
-    return np.stack(arrays) if axis is None else np.concatenate(arrays, axis=axis)
+    if axis is None:
+        return np.stack(arrays)
+    return np.concatenate([np.atleast_1d(array) for array in arrays], axis=axis)

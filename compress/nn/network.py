@@ -188,7 +188,10 @@ class Network:
         return dict(zip(self.interface.outputs or self.outputs, self.outputs, strict=True))
 
     def item_axis(self, tensor: str) -> int | None:
-        """Axis along which a tensor counts items; None where it counts none."""
+        """Axis along which a tensor counts items; None where it counts none.
+
+        Where items run apart, it is the first one if that has size 1 for an item, else the only one that has.
+        """
         if self.interface.lead:
             return 0 if self.shapes(steps=2)[tensor][0] == 1 else None
         if not self.interface.apart:
@@ -197,7 +200,10 @@ class Network:
                 grown = [axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b]
                 if grown:
                     return grown[0]
-        return 0 if self.shapes()[tensor][:1] == (1,) else None
+        ones = [axis for axis, size in enumerate(self.shapes()[tensor]) if size == 1]
+        if ones[:1] == [0]:
+            return 0
+        return ones[0] if self.interface.apart and len(ones) == 1 else None
 
     def with_params(self, params: Mapping[str, Array]) -> Network:
         """Return the same network with other values for all or some parameters."""

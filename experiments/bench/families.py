@@ -1,9 +1,10 @@
-"""Families of networks as PyTorch exports them: do they come in, and with onnxruntime's answers?
+"""Families of networks as PyTorch exports them: do they go the whole way, with onnxruntime's answers?
 
-``python -m experiments.bench.families FOLDER`` exports each family with random weights, with PyTorch's
-default exporter and its older one. It imports and executes the files, and writes ``FOLDER/families.csv``. It
-needs torch, torchvision, transformers, timm and onnxscript beside the extra `hwsim[onnx]`. A file that is
-there is not exported again.
+``python -m experiments.bench.families FOLDER [FAMILY...]`` exports each family with random weights, with
+PyTorch's default exporter and its older one, takes the files through every step of `family_steps`, and
+writes ``FOLDER/families.csv``. It needs torch, torchvision, transformers, timm and onnxscript beside the
+extra `hwsim[onnx]`. What a run finished is kept: files are not exported again, and only families that
+stopped on the way are tried again.
 """
 
 from __future__ import annotations
@@ -11,19 +12,17 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from compress.format.execution import executable
-from compress.interop.model import import_model
-from compress.lowering import workload_of
-from experiments.bench import family_modules
-from hwsim.errors import InputError
+from experiments.bench import family_modules, family_networks
+from experiments.bench.family_steps import PASSED, Row, tried
+from experiments.console import print_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,27 +44,28 @@ PATCHES = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
     "image_size": 32, "patch_size": 8,
 }  # fmt: skip
-
-CLASSIFIERS = {
-    "ResNet": "resnet18", "MobileNet v2": "mobilenet_v2", "MobileNet v3": "mobilenet_v3_small",
-    "EfficientNet": "efficientnet_b0", "DenseNet": "densenet121", "SqueezeNet": "squeezenet1_1",
-    "ShuffleNet": "shufflenet_v2_x0_5", "RegNet": "regnet_y_400mf", "ConvNeXt": "convnext_tiny",
-    "MnasNet": "mnasnet0_5", "Swin": "swin_t",
+SEGFORMER = {
+    "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 1, 2, 2],
+    "decoder_hidden_size": 16,
 }  # fmt: skip
-"""Models of torchvision by family."""
 
-SEGMENTERS = {
-    "DeepLabV3": "deeplabv3_mobilenet_v3_large",
-    "FCN": "fcn_resnet50",
-    "LR-ASPP": "lraspp_mobilenet_v3_large",
-}
-
-IMAGE_MODELS = {
-    "GhostNet": ("ghostnet_050", 64), "HRNet": ("hrnet_w18_small", 64), "LeViT": ("levit_128s", 224),
-    "EfficientViT": ("efficientvit_m0", 224), "MLP-Mixer": ("mixer_s32_224", 224),
-    "MobileViT": ("mobilevit_xxs", 128),
+CLASSIFIERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "MobileNet v2": ("mobilenet_v2", {"width_mult": 0.25}),
+    "MobileNet v3": ("mobilenet_v3_small", {"width_mult": 0.25}),
+    "DenseNet": ("DenseNet", {"growth_rate": 8, "block_config": (2, 2, 2, 2), "num_init_features": 16}),
+    "SqueezeNet": ("squeezenet1_1", {}),
+    "ShuffleNet": ("ShuffleNetV2", {"stages_repeats": [1, 1, 1], "stages_out_channels": [8, 16, 32, 64, 64]}),
+    "GoogLeNet": ("GoogLeNet", {"aux_logits": False, "init_weights": False}),
+    "MnasNet": ("MNASNet", {"alpha": 0.25}),
+    "Swin": (
+        "SwinTransformer",
+        {
+            "patch_size": [4, 4], "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4],
+            "window_size": [4, 4],
+        },
+    ),
 }  # fmt: skip
-"""Models of timm and the side of their images, by family."""
+"""Models of torchvision by family, and their settings."""
 
 LANGUAGE: dict[str, tuple[str, dict[str, Any]]] = {
     "GPT-2": ("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 64, "n_positions": 64}),
@@ -81,89 +81,97 @@ LANGUAGE: dict[str, tuple[str, dict[str, Any]]] = {
         "DistilBert",
         {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "vocab_size": 64},
     ),
+    "Mamba": (
+        "Mamba",
+        {"hidden_size": 16, "state_size": 4, "num_hidden_layers": 2, "vocab_size": 64, "time_step_rank": 4},
+    ),
 }
 """Models of transformers that read tokens: the beginning of their classes, and a small configuration."""
 
 FAMILIES: dict[str, Callable[[], Made]] = {
-    **{name: partial(family_modules.classifier, model) for name, model in CLASSIFIERS.items()},
-    **{name: partial(family_modules.segmenter, model) for name, model in SEGMENTERS.items()},
-    **{name: partial(family_modules.image_model, *model) for name, model in IMAGE_MODELS.items()},
+    "ResNet": partial(family_modules.image_model, "test_resnet"),
+    "EfficientNet": partial(family_modules.image_model, "test_efficientnet"),
+    "GhostNet": partial(family_modules.image_model, "ghostnet_050"),
+    "MobileViT": partial(family_modules.image_model, "mobilevit_xxs"),
+    "RegNet": family_modules.regnet,
+    "ConvNeXt": family_modules.convnext,
+    "HRNet": family_modules.hrnet,
+    "EfficientViT": partial(
+        family_modules.image_class, "efficientvit_msra", "EfficientVitMsra", 128, img_size=128,
+        embed_dim=(16, 32, 48), key_dim=(8, 8, 8), depth=(1, 1, 1), num_heads=(2, 2, 2),
+        window_size=(4, 4, 4),
+    ),
+    "LeViT": partial(
+        family_modules.image_class, "levit", "LevitDistilled", 64, img_size=64, embed_dim=(16, 24, 32),
+        key_dim=8, depth=(1, 1, 1), num_heads=(2, 2, 2),
+    ),
+    "MLP-Mixer": partial(
+        family_modules.image_class, "mlp_mixer", "MlpMixer", 32, img_size=32, patch_size=8, num_blocks=2,
+        embed_dim=32,
+    ),
+    **{
+        name: partial(family_modules.classifier, model, **settings)
+        for name, (model, settings) in CLASSIFIERS.items()
+    },
+    **{name: partial(family_modules.segmenter, name) for name in ("DeepLabV3", "FCN", "LR-ASPP")},
     **{name: partial(family_modules.language, *model) for name, model in LANGUAGE.items()},
     "ViT": partial(family_modules.vision, "ViT", "ViTModel", PATCHES, 32),
-    "CLIP": partial(family_modules.vision, "CLIPVision", "CLIPVisionModel", PATCHES, 32),
-    "SegFormer": partial(family_modules.vision, "Segformer", "SegformerForSemanticSegmentation", {}, 64),
+    "SegFormer": partial(
+        family_modules.vision, "Segformer", "SegformerForSemanticSegmentation", SEGFORMER, 64
+    ),
+    "CLIP": partial(family_modules.clip, SMALL, PATCHES, 32),
+    "DETR": family_modules.detr,
+    "RetinaNet": family_modules.retinanet,
+    "Depth-Anything": family_modules.depth_anything,
     "T5": family_modules.t5,
     "Whisper": family_modules.whisper,
     "wav2vec2": family_modules.wav2vec2,
     "LSTM": partial(family_modules.recurrent, "LSTM", num_layers=2),
     "BiLSTM": partial(family_modules.recurrent, "LSTM", bidirectional=True),
     "GRU": partial(family_modules.recurrent, "GRU", bidirectional=True),
-    "U-Net, transposed": partial(family_modules.unet, "transposed"),
-    "U-Net, bilinear": partial(family_modules.unet, "bilinear"),
-    "U-Net, nearest": partial(family_modules.unet, "nearest"),
-    "ESPCN": family_modules.espcn,
-    "DGCNN": family_modules.dgcnn,
-}
+    "U-Net, transposed": partial(family_networks.unet, "transposed"),
+    "U-Net, bilinear": partial(family_networks.unet, "bilinear"),
+    "U-Net, nearest": partial(family_networks.unet, "nearest"),
+    "diffusion U-Net": family_networks.diffusion,
+    "style transfer": family_networks.style_transfer,
+    "HiFi-GAN": family_networks.hifi_gan,
+    "DCGAN": family_networks.dcgan,
+    "ESPCN": family_networks.espcn,
+    "YOLOv8-like": family_networks.yolo,
+    "DGCNN": family_networks.dgcnn,
+    "PointNet": family_networks.pointnet,
+}  # fmt: skip
 """What makes a small network of each family, with random weights."""
 
 
-class Row(NamedTuple):
-    """One family through one exporter.
-
-    Parameters
-    ----------
-    family, exporter : str
-    outcome : str
-        ``same`` answers, ``different`` ones, ``refused``, or ``not exported``.
-    error : float
-        Largest difference from onnxruntime, relative to the largest answer.
-    layers : int
-        Layers of the simulated workload.
-    macs : int
-        Of one item.
-    reason : str
-        First line of what PyTorch or the import says where there are no answers.
-    """
-
-    family: str
-    exporter: str
-    outcome: str
-    error: float = float("nan")
-    layers: int = 0
-    macs: int = 0
-    reason: str = ""
-
-
-MOST_ERROR = 1e-4
-"""Relative difference up to which answers are the same."""
-
-
-def main(folder: Path) -> None:
-    """Export, import and execute all families, and write the table."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [row(folder, family, exporter) for family in FAMILIES for exporter in EXPORTERS]
+def main(folder: Path, families: Sequence[str]) -> None:
+    """Try families, and write the table of all that were tried so far."""
+    (folder / "rows").mkdir(parents=True, exist_ok=True)
+    for family in families:
+        for exporter in EXPORTERS:
+            kept = folder / "rows" / f"{_stem(family)}.{exporter}.csv"
+            if not (kept.exists() and _read(kept).outcome == PASSED):
+                pd.DataFrame([row(folder, family, exporter)]).to_csv(kept, index=False)
+            found = _read(kept)
+            print_line(f"{family}, {exporter}: {found.outcome} {found.reason}")
+    rows = [
+        _read(kept)
+        for family in FAMILIES
+        for exporter in EXPORTERS
+        if (kept := folder / "rows" / f"{_stem(family)}.{exporter}.csv").exists()
+    ]
     pd.DataFrame(rows).to_csv(folder / "families.csv", index=False, float_format="%.2g")
 
 
 def row(folder: Path, family: str, exporter: str) -> Row:
     """Return the row of one family and exporter; files are kept in `folder`."""
-    stem = family.lower().replace(" ", "_").replace(",", "")
-    path = folder / f"{stem}.{exporter}.onnx"
+    path = folder / f"{_stem(family)}.{exporter}.onnx"
     try:
-        inputs = _exported(path, folder / f"{stem}.{exporter}.npz", family, exporter)
+        inputs = _exported(path, path.with_suffix(".npz"), family, exporter)
     except Exception as failure:  # whatever PyTorch raises is its answer
-        return Row(family, exporter, "not exported", reason=_first_line(failure))
-    try:
-        artifact = import_model(path)
-        network = executable(artifact)
-        extra = dict(zip(network.extra_inputs, inputs[1:], strict=True))
-        found = list(network.run(inputs[0], extra=extra).values())
-        workload = workload_of(artifact)
-    except InputError as refusal:
-        return Row(family, exporter, "refused", reason=_first_line(refusal))
-    error = max(map(_difference, found, _expected(path, inputs)))
-    outcome = "same" if error <= MOST_ERROR else "different"
-    return Row(family, exporter, outcome, error, len(workload.layers), workload.macs)
+        path.unlink(missing_ok=True)
+        return Row(family, exporter, "not exported", (str(failure).splitlines() or [repr(failure)])[0])
+    return tried(family, exporter, path, inputs)
 
 
 def _exported(path: Path, kept: Path, family: str, exporter: str) -> list[NDArray[Any]]:
@@ -179,27 +187,14 @@ def _exported(path: Path, kept: Path, family: str, exporter: str) -> list[NDArra
         return [arrays[name] for name in arrays.files]
 
 
-def _expected(path: Path, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Answers of onnxruntime on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = onnxruntime.InferenceSession(path, options)
-    feeds = {one.name: value for one, value in zip(session.get_inputs(), inputs, strict=True)}
-    answers: list[NDArray[Any]] = session.run(None, feeds)
-    return answers
+def _stem(family: str) -> str:
+    return family.lower().replace(" ", "_").replace(",", "")
 
 
-def _difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    if found.shape != expected.shape:
-        return float("inf")
-    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), np.finfo(np.float32).tiny))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _read(kept: Path) -> Row:
+    (found,) = pd.read_csv(kept, keep_default_na=False, na_values={"error": [""]}).itertuples(index=False)
+    return Row(*found)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or list(FAMILIES))

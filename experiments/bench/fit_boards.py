@@ -131,7 +131,7 @@ class Fit:
         low, high = np.log(list(BOUNDS.values())).T
         found = least_squares(
             errors, np.clip(start, low + 1e-3, high - 1e-3), bounds=(low, high), loss="soft_l1",
-            f_scale=SCALE, diff_step=0.01, xtol=1e-3, ftol=1e-4,
+            f_scale=SCALE, diff_step=[0.01] * len(keys), xtol=1e-3, ftol=1e-4,
         )  # fmt: skip
         return dict(zip(keys, np.exp(found.x).tolist(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Networks in and out of `.dcz`: ONNX and the published SqueezeNet in, ONNX and arrays out, other codings."""
+"""Networks in and out of `.dcz`: ONNX, GGUF, the published SqueezeNet in; ONNX, arrays out; other codings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def import_(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="An .onnx file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An .onnx or .gguf file.", show_default=False)
+    ],
     output: Output,
     shape: Annotated[
         list[str] | None,
@@ -28,12 +30,15 @@ def import_(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Import an ONNX model as a .dcz file; its weights keep their form."""
+    """Import an ONNX model, or a language model in GGUF, as a .dcz file; its weights keep their form."""
     from compress.format.found import descriptions, ties
     from compress.interop.onnx import read_onnx, stored
     from experiments.console import print_line
     from experiments.runs.doors import require
 
+    if model.suffix.lower() == ".gguf":
+        _import_gguf(model, output, [*(shape or []), *(fix or [])])
+        return
     require(model, ".onnx")
     shapes, fixed = dict(map(shape_option, shape or [])), dict(map(fix_option, fix or []))
     artifact = stored(*read_onnx(model, shapes, fixed))
@@ -42,6 +47,17 @@ def import_(
         if sentence:
             print_line(sentence)
     print_line(f"next: hwsim run edge {output}, or dcz shrink {output} --inputs FILE -o shrunk.dcz")
+
+
+def _import_gguf(model: Path, output: Path, options: list[str]) -> None:
+    from compress.interop.gguf import import_gguf
+    from experiments.console import print_line
+    from hwsim.errors import InputError
+
+    if options:
+        raise InputError(f"{model}: a GGUF file leaves nothing open, expected no --shape or --fix")
+    _save(import_gguf(model), output)
+    print_line(f'next: dcz execute {output} --prompt "The capital of France is"')
 
 
 def import_han(
@@ -60,7 +76,7 @@ def import_han(
 def recode(
     model: Model,
     output: Output,
-    coding: Annotated[str, typer.Option(help="fixed, huffman, context or smallest.")] = "smallest",
+    coding: Annotated[str, typer.Option(help="fixed, huffman, context, words or smallest.")] = "smallest",
     chip: Annotated[str, typer.Option(help="Keep all decoders of this chip busy.", show_default=False)] = "",
     force: Force = False,
 ) -> None:

@@ -21,7 +21,15 @@ BEST = 5
 
 def execute(
     model: Model,
-    inputs: Inputs,
+    inputs: Inputs = [],  # noqa: B006  (typer reads it)
+    prompt: Annotated[
+        str, typer.Option(help="Text that a language model continues, instead of inputs.", show_default=False)
+    ] = "",
+    tokens: Annotated[int, typer.Option(min=1, help="Most words that it writes.")] = 32,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="0 takes the likeliest word, 1 draws words as likely as they are.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the words that are drawn.")] = 0,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -39,7 +47,10 @@ def execute(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Execute a file on inputs and print its outputs; quantized layers run on integers."""
+    """Execute a file on inputs and print its outputs, or let a language model continue a text.
+
+    Quantized layers run on integers.
+    """
     from compress.format.container import read
     from compress.format.execution import executable
     from compress.methods.agreement import output_scales
@@ -47,6 +58,11 @@ def execute(
     from experiments.runs.inputs import items, read_inputs, run
     from hwsim.errors import InputError
 
+    if bool(inputs) == bool(prompt):
+        raise InputError(f"{model}: expected either --inputs, or --prompt of a language model")
+    if prompt:
+        _continue(model, prompt, tokens, temperature, seed, as_json)
+        return
     if output and output.suffix not in (".npy", ".npz"):
         raise InputError(f"cannot write {output}: expected a name that ends in .npy or .npz")
     network = executable(read(model)[0], stored=stored)
@@ -71,6 +87,40 @@ def execute(
         print_line(sentence)
     if output:
         print_line(f"{output}: {items(network, values)} items")
+
+
+def _continue(model: Path, prompt: str, tokens: int, temperature: float, seed: int, as_json: bool) -> None:
+    """Print a text and what a language model writes after it, and how fast."""
+    import time
+
+    import numpy as np
+
+    from compress.language.session import open_model, write
+    from experiments.console import print_ending, print_json, print_line
+
+    network, tokenizer = open_model(model)
+    begun = time.perf_counter()
+    words = list(
+        write(
+            network,
+            tokenizer.encode(prompt),
+            tokens,
+            temperature=temperature,
+            rng=np.random.default_rng(seed),
+            end=tokenizer.end,
+        )
+    )
+    elapsed_s = time.perf_counter() - begun
+    text = tokenizer.decode(words)
+    if as_json:
+        facts = {"file": str(model), "prompt": prompt, "text": text, "tokens": words}
+        print_json(facts | {"elapsed_s": elapsed_s})
+        return
+    print_line(prompt + text)
+    print_ending(
+        f"{len(words)} tokens in {elapsed_s:.1f} s: {len(words) / elapsed_s:.1f} tokens/s.",
+        f"hwsim run phone {model} --context 1024",
+    )
 
 
 def _save(path: Path, outputs: dict[str, NDArray[Any]]) -> None:

@@ -21,7 +21,7 @@ def labs(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the six labs of the course as notebooks, with blanks for answers that check themselves."""
+    """Write the seven labs of the course as notebooks, with blanks for answers that check themselves."""
     from experiments.console import print_ending, print_json, print_line
     from experiments.labs.notebooks import write_labs
 

@@ -161,12 +161,19 @@ def evaluate(
             help="Class of each item: a .npy file or a text with one a line. By default folders are classes."
         ),
     ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a data set: a text file, of a language model's perplexity."),
+    ] = None,
     mean: Mean = "",
     std: Std = "",
     size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
     """Execute a file on test images and print its error; quantized layers run on integers."""
+    if text:
+        _evaluate_text(model, text, as_json)
+        return
     if inputs:
         _evaluate_inputs(model, inputs, labels, preparation(mean, std, size), stored, as_json)
         return
@@ -183,6 +190,23 @@ def evaluate(
             f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}.",
             f"hwsim run edge {model}",
         )
+
+
+def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
+    """Print the perplexity of a text under a language model."""
+    from compress.io.files import read_text
+    from compress.language.perplexity import STRIDE, WINDOW, perplexity
+    from compress.language.session import open_model
+    from experiments.console import print_ending, print_json
+
+    network, tokenizer = open_model(model)
+    tokens = tokenizer.encode(read_text(text))
+    found = perplexity(network, tokens)
+    if as_json:
+        print_json({"file": str(model), "text": str(text), "tokens": len(tokens), "perplexity": found})
+        return
+    where = f"on {len(tokens):,} tokens of {text}, in windows of {WINDOW} by {STRIDE}"
+    print_ending(f"{model}: perplexity {found:.3f} {where}.", f"hwsim run phone {model} --context 1024")
 
 
 def _evaluate_inputs(

@@ -14,7 +14,7 @@ def page(
     ],
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate at once.")] = 1,
 ) -> None:
-    """Write the page: an explorer of simulated points and six lessons, to open from disk."""
+    """Write the page: an explorer of simulated points and seven lessons, to open from disk."""
     from experiments.console import print_ending, print_note
     from experiments.page.build import build
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2
+from functools import cache
+from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from hwsim.energy.sram import bank_access
 from hwsim.energy.table import EnergyTable
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
+from hwsim.workload.language import decode, model_of, prefill
+from hwsim.workload.language.memory import Served
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
@@ -46,6 +49,10 @@ COUNTS = np.array([8, 4, 2, 1, 1])
 """How often each of five symbols occurs, for the Huffman code by hand."""
 
 
+LLM, LLM_TOKENS = "llama-3-8b", 1024
+"""The language model of the last lab, and the tokens in its cache."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """How to work out an answer, and what to say of a wrong one.
@@ -72,6 +79,23 @@ def alexnet_fc(stage: str, batch: int, strategy: Callable[[Report], SteadyRun] =
     """Light the 250 W chip with the fully-connected layers of AlexNet."""
     workload = load_network("alexnet", stage).only(["fc6", "fc7", "fc8"])
     return strategy(simulate(load_chip("reference_250w"), workload, batch))
+
+
+@cache
+def token(form: str, batch: int, prompt: int = 0) -> Report:
+    """Write a token with a language model on a 250 W card, or read a prompt."""
+    workload = prefill(LLM, prompt, weights=form) if prompt else decode(LLM, LLM_TOKENS, batch, weights=form)
+    return simulate(load_chip("a100_pcie"), workload, batch)
+
+
+def _most_tokens() -> float:
+    model = model_of(LLM)
+    return load_chip("a100_pcie").dram.bandwidth_GB_per_s * 1e9 / (2 * (model.inner.total + model.head.total))
+
+
+def _sequences() -> int:
+    served = Served.of(LLM, "bf16")
+    return ceil(served.weights_B / served.cache_B(LLM_TOKENS))
 
 
 def _price(action: str) -> float:
@@ -224,5 +248,22 @@ ANSWERS: dict[str, Answer] = {
             / alexnet_fc("huffman", 64, gated).inferences_per_s
         ),
         "Compare voltage_scaled with gated at the coded stage.",
+    ),
+    "7.1": Answer(
+        _most_tokens,
+        "Bytes per second over bytes per token: two bytes for each weight.",
+    ),
+    "7.2": Answer(
+        lambda: token("bf16", 1).energy_per_inference_J / token("int4-g128", 1).energy_per_inference_J,
+        "Divide the energies per token, bf16 over INT4.",
+    ),
+    "7.3": Answer(
+        _sequences,
+        "Divide the bytes of the weights by those of the cache of one sequence, and round up.",
+        1e-9,
+    ),
+    "7.4": Answer(
+        lambda: token("bf16", 1, LLM_TOKENS).limiter,
+        "Ask reading.limiter.",
     ),
 }

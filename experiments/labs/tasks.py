@@ -59,7 +59,7 @@ def _is_pruned(mask: Any, weights: NDArray[np.float64], density: float) -> bool:
     kept = np.asarray(mask, dtype=bool)
     sizes = np.abs(weights)
     right_many = kept.shape == weights.shape and kept.sum() == round(density * weights.size)
-    return right_many and (kept.all() or not kept.any() or sizes[kept].min() >= sizes[~kept].max())
+    return bool(right_many and (kept.all() or not kept.any() or sizes[kept].min() >= sizes[~kept].max()))
 
 
 def _codebooks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from compress.io.files import write_text
 from experiments.figures import style
 from experiments.page.grid import Grid, stage_grid
-from experiments.page.lessons import LESSONS
+from experiments.page.lessons import LESSONS, token_report
 from experiments.page.pack import packed, script
 from experiments.page.settings import AXES, NETWORKS
 from experiments.runs.changes import options_of
@@ -122,12 +122,13 @@ def site(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _components(names: Sequence[str]) -> list[str]:
-    """Components that a network of the explorer spends energy on, in the order of `style`."""
+    """Components that a network of the explorer or a token spends energy on, in the order of `style`."""
     found: set[str] = set()
     for network in (NETWORKS[name] for name in names):
         for stage in STAGES:
             report = simulate(network.machine.chip, network.scene.workload(stage))
             found |= {component for (component,) in report.joules_by("component")}
+    found |= {component for (component,) in token_report("bf16-huffman", 1).joules_by("component")}
     return style.in_order(found, style.COMPONENTS, "component")
 
 

@@ -1,7 +1,7 @@
 """What the figures of the tour show: each lesson's data, by name.
 
 ``python -m experiments.page.lessons NAME`` prints one of them as JSON: ``dram``, ``pruning``,
-``sharing``, ``huffman``, ``decoder``, ``capping`` or ``chip``.
+``sharing``, ``huffman``, ``decoder``, ``capping``, ``chip`` or ``token``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.units import memory_size
+from hwsim.workload.language import decode, prefill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwsim.analysis.tiles import SteadyRun
+    from hwsim.report import Report
 
 CHIP = "reference_250w"
 RUNGS = (
@@ -60,6 +62,12 @@ CAPPED = "alexnet_fc"
 STRATEGIES = {"dimming": dimmed, "gating": gated, "DVFS": voltage_scaled}
 CAPS_W = (75, 100, 150, 200, 250, 325, 400, 500)
 CAPPED_BATCHES = (1, 64)
+LLM, CARD = "llama-3-8b", "a100_pcie"
+FORMS = {"bf16": "bf16", "bf16-huffman": "bf16, Huffman", "int8": "INT8", "int4-g128": "INT4"}
+TOKENS = 1024
+"""In the cache before a token is written, and in a prompt that is read."""
+PASSES = {"writing, batch 1": 1, "writing, batch 64": 64, "reading a prompt": 0}
+"""Sequences at once, 0 for a prefill."""
 
 
 def dram() -> dict[str, Any]:
@@ -196,6 +204,33 @@ def chip() -> dict[str, Any]:
     }
 
 
+def token() -> dict[str, Any]:
+    """Where the joules of a token of a language model go, by how its weights are stored."""
+    rows = []
+    for label, batch in PASSES.items():
+        for form, name in FORMS.items():
+            report, tokens = token_report(form, batch), 1 if batch else TOKENS
+            found = as_run(report)
+            rows.append(
+                {
+                    "pass": label,
+                    "form": name,
+                    "watts": found.watts,
+                    "energy_J": found.energy_per_inference_J / tokens,
+                    "tokens_per_s": found.inferences_per_s * tokens,
+                    "clock": report.clock,
+                    "limiter": report.limiter,
+                }
+            )
+    return {"rows": rows, "model": LLM, "card": CARD, "cap_W": load_chip(CARD).power.cap_W, "tokens": TOKENS}
+
+
+def token_report(form: str, batch: int) -> Report:
+    """Simulate a decode step of so many sequences, or a prefill of one prompt if there are none."""
+    workload = decode(LLM, TOKENS, batch, weights=form) if batch else prefill(LLM, TOKENS, weights=form)
+    return simulate(load_chip(CARD), workload, batch or 1)
+
+
 LESSONS: dict[str, Callable[[], Any]] = {
     "dram": dram,
     "pruning": pruning,
@@ -204,6 +239,7 @@ LESSONS: dict[str, Callable[[], Any]] = {
     "decoder": decoder,
     "capping": capping,
     "chip": chip,
+    "token": token,
 }
 
 

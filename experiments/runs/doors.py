@@ -9,6 +9,7 @@ from hwsim.errors import InputError
 DOORS = {
     ".dcz": "a compressed network, which dcz inspect {0}, dcz execute {0} and hwsim run CHIP {0} take",
     ".onnx": "an ONNX model, which dcz import {0} -o {1}.dcz and hwsim run CHIP {0} take",
+    ".gguf": "a language model, which dcz import {0} -o {1}.dcz and hwsim run CHIP {0} take",
     ".csv": "a table of layers, which hwsim run CHIP {0} takes",
     ".toml": "a chip or a recipe, which hwsim run {0} NETWORK and dcz compress --recipe {0} take",
     ".npy": "an array, which --inputs {0} takes",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
+    from experiments.runs.point import Point
     from hwsim.machine.chip import Chip
     from hwsim.workload.language.memory import Served
     from hwsim.workload.layer import Workload
@@ -40,7 +41,20 @@ def is_language_model(name: str) -> bool:
     from hwsim.workload.language.shipped import model_names
 
     path = Path(name)
+    if path.suffix == ".dcz":
+        return _reads_words(path)
     return name in model_names() or path.suffix in FILES or (path / "config.json").is_file()
+
+
+def _reads_words(path: Path) -> bool:
+    """Whether a compressed file is a language model; a file that cannot be read is none."""
+    from compress.format.container import read_topology_of
+    from experiments.runs.language_parts import reads_words
+
+    try:
+        return reads_words(read_topology_of(path))
+    except InputError:
+        return False
 
 
 def served(name: str, options: LanguageOptions) -> Served:
@@ -55,13 +69,13 @@ def served(name: str, options: LanguageOptions) -> Served:
 
     path = Path(name)
     arithmetic, kv = options.arithmetic or "fp16", options.kv or None
-    if path.suffix != ".gguf" and not (path.is_dir() and any(path.glob("*.safetensors"))):
+    if path.suffix not in (".gguf", ".dcz") and not (path.is_dir() and any(path.glob("*.safetensors"))):
         return Served.of(name, options.weights or None, kv, arithmetic)  # type: ignore[arg-type]
-    from experiments.runs.language_files import open_gguf, open_safetensors
+    from experiments.runs.language_files import open_parts
 
     if options.weights:
         raise InputError(f"{name}: a file has its own weights, expected no --weights {options.weights}")
-    model, parts = open_gguf(path) if path.suffix == ".gguf" else open_safetensors(path)
+    model, parts = open_parts(path)
     return Served.of(model, parts, kv, arithmetic)  # type: ignore[arg-type]
 
 
@@ -103,6 +117,28 @@ def workload_of(chip: Chip, name: str, options: LanguageOptions, batch: int) -> 
         chip, found.model.name, footprint(found, options.context or options.prompt or 0, batch, tokens)
     )
     return workload
+
+
+def of_point(point: Point, chip: Chip) -> Workload | None:
+    """Build the workload of a point whose network is a language model; None if it is none.
+
+    Raises
+    ------
+    InputError
+        If a value is none that the option of this name takes, there is a stage, another network has such
+        options, or as `workload_of`.
+    """
+    options = dict(point.language)
+    for key in ("context", "prompt"):
+        if type(options.get(key, 0)) is not int:
+            raise InputError(f"{key}={options[key]}: expected a whole number of tokens")
+    found = LanguageOptions(**options)
+    if not is_language_model(point.network):
+        refuse_options(point.network, found)
+        return None
+    if point.stage:
+        raise InputError(f"{point.network} is a language model, expected no stage {point.stage}")
+    return workload_of(chip, point.network, found, point.batch)
 
 
 def refuse_other_options(name: str, **options: object) -> None:

@@ -1,14 +1,16 @@
-"""Language models in files: GGUF, and folders of safetensors with their ``config.json``.
+"""Language models in files: GGUF, compressed files, and folders of safetensors with their ``config.json``.
 
-Sizes and types come from headers alone. The weights are taken as they are stored there: in one form if all
-matrices have it, else in the mean of their forms.
+Sizes and types come from headers alone, except of compressed files. The weights are taken as they are
+stored there: in one form if all matrices have it, else in the mean of their forms.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compress.format.container import read
 from compress.interop.tensor_headers import DTYPES, ModelHeader, read_gguf, read_safetensors
+from experiments.runs.language_parts import model_and_parts
 from hwsim.errors import InputError
 from hwsim.workload.language.forms import Form, Parts, form_of, form_of_gguf
 from hwsim.workload.language.shipped import model_from, model_of
@@ -41,6 +43,15 @@ GGUF_OTHER_KEYS = {
 
 TOLERANCE = 0.01
 """Part of the weights that a file may have more or fewer than its configuration says: small tables."""
+
+
+def open_parts(path: Path) -> tuple[LanguageModel, Parts]:
+    """Describe the model of a ``.gguf`` or ``.dcz`` file or of a folder; raises as the function of each."""
+    if path.suffix == ".gguf":
+        return open_gguf(path)
+    if path.suffix == ".dcz":
+        return model_and_parts(*read(path), str(path))
+    return open_safetensors(path)
 
 
 def open_gguf(path: Path) -> tuple[LanguageModel, Parts]:

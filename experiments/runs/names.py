@@ -2,6 +2,7 @@
 
 A run is a chip, a network and, in any order, a stage, a batch size and changed keys of the chip:
 ``edge:lenet5:huffman``, ``reference_250w:alexnet:dense:64``, ``edge:model.dcz:sram.capacity_B=65536``. A
+language model has the options of ``hwsim run``: ``l4:llama-3-8b:context=4096:weights=int4-g128``. A
 report that ``hwsim run --json`` wrote is one as well. Whatever stands for it, a run is simulated anew.
 """
 
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs.changes import parse_changes
-from experiments.runs.point import Point
+from experiments.runs.language import is_language_model, of_point
+from experiments.runs.point import LANGUAGE, Point
 from experiments.runs.workloads import open_workloads, usual_stage
 from hwsim.errors import InputError
 from hwsim.run import simulate
@@ -43,13 +45,15 @@ def parse_run(text: str) -> Point:
     stages = [word for word in others if "=" not in word and not word.isdecimal()]
     if len(batches) > 1 or len(stages) > 1 or "" in (chip, network, *others):
         raise InputError(f"run {text!r}: expected {SYNTAX}")
-    usual = "" if Path(network).is_dir() else usual_stage(network)
+    usual = "" if Path(network).is_dir() or is_language_model(network) else usual_stage(network)
+    changes = parse_changes(word for word in others if "=" in word)
     return Point(
         chip,
         network,
         stages[0] if stages else usual,
         int(batches[0]) if batches else 1,
-        tuple(parse_changes(word for word in others if "=" in word).items()),
+        tuple((key, value) for key, value in changes.items() if key not in LANGUAGE),
+        language=tuple((key, value) for key, value in changes.items() if key in LANGUAGE),
     )
 
 
@@ -108,13 +112,14 @@ def report_of(point: Point) -> Report:
     InputError
         If there is no such chip, network or stage, or it cannot run.
     """
-    workloads = open_workloads(point.network, point.stage)
-    return simulate(point.machine(), workloads[0], point.batch)
+    machine = point.machine()
+    workload = of_point(point, machine) or open_workloads(point.network, point.stage)[0]
+    return simulate(machine, workload, point.batch)
 
 
 def label_of(point: Point) -> str:
     """Name a run as one would type it."""
-    changes = [f"{key}={value}" for key, value in point.changes]
+    changes = [f"{key}={value}" for key, value in (*point.language, *point.changes)]
     parts = [point.chip, point.network, point.stage, str(point.batch) if point.batch > 1 else "", *changes]
     return ":".join(part for part in parts if part)
 

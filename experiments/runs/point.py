@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 COMPRESSION = "compression."
 """Prefix of keys that say how a shipped network is taken to be compressed."""
 
+LANGUAGE = ("context", "prompt", "weights", "kv", "arithmetic")
+"""Keys of a point whose network is a language model: the options of ``hwsim run`` of the same names."""
+
 CHIPS_KEPT = 4096
 """Changed chips that a process remembers."""
 
-FILES = {".csv", ".dcz", ".toml"}
+FILES = {".csv", ".dcz", ".gguf", ".json", ".toml"}
 """How the names of chips and networks end that are files, and do not ship."""
 
 Changes = tuple[tuple[str, Any], ...]
@@ -42,6 +45,8 @@ class Point:
         Fields of `experiments.runs.assumed_stages.Assumed` that a shipped network is given in all layers.
     governor : str
         One of `experiments.runs.governing.GOVERNORS`; what `simulate` does if empty.
+    language : tuple of (str, value)
+        Of a language model: keys of `LANGUAGE`, and their values.
     """
 
     chip: str
@@ -51,6 +56,7 @@ class Point:
     changes: Changes = ()
     compression: Changes = ()
     governor: str = ""
+    language: Changes = ()
 
     def machine(self) -> Chip:
         """Return the chip with its changes, validated."""
@@ -68,7 +74,7 @@ class Point:
         own = {"chip": self.chip, "network": self.network, "stage": self.stage, "batch": self.batch}
         governor = {"governor": self.governor} if self.governor else {}
         assumed = {COMPRESSION + key: value for key, value in self.compression}
-        return own | governor | dict(self.changes) | assumed
+        return own | governor | dict(self.language) | dict(self.changes) | assumed
 
 
 def version_of(name: str) -> Version:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compress.io.files import make_folder, write_text
 from experiments.runs.record import REFERENCE, RUNS
@@ -122,6 +122,6 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.?!]) (?=[A-Z])", text.replace("`", ""))
 
 
-def _lectures() -> dict[str, dict[str, object]]:
+def _lectures() -> dict[str, dict[str, Any]]:
     text = (resources.files("experiments.slides") / "lectures.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)

@@ -43,6 +43,7 @@ STUDIES: tuple[str, ...] = (
     "fifo_depth",
     "imagenet_files",
     "large_or_small",
+    "llm_compress",
     "llm_decode",
     "precision",
     "relight",

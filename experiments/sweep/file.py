@@ -1,7 +1,8 @@
 """Sweep files: TOML in, a validated `Sweep` and its points out.
 
 A sweep names axes: ``chip``, ``network``, ``stage``, ``batch``, ``governor`` (of
-`experiments.runs.governing`), any key of a chip file (``sram.capacity_B``, ``power.cap_W``), and how
+`experiments.runs.governing`), options of language models (``context``, ``prompt``, ``weights``, ``kv``,
+``arithmetic``), any key of a chip file (``sram.capacity_B``, ``power.cap_W``), and how
 shipped networks are taken to be compressed (``compression.density``, ``compression.value_bits``,
 ``compression.gap_bits``). An axis is a list of values, or a range with ``low``,
 ``high``, ``scale`` and, in a grid, ``count``. Ranges between whole numbers give whole numbers.
@@ -21,14 +22,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from experiments.runs.assumed_stages import USUAL
 from experiments.runs.governing import GOVERNORS
-from experiments.runs.point import COMPRESSION, Point
+from experiments.runs.language import is_language_model
+from experiments.runs.point import COMPRESSION, LANGUAGE, Point
 from experiments.runs.workloads import usual_stage
 from hwsim.errors import InputError, hint
 from hwsim.machine.chip import load_chip
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 MAX_POINTS = 1_000_000
-OWN_AXES = ("chip", "network", "stage", "batch", "governor")
+OWN_AXES = ("chip", "network", "stage", "batch", "governor", *LANGUAGE)
 COMPRESSION_AXES = tuple(f"{COMPRESSION}{key}" for key in vars(USUAL) if key != "source")
 
 Number = int | float
@@ -222,7 +224,7 @@ def _check_own_axes(axes: dict[str, Range | Choices], where: str) -> None:
     for key in ("chip", "network"):
         if key not in axes:
             raise InputError(f"{where}: key axes.{key}: nothing found, expected a list of names")
-    for key in ("chip", "network", "stage", "governor"):
+    for key in ("chip", "network", "stage", "governor", "weights", "kv", "arithmetic"):
         axis = axes.get(key)
         if axis and not (isinstance(axis, Choices) and all(isinstance(name, str) for name in axis.values)):
             raise InputError(f"{where}: key axes.{key}: expected a list of names")
@@ -231,10 +233,11 @@ def _check_own_axes(axes: dict[str, Range | Choices], where: str) -> None:
             raise InputError(
                 f"{where}: key axes.governor: found {name!r}, expected some of {', '.join(GOVERNORS)}"
             )
-    batch = axes.get("batch")
-    sizes = [] if batch is None else [batch.low] if isinstance(batch, Range) else batch.values
-    if any(type(size) is not int or size < 1 for size in sizes):
-        raise InputError(f"{where}: key axes.batch: found {sizes}, expected whole numbers from 1 on")
+    for key in ("batch", "context", "prompt"):
+        axis = axes.get(key)
+        sizes = [] if axis is None else [axis.low] if isinstance(axis, Range) else axis.values
+        if any(type(size) is not int or size < 1 for size in sizes):
+            raise InputError(f"{where}: key axes.{key}: found {sizes}, expected whole numbers from 1 on")
 
 
 def _check_chip_keys(axes: dict[str, Range | Choices], where: str) -> None:
@@ -269,12 +272,19 @@ def _point_of(row: dict[str, Any]) -> Point:
     return Point(
         row["chip"],
         network,
-        row.get("stage", "huffman" if compression else usual_stage(network)),
+        row.get("stage", _usual_stage(network, bool(compression))),
         row.get("batch", 1),
         changes,
         compression,
         row.get("governor", ""),
+        tuple((key, row[key]) for key in LANGUAGE if key in row),
     )
+
+
+def _usual_stage(network: str, compressed: bool) -> str:
+    if compressed:
+        return "huffman"
+    return "" if is_language_model(network) else usual_stage(network)
 
 
 def _validated(schema: type[BaseModel], values: dict[str, Any], where: str, prefix: str = "") -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from experiments.runs.assumed_stages import ASSUMED, USUAL, assumed_stage
 from experiments.runs.governing import GOVERNORS
+from experiments.runs.language import of_point
 from experiments.runs.point import CHIPS_KEPT, FILES, Changes, Point, Version, changed_chip, version_of
 from experiments.runs.record import sha256
 from experiments.runs.workloads import is_built_in, open_workloads
@@ -129,8 +130,11 @@ def values_of(point: Point) -> dict[str, object]:
 
     The last two columns hold the sentences of `Report.notes` and `Report.warnings`.
     """
-    workload = _workload(point.network, version_of(point.network), point.stage, point.compression)
-    report = simulate(point.machine(), workload, point.batch)
+    machine = point.machine()
+    workload = of_point(point, machine) or _workload(
+        point.network, version_of(point.network), point.stage, point.compression
+    )
+    report = simulate(machine, workload, point.batch)
     values = {name: value for name, value in report.summary().items() if name not in ASKED}
     if point.governor:
         kept = {name: value for name, value in values.items() if name not in UNGOVERNED}
@@ -169,7 +173,8 @@ def _workload(network: str, version: Version, stage: str, compression: Changes) 
 
 @lru_cache(CHIPS_KEPT)
 def _input_digest(network: str, version: Version) -> str | None:
-    return None if is_built_in(network) else sha256(Path(network))
+    is_file = not is_built_in(network) or Path(network).is_file()
+    return sha256(Path(network)) if is_file else None
 
 
 @cache

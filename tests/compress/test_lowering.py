@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from llama_files import SHAPE, small_llama
 
 from compress.format.container import Artifact
 from compress.format.tensors import SharedTensor
@@ -50,6 +51,13 @@ def test_lenet_5_layers() -> None:
     assert (fc1.input_density, conv2.input_density) == (0.5, 1.0)
     assert workload.layers[5].vector_ops == 500
     assert workload.macs == 576 * 20 * 25 + 64 * 50 * 500 + 800 * 500 + 5000
+
+
+def test_a_network_that_only_renames_elements_moves_its_outputs() -> None:
+    network = Network("views", (4, 6), (Node("y", "flatten"),), {})
+    (copy,) = workload_of(Artifact.of(network, "dense")).layers
+    assert (copy.input_elements, copy.output_elements, copy.vector_ops, copy.weights) == (24, 24, 24, None)
+    assert simulate("edge", workload_of(Artifact.of(network, "dense"))).energy_per_inference_J > 0
 
 
 def test_bits_of_layers_and_container_add_up_to_the_file() -> None:
@@ -446,3 +454,15 @@ def test_frames_of_one_item_are_all_convolved() -> None:
             simulate(load_chip(chip), workload_of(Artifact.of(network, "dense"), arithmetic="int8")).batch
             == 1
         )
+
+
+def test_attention_multiplies_queries_by_half_of_the_keys_on_average():
+    network = small_llama()
+    workload = workload_of(Artifact.of(network, "dense"), steps=9)
+    layers = {layer.name: layer for layer in workload.layers}
+    scores, mixed = layers["0.attention.scores"], layers["0.attention"]
+    assert scores.macs == mixed.macs == 9 * 5 * SHAPE.features
+    assert scores.input_elements == 9 * (SHAPE.features + SHAPE.features // 2)
+    assert mixed.output_elements == 9 * SHAPE.features
+    assert layers["0.attention.softmax"].input_elements == 9 * 5 * SHAPE.heads
+    assert layers["0.query"].macs == 9 * SHAPE.features**2

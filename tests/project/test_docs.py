@@ -53,6 +53,17 @@ def test_the_validation_page_counts_what_the_reference_run_judged(written):
         assert any(line.split(",")[0].strip() == source and counts[0] in line for line in page.splitlines())
 
 
+def test_the_page_of_networks_shows_every_family_and_model(written):
+    page = (written / "networks.rst").read_text(encoding="utf-8")
+    folder = ROOT / "results" / "reference" / "families"
+    families = pd.read_csv(folder / "families.csv")
+    passed = families[families["outcome"] == "passed"].groupby("family")["exporter"].nunique()
+    assert (passed == 2).sum() >= 50
+    assert families["error"].max() < 1e-4
+    names = [*families["family"].unique(), *pd.read_csv(folder / "real_models.csv")["model"]]
+    assert all(name in page for name in names)
+
+
 @pytest.mark.parametrize("package", [hwsim, compress])
 def test_the_api_page_lists_the_public_names_before_the_internals(package):
     public, internals = (DOCS / "api.rst").read_text(encoding="utf-8").split("\nInternals\n")

@@ -44,7 +44,7 @@ def any_batch(trace: Callable[[int | None], Network], entry: Entry) -> Network:
     Raises
     ------
     InputError
-        If the graph cannot be converted, or its items mix and an output has no row for each of them.
+        If the graph cannot be converted, or its items mix and an output has no dimension that counts them.
     """
     network = trace(None)
     interface = network.interface
@@ -52,23 +52,22 @@ def any_batch(trace: Callable[[int | None], Network], entry: Entry) -> Network:
         network = _merged(trace, interface) or network
     if interface.lead or not mixing(network):
         return network
-    if _is_whole(network):
+    if _is_whole(network, entry):
         return replace(network, interface=replace(interface, lead=dict.fromkeys(network.inputs, OPEN)))
     if entry.batch > 1:
         fixed = replace(interface, lead=dict.fromkeys(network.inputs, entry.batch))
         return replace(network, interface=fixed)
     network = replace(network, interface=replace(interface, apart=True))
-    _check_rows(network)
+    _check_items(network)
     return network
 
 
-def _check_rows(network: Network) -> None:
+def _check_items(network: Network) -> None:
     for called, name in network.named_outputs.items():
-        shape = network.shapes()[name]
-        if shape[:1] != (1,):
+        if network.item_axis(name) is None:
             raise InputError(
-                f"output {called} has shape {shape} for one item, and items together "
-                "differ from items apart, expected an output whose first dimension counts items"
+                f"output {called} has shape {network.shapes()[name]} for one item, and items together "
+                "differ from items apart, expected an output with a dimension that counts items"
             )
 
 
@@ -150,8 +149,11 @@ def _target(node: Node, shapes: tuple[dict[str, Shape], dict[str, Shape]]) -> Sh
     return tuple(target)
 
 
-def _is_whole(network: Network) -> bool:
-    """Whether the first dimension is no items: a recurrence runs along it, or an output does not count it."""
+def _is_whole(network: Network, entry: Entry) -> bool:
+    """Whether the first dimension is no items: a recurrence runs along it, or an output does not count it.
+
+    Where a file declares one item, it may pick that one by its place: its outputs then say nothing.
+    """
     try:
         two, three = network.shapes(2), network.shapes(3)
     except InputError:
@@ -160,4 +162,5 @@ def _is_whole(network: Network) -> bool:
         node.op.startswith(RECURRENT) and two[node.inputs[0]][1:2] != three[node.inputs[0]][1:2]
         for node in network.nodes
     )
-    return recurs or any(two[name] == three[name] for name in network.outputs)
+    one = entry.batch == 1 and not entry.any_batch
+    return recurs or (not one and any(two[name] == three[name] for name in network.outputs))

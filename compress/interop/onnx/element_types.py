@@ -1,7 +1,7 @@
 """Element types of all tensors of a network, which ONNX declares and numpy carries along.
 
-A network does not say whether its input is numbers or indices. Operators tie the types of their
-tensors together; a tied group takes the type of a parameter, cast or comparison in it, and is
+A network need not say whether its input is numbers or indices. Operators tie the types of their
+tensors together; a tied group takes the type of a parameter, input, cast or comparison in it, and is
 float32 where nothing speaks against it.
 """
 
@@ -63,6 +63,8 @@ def element_types(network: Network) -> dict[str, str]:
     groups = _Groups()
     for name, value in network.params.items():
         groups.declare(name, value.dtype.name)
+    for name, kind in network.interface.types.items():
+        groups.declare(name, kind)
     shapes = network.shapes()
     names = [*shapes, *network.params]
     for node in network.nodes:

@@ -36,6 +36,8 @@ MAX_BYTES = (1 << 31) - 1
 def onnx_bytes(artifact: Artifact) -> bytes:
     """Return the ONNX file of a compressed network; the first dimension of its inputs is open.
 
+    Where items mix, it is 1: a runtime would mix them, too.
+
     Raises
     ------
     InputError
@@ -102,8 +104,10 @@ def _rounded(graph: OnnxGraph, node: Node, weights: StoredTensor | None) -> Node
 
 
 def _first(network: Network, name: str) -> str | int:
-    """First dimension of an input: its name, or its size where it is fixed."""
+    """First dimension of an input: its name, or its size where it is fixed or items must run apart."""
     interface = network.interface
+    if interface.apart:
+        return 1
     usual = "steps" if interface.sequence else "batch"
     return interface.lead.get(name, OPEN) or interface.dimension or usual
 

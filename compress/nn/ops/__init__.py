@@ -1,6 +1,7 @@
 """Operators a network may use, by name; a new module adds its own dictionary here."""
 
 from compress.nn.ops import (
+    attention,
     conv,
     deconv,
     elementwise,
@@ -25,6 +26,7 @@ __all__ = ["OPS", "Context", "Op"]
 
 MODULES = (
     fc,
+    attention,
     conv,
     pool,
     simple,

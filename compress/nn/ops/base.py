@@ -42,11 +42,14 @@ class Context:
         For operators that draw (dropout).
     needs : tuple of bool
         Per input: whether its gradient will be used.
+    cache : dict, optional
+        What an operator keeps for the next tokens of a sequence; None outside a session.
     """
 
     training: bool = False
     rng: np.random.Generator | None = None
     needs: tuple[bool, ...] = ()
+    cache: dict[str, Any] | None = None
     saved: dict[str, Any] = field(default_factory=dict)
     _buffers: dict[str, Array] = field(default_factory=dict)
 

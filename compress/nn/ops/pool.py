@@ -20,7 +20,7 @@ def _infer_global(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], _attrs:
 
 
 @njit(cache=True)
-def _max(x, kernel, stride, pads, y, winner):  # type: ignore[no-untyped-def]
+def _max(x, kernel, stride, pads, lowest, y, winner):  # type: ignore[no-untyped-def]
     """Maximum of each window; `winner` is the place in the window of the first maximum."""
     items, height, width, channels = x.shape
     for n in range(items):
@@ -29,7 +29,7 @@ def _max(x, kernel, stride, pads, y, winner):  # type: ignore[no-untyped-def]
                 top, left = oy * stride[0] - pads[0], ox * stride[1] - pads[1]
                 best, place = y[n, oy, ox], winner[n, oy, ox]
                 for c in range(channels):
-                    best[c] = -np.inf
+                    best[c] = lowest
                     place[c] = 0
                 for i in range(max(0, -top), min(kernel[0], height - top)):
                     for j in range(max(0, -left), min(kernel[1], width - left)):
@@ -56,12 +56,17 @@ def _max_backward(grad, winner, kernel, stride, pads, d_x):  # type: ignore[no-u
                             target[c] += upstream[c] if place[c] == here else 0
 
 
+def _lowest(dtype: np.dtype) -> np.generic:
+    """Return what no element of a type is below: minus infinity, or the least integer."""
+    return dtype.type(-np.inf if dtype.kind == "f" else np.iinfo(dtype).min)
+
+
 def _max_forward(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:
     window, x = Window.of_pool(attrs), channels_last(inputs[0])
     shape = (x.shape[0], *window.output_hw((x.shape[1], x.shape[2])), x.shape[3])
     y = ctx.buffer("y", shape, x.dtype)
     winner = ctx.saved["winner"] = ctx.buffer("winner", shape, np.int32)
-    _max(x, window.kernel, window.stride, window.pads, y, winner)
+    _max(x, window.kernel, window.stride, window.pads, _lowest(x.dtype), y, winner)
     return channels_first(y)
 
 

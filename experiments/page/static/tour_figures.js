@@ -1,5 +1,5 @@
 "use strict";
-/* The figures of the six lessons. */
+/* The figures of the lessons. */
 (() => {
   const { make, engineering, percent, times } = hwsim;
   const pJ = (value) => engineering(1e-12 * value, "J");
@@ -261,5 +261,40 @@
       const change = caps[at.cap] === data().chip.cap_W ? "" : ` --set power.cap_W=${caps[at.cap]}`;
       return `${data().chip.command} --stage ${stageNames()[at.stage]} --batch ${batches[at.batch]} --layers ${data().chip.layers}${change}`;
     },
+  };
+
+  /* 7: a token of a language model. */
+  const { rows: tokens, cap_W: cardCap, tokens: cached } = data().token;
+  const kinds = (key) => [...new Set(tokens.map((row) => row[key]))];
+  const [passes, forms] = [kinds("pass"), kinds("form")];
+  const tokenAt = (pass, form) => tokens.find((row) => row.pass === passes[pass] && row.form === forms[form]);
+  const total = (watts) => Object.values(watts).reduce((sum, value) => sum + value, 0);
+  hwsim.tour.token = {
+    knobs: [
+      ["radios", "pass", "The model is", passes, 0],
+      ["radios", "form", "Weights in", forms, 0],
+    ],
+    draw(part, at) {
+      const shown = forms.map((_, form) => tokenAt(at.pass, form));
+      const names = Object.keys(hwsim.site.components).filter((name) => shown.some((row) => row.watts[name] > 0.004 * total(row.watts)));
+      hwsim.plot(box(part, "a"), names.map((name) => ({
+        type: "bar", orientation: "h", name: hwsim.site.components[name].label, y: forms, hoverinfo: "skip",
+        x: shown.map((row) => (row.energy_J * (row.watts[name] ?? 0)) / total(row.watts)),
+        marker: { color: hwsim.colour(component(name)), line: { width: 0 }, opacity: forms.map((_, form) => (form === at.form ? 1 : 0.45)) },
+      })), {
+        barmode: "stack", margin: { l: 104, r: 12, t: 6, b: 44 },
+        xaxis: { title: { text: "J per token", font: { size: 12.5 } }, rangemode: "tozero" },
+        yaxis: { autorange: "reversed", showgrid: false },
+      });
+      const row = tokenAt(at.pass, at.form);
+      hwsim.powerStack(box(part, "watts"), row.watts, cardCap, 1.2 * cardCap);
+      const bound = row.clock < 1 ? `the cap binds, the clock is at ${percent(row.clock)}` : `the cap of ${cardCap} W does not bind`;
+      return [strong(`${passes[at.pass]}, ${forms[at.form]}: `), `${engineering(row.energy_J, "J")} per token, ${engineering(row.tokens_per_s)} tokens per second; ${bound}.`];
+    },
+    facts() {
+      const saved = (pass) => `${times(tokenAt(pass, 0).energy_J / tokenAt(pass, forms.length - 1).energy_J)} less`;
+      return { alone: saved(0), batch: saved(1), reading: saved(2), clock: percent(tokenAt(2, 0).clock), power: engineering(total(tokenAt(0, 0).watts), "W") };
+    },
+    command: (at) => `hwsim run ${data().token.card} ${data().token.model} ${at.pass === 2 ? `--prompt ${cached}` : `--context ${cached} --batch ${[1, 64][at.pass]}`} --weights ${["bf16", "bf16-huffman", "int8", "int4-g128"][at.form]}`,
   };
 })();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -14,6 +14,8 @@ from hwsim.workload.layer import OPERAND_BITS, StoredWeights
 from hwsim.workload.storage import MAX_SEGMENTS, evenly
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hwsim.csvfile import Row
     from hwsim.workload.layer import Arithmetic
 
@@ -105,11 +107,14 @@ class Parts:
     ----------
     weights, table, head : Form
         Of the matrices of the blocks, of the embedding, of the output matrix.
+    own : dict of str to StoredWeights
+        What layers store by their names, where a file says so for each of them.
     """
 
     weights: Form
     table: Form
     head: Form
+    own: Mapping[str, StoredWeights] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, name: str, arithmetic: Arithmetic, *, tied: bool) -> Parts:

@@ -95,9 +95,9 @@ class Layers:
         weights : StoredWeights, optional
             What is read, where that is not one such matrix in the usual form.
         """
-        depth = inputs // groups
-        if weights is None:
-            weights = self.stored(outputs, depth, bias=bias)
+        depth, own = inputs // groups, self.storage.parts.own.get(self.prefix + name)
+        weights = own or weights or self.stored(outputs, depth, bias=bias)
+        density = own.nonzeros / (outputs * depth) if own else self.storage.parts.weights.density
         return self.add(
             Layer(
                 self.prefix + name,
@@ -113,7 +113,7 @@ class Layers:
                 inputs=(source,),
                 arithmetic=self.storage.arithmetic,
                 weights=weights,
-                weight_density=self.storage.parts.weights.density,
+                weight_density=density,
             )
         )
 

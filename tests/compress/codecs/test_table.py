@@ -107,7 +107,7 @@ def test_a_codec_of_one_s_own_is_one_more_row_of_the_table(monkeypatch: pytest.M
     with pytest.raises(InputError, match="coding of a shared tensor is 'bytes', expected one of fixed, huff"):
         recode(original, "bytes")
     monkeypatch.setitem(CODECS, "bytes", BytePerLabel())
-    assert codings() == ("fixed", "huffman", "context", "bytes", "smallest")
+    assert codings() == ("fixed", "huffman", "context", "words", "bytes", "smallest")
     coded = recode(original, "bytes")
     data = coded.to_bytes()
     back, layout = parse(data)
@@ -117,7 +117,7 @@ def test_a_codec_of_one_s_own_is_one_more_row_of_the_table(monkeypatch: pytest.M
     np.testing.assert_array_equal(back.tensors["fc1.weight"].to_array(), shared.to_array())
     assert back.to_bytes() == data
     monkeypatch.delitem(CODECS, "bytes")
-    with pytest.raises(InputError, match="coding 4 is unknown, expected at most 3"):
+    with pytest.raises(InputError, match="coding 5 is unknown, expected at most 4"):
         parse(data)
 
 

@@ -102,15 +102,50 @@ def test_states_that_come_out_count_items_along_their_second_dimension(count):
         assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_items_along_another_dimension_of_the_output_are_refused_where_they_mix():
+def test_items_along_another_dimension_of_the_output_stay_there():
+    """A file that mixes items in any runtime: one at a time, each has its place along the second axis."""
+    x = values(3, 8, 6)
     data = support.model([node("Reshape", "x s", "y")], {"x": ["n", 8, 6]}, ["y"], {"s": ints(8, -1, 6)})
+    network = import_onnx_bytes(data, "seq.onnx")
+    apart = [support.reference(data, {"x": x[at : at + 1]})[0] for at in range(3)]
+    assert network.forward(x).tolist() == np.concatenate(apart, axis=1).tolist()
+    assert network.interface.apart
+    turned = support.model([node("Transpose", "x", "y", perm=[1, 0, 2])], {"x": ["n", 8, 6]}, ["y"])
+    assert import_onnx_bytes(turned, "turned.onnx").forward(x).tolist() == x.transpose(1, 0, 2).tolist()
+
+
+def test_an_output_without_a_dimension_of_items_is_refused_where_they_mix():
+    data = support.model([node("Reshape", "x s", "y")], {"x": ["n", 8, 6]}, ["y"], {"s": ints(8, -1)})
     with pytest.raises(
-        InputError, match=r"output y has shape \(8, 1, 6\) for one item, and items together differ"
+        InputError, match=r"output y has shape \(8, 6\) for one item, and items together differ"
     ):
         import_onnx_bytes(data, "seq.onnx")
-    turned = support.model([node("Transpose", "x", "y", perm=[1, 0, 2])], {"x": ["n", 8, 6]}, ["y"])
-    x = values(3, 8, 6)
-    assert import_onnx_bytes(turned, "turned.onnx").forward(x).tolist() == x.transpose(1, 0, 2).tolist()
+
+
+def test_states_of_a_file_of_one_item_count_items_along_their_second_dimension():
+    """The states to begin with are constants for one item, so items run apart."""
+    gru = helper.make_node(
+        "GRU", ["t", "w", "r", "", "", "h0"], ["h", "last"], hidden_size=3, direction="bidirectional"
+    )
+    nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), gru]
+    constants = {"w": values(2, 9, 6), "r": values(2, 9, 3), "h0": values(2, 1, 3)}
+    data, x = support.model(nodes, {"x": [1, 4, 6]}, ["h", "last"], constants), values(3, 4, 6)
+    network = import_onnx_bytes(data, "states.onnx")
+    apart = [support.reference(data, {"x": x[at : at + 1]}) for at in range(3)]
+    for found, axis, parts in zip(network.run(x).values(), (2, 1), zip(*apart, strict=True), strict=True):
+        assert found == pytest.approx(np.concatenate(parts, axis=axis), abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_file_of_one_item_that_picks_it_by_its_place_runs_items_apart(count):
+    """PyTorch's exporter writes a view of one item as a gather from all elements."""
+    nodes = [node("Reshape", "x flat", "f"), node("Gather", "f places", "g"), node("MatMul", "g w", "y")]
+    constants = {"flat": ints(-1), "places": np.arange(6).reshape(1, 6), "w": values(6, 2)}
+    data = support.model(nodes, {"x": [1, 3, 2]}, ["y"], constants)
+    network, x = import_onnx_bytes(data, "view.onnx"), values(count, 3, 2)
+    apart = [support.reference(data, {"x": x[at : at + 1]})[0] for at in range(count)]
+    assert network.forward(x) == pytest.approx(np.concatenate(apart), abs=1e-6)
+    assert network.interface.sentence() == "the first dimension mixes items: items run one at a time"
 
 
 def test_token_numbers_stay_integers_and_names_stay():

@@ -7,10 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from compress.format.tensors import SharedTensor
+from compress.format.tensors import QuantizedTensor, SharedTensor
+from compress.lowering import workload_of
 from compress.methods.agreement import agreement
 from compress.methods.least_squares import fit_codebook, fit_weights, problem
+from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
+from compress.nn.interface import Interface
 from compress.nn.network import Network, Node
 from hwsim.errors import InputError
 
@@ -118,6 +121,40 @@ def test_shapes_density_labels_and_bytes():
     assert len(artifact.to_bytes()) < 4 * network.parameter_count / 5
 
 
+def test_tied_weights_are_fitted_to_all_their_uses():
+    """Each use reads one half of the features: fitted to the first alone, the others would be pruned."""
+    weight = RNG.standard_normal((24, 16)).astype(np.float32)
+    halves = {f"half{at}": np.repeat([1 - at, at], 8).astype(np.float32)[None] for at in range(2)}
+    nodes = [Node(f"x{at}", "mul", ("input", f"half{at}")) for at in range(2)]
+    nodes += [Node(f"y{at}", "fc", (f"x{at}",), params=("w", f"b{at}")) for at in range(2)]
+    nodes += [Node("y", "concat", ("y0", "y1"), {"axis": 1})]
+    biases = {f"b{at}": RNG.standard_normal(24).astype(np.float32) for at in range(2)}
+    network = Network("tied", (16,), tuple(nodes), {"w": weight, **halves, **biases})
+    made = compressed(network, correlated(60, 16), density=0.5, bits=6)
+    unseen = correlated(200, 16)
+    original, found = network.forward(unseen), made.to_network().forward(unseen)
+    for at in range(2):
+        half = slice(24 * at, 24 * at + 24)
+        assert agreement(original[:, half], found[:, half]).snr_dB > 10
+    kept = made.tensors["w"].to_array().reshape(24, 2, 8) != 0
+    assert 0.3 < kept[:, 0].mean() / kept[:, 1].mean() < 3
+
+
+def test_a_table_that_is_the_head_too_keeps_its_rows():
+    rng = np.random.default_rng(6)
+    nodes = (
+        Node("rows", "gather", ("table", "input"), {"axis": 0}),
+        Node("y", "fc", ("rows",), params=("table",)),
+    )
+    table = rng.standard_normal((40, 12)).astype(np.float32)
+    network = Network("tied", (5,), nodes, {"table": table}, interface=Interface(types={"input": "int64"}))
+    seen, unseen = rng.integers(0, 20, (30, 5)), rng.integers(20, 40, (30, 5))
+    made = compressed(network, seen, density=0.8, bits=6)
+    near = agreement(network.forward(unseen), made.to_network().forward(unseen))
+    assert near.snr_dB > 15
+    assert made.tensors["table"].nonzeros == round(0.8 * table.size)
+
+
 def test_the_same_seed_gives_the_same_bytes():
     network, x = small_network(), correlated(20, 4, 10, 10)
     assert compressed(network, x).to_bytes() == compressed(network, x).to_bytes()
@@ -182,7 +219,41 @@ def test_agreement_is_defined_for_outputs_of_zeros(original, other, snr_dB, larg
     assert (found.top_1, found.snr_dB, found.largest_error) == (1.0, pytest.approx(snr_dB), largest)
 
 
+def recurrent() -> Network:
+    """An LSTM and a transposed convolution, without any layer that is fitted."""
+    rng = np.random.default_rng(8)
+    nodes = (
+        Node("lstm", "lstm", params=("w", "r", "b")),
+        Node("image", "reshape", ("lstm",), {"shape": (0, 5, 3, 4)}),
+        Node("up", "conv_transpose", ("image",), {"stride": (2, 2)}, ("k",)),
+    )
+    shapes = {"w": (48, 6), "r": (48, 12), "b": (48,), "k": (5, 2, 2, 2)}
+    params = {name: rng.standard_normal(shape).astype(np.float32) / 2 for name, shape in shapes.items()}
+    return Network("recurrent", (5, 6), nodes, params)
+
+
+def test_matrices_of_recurrences_and_transposed_convolutions_are_shared_whole():
+    network = recurrent()
+    made = compressed(network, correlated(6, 5, 6), density=0.5, bits=6)
+    matrices = [made.tensors[name] for name in "wrk"]
+    assert all(isinstance(tensor, SharedTensor) and len(tensor.codebook) <= 63 for tensor in matrices)
+    assert [tensor.nonzeros for tensor in matrices] == [48 * 6, 48 * 12, 5 * 8]
+    x = correlated(20, 5, 6)
+    assert agreement(network.forward(x), made.to_network().forward(x)).snr_dB > 25
+
+
+def test_matrices_of_recurrences_and_transposed_convolutions_become_integers():
+    network = recurrent()
+    made = quantize_network(network, correlated(6, 5, 6))
+    assert made.stage == "int8"
+    assert all(isinstance(made.tensors[name], QuantizedTensor) for name in "wrk")
+    x = correlated(20, 5, 6)
+    assert agreement(network.forward(x), made.to_network().forward(x)).snr_dB > 30
+    arithmetic = {layer.arithmetic for layer in workload_of(made).layers}
+    assert arithmetic == {"fp32"}, "scales of what they read are not known"
+
+
 def test_a_network_without_weights_is_refused():
     network = Network("plain", (4,), (Node("relu", "relu"),), {})
-    with pytest.raises(InputError, match="plain: no fully-connected or convolutional layer"):
+    with pytest.raises(InputError, match="plain: no fully-connected, convolutional or recurrent layer"):
         compress_after_training(network, np.ones((4, 4), np.float32), density=0.5, bits=4, rng=RNG)

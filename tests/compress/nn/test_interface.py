@@ -89,3 +89,17 @@ def test_the_file_keeps_the_interface():
     assert parse(Artifact.of(sums(apart=True), "dense").to_bytes())[0].topology.interface == Interface(
         apart=True
     )
+
+
+def test_observers_see_single_numbers_of_items_that_run_apart():
+    nodes = (
+        Node("flat", "reshape", attrs={"shape": (-1,)}),
+        Node("all", "reduce_sum", ("flat",), {"axes": (0,), "keepdims": 0}),
+        Node("scaled", "mul", ("input", "all")),
+    )
+    network = Network("scaled", (3, 2), nodes, {}, interface=Interface(apart=True))
+    seen = {}
+    x = RNG.standard_normal((4, 3, 2)).astype(np.float32)
+    found = network.run(x, observe=lambda node, output: seen.update({node.name: output}))
+    assert seen["all"] == pytest.approx(x.sum(axis=(1, 2)))
+    assert found["scaled"] == pytest.approx(x * x.sum(axis=(1, 2), keepdims=True), rel=1e-5)

@@ -181,6 +181,16 @@ def test_max_pool_ties_go_to_the_first_winner():
     assert gradient.tolist() == [[[[0, 2, 3, 0], [0, 0, 0, 0]]]]
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32])
+def test_max_pool_of_integers_starts_below_all_of_them(kind):
+    x = np.full((1, 1, 2, 2), np.iinfo(kind).min, kind)
+    x[0, 0, 1, 1] += 3
+    attrs = {"kernel": (2, 2), "pads": (1, 1, 0, 0)}
+    y = OPS["max_pool"].forward((x,), (), attrs, Context())
+    assert y.dtype == kind
+    assert (y - x.min()).reshape(-1).tolist() == [0, 0, 0, 3]
+
+
 def test_overlapping_max_windows_add_their_gradients():
     x = np.array([[[[1, 5, 2]]]], np.float64)
     network = single("max_pool", {"x": x}, kernel=(1, 2))

@@ -14,7 +14,7 @@ from experiments.figures import style
 from experiments.page import build as page
 from hwsim.errors import InputError
 
-PARTS = ("explorer", "dram", "pruning", "sharing", "huffman", "on-chip", "dark")
+PARTS = ("explorer", "dram", "pruning", "sharing", "huffman", "on-chip", "dark", "token")
 DENSE_AT_64 = "explorer?network=alexnet_fc&stage=0&sram=1&dram=0&node=0&cap=1&batch=1"
 DENSE_AT_1 = DENSE_AT_64.replace("batch=1", "batch=0")
 

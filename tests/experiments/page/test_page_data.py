@@ -220,6 +220,17 @@ def test_lesson_6_keeps_every_cap_and_gives_more_for_more(monkeypatch):
             assert high["shares"]["computing"] >= low["shares"]["computing"]
 
 
+def test_lesson_7_says_when_the_cap_binds(monkeypatch):
+    monkeypatch.setattr(lessons, "FORMS", {"bf16": "bf16", "int4-g128": "INT4"})
+    monkeypatch.setattr(lessons, "LLM", "llama-3.2-1b")
+    found = lessons.token()
+    rows = {(row["pass"], row["form"]): row for row in found["rows"]}
+    assert all(sum(row["watts"].values()) <= found["cap_W"] * (1 + 1e-6) for row in rows.values())
+    assert rows["writing, batch 1", "bf16"]["clock"] == 1 > rows["reading a prompt", "bf16"]["clock"]
+    for label in lessons.PASSES:
+        assert rows[label, "INT4"]["energy_J"] < rows[label, "bf16"]["energy_J"]
+
+
 def test_lessons_are_named(capsys):
     assert json.loads(lessons.main(["huffman"])) == lessons.huffman_codes()
     with pytest.raises(Exception, match="lesson 'x': expected one of dram, pruning"):

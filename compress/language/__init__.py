@@ -1,0 +1,1 @@
+"""Language models executed: text in and out, sessions with a cache, perplexity."""

@@ -258,7 +258,8 @@ class PriceList:
 
     def _decoder(self, action: str) -> Price:
         if action not in DECODER:
-            raise InputError(f"a decoder has no action {action!r}, expected one of {', '.join(DECODER)}")
+            known = " or ".join(map(repr, DECODER))
+            raise InputError(f"a decoder has no action {action!r}, expected {known}")
         if action == "gap":
             return self._table("add_int32")
         read = self._bank(self.chip.decoder.table_B, 0.0, "read_bit")

@@ -47,10 +47,7 @@ def execute(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Execute a file on inputs and print its outputs, or let a language model continue a text.
-
-    Quantized layers run on integers.
-    """
+    """Execute a file on inputs and print its outputs, or let a language model continue a text."""
     from compress.format.container import read
     from compress.format.execution import executable
     from compress.methods.agreement import output_scales

@@ -42,7 +42,8 @@ def list_(as_json: AsJson = False) -> None:
         rows = [[study.name, study.title, f"{study.minutes:g}" if study.minutes else ""] for study in found]
         print_table("Experiments", ["name", "title", "minutes of training"], rows)
         print_ending(
-            f"{len(rows)} experiments; each answers a question.", f"hwsim experiments run {rows[1][0]} --show"
+            f"{len(rows)} experiments; each answers a question.",
+            f"hwsim experiments run {rows[-1][0]} --show",
         )
 
 

@@ -16,14 +16,14 @@ OUTPUTS = ("output", "csv", "trace", "plot")
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command write neither to its own inputs nor over a file that exists without ``--force``."""
+    """Let a command that has ``--force`` write neither to its own inputs nor, without it, over a file."""
 
     @wraps(command)
     def checked(**values: Any) -> None:
         outputs = [value for name in OUTPUTS if isinstance(value := values.get(name), Path)]
         inputs = list(_named(value for name, value in values.items() if name not in OUTPUTS))
-        for output in outputs:
-            _require_free(output, inputs, force=bool(values.get("force")))
+        for output in outputs if "force" in values else ():
+            _require_free(output, inputs, force=values["force"])
         command(**values)
 
     return checked

@@ -87,8 +87,14 @@ MODEL_EXPECTED = "expected an Artifact or the path of a .dcz file"
         (lambda: compress.evaluate(5), f"model is 5 (int), {MODEL_EXPECTED}"),
         (lambda: compress.export(5, "a.npz"), f"model is 5 (int), {MODEL_EXPECTED}"),
         (lambda: compress.export(MODEL, 5), "path is 5 (int), expected a file to write that ends in .onnx"),
-        (lambda: compress.import_model(5), "model is 5 (int), expected the path of an .onnx or .net file"),
-        (lambda: compress.import_model("a.h5"), "a.h5: format '.h5' is unknown, expected .onnx or .net"),
+        (
+            lambda: compress.import_model(5),
+            "model is 5 (int), expected the path of an .onnx, .gguf or .net file",
+        ),
+        (
+            lambda: compress.import_model("a.h5"),
+            "a.h5: format '.h5' is unknown, expected .onnx, .gguf or .net",
+        ),
         (lambda: compress.import_model("a.onnx", shapes=3), "shapes is 3 (int), expected a dict of shapes"),
         (
             lambda: compress.load_recipe(5),

@@ -38,11 +38,6 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, error, sentence):
     assert capsys.readouterr() == ("", sentence)
 
 
-def test_an_error_in_the_program_is_not_hidden():
-    with pytest.raises(ZeroDivisionError):
-        cli.run(failing(ZeroDivisionError()), ["command"])
-
-
 @pytest.mark.parametrize("app", [cli.HWSIM, cli.DCZ])
 def test_version_and_help(capsys, app):
     assert cli.run(app, ["--version"]) == 0

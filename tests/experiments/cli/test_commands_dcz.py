@@ -105,7 +105,7 @@ def test_execute_writes_outputs_and_ranks_classes(capsys, tmp_path, model, store
     assert [[place["class"] for place in answer] for answer in answers] == np.argsort(-expected)[
         :, :5
     ].tolist()
-    printed = run(capsys, *words)
+    printed = run(capsys, *words, "--force")
     assert f"{tmp_path / 'y.npy'}: 40 items" in printed
     assert f"{expected[0].argmax()} ({expected[0].max():.4g})" in printed
 
@@ -156,7 +156,9 @@ def test_sensitivity_of_a_network_without_weights_is_refused(capsys, tmp_path, i
         str(tmp_path / "out"),
     ]
     assert cli.run(cli.DCZ, command) == 2
-    assert "error: network odd: no fully-connected or convolutional layer" in capsys.readouterr().err
+    assert (
+        "error: network odd: no fully-connected, convolutional or recurrent layer" in capsys.readouterr().err
+    )
     assert not (tmp_path / "out").exists()
 
 

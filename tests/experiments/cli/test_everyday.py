@@ -22,6 +22,8 @@ WRITERS = {
     "dcz export",
     "hwsim reference",
     "hwsim page",
+    "dcz pack",
+    "dcz unpack",
 }
 """Commands whose product is a file, not a report."""
 DRAWING = {
@@ -182,9 +184,9 @@ BAD = {
     "dcz evaluate model.dcz --dataset noise.bin": "noise.bin",
     "dcz execute model.dcz --inputs noise.bin": "noise.bin",
     "dcz execute model.dcz --inputs items.npy -o out.txt": "expected a name that ends in .npy",
-    "dcz compress --recipe soup": "'soup'",
-    "dcz compress --recipe lenet300-demo --work model.dcz": "cannot write to model.dcz",
-    "dcz compress --recipe lenet300-demo --stages model.dcz": "cannot write to model.dcz",
+    "dcz compress --recipe soup -o out.dcz": "'soup'",
+    "dcz compress --recipe lenet300-demo --work model.dcz -o out.dcz": "cannot write to model.dcz",
+    "dcz compress --recipe lenet300-demo --stages model.dcz -o out.dcz": "cannot write to model.dcz",
     "hwsim run edge lenet300 --optimizer adam": "expected --training with it",
     "hwsim run edge lenet300 --inputs noise.bin": "expected a .dcz or .onnx file with inputs",
     "hwsim run edge model.dcz --inputs noise.bin": "noise.bin",
@@ -195,6 +197,8 @@ BAD = {
     "dcz quantize model.dcz --inputs noise.bin -o out.dcz": "noise.bin",
     "dcz recode model.dcz --coding braille -o out.dcz": "--coding 'braille'",
     "dcz export model.dcz -o out.txt": "out.txt",
+    "dcz pack model.dcz -o items.npy": "items.npy exists",
+    "dcz unpack noise.bin -o out.dcz": "noise.bin",
     "dcz import noise.onnx -o out.dcz": "noise.onnx",
     "dcz import-han noise.bin -o out.dcz": "noise.bin",
 }

@@ -138,7 +138,7 @@ def test_the_command_writes_them_and_overwrites_nobodys_answers(tmp_path, capsys
     folder = tmp_path / "course"
     assert cli.run(cli.HWSIM, ["labs", "-o", str(folder), "--json"]) == 0
     written = json.loads(capsys.readouterr().out)
-    assert [json.loads(Path(path).read_text())["nbformat"] for path in written] == [4] * 6
+    assert [json.loads(Path(path).read_text())["nbformat"] for path in written] == [4] * len(LABS)
     assert cli.run(cli.HWSIM, ["labs", "-o", str(folder)]) == 2
     assert "is there already" in capsys.readouterr().err
 

@@ -73,7 +73,7 @@ def test_files_name_no_address_but_that_of_a_vocabulary():
 def test_colours_are_those_of_the_figures():
     told = page.site(tuple(SMALL))
     assert set(told["components"]) == {
-        "dram", "sram", "scratchpad", "register", "mac", "vector", "decoder", "static",
+        "dram", "sram", "scratchpad", "register", "mac", "vector", "decoder", "static", "clock",
     }  # fmt: skip
     for name, look in told["components"].items():
         assert (look["label"], look["colour"]) == style.COMPONENTS[name]

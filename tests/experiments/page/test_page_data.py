@@ -226,7 +226,7 @@ def test_lesson_7_says_when_the_cap_binds(monkeypatch):
     found = lessons.token()
     rows = {(row["pass"], row["form"]): row for row in found["rows"]}
     assert all(sum(row["watts"].values()) <= found["cap_W"] * (1 + 1e-6) for row in rows.values())
-    assert rows["writing, batch 1", "bf16"]["clock"] == 1 > rows["reading a prompt", "bf16"]["clock"]
+    assert rows["writing, batch 1", "bf16"]["clock"] > rows["reading a prompt", "bf16"]["clock"]
     for label in lessons.PASSES:
         assert rows[label, "INT4"]["energy_J"] < rows[label, "bf16"]["energy_J"]
 

@@ -23,7 +23,7 @@ def network(tmp_path):
 
 def shrink(tmp_path, *more):
     files = [str(tmp_path / name) for name in ("model.dcz", "x.npy", "small.dcz")]
-    return cli.run(cli.DCZ, ["shrink", files[0], "--inputs", files[1], "-o", files[2], *more])
+    return cli.run(cli.DCZ, ["shrink", files[0], "--inputs", files[1], "-o", files[2], "--force", *more])
 
 
 def test_figures_are_those_of_the_saved_file(tmp_path, network, capsys):
@@ -50,7 +50,7 @@ def test_the_table_says_where_it_was_written(tmp_path, network, capsys):
 
 def quantize(tmp_path, *more):
     files = [str(tmp_path / name) for name in ("model.dcz", "x.npy", "small.dcz")]
-    return cli.run(cli.DCZ, ["quantize", files[0], "--inputs", files[1], "-o", files[2], *more])
+    return cli.run(cli.DCZ, ["quantize", files[0], "--inputs", files[1], "-o", files[2], "--force", *more])
 
 
 def test_integers_are_executed_and_compared(tmp_path, network, capsys):

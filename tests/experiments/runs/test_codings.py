@@ -49,7 +49,7 @@ def never_dearer(chip_name: str, network: str) -> None:
             pytest.skip("the chip multiplies integers only")
         raise
     tried = try_codings(shared, chip, 1)
-    assert [one.coding for one in tried] == ["fixed", "huffman", "context"]
+    assert [one.coding for one in tried] == ["fixed", "huffman", "context", "words"]
     best = best_of(tried)
     assert best.energy_J == min(one.energy_J for one in tried)
     assert best.energy_J <= dense.energy_per_inference_J * SLACK

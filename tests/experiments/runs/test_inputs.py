@@ -85,7 +85,7 @@ def test_every_command_takes_them_and_judges_each_output(files, capsys):
     assert cli.run(cli.DCZ, ["execute", model, *inputs, "-o", str(files / "out.npy")]) == 2
     assert "outputs rows, logits, expected a name that ends in .npz" in capsys.readouterr().err
     for command in ("shrink", "quantize"):
-        words = [command, model, *inputs, "-o", str(files / "s.dcz"), "--chip", "edge", "--json"]
+        words = [command, model, *inputs, "-o", str(files / "s.dcz"), "--force", "--chip", "edge", "--json"]
         assert cli.run(cli.DCZ, words) == 0
         made = json.loads(capsys.readouterr().out)[1]
         assert list(made["outputs"]) == ["rows", "logits"]

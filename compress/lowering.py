@@ -2,8 +2,7 @@
 
 Convolutions, fully-connected layers and products with a constant become matrix layers. A product of two
 activations becomes a matrix layer without weights. Other computations become vector layers. Operators that
-only rename elements (flatten, reshape, concat...) are removed. The first parameter of a layer is its
-weights. The other parameters are biases; they count as side information.
+only rename elements (flatten, reshape...) are removed. Parameters after the first count as side information.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compress.format.container import Artifact, parse
-from compress.format.container import read as read_file
+from compress.format.container import Artifact, parse, read
 from compress.format.tensors import QuantizedTensor
 from compress.nn.network import INPUT
 from compress.nn.ops import OPS
 from compress.nn.ops.integer import INPUT_SCALE
+from compress.nn.ops.picking import einsum_work
 from compress.nn.ops.window import Window
 from hwsim.errors import InputError, require_type
 from hwsim.whole import ceil_div
@@ -124,8 +123,7 @@ def workload_of(
     input_density : dict of str to float, optional
         Measured fraction of non-zero inputs by node name; 1 by default.
     arithmetic : str
-        Arithmetic of layers whose weights are not quantized. Quantized layers use integers. Layers without
-        weights use the widest arithmetic of the network.
+        Of layers whose weights are not quantized. Layers without weights use the widest of the network.
     steps : int, optional
         Length of a sequence whose length the network leaves open; that of its interface by default.
 
@@ -136,7 +134,7 @@ def workload_of(
     """
     if not isinstance(artifact, Artifact):
         require_type(artifact, (str, Path), "model", "an Artifact or the path of a .dcz file")
-        artifact, layout = read_file(artifact)
+        artifact, layout = read(artifact)
     counted = layout or parse(artifact.to_bytes())[1]
     network = artifact.to_network()
     shapes = network.shapes(steps=steps)
@@ -156,13 +154,13 @@ def workload_of(
     layers: list[Layer] = []
     sources: dict[str, tuple[int, ...]] = dict.fromkeys((INPUT, *network.extra_inputs), (-1,))
     for node in network.nodes:
-        read = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
+        given = tuple(dict.fromkeys(source for name in node.inputs for source in sources.get(name, ())))
         if node.op not in VIEWS:
-            made = _layers(node, facts, read or (-1,), len(layers))
-            read = tuple(len(layers) + at for at, layer in enumerate(made) if layer.op in CELL_OPS)
+            made = _layers(node, facts, given or (-1,), len(layers))
+            given = tuple(len(layers) + at for at, layer in enumerate(made) if layer.op in CELL_OPS)
             layers += made
-            read = read or (len(layers) - 1,)
-        sources |= dict.fromkeys(facts.outputs[node.name], read)
+            given = given or (len(layers) - 1,)
+        sources |= dict.fromkeys(facts.outputs[node.name], given)
     if not layers:
         layers.append(_copy(facts))
     zeros = "as measured" if input_density else "not counted"
@@ -190,8 +188,8 @@ def _beside(network: Network) -> dict[tuple[str, ...], list[str]]:
 
 def container_bits(layout: Layout) -> int:
     """Bits of the file that belong to no layer: magic number, topology, framing, CRCs and headers."""
-    headers = sum(tensor.total_bits - tensor.payload_bits - tensor.side_bits for tensor in layout.tensors)
-    return sum(layout.overhead.values()) + headers
+    headers = (tensor.total_bits - tensor.payload_bits - tensor.side_bits for tensor in layout.tensors)
+    return sum(layout.overhead.values(), sum(headers))
 
 
 def integer_arithmetic(bits: int) -> Arithmetic:
@@ -205,10 +203,9 @@ def _multiplied(artifact: Artifact, network: Network, otherwise: Arithmetic) -> 
     for node in network.nodes:
         for name in _weights(node, network):
             tensor = artifact.tensors[name]
+            found[name] = otherwise
             if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
                 found[name] = integer_arithmetic(tensor.bits)
-            else:
-                found[name] = otherwise
     return found
 
 
@@ -484,7 +481,8 @@ def _recurrent(node: Node, facts: _Facts, inputs: tuple[int, ...], index: int) -
 def _ops(node: Node, facts: _Facts, written: int) -> int:
     """Scalar operations of a node without matrix product, for one item."""
     if node.op == "einsum":
-        return _einsum_ops(node, facts)
+        shapes = {name: array.shape for name, array in facts.network.params.items()} | facts.shapes
+        return einsum_work(node.attrs["equation"], [shapes[name] for name in node.inputs])
     if node.op == "interpolate":
         return written * (2 * facts.network.params[node.params[0]].shape[1] - 1)
     if node.op in ("topk", "argmax", "argmin"):
@@ -499,13 +497,3 @@ def _ops(node: Node, facts: _Facts, written: int) -> int:
     if node.op in OPERATORS and work is None:
         work = ops_per_output(OPERATORS[node.op], len(node.inputs))
     return written * (max(len(node.inputs) - 1, 1) if work is None else work)
-
-
-def _einsum_ops(node: Node, facts: _Facts) -> int:
-    """A product and a sum for each combination of the letters of an equation."""
-    sizes: dict[str, int] = {}
-    terms = str(node.attrs["equation"]).partition("->")[0].replace("...", "").split(",")
-    for term, name in zip(terms, node.inputs, strict=True):
-        shape = facts.network.params[name].shape if name in facts.network.params else facts.shapes[name]
-        sizes |= dict(zip(term, shape[-len(term) :], strict=False)) if term else {}
-    return 2 * math.prod(sizes.values())

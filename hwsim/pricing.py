@@ -106,6 +106,10 @@ class PriceList:
         """
         return count * self[component, action].pJ
 
+    def price_J(self, component: str, action: str, count: float = 1) -> float:
+        """Joules of `count` actions of one kind; see `pJ`."""
+        return 1e-12 * self.pJ(component, action, count)
+
     def energy_pJ(self, counts: Mapping[Action, int]) -> dict[Action, float]:
         """Picojoules by action, for every count that is not zero."""
         known = self._known

@@ -56,7 +56,7 @@ def ways_to_decode(chip: Chip, workload: Workload, prices: PriceList) -> list[tu
 def decoding_J(cut: Cut, prices: PriceList) -> float:
     """Joules of decoding all weights of a layer, once."""
     actions = cut.decodings(1, 0).items()
-    return 1e-12 * sum(prices.pJ("decoder", action, count) for action, count in actions if count)
+    return sum(prices.price_J("decoder", action, count) for action, count in actions if count)
 
 
 def _cuts(chip: Chip, layers: Sequence[Layer], once: Sequence[bool]) -> tuple[Cut, ...]:
@@ -121,8 +121,8 @@ def _once_within(chip: Chip, layers: Sequence[Layer], prices: PriceList, bits: f
 
 def _ways(chip: Chip, layer: Layer, prices: PriceList) -> list[_Way]:
     stored, decoded = Cut(layer, chip), Cut(layer, chip, once=True)
-    dram_J = 1e-12 * (prices["dram", "read_bit"].pJ + prices["sram", "write_bit"].pJ)
-    read_J = 1e-12 * prices["sram", "read_bit"].pJ
+    dram_J = prices.price_J("dram", "read_bit") + prices.price_J("sram", "write_bit")
+    read_J = prices.price_J("sram", "read_bit")
     tick_J = chip.static_W * chip.tick_s
     fetch_ticks = stored.on_chip_bits * chip.process.clock_GHz / (8 * chip.dram.reached_GB_per_s)
     decoding = decoding_J(stored, prices) + tick_J * stored.decode_ticks_of_all

@@ -169,7 +169,7 @@ def test_a_board_from_its_data_sheet(tmp_path):
 def test_adding_an_array(tmp_path):
     printed = follow("adding-an-array.md", tmp_path)
     assert "[100%]" in printed
-    assert printed.count("limited by") == 2
+    assert printed.count("limited by") == 3
     assert "lenet300 on dot_chip" in printed
 
 
@@ -188,6 +188,6 @@ def test_adding_an_operator(scratch):
 def test_adding_a_codec(scratch):
     printed = follow("adding-a-codec.md", scratch)
     assert "[100%]" in printed
-    assert re.search(r"fc1\.weight: .*'context': '[\d,]+', 'rice': '[\d,]+'", printed)
+    assert re.search(r"fc1\.weight: .*'words': '[\d,]+', 'rice': '[\d,]+'", printed)
     assert re.search(r"file: [\d,]+ bytes", printed)
     assert "lenet300 on edge" in printed

@@ -12,7 +12,7 @@ from compress.nn.ops.shaping import axis_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Shapes = tuple[Shape, ...]
 
@@ -246,6 +246,14 @@ def _sizes_by_letter(terms: list[str], shapes: Shapes) -> tuple[dict[str, int], 
             if sizes.setdefault(letter, size) != size:
                 raise ValueError
     return sizes, more
+
+
+def einsum_work(equation: str, shapes: Sequence[tuple[int, ...]]) -> int:
+    """Count a product and a sum for each combination of the letters of an equation."""
+    sizes: dict[str, int] = {}
+    for term, shape in zip(equation.partition("->")[0].replace("...", "").split(","), shapes, strict=True):
+        sizes |= dict(zip(term, shape[-len(term) :], strict=False)) if term else {}
+    return 2 * math.prod(sizes.values())
 
 
 def _einsum(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:

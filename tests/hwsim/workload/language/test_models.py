@@ -93,9 +93,8 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(
-        InputError, match=r"no model 'llama-9', expected one of smollm2-135m, .* or a config\.json"
-    ):
+    known = r"no model 'llama-9' \(did you mean .*\?\), expected one of smollm2-135m, .* or a config\.json"
+    with pytest.raises(InputError, match=known):
         model_of("llama-9")
 
 

@@ -25,7 +25,9 @@ SIMULATOR = "SCALE-Sim"
 GROUPS = {
     "Where energy goes": ("energy_ladder", "distance", "residency_cliff", "rent", "roofline"),
     "Power and dark silicon": ("relight", "dark_silicon", "cap_sweep", "temperature", "specialised"),
-    "What compression buys": ("waterfall", "when_not", "imagenet_files", "precision", "large_or_small"),
+    "What compression buys": (
+        "waterfall", "when_not", "small_cnns", "imagenet_files", "precision", "large_or_small",
+    ),
     "How compression works": (
         "compression", "density", "dsd", "sensitivity", "sparsity_bits", "weight_histogram",
     ),

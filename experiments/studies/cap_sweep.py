@@ -8,15 +8,14 @@ Look for. The cap at which each line goes flat: from there on, something other t
 limit. The left end is the least cap that the chip can keep at its lowest clock. The energy per
 inference falls as the cap rises, because more inferences share leakage and standby.
 
-Answer. At batch 1 the dense network needs 205 to 237 W for 4,499 inferences per second, where it is
-memory-bound. The shared one needs less than 50 W for 5.8 times as many. At batch 64 the dense network
-gains up to 422 W, but hardly from 316 W on. It is then memory-bound, at 34% of the peak MAC rate. The
-shared one gains up to 365 W, at 98% of the peak, and the Huffman-coded one up to 316 W. So compression
-lowers the power that a network can use at batch 1. At batch 64 it no longer raises it: from the pruned to
-the Huffman-coded network the flat point falls from 487 W to 316 W. Running slower at the same voltage
-does not save energy: at 100 W and batch 64 a dense inference costs 13% more than without a cap, a shared
-one 12%. Caps below the 15 W of leakage and standby are refused, and so are those a few watts above;
-`refused` in the table gives the reason.
+Answer. At batch 1 the dense network can use 195 W. It is then memory-bound, at 4,499 inferences per
+second. The shared network needs 44 W for 5.8 times as many, so compression lowers the power that the
+network can use. At batch 64 the dense network can use 285 W. It is then memory-bound, at 34% of the peak
+MAC rate. The pruned, shared and Huffman-coded networks reach 98% of the peak. Pruning raises the power
+that the network can use, to 353 W. Sharing and Huffman coding lower it again, to 298 W and 295 W. Running
+slower at the same voltage does not save energy: at 100 W and batch 64 a dense inference costs 11% more
+than without a cap, and a shared one 12% more. A cap below 15 W, the leakage and standby, is refused. So is
+one that leaves the workload less than 0.01 to 0.1 W. `refused` in the table gives the reason.
 """
 
 from __future__ import annotations

@@ -4,23 +4,25 @@ Question. A die of 750 mm2 under 250 W is scaled from 45 to 7 nm and filled with
 it can be active if its clock rises with gate speed? What do published estimates say? What is the best
 use of the power: few tiles at full clock, all tiles throttled, or cheaper arithmetic?
 
-Look for. In `dark_silicon`, every line rises: tiles times clock grow faster than energy per operation
-falls. Streaming uncompressed weights darkens the die further, because the energy of DRAM does not scale.
-The stars at 7 nm are measured energies, not those of the scaling rule. In `gated_throttled_specialised`,
-throttling loses its lead once the supply voltage cannot fall further.
+Look for. In `dark_silicon`, our lines rise: tiles times clock grow faster than energy per operation falls.
+From 32 to 22 nm they are nearly flat, because the rule lowers the clock there. Streaming uncompressed
+weights darkens the die further, because the energy of DRAM does not scale. The stars at 7 nm are measured
+energies, not those of the scaling rule. In `gated_throttled_specialised`, throttling loses its lead once
+the supply voltage cannot fall further.
 
-Answer. At 45 nm the cap powers 71% of the reference die with dense AlexNet and 88% with compressed. At
+Answer. At 45 nm the cap powers 71% of the reference die with dense AlexNet and 89% with compressed. At
 7 nm it powers 4% dense and 10% compressed by the scaling rule, and 2% and 3% with measured energies. These
 shares rest on two assumptions: the die is filled with as many fp32 multipliers as the rule allows (833,536),
 and they run as fast as the rule allows (3.89 GHz). Chips are not built like that. An A100 has an eighth of
-the multipliers per area and runs at 1.41 GHz. With its density and clock (`as_built.csv`) the cap powers 46%
-(dense), 64% (compressed) and all (INT8) of the multipliers with measured energies, and 97% to 100% by the
+the multipliers per area and runs at 1.41 GHz. With its density and clock (`as_built.csv`) the cap powers 48%
+(dense), 64% (compressed) and all (INT8) of the multipliers with measured energies, and 98% to 100% by the
 rule. Designers avoid dark silicon by fewer units and lower clocks. Published estimates assume the same as
 the rule, and agree with it: the naive sums (54% dark at 22 nm, 74% at 8 nm) are 47% and 75% by ours. The
 well-known 21% at 22 nm is lower because its designs may be slow and small. Throttling the compressed network
-is 1.1 times as fast as power-gating at 45 nm, 1.9 times at 32 nm and 1.2 times at 7 nm. Dense INT8 is 1.1
-times as fast as the compressed fp32 network at 45 nm, where all its tiles are active, and 2.0 to 3.3 times
-at every node below. The lasting answer is less energy per operation.
+is 1.1 times as fast as power-gating at 45 nm, 1.8 times at 32 nm and 1.2 times at 7 nm. Dense INT8 is 1.1
+times as fast as the compressed fp32 network at 45 nm, where all its tiles are active, and 2.1 to 3.3 times
+at the nodes below (3.9 times with measured energies), both of them power-gated. The lasting answer is less
+energy per operation.
 """
 
 from __future__ import annotations

@@ -9,17 +9,17 @@ that point from SRAM to DRAM. In `offload`, the two sides change places: an imag
 its network small, a token is small and its network huge. Every link and radio is of low
 confidence and marked. The radio's base power and tail are left out, which favours off-loading.
 
-Answer. From DRAM, AlexNet's dense weights cost 7.7 times everything else of an inference. The compressed
-ones cost 0.24 times. They cost more than everything else only from another rack over optics (1.4 times).
-Even then the inference takes 3.6 times less energy than dense fp32 with its own DRAM, and 1.1 times as much
-as dense INT8 with its own DRAM. SRAM of the next chip in the package is fifteen times cheaper per bit than
-the chip's own DRAM. A model that is one download, Wi-Fi for 10,000 inferences and then read from DRAM
-costs 17 times as much per inference as DRAM alone: the radio and the internet dominate the life of a model
-that is seldom used. A phone computes an image network with less battery energy than its Wi-Fi radio needs to
-send the image as JPEG: SqueezeNet takes 1/330, VGG-16 1/4. The internet then takes another 0.8 J. Language is
-the opposite: BERT's tokens take 9 times less to send than to compute on, and a token of a 7B model takes
-39,000 times less. The data centre then spends 0.2 J on that token. A new AlexNet for a million phones takes
-1.8 MWh dense, 450 kWh in INT8 and 55 kWh compressed, nearly all of it in the internet.
+Answer. From DRAM, AlexNet's dense weights cost 7.7 times everything else of an inference. The compressed ones
+cost 0.24 times. They first cost more than everything else from another rack over optics (1.4 times). Even
+then the inference takes 3.6 times less energy than dense fp32 with its own DRAM, and 1.1 times as much as
+dense INT8 with its own DRAM. SRAM of the next chip in the package is fifteen times cheaper per bit than the
+chip's own DRAM. If a model is downloaded over Wi-Fi for 10,000 inferences and then read from DRAM, its
+weights cost 17 times as much per inference as from DRAM alone. The radio and the internet dominate the life
+of a model that is seldom used. A phone computes an image network with less battery energy than its Wi-Fi
+radio needs to send the image as JPEG: SqueezeNet takes 1/330, VGG-16 1/4. The internet then takes another
+0.8 J. Language is the opposite: BERT's tokens take 9 times less to send than to compute on, and a token of a
+7B model takes 39,000 times less. The data centre then spends 0.2 J on that token. A new AlexNet for a million
+phones takes 1.8 MWh dense, 450 kWh in INT8 and 55 kWh compressed, nearly all of it in the internet.
 """
 
 from __future__ import annotations

@@ -13,13 +13,13 @@ are stalled. From some batch on, keys and values are most of what is fetched.
 Answer. One sequence is memory-bound: 69 tokens per second and 3.6 J per token in fp16. 2:4 sparsity gives 107
 and 2.3 J, INT8 115 and 2.2 J, INT4 175 and 1.4 J. Coded exponents save a third of the bytes with bit for bit
 the same weights, but give only 72 tokens per second and 3.5 J: the vector lanes decode a symbol in 15
-instructions and become the bottleneck. Unpacking integers takes 3% of the energy and no time. Waiting costs
-more than work. The clock tree, the schedulers and the fabric of a die that is awake take half of the energy,
-DRAM a quarter, and leakage, standby and board a sixth. So the card draws its 250 W in every form, although
-its tiles stall for 88% (fp16) to 78% (INT4) of the time. The cap lowers the clock and costs few tokens. With
-24 sequences a token needs 1.07 GB of keys, values and activations and only 0.55 GB of fp16 weights. INT4 then
-gives 1.3 times the tokens per second of fp16, not 2.5 times. The exponents are those of a small encoder's
-trained weights; a large decoder's may differ.
+instructions and become the bottleneck. Unpacking integers takes 2% to 3% of the energy and no time. Waiting
+costs more than work. The clock tree, the schedulers and the fabric of a die that is awake take half of the
+energy, DRAM a quarter, and leakage, standby and board a sixth. So the card draws its 250 W in every form,
+although its tiles stall for 85% (fp16) to 77% (INT4) of the time. The cap lowers the clock and costs few
+tokens. With 24 sequences a token needs 1.07 GB of keys, values and activations and only 0.55 GB of fp16
+weights. INT4 then gives 1.3 times the tokens per second of fp16, not 2.5 times. The exponents are those of a
+small encoder's trained weights; a large decoder's may differ.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ it. Energy falls faster than the bits as a larger share of the network fits on c
 3 bits, where all of it does.
 
 Answer. Medians of three seeds, trained on a part of MNIST, so that only differences between errors
-count: fp64, fp32, fp16 and bf16 err alike. int8 takes a sixth of the energy of fp32, because nearly half
-of it stays on chip. 4 bits, with training, cost 0.2 points of error and a 43rd of the energy, since
-hardly anything comes from DRAM any more. 2 bits cost 3.5 points with training and 13.5 without. Energy
-of fp64 is left empty: no array here has it.
+count: fp64, fp32, fp16 and bf16 have the same error. int8 takes a sixth of the energy of fp32, because
+nearly half of the network stays on chip. 4 bits, with training, cost 0.2 points of error and take a 44th
+of the energy, because less than a tenth of the network comes from DRAM. 2 bits cost 3.5 points with
+training and 13.5 without. Energy of fp64 is left empty: no array here has it.
 """
 
 from __future__ import annotations

@@ -13,21 +13,20 @@ Answer. With the energy of HBM2 (3.9 pJ per bit) the dense fully-connected layer
 memory-bound: they reach 34% of the peak MAC rate at 154 W, of which DRAM takes 32 W, and no tile is dark.
 Compressed, they reach 84% of the peak and the cap: 2.5x the inferences per second and 1.5x per joule. INT8
 without compression reaches 98% of the peak at 91 W: 2.9x per second and 4.9x per joule. At batch 1
-compression gives 5.8x per second and 8.6x per joule, INT8 4.1x and 4.4x.
+compression gives 5.8x per second and 8.5x per joule, INT8 4.1x and 4.4x.
 All other figures are those of the chip's own DRAM. It is a hypothetical part as wide as HBM whose bits cost
 as much as those of DDR3, 20 pJ. For the fully-connected layers of AlexNet at batch 64, DRAM takes 141 of
 250 W from the dense network, which leaves 29% of the peak MAC rate. It is 41 W and 68% when pruned, 7 W and
 82% when shared, 5 W and 82% with Huffman coding: 2.8x the inferences per second and per joule. INT8 without
 compression reaches 98% of the peak, at 173 W, and 4.8x per joule. The cap is the limit of the dense network
-there: infinite bandwidth gains it less than 1%. Without the cap it gains 1.15x, and is then memory-bound.
+there: infinite bandwidth gains it nothing. Without the cap it gains 1.15x, and is then memory-bound.
 At batch 1 bandwidth is the limit: the tiles stall 83% of the time and none is dark. Compression gives 5.8x
 the inferences per second and 26x per joule. Then loading weights into the arrays is the limit: tiles load
 97% of the time and compute 3%. It gains little where weights are reused anyway: 1.15x at batch 1,024, 1.04x
 for VGG-16 at batch 64, and 1.13x for a Llama layer at batch 64, where keys and values are most of the
-traffic. The whole of AlexNet at batch 1,024 is 4% faster compressed than dense. Huffman coding adds at most
-1% of speed to sharing, but for a Llama layer at batch 1, where the decoder is the bottleneck and it costs
-43%. DVFS is 1.2x as fast as power-gating for both. `hand_model.csv` compares with a model on paper, line by
-line.
+traffic. The whole of AlexNet at batch 1,024 is 1% faster compressed than dense. Huffman coding adds at most
+1% of speed to sharing. It costs a Llama layer 43% at batch 1, where the decoder is the bottleneck. DVFS is
+1.2x as fast as power-gating for both. `hand_model.csv` compares with a model on paper, line by line.
 """
 
 from __future__ import annotations

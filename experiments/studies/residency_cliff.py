@@ -8,17 +8,20 @@ more. Left of it is a ramp and not a cliff: weights are pinned in parts, so ever
 byte of DRAM traffic. On the logarithmic axis the ramp steepens towards the knee. Right of the knee more
 memory costs more, because it leaks and the wires to its banks get longer.
 
-Answer. Compression moves the knee to the left by as much as it shrinks the weights. AlexNet lives on
-chip from 235 MiB dense, 37.3 MiB pruned, 11.2 MiB shared and 9.2 MiB Huffman-coded. In the 10 MiB of the
-250 W chip only the Huffman-coded network fits. The cliff has vanished: the shared network, of which 87%
-is on chip there, costs only 3% more. Dense AlexNet gains nothing from memory: it costs 49 mJ with 1 MiB,
-52 mJ with 10 MiB and 76 mJ with 128 MiB, because a MiB of fast cells leaks 0.95 W. Its own knee would
-leak 222 W of the 250 W and cost 229 mJ (the dot is off the panel). On the edge chip memory repays:
-LeNet-300-100 falls from 187 µJ at 16 KiB to 13 µJ at 1.03 MiB, 14 times, in proportion to what is
-pinned. Its compressed stages, on chip from 34 to 115 KiB, cost less than half of those 13 µJ, because
-they read fewer bits of a smaller memory. int8 has the least energy right of its knee on the edge chip:
-it computes in 8 bits and the other stages in fp32. On the 250 W chip that advantage is gone: at its 59
-MiB the leakage brings int8 to the 6.1 mJ of the Huffman-coded network at 9.2 MiB.
+Answer. Pruning and sharing move the knee to the left by about as much as they shrink the weights. AlexNet
+lives on chip from 236 MiB dense, 36.8 MiB pruned and 11.1 MiB shared. The search puts the Huffman-coded
+knee at 11.7 MiB, although those weights are smaller and all live on chip at 10 MiB, too. At most sizes
+from 9 MiB to the knee the search prefers a plan that is 1% faster and fetches up to 2% of the weights. In the
+10 MiB of the 250 W chip only the Huffman-coded network fits. The cliff has vanished: the shared network,
+of which 92% is on chip there, costs only 2% more. Dense AlexNet gains little from memory: it costs 48 to
+53 mJ from 1 to 128 MiB, because a MiB of fast cells leaks 0.95 W. At its own knee it costs 68 mJ (the dot
+is off the panel), because leakage and standby draw 231 W of the 250 W. On the edge chip memory repays:
+LeNet-300-100 falls from 186 µJ at 16 KiB to 10 µJ at 1.03 MiB, 19 times, in proportion to what is pinned.
+Its compressed stages, on chip from 35 to 116 KiB, cost 56% to 61% of those 10 µJ, because they read fewer
+bits of a smaller memory. int8 has the least energy right of its knee on both chips: it computes in 8 bits
+and the other stages in fp32. On the edge chip it costs 3.0 µJ, about half of what the shared network
+costs. On the 250 W chip leakage takes most of that advantage: with 59 MiB int8 costs 5.3 mJ, 12% less than
+the Huffman-coded network with 10 MiB.
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ widest at the ridge, where arrays and DRAM would both be busy. In `stages`, how 
 same layers to the right, away from the bandwidth roof and up to the power roof. At batch 1 it leaves
 them far below both, where loading weights into the arrays is the limit.
 
-Answer. The 45 nm reference chip can power at most 84% of its MACs at full clock, however little DRAM
-traffic there is, and 53% at its ridge. All other chips power all of their MACs where DRAM is idle. At
-the ridge P40, TPU v1 and TPU v2 power all, T4 99.8%, the edge chip 87%, A100 85% and the phone 79%. A
+Answer. However little DRAM traffic there is, the 45 nm reference chip and the T4 can power at most 84% of
+their MACs at full clock. All other chips power all of their MACs where DRAM is idle. At the ridge P40, TPU
+v1 and TPU v2 power all, the edge chip and the phone 87%, A100 79%, T4 57% and the reference chip 53%. A
 fp32 MAC takes 5.7 pJ on the die here, so a DRAM byte at 160 pJ costs as much as 28 MACs: below 28 MACs
 per byte most of the energy is DRAM's. Fully-connected layers at batch 1 lie at 0.26 MACs per byte dense,
 at 2.5 pruned, and at over 1,400 shared, where nothing but activations crosses DRAM. Large batches bring
-the shared network back to 560 MACs per byte, because activations take the place of pinned weights.
+the shared network back to 550 MACs per byte, because activations take the place of pinned weights.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ takes more traffic than their weights. What do smaller weights give such a netwo
 layer, and what once layers are fused?
 
 Look for. In `small_cnns`, the share of the weights in the bytes that an inference moves between DRAM and
-chip: small while every feature map goes to DRAM and comes back, most of it once stripes of rows pass through
-several layers at a time. The saving above each pair of bars follows the share.
+chip. On the edge chip it is small while every feature map goes to DRAM and comes back. It is two to five
+times larger once stripes of rows pass through several layers at a time. The saving above each pair of bars
+follows the share.
 
-Answer. Weights dominate again once layers are fused. On the edge chip fusion removes 66 to 81% of the bytes
+Answer. Weights matter again once layers are fused. On the edge chip fusion removes 66 to 81% of the bytes
 and divides the energy by 2.1 to 3.1. The share of the weights in what is left rises from 8-26% to 24-81%, and
 4-bit weights save 15 to 28% of the energy, where they saved 3 to 11% layer by layer. On the phone chip, whose
 memory holds many feature maps, they save 8 to 29% instead of 6 to 21%. SqueezeNet 1.1 is the exception

@@ -11,11 +11,11 @@ weight needs.
 
 Answer. Three bits are as good as 32 for pruned networks, within the range of three seeds, and four to
 six for the dense one, which 2 bits cost 1.5 points. With 6% of the weights in 4 bits, all on chip, an
-inference costs 4.2 µJ at 1.85% error (median): 44 times less than dense fp32, for 0.18 points. Keeping
+inference costs 4.2 µJ at 1.85% error (median): 43 times less than dense fp32, for 0.18 points. Keeping
 all weights in 6 bits loses nothing (1.65% against 1.67%) and saves 4.6 times. Below 6% error rises with
 every halving while energy stays, because what is left is activations and the clock at rest. A network
-that does not quite fit costs little more: with 12% of the weights in 4 bits it is 6.3 µJ. Huffman coding
-is nowhere on the front: files get 7 to 22% smaller, and arrays wait for decoders.
+that does not quite fit costs little more: with 12% of the weights in 4 bits it is 6.4 µJ. Huffman coding
+is nowhere on the front: files get 7 to 21% smaller, and arrays wait for decoders.
 """
 
 from __future__ import annotations

@@ -9,17 +9,18 @@ network loads weights or stalls on memory in another. In `specialised_energy`, t
 and what the specialist pays off its own ground. In `adaptive`, a network that decides itself how long it
 takes.
 
-Answer. Memories decide, not multipliers. Scratchpads in every PE leave the convolution array 36,600 of
-49,200 multipliers, and reading them costs more than it saves in SRAM. Under the cap it is 29% slower than
-GEMM tiles on VGG-16 at batch 1, and 47% at batch 64. It wins only where GEMM folds are too small to fill the
-tiles: it is 11% faster on ResNet-1202 at batch 1, with 1.4 times the energy. SIMD lanes spend 1.2 to 1.5
-times as much as GEMM tiles on VGG-16, and 1.9 to 2.4 times on thin layers at batch 1. At batch 1 an LSTM and
-a language model take the same time and energy on all three, within 2%: they are stalled on memory for 82 to
-98% of the time. What an array cannot run falls to the vector unit: with attention at batch 64 the convolution
-array is 23% slower than GEMM tiles, though only 8% of the multiplies are foreign to it. A solver that adapts
-makes energy a distribution: 158 to 350 evaluations at the finest tolerance. A batch that waits for its
-slowest item wastes 28% there, up to 36% at coarser tolerances. On the convolution array that costs more than
-batching saves. GEMM tiles still save 10% at the finest tolerance, and SIMD lanes 41%.
+Answer. Memories decide, not multipliers. Scratchpads in every PE leave the convolution array 36,600 of 49,200
+multipliers, and reading them costs more than it saves in SRAM. Under the cap it is 29% slower than GEMM tiles
+on VGG-16 at batch 1, and 46% at batch 64. It wins only where GEMM folds are too small to fill the tiles: it
+is 11% faster on ResNet-1202 at batch 1, with 1.4 times the energy. SIMD lanes spend 1.2 to 1.5 times as much
+as GEMM tiles on VGG-16, and 1.9 to 2.4 times on thin layers at batch 1. At batch 1 an LSTM and a language
+model take the same time and energy on all three, within 1%: they are stalled on memory for 82 to 98% of the
+time. What an array cannot run falls to the vector unit: 8% of a language model's multiplies on the
+convolution array, those of attention. At batch 64 that array is 1% slower than GEMM tiles and takes 5% more
+energy, because all three are memory-bound. A solver that adapts makes energy a distribution: 158 to 350
+evaluations at the finest tolerance. A batch that waits for its slowest item wastes 28% there, up to 36% at
+coarser tolerances. On the convolution array that costs more than batching saves. GEMM tiles still save 10% at
+the finest tolerance, and SIMD lanes 41%.
 """
 
 from __future__ import annotations

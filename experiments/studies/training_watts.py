@@ -9,15 +9,15 @@ update and activations stay near. At batch 1 the update of weights and optimizer
 more than everything else in networks of fully-connected layers. Right, the distance between training and
 inference of each chip.
 
-Answer. At batch 32 on the fp32 card an item of training costs 3.2 (a Llama layer) to 5.0 (AlexNet)
-inferences where activations are small beside the arithmetic, and 7.3 (SqueezeNet) or 12.6 (MobileNet v2)
-where they are not. There an inference runs depth-first and its activations hardly leave the chip, while
-a training step has to keep them for the gradients, through DRAM and back. At batch 1 the update alone
-takes 59% of AlexNet's step, whose factor is 8.6, and 15 on the A100-like chip, whose arithmetic is
-cheap. ResNet-50 trains 8.2 images per joule in fp32 at 45 nm, 12 in bf16 on the chip like TPU v2 and 13
-on the one like A100, which infer 39, 39 and 61. The A100-like chip gains less over 45 nm than its
-arithmetic does: a die that is awake draws 151 of its 250 W at the nominal clock, whatever it computes.
-Training ResNet-50 stalls and throttles more of the fp32 card: its peak share is 50%, and 82% in inference.
+Answer. At batch 32 on the fp32 card an item of training costs 3.2 (a Llama layer) to 4.9 (AlexNet) inferences
+where activations are small beside the arithmetic, and 7.2 (SqueezeNet) or 12.8 (MobileNet v2) where they are
+not. There an inference runs depth-first and its activations hardly leave the chip, while a training step has
+to keep them for the gradients, through DRAM and back. At batch 1 the update alone takes 59% of AlexNet's
+step, whose factor is 8.6, and 15 on the A100-like chip, whose arithmetic is cheap. ResNet-50 trains 8.2
+images per joule in fp32 at 45 nm, 12 in bf16 on the chip like TPU v2 and 13 on the one like A100, which infer
+40, 39 and 62. The A100-like chip gains less over 45 nm than its arithmetic does: a die that is awake draws
+151 of its 250 W at the nominal clock, whatever it computes. Training ResNet-50 stalls and throttles more of
+the fp32 card: its peak share is 51%, and 82% in inference.
 """
 
 from __future__ import annotations

@@ -288,12 +288,12 @@
       });
       const row = tokenAt(at.pass, at.form);
       hwsim.powerStack(box(part, "watts"), row.watts, cardCap, 1.2 * cardCap);
-      const bound = row.clock < 1 ? `the cap binds, the clock is at ${percent(row.clock)}` : `the cap of ${cardCap} W does not bind`;
+      const bound = row.clock < 1 ? `the cap lowers the clock to ${percent(row.clock)}` : `the cap of ${cardCap} W does not lower the clock`;
       return [strong(`${passes[at.pass]}, ${forms[at.form]}: `), `${engineering(row.energy_J, "J")} per token, ${engineering(row.tokens_per_s)} tokens per second; ${bound}.`];
     },
     facts() {
       const saved = (pass) => `${times(tokenAt(pass, 0).energy_J / tokenAt(pass, forms.length - 1).energy_J)} less`;
-      return { alone: saved(0), batch: saved(1), reading: saved(2), clock: percent(tokenAt(2, 0).clock), power: engineering(total(tokenAt(0, 0).watts), "W") };
+      return { alone: saved(0), batch: saved(1), reading: saved(2), clock: percent(tokenAt(2, 0).clock), writing: percent(tokenAt(0, 0).clock), power: engineering(total(tokenAt(0, 0).watts), "W") };
     },
     command: (at) => `hwsim run ${data().token.card} ${data().token.model} ${at.pass === 2 ? `--prompt ${cached}` : `--context ${cached} --batch ${[1, 64][at.pass]}`} --weights ${["bf16", "bf16-huffman", "int8", "int4-g128"][at.form]}`,
   };

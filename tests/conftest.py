@@ -1,5 +1,7 @@
 """Settings shared by all tests."""
 
+import os
+
 import pytest
 from auditing import every_run_audited
 from hypothesis import settings
@@ -7,6 +9,7 @@ from hypothesis import settings
 from experiments.threads import use_one_thread
 
 use_one_thread()  # before numpy is imported
+os.environ.pop("COLUMNS", None)  # which workers of pytest-xdist have: output is as wide as in a pipe
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")

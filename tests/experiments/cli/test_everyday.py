@@ -176,6 +176,7 @@ BAD = {
     "hwsim demo --seed -1": "greater than or equal to 0",
     "hwsim labs -o model.dcz": "cannot write to model.dcz",
     "hwsim page -o model.dcz": "model.dcz",
+    "hwsim slides": "no figure results/runs/energy_ladder/energy_ladder.png",
     "hwsim reference": "no finished run",
     "dcz sensitivity noise.dcz": "noise.dcz",
     "dcz frontier noise.dcz": "noise.dcz",

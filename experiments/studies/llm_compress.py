@@ -19,14 +19,15 @@ exponents, 12.4 in INT8, 8.7 in INT4. On the H100 and A100 INT8 and INT4 save 5%
 nothing: starting kernels takes the time of so small a model. On the 250 W reference chip Huffman code words
 keep the decoders busy: INT4 is smaller with them, and no cheaper.
 
-For Llama 3 8B, writing one sequence is memory-bound. The card still draws its 250 W, because a die that waits
-is awake. The cap lowers the clock to 92% in bf16, and that costs 1% of the speed. A token takes 3.8 J in
-bf16, 2.2 in INT8 and 1.4 in INT4. Coded exponents fetch a third less and take 3.6 J: the lanes of the card,
-which has no decoder of its own, are busy decoding them. For the same reason INT4 in Huffman code words takes
-3.3 J, more than twice as much as plain INT4. With 64 sequences a token takes 89 mJ in bf16 and 59 in INT4,
-because every sequence fetches its own cache. The clock is at 83% to 93%. Reading a prompt is power-limited at 87% to 89% of the clock, and takes
-20 mJ per token in any form. There the cap costs 12% of the speed in bf16. The text was surely in the training
-data of the model, and its weights had been rounded to 4 bits before: only differences count.
+For Llama 3 8B, writing one sequence is memory-bound. The card still draws its 250 W, because a die that
+waits is awake. The cap lowers the clock to 92% in bf16, and that costs 1% of the speed. A token takes 3.8 J
+in bf16, 2.2 in INT8 and 1.4 in INT4. Coded exponents fetch a third less and take 3.6 J: the lanes of the
+card, which has no decoder of its own, are busy decoding them. For the same reason INT4 in Huffman code
+words takes 3.3 J, more than twice as much as plain INT4. With 64 sequences a token takes 89 mJ in bf16 and
+59 in INT4, because every sequence fetches its own cache. The clock is at 83% to 93%. Reading a prompt is
+power-limited at 87% to 89% of the clock, and takes 20 mJ per token in any form. There the cap costs 12% of
+the speed in bf16. The text was surely in the training data of the model, and its weights had been rounded
+to 4 bits before: only differences count.
 """
 
 from __future__ import annotations

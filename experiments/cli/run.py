@@ -161,7 +161,9 @@ def run_(
     if explain:
         for report in reports:
             explain_(report, explain, wide)
-    print_sentence(reports, _following(chip, workload, reports, plot), training=training)
+    tokens = {"--context": context, "--prompt": prompt}
+    lengths = "".join(f" {option} {length}" for option, length in tokens.items() if length is not None)
+    print_sentence(reports, _following(chip, f"{workload}{lengths}", reports, plot), training=training)
 
 
 def _following(chip: str, workload: str, reports: list[Report], plot: Path | None) -> str:

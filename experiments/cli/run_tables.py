@@ -214,6 +214,11 @@ def print_sentence(reports: list[Report], following: str, *, training: bool) -> 
     )
 
 
+def _bound(report: Report) -> str:
+    """What limits a run, for a sentence."""
+    return BOUND.get(report.limiter, f"limited by {report.limiter}")
+
+
 def _sentence(report: Report, unit: str) -> str:
     joules = report.joules_by("component")
     (component,), most = max(joules.items(), key=lambda item: item[1])
@@ -223,7 +228,7 @@ def _sentence(report: Report, unit: str) -> str:
     return (
         f"{report.workload.name} ({report.workload.stage}) takes "
         f"{engineering(report.energy_per_inference_J, 'J')} per {unit} on {report.chip.name}{spent}. "
-        f"It is {BOUND.get(report.limiter, f'limited by {report.limiter}')}."
+        f"It is {_bound(report)}."
     )
 
 
@@ -235,7 +240,7 @@ def _against(first: Report, best: Report) -> str:
     return (
         f"{best.workload.stage} takes the least energy on {best.chip.name}: {times(less)} less than "
         f"{first.workload.stage}, with weights {times(smaller)} smaller, and it is {speed}. "
-        f"It is {BOUND.get(best.limiter, f'limited by {best.limiter}')}."
+        f"It is {_bound(best)}."
     )
 
 

@@ -104,3 +104,15 @@ def test_a_store_with_a_trigger_is_refused(folder):
     connection.close()
     with pytest.raises(InputError, match="not a store of finished points"):
         run_sweep(load_sweep("sweep.toml"), output=folder / "out", backend="serial")
+
+
+def test_the_key_is_of_the_configuration_the_seed_and_the_code(monkeypatch):
+    point = Point("edge", "lenet5", "dense", 1, (("power.cap_W", 2.0),))
+    others = [
+        Point("edge", "lenet5", "dense", 2, point.changes),
+        Point("edge", "lenet5", "huffman", 1, point.changes),
+        Point("edge", "lenet5", "dense", 1, (("power.cap_W", 3.0),)),
+    ]
+    keys = {key_of(point, 0), key_of(point, 1), *(key_of(other, 0) for other in others)}
+    monkeypatch.setattr("experiments.sweep.points.code_digest", lambda: "other code")
+    assert len(keys | {key_of(point, 0)}) == 6

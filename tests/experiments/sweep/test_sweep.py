@@ -23,11 +23,10 @@ from experiments.cli import main as cli
 from experiments.runs import parallel
 from experiments.runs.assumed_stages import USUAL, Assumed, assumed_stage
 from experiments.runs.parallel import in_order
-from experiments.runs.point import Point
 from experiments.runs.record import sha256
 from experiments.sweep import run as sweep_run
 from experiments.sweep.file import load_sweep, sweep_names
-from experiments.sweep.points import PACKAGES, key_of
+from experiments.sweep.points import PACKAGES
 from experiments.sweep.run import run_sweep
 from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.errors import InputError
@@ -384,18 +383,6 @@ def test_a_programming_error_fails_its_point_with_its_kind(plan, tmp_path, monke
     assert len(swept.failed) == 48
     assert set(swept.failed["reason"]) == {"ZeroDivisionError: nothing to divide by"}
     assert pd.read_csv(tmp_path / "out" / "table.csv").empty
-
-
-def test_the_key_is_of_the_configuration_the_seed_and_the_code(monkeypatch):
-    point = Point("edge", "lenet5", "dense", 1, (("power.cap_W", 2.0),))
-    others = [
-        Point("edge", "lenet5", "dense", 2, point.changes),
-        Point("edge", "lenet5", "huffman", 1, point.changes),
-        Point("edge", "lenet5", "dense", 1, (("power.cap_W", 3.0),)),
-    ]
-    keys = {key_of(point, 0), key_of(point, 1), *(key_of(other, 0) for other in others)}
-    monkeypatch.setattr("experiments.sweep.points.code_digest", lambda: "other code")
-    assert len(keys | {key_of(point, 0)}) == 6
 
 
 @pytest.mark.parametrize(

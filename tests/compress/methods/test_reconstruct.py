@@ -107,6 +107,7 @@ def test_repair_brings_the_outputs_nearer():
         for fit in (True, False)
     }
     assert results[True].snr_dB > results[False].snr_dB + 3
+    assert results[True].largest_error < results[False].largest_error
 
 
 def test_shapes_density_labels_and_bytes():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hwsim.errors import InputError
 from hwsim.workload.layer import (
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hwsim.csvfile import Row
-    from hwsim.workload.layer import StoredWeights
+    from hwsim.workload.layer import Norm, StoredWeights
 
 Shape = tuple[int, int, int]
 
 GEOMETRY = ("filters", "kernel", "stride", "pad", "groups")
-STORAGE = ("bias", "weight_density", "value_bits", "index_bits")
+STORAGE = ("bias", "norm", "weight_density", "value_bits", "index_bits")
 WINDOW = frozenset({"kernel", "stride", "pad"})
 
 NORM_PARAMETERS = {"layernorm": 2, "groupnorm": 2, "rmsnorm": 1}
@@ -231,7 +231,8 @@ def _fc(row: Row, name: str, shape: Shape, extra: dict[str, Any]) -> tuple[Layer
 
 def _with_weights(row: Row, layer: Layer) -> Layer:
     density = row.number("weight_density", 0.0, 1.0, default=1.0)
-    return replace(layer, weight_density=density, weights=_stored(row, layer, density))
+    norm = cast("Norm", row.text("norm", ("none", "batch"), default="none"))
+    return replace(layer, weight_density=density, weights=_stored(row, layer, density), norm=norm)
 
 
 def _stored(row: Row, layer: Layer, density: float) -> StoredWeights:

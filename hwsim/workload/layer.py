@@ -26,6 +26,7 @@ Arithmetic = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int16", "in
 Kind = Literal["conv", "fc", "matmul", "vector"]
 Symbol = Literal["symbol", "bit"]
 OverBatch = Literal["each", "sum", "once"]
+Norm = Literal["none", "batch"]
 
 OPERAND_BITS: dict[str, int] = {
     "fp64": 64,
@@ -137,6 +138,8 @@ class Layer:
         Index of an earlier layer whose stored weights this layer uses; None if it has its own.
     op : str
         Operator of a ``vector`` layer (``relu``, ``add``...); empty if unknown.
+    norm : {"none", "batch"}
+        Normalisation that is folded into the weights. Training does it apart: `hwsim.workload.normalisation`.
     over_batch : {"each", "sum", "once"}
         How work grows with the batch. ``each``: everything is done per item. ``sum``: work and inputs are
         per item, and the outputs are summed into one (the gradient of weights). ``once``: everything is
@@ -169,6 +172,7 @@ class Layer:
     weights: StoredWeights | None = None
     like: int | None = None
     op: str = ""
+    norm: Norm = "none"
     over_batch: OverBatch = "each"
     writes_back: bool = False
     pattern: NDArray[np.bool_] | None = field(default=None, compare=False)

@@ -22,6 +22,8 @@ Only the columns ``name`` and ``kind`` are required. An empty cell means the def
 ``arithmetic``        ``fp32`` (default), ``fp64``, ``tf32``, ``fp16``, ``bf16``, ``fp8``, ``int16``,
                       ``int8``, ``int4``
 ``bias``              ``yes`` (default) or ``no``: one stored bias per filter
+``norm``              ``batch`` where a batch normalisation is folded into the weights: training does
+                      it apart
 ``like``              name of an earlier layer of the same size whose weights it uses
 ``value_bits``        bits of a stored weight; default: as wide as the arithmetic
 ``index_bits``        width of the gap field if only non-zeros are stored; default: all are

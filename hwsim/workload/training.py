@@ -11,9 +11,10 @@ Each layer of the forward pass is followed, in reverse order, by
 Activations that a backward layer reads stay live from the forward pass until then, on chip or in
 DRAM. Gradients of several readers of one tensor are added. The first layers need no gradient of
 their input. A vector layer's gradient costs as many operations as the layer. Normalisations cost twice
-as many, because they have parameters. Sums, copies and moves pass their gradient on. A layer that reads
-a part of a concatenation's gradient from DRAM is charged for all of it. Gradients of biases are free.
-A recurrent layer is trained for the one step that it is given.
+as many, because they have parameters. A batch normalisation that is folded into weights is done apart
+(`hwsim.workload.normalisation`). Sums, copies and moves pass their gradient on. A layer that reads a part
+of a concatenation's gradient from DRAM is charged for all of it. Gradients of biases are free. A recurrent
+layer is trained for the one step that it is given.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.errors import InputError
 from hwsim.workload.layer import Layer, Workload, dense_storage, vector
+from hwsim.workload.normalisation import NORMALISE, gradient_layers, unfolded
 from hwsim.workload.operators import OPERATORS
 from hwsim.workload.storage import FLOAT_BITS
 
@@ -108,7 +110,7 @@ def training_step(workload: Workload, optimizer: str = "momentum") -> Workload:
             )
     if not any(layer.weights for layer in workload.layers):
         raise InputError(f"workload {workload.name}: no layer has weights, expected some to train")
-    step = _Step(workload, OPTIMIZERS[optimizer])
+    step = _Step(unfolded(workload), OPTIMIZERS[optimizer])
     return Workload(
         f"{workload.name} training", workload.stage, tuple(step.layers), f"{workload.provenance}; {optimizer}"
     )
@@ -217,6 +219,9 @@ class _Step:
 
     def _vector(self, index: int, gradient: int) -> None:
         layer = self.layers[index]
+        if layer.op == NORMALISE:
+            self._normalised(index, gradient)
+            return
         needs = OPERATORS[layer.op].gradient if layer.op in OPERATORS else "input"
         if needs == "passed":
             self._pass_on(layer.inputs, gradient)
@@ -233,6 +238,14 @@ class _Step:
         self._pass_on(layer.inputs, made)
         if layer.weights:
             self.sums.setdefault(_owner(index, self.layers), []).append(made)
+
+    def _normalised(self, index: int, gradient: int) -> None:
+        """Of a batch normalisation: sums over the batch first, then the gradient of every element."""
+        layer = self.layers[index]
+        source = layer.inputs[0]
+        sums, back = gradient_layers(layer, gradient, source, len(self.layers))
+        self.sums.setdefault(_owner(index, self.layers), []).append(self._add(sums))
+        self._pass_on((source,), self._add(back))
 
     def _matmul(self, index: int, gradient: int) -> None:
         """Of A B: the output's gradient times B transposed, and A transposed times it."""

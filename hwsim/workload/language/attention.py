@@ -189,7 +189,7 @@ def softmax(
         Values of the cache that are brought to the arithmetic, where they are stored in fewer bits.
     """
     ops = elements * ((OPERATORS["softmax"].ops or 0) + extra_ops) + layers.dequantize_ops(cached)
-    return layers.each(name, "softmax", (scores,), rows, elements, ops)
+    return layers.each(name, "softmax", (scores,), rows, elements, ops, arithmetic=layers.storage.attention)
 
 
 def product(
@@ -229,7 +229,7 @@ def product(
             outputs * shape.filters,
             shape.groups,
             inputs=sources,
-            arithmetic=layers.storage.arithmetic,
+            arithmetic=layers.storage.attention,
             outside_bits=layers.storage.cache.bits(cached * width, cached) if cached else None,
         )
     )

@@ -40,7 +40,7 @@ class Storage:
     cache : Form
         Of keys and values.
     arithmetic : str
-        Of all layers: weights and cache are brought to it.
+        Of matrices: weights are brought to it.
     """
 
     parts: Parts
@@ -51,6 +51,14 @@ class Storage:
     def operand_bits(self) -> int:
         """Bits of an activation."""
         return OPERAND_BITS[self.arithmetic]
+
+    @property
+    def attention(self) -> Arithmetic:
+        """Arithmetic of scores, softmax and context: 16 bits where matrices multiply in fp8.
+
+        Only linear layers are quantized to fp8 (vLLM documentation, FP8 W8A8, 2024).
+        """
+        return "fp16" if self.arithmetic == "fp8" else self.arithmetic
 
 
 @dataclass
@@ -188,7 +196,7 @@ class Layers:
 
     def dequantize_ops(self, values: int) -> int:
         """Count scalar operations that bring values of the cache to the arithmetic; 0 if they are in it."""
-        return DEQUANTIZE_OPS * values if self.storage.cache.decoded(self.storage.arithmetic) else 0
+        return DEQUANTIZE_OPS * values if self.storage.cache.decoded(self.storage.attention) else 0
 
     def cached(self, name: str, source: int, rows: int, elements: int, *, read_on_chip: bool) -> None:
         """Write keys or values to the cache, where they do not go there as they are.

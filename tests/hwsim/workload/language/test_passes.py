@@ -255,3 +255,11 @@ def test_a_state_space_reads_and_writes_its_state_whatever_the_context():
     for workload in (one, prompt):
         assert named(workload, "0.scan").outside_bits == 16 * width * (state + 3)  # and three earlier tokens
         assert named(workload, "0.state").output_elements == width * (state + 3)
+
+
+@pytest.mark.parametrize(("arithmetic", "attention"), [("fp8", "fp16"), ("int8", "int8"), ("bf16", "bf16")])
+def test_attention_multiplies_in_16_bits_where_matrices_multiply_in_fp8(arithmetic, attention):
+    layers = prefill("llama-2-7b", 64, 1, arithmetic=arithmetic).layers
+    assert {layer.arithmetic for layer in layers if layer.op == "softmax"} == {attention}
+    assert {layer.arithmetic for layer in layers if layer.kind == "matmul"} == {attention}
+    assert {layer.arithmetic for layer in layers if layer.weights and layer.macs} == {arithmetic}

@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
 
 
-OPERATION = ("mac", "register", "vector")
-"""Components of an operation, whose energy a chip's ``process.energy_factor`` multiplies."""
-
-REFERENCE = "fp16"
-"""Arithmetic of the multiply by which the delivery of operands is priced, by their bits."""
-
-
 DECODER = ("symbol", "bit", "look_up_bit", "gap")
 """Actions of a decoder: a word of a prefix code, a bit of a context-mixing code, a bit of a value looked up
 in a codebook, and a distance added to the position."""
@@ -53,12 +46,12 @@ class Price:
 class _Known(dict[tuple[str, str], Price]):
     """Prices that have been worked out, and those that are when they are wanted first."""
 
-    def __init__(self, work_out: Callable[[tuple[str, str]], Price]) -> None:
+    def __init__(self, work_out: Callable[[str, str], Price]) -> None:
         super().__init__()
         self.work_out = work_out
 
     def __missing__(self, key: tuple[str, str]) -> Price:
-        price = self[key] = self.work_out(key)
+        price = self[key] = self.work_out(*key)
         return price
 
 
@@ -75,7 +68,7 @@ class PriceList:
     def __init__(self, chip: Chip, table: EnergyTable | None = None) -> None:
         self.chip = chip
         self.table = table or EnergyTable.load(chip.process.energy_table)
-        self._known = _Known(self._of)
+        self._known = _Known(self._work_out)
 
     def __getitem__(self, key: tuple[str, str]) -> Price:
         """Energy of one ``(component, action)``.
@@ -86,15 +79,6 @@ class PriceList:
             If the component has no such action or the table no constant for it.
         """
         return self._known[key]
-
-    def _of(self, key: tuple[str, str]) -> Price:
-        price, factor = self._work_out(*key), self.chip.process.energy_factor
-        if key[0] not in OPERATION or factor == 1:
-            return price
-        arithmetic = key[1].removeprefix("multiply_")
-        if key[0] == "mac" and arithmetic != key[1]:
-            return self._delivered(price, (factor - 1) * OPERAND_BITS[arithmetic] / OPERAND_BITS[REFERENCE])
-        return self._dearer(price, factor)
 
     def pJ(self, component: str, action: str, count: float = 1) -> float:
         """Picojoules of `count` actions of one kind.
@@ -127,21 +111,6 @@ class PriceList:
     def on_die_pJ(self, counts: Mapping[Action, int]) -> float:
         """Picojoules of what happens on the die."""
         return sum(self.energy_pJ(_on_die(counts)).values())
-
-    def _dearer(self, price: Price, factor: float) -> Price:
-        """Price of an action that costs the chip more than the tables say."""
-        source = self.chip.sources["process.energy_factor"]
-        derivation = f"{factor:g} x ({price.derivation})"
-        return Price(factor * price.pJ, derivation, (*price.sources, source), low_confidence=True)
-
-    def _delivered(self, price: Price, share: float) -> Price:
-        """Price of a multiply with what brings its operands, which grows with their bits alone."""
-        reference, source = self.table[f"multiply_{REFERENCE}"], self.chip.sources["process.energy_factor"]
-        derivation = (
-            f"{price.derivation}, and {share:g} x (multiply_{REFERENCE} = {reference.pJ:g} pJ) for operands"
-        )
-        sources = (*price.sources, reference.source, source)
-        return Price(price.pJ + share * reference.pJ, derivation, sources, low_confidence=True)
 
     def _work_out(self, component: str, action: str) -> Price:
         makers = {

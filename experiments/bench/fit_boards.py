@@ -42,7 +42,6 @@ BOUNDS = {
     "kernels.efficiency": (0.3, 1.0),
     "dram.efficiency": (0.5, 1.0),
     "power.clock_W": (0.01, 0.8),
-    "process.energy_factor": (1.0, 10.0),
     "dram.energy_pJ_per_bit": (1.0, 5.0),
 }
 """Range of each constant, in the units of ``data/families.csv``. No energy is below that of its table."""

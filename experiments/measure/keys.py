@@ -6,7 +6,7 @@ The laws are those of the simulator, solved for the key:
 - A copy takes its bytes over the bandwidth and `dram.efficiency`.
 - A board at rest draws DRAM standby, its own power and the leakage of a cold die. Leakage doubles until the
   die is hot (docs/boards.md). The two are not told apart: each is taken as half.
-- A board that waits at its clock draws what is always drawn, and `power.clock_W` by V^2 f.
+- A GEMV draws what is always drawn, what its operations take, and `power.clock_W` by V^2 f.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.measure.tasks import COPY, IDLE, PLAN, SMALL, WAIT
+from experiments.measure.tasks import COPY, GEMV, IDLE, PLAN, SMALL
 from hwsim.mapping.stripes import Units, array_cost
 from hwsim.power.governors import governor_of
+from hwsim.run import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +169,7 @@ def _largest() -> list[Task]:
 
 
 def _watts(chip: Chip, measurement: Measurement) -> Iterator[_Found]:
-    idle, wait = measurement.of(IDLE), measurement.of(WAIT)
+    idle, gemv = measurement.of(IDLE), measurement.of(GEMV)
     static_W = chip.static_W
     if idle:
         rest_W = idle.power_W - chip.dram.standby_W
@@ -177,10 +178,19 @@ def _watts(chip: Chip, measurement: Measurement) -> Iterator[_Found]:
         yield _Found("power.leakage_W", leakage_W, 0.0, 1e6, how + "half of it, doubled for a hot die")
         yield _Found("power.board_W", board_W, 0.0, 1e6, how + "the other half")
         static_W = leakage_W + board_W + chip.dram.standby_W
-    if wait:
-        share = clock_share(chip, wait.clock_GHz)
+    if gemv and gemv.time_us:
+        work_W = 1e6 * _work_J(chip, gemv) / gemv.time_us
         how = (
-            f"{wait.power_W:.4g} W while one thread waits at {wait.clock_GHz:.4g} GHz, "
-            f"less {static_W:.4g} W that are always drawn"
+            f"{gemv.power_W:.4g} W in a GEMV at {gemv.clock_GHz:.4g} GHz, less {static_W:.4g} W that are "
+            f"always drawn and {work_W:.3g} W for its operations"
         )
-        yield _Found("power.clock_W", (wait.power_W - static_W) / share, 0.0, 1e6, how)
+        clock_W = (gemv.power_W - static_W - work_W) / clock_share(chip, gemv.clock_GHz)
+        yield _Found("power.clock_W", clock_W, 0.0, 1e6, how)
+
+
+def _work_J(chip: Chip, reading: Reading) -> float:
+    """Joules of the operations of one launch, beside what is drawn with time."""
+    workload = reading.task.workload
+    assert workload is not None
+    joules = simulate(chip.replace(**{"power.cap_W": 1e6}), workload).joules_by("component")
+    return sum(J for (component,), J in joules.items() if component not in ("clock", "static"))

@@ -37,9 +37,6 @@ class Process(Section):
     voltage_V: Positive
     clock_GHz: Annotated[float, Field(ge=1e-6, le=1e3, allow_inf_nan=False)]
     die_mm2: Positive
-    energy_factor: Positive = 1.0
-    """Energy of an operation and its registers, relative to the energy table: instructions, operand
-    collectors and margins that no table counts."""
     energy_table: str
     """Energy table for arithmetic, registers and SRAM banks: a name, or a .csv file.
 

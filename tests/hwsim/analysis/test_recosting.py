@@ -15,7 +15,6 @@ CHANGES = {
     "kernels.efficiency": 1.0,
     "dram.efficiency": 0.5,
     "power.clock_W": 10.0,
-    "process.energy_factor": 1.0,
     "dram.energy_pJ_per_bit": 9.0,
 }
 

@@ -51,6 +51,7 @@ def validate(
     """Compare with boards of today, published chips, SCALE-Sim and other mappers: errors and bounds."""
     import pandas as pd
 
+    from experiments.cli.mapping_tables import print_mappings
     from experiments.cli.show import show_figures
     from experiments.cli.validate_boards import print_boards, read_tables
     from experiments.console import print_json, print_line, print_note, print_table
@@ -67,11 +68,18 @@ def validate(
     table = pd.read_csv(folder / "validate.csv")
     constants = pd.read_csv(folder / "constants.csv", dtype=str)
     mappers = pd.read_csv(folder / "mappers.csv")
+    mappings = pd.read_csv(folder / "mappings.csv")
     if as_json:
         figures, peers = _plain(table), _plain(mappers)
         boards_data = {name: _plain(found) for name, found in boards.items()}
         print_json(
-            {"boards": boards_data, "figures": figures, "constants": _plain(constants), "mappers": peers}
+            {
+                "boards": boards_data,
+                "figures": figures,
+                "constants": _plain(constants),
+                "mappers": peers,
+                "mappings": _plain(mappings),
+            }
         )
     else:
         print_boards(boards, wide)
@@ -97,6 +105,8 @@ def validate(
             optional=("buffers", "traffic/bound", "difference"),
             wide=wide,
         )
+        for network, rows in mappings.groupby("network", sort=False):
+            print_mappings(rows, f"Mappings of Eyeriss, {network!s}", wide=wide)
         inferred = int((constants["kind"] == "inferred").sum())
         title = f"Constants that no paper prints: {inferred} inferred, none of them fitted to a row"
         print_table(title, CONSTANTS, constants.to_numpy().tolist(), sources=("reason",), wide=wide)

@@ -63,6 +63,7 @@ def produce(run: Run) -> None:
     run.write_csv("validate.csv", table)
     run.write_csv("constants.csv", constants())
     run.write_csv("mappers.csv", against_mappers())
+    run.write_csv("mappings.csv", comparison.eyeriss_mappings())
     validation.save(table, run.folder / "validate")
 
 

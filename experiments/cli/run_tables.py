@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from experiments.cli.mapping_tables import print_mappings
 from experiments.console import print_ending, print_line, print_table
 from hwsim.analysis.mapping import decisions, fusion_sentence, with_less_fusion
+from hwsim.analysis.own_mappings import own_mappings
 from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
 from hwsim.arrays.base import Tiled
 from hwsim.energy.components import look_of
@@ -264,6 +266,8 @@ def _explain_mapping(report: Report, wide: bool) -> None:
     ]
     title = f"Mapping ({report.workload.stage})"
     print_table(title, MAPPED, rows, optional=("weight fetches", "output on chip", "x bound"), wide=wide)
+    own = own_mappings(report.chip.array, report.workload.layers, report.batch)
+    print_mappings(own, "Mappings of the array", wide=wide)
     for way, other in with_less_fusion(report).items():
         print_line(
             f"With fusion = {way}: {engineering(other.energy_per_inference_J, 'J')} and "

@@ -44,9 +44,11 @@ def tile(
     as_json: AsJson = False,
 ) -> None:
     """Find the best tiling and loop order of each layer, alone on the chip: traffic, reuse, lower bound."""
+    from experiments.cli.mapping_tables import print_mappings
     from experiments.console import print_ending, print_json, print_table, require_choice
     from experiments.runs.workloads import open_workloads
     from hwsim.analysis.layer_tilings import GOALS, best_tilings, orders_table, tiling_table
+    from hwsim.analysis.own_mappings import own_mappings
     from hwsim.machine.chip import load_chip
 
     require_choice("--goal", goal, GOALS)
@@ -54,8 +56,9 @@ def tile(
     tilings = best_tilings(machine, workload, batch)
     table = tiling_table(tilings, goal)  # type: ignore[arg-type]
     every = orders_table(tilings)
+    own = own_mappings(machine.array, workload.layers, batch)
     if as_json:
-        shown = every if orders else table
+        shown = every if orders else table if own.empty else table.merge(own, how="left", on="layer")
         print_json(shown.astype(object).where(shown.notna(), None).to_dict("records"))
         return
     what = f"{workload.name}, {workload.stage}, on {machine.name}, batch {batch}, least {goal}"
@@ -88,6 +91,7 @@ def tile(
             optional=("cycles", "memory", "weights in", "inputs in", "outputs out"),
             wide=wide,
         )
+    print_mappings(own, "Mappings of the array", wide=wide)
     above = table["dram_bits"].sum() / table["least_dram_bits"].sum()
     print_ending(
         f"Layer by layer, the network moves {engineering(float(table['dram_bits'].sum()) / 8, 'B')} to and "

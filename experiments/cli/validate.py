@@ -30,6 +30,17 @@ HEADER = [
 SUMMARY = ["machine", "figures", "judged", "met", "missed", "largest judged error", "median error"]
 CONSTANTS = ["kind", "machine", "constant", "value", "reason"]
 MAPPERS = ["layer", "SRAM", "buffers", "peer", "its DRAM traffic", "ours", "difference", "traffic/bound"]
+FUSED = [
+    "layers",
+    "SRAM",
+    "fused",
+    "peer",
+    "its DRAM traffic",
+    "ours",
+    "difference",
+    "bound",
+    "each tensor once",
+]
 SIMULATOR = "SCALE-Sim"
 """Compared row by row in the files, and in sum on the terminal: its rows are equal or double counts."""
 
@@ -51,6 +62,7 @@ def validate(
     """Compare with boards of today, published chips, SCALE-Sim and other mappers: errors and bounds."""
     import pandas as pd
 
+    from experiments.cli.mapping_tables import print_mappings
     from experiments.cli.show import show_figures
     from experiments.cli.validate_boards import print_boards, read_tables
     from experiments.console import print_json, print_line, print_note, print_table
@@ -67,11 +79,20 @@ def validate(
     table = pd.read_csv(folder / "validate.csv")
     constants = pd.read_csv(folder / "constants.csv", dtype=str)
     mappers = pd.read_csv(folder / "mappers.csv")
+    fused = pd.read_csv(folder / "fused_mappers.csv")
+    mappings = pd.read_csv(folder / "mappings.csv")
     if as_json:
         figures, peers = _plain(table), _plain(mappers)
         boards_data = {name: _plain(found) for name, found in boards.items()}
         print_json(
-            {"boards": boards_data, "figures": figures, "constants": _plain(constants), "mappers": peers}
+            {
+                "boards": boards_data,
+                "figures": figures,
+                "constants": _plain(constants),
+                "mappers": peers,
+                "fused_mappers": _plain(fused),
+                "mappings": _plain(mappings),
+            }
         )
     else:
         print_boards(boards, wide)
@@ -97,12 +118,22 @@ def validate(
             optional=("buffers", "traffic/bound", "difference"),
             wide=wide,
         )
+        print_table(
+            "DRAM traffic of layers that run together, beside another mapper",
+            FUSED,
+            [_fused_cells(row) for row in fused.to_dict("records")],
+            optional=("bound", "difference"),
+            wide=wide,
+        )
+        for network, rows in mappings.groupby("network", sort=False):
+            print_mappings(rows, f"Mappings of Eyeriss, {network!s}", wide=wide)
         inferred = int((constants["kind"] == "inferred").sum())
         title = f"Constants that no paper prints: {inferred} inferred, none of them fitted to a row"
         print_table(title, CONSTANTS, constants.to_numpy().tolist(), sources=("reason",), wide=wide)
         for written in (boards_folder, folder):
             print_line(f"Written to {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
-    if (table["verdict"] == "missed").any() or (mappers["error_pct"] > PRINTED_PCT).any():
+    above = (mappers["error_pct"] > PRINTED_PCT).any() or (fused["error_pct"] > fused["bound_pct"]).any()
+    if (table["verdict"] == "missed").any() or above:
         raise typer.Exit(MISSED)
 
 
@@ -131,6 +162,20 @@ def _mapper_cells(row: dict[Any, Any]) -> list[str]:
         f"{row['ours_kB']:,.1f} kB",
         f"{row['error_pct']:+.1f}%",
         f"{row['above_bound']:.3f}",
+    ]
+
+
+def _fused_cells(row: dict[Any, Any]) -> list[str]:
+    return [
+        row["layers"],
+        f"{row['sram_KiB']} KiB",
+        "yes" if row["fused"] else "no",
+        row["peer"],
+        f"{row['dram_kB']:,.1f} kB",
+        f"{row['ours_kB']:,.1f} kB",
+        f"{row['error_pct']:+.1f}%",
+        f"+{row['bound_pct']:g}%",
+        f"{row['once_kB']:,.1f} kB",
     ]
 
 

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 STAGES = ("dense", "pruned", "shared", "huffman", "int8")
 PER_OCTAVE = 4
 """Sizes of memory in each doubling."""
+STEPS_PER_OCTAVE = 64
+"""Sizes in each doubling that the knee is looked for at."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,15 @@ def line(case: Case, stage: str) -> Iterator[dict[str, Any]]:
 
 
 def knee(case: Case, stage: str) -> dict[str, Any]:
-    """Find the least memory, to the byte, with which all weights live on chip."""
+    """Find the least memory, to the byte, with which all weights live on chip.
+
+    With more memory a faster plan may run that fetches some of them again, so a bisection alone may miss the
+    least one. It is looked for in small steps, and only the last of them is halved.
+    """
     chip, workload = load_chip(case.chip), load_network(case.network, stage)
-    low = _buffers_B(chip) + ceil(workload.weight_bits / 8)
-    beside = 1
-    while not _all_fits(chip, workload, low + beside):
-        beside *= 2
-    high = low + beside
+    low = high = _buffers_B(chip) + ceil(workload.weight_bits / 8)
+    while not _all_fits(chip, workload, high):
+        low, high = high, ceil(high * 2 ** (1 / STEPS_PER_OCTAVE))
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _all_fits(chip, workload, middle) else (middle, high)

@@ -22,7 +22,7 @@ throughput, so the shares are shown and not judged; LSTM1, whose layers are not 
 third too fast. A run's power is judged on CNN0 and MLP0, against the one figure for a busy TPU, 40 W: of
 it, 28 W are drawn at rest, and the rest is the model's.
 On no single layer do ZigZag or AccelForge find blocks that move less between DRAM and chip
-(``mappers.csv``).
+(``mappers.csv``), nor does AccelForge where layers are fused (``fused_mappers.csv``).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import pandas as pd
 
 from experiments.figures import validation
 from hwsim.analysis import validation as comparison
+from hwsim.analysis.fused_peers import against_fused_mappers
 from hwsim.analysis.mappers import against_mappers
 from hwsim.arrays.row_stationary import DRAM_SLACK, KEEP_ACTIVE
 from hwsim.energy.spads import CELL, OBJECTIVE
@@ -63,6 +64,8 @@ def produce(run: Run) -> None:
     run.write_csv("validate.csv", table)
     run.write_csv("constants.csv", constants())
     run.write_csv("mappers.csv", against_mappers())
+    run.write_csv("fused_mappers.csv", against_fused_mappers())
+    run.write_csv("mappings.csv", comparison.eyeriss_mappings())
     validation.save(table, run.folder / "validate")
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from hwsim.analysis.own_mappings import own_mappings
 from hwsim.arrays.counting import Gemm
 from hwsim.arrays.eie import EieArray
 from hwsim.arrays.eyeriss import EyerissArray, run_length_bits
@@ -179,6 +180,18 @@ def validate_eyeriss() -> pd.DataFrame:
                 )
             )
     return _table(lines)
+
+
+def eyeriss_mappings() -> pd.DataFrame:
+    """`own_mappings` of the published convolutions, in batches of the published size; with ``network``."""
+    rows, tables = _published("eyeriss", *EYERISS_COLUMNS, *EYERISS_METRICS), []
+    for network in dict.fromkeys(row.text("network") for row in rows):
+        of_network = [row for row in rows if row.text("network") == network]
+        (batch,) = {row.integer("batch") for row in of_network}
+        table = own_mappings(load_chip("eyeriss").array, _eyeriss_layers(network, of_network), batch)
+        table.insert(0, "network", network)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _eyeriss_totals(layers: list[dict[str, float]]) -> dict[str, float]:

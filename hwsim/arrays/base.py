@@ -155,6 +155,37 @@ class OwnMapping(ArrayModel, Protocol):
         ...
 
 
+class Moves(NamedTuple):
+    """What a mapping moves, and how long it takes.
+
+    Parameters
+    ----------
+    dram_words : int
+        Words that come from DRAM.
+    accesses : int
+        Words in and out of the on-chip memory.
+    cycles : int
+    """
+
+    dram_words: int
+    accesses: int
+    cycles: int
+
+    @property
+    def product(self) -> int:
+        """Accesses x cycles, what mappings are compared by."""
+        return self.accesses * self.cycles
+
+
+@runtime_checkable
+class OffersMapping(ArrayModel, Protocol):
+    """A rule of mapping that passes over better ones, which can be looked at."""
+
+    def mappings(self, layer: Layer, batch: int) -> tuple[Moves, Moves | None]:
+        """The mapping of the rule, and the best one of no more DRAM words; None if that is no better."""
+        ...
+
+
 @runtime_checkable
 class SharesMemory(ArrayModel, Protocol):
     """Tiles that share the on-chip memory, and spread a layer over them by what it can deliver."""
@@ -237,6 +268,7 @@ NOUNS: dict[type[ArrayModel], str] = {
     Tiled: "tiles",
     SharesMemory: "way to spread a layer by what the memory delivers",
     OwnMapping: "mapping of its own",
+    OffersMapping: "other mapping beside its own",
     OwnMemories: "memories in its PEs",
     WeightPort: "weight port",
     PeGrid: "grid of PEs",

@@ -26,9 +26,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from hwsim.arrays.base import Action, ArrayCost, Memory
+from hwsim.arrays.base import Action, ArrayCost, Memory, Moves
 from hwsim.arrays.counting import ACCUMULATOR, require_kind, useful_macs
-from hwsim.arrays.row_stationary import Fabric, Mapping, Shape, best_mapping
+from hwsim.arrays.row_stationary import Fabric, Mapping, Shape, best_mapping, better_mapping
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 
@@ -125,6 +125,18 @@ class EyerissArray:
             )
         return mapping
 
+    def mappings(self, layer: Layer, batch: int) -> tuple[Moves, Moves | None]:
+        """Moves of the mapping, and of the best one beside it: see `row_stationary.better_mapping`.
+
+        Raises
+        ------
+        InputError
+            As `mapping` does.
+        """
+        own = self.mapping(layer, batch)
+        better = better_mapping(self._fabric(layer), _shape(layer, batch))
+        return _moves(own, layer.groups), better and _moves(better, layer.groups)
+
     def cost(self, layer: Layer, batch: int) -> ArrayCost:
         """Cost of `batch` items of `layer`: see `ArrayModel`; groups run one after another."""
         mapping = self.mapping(layer, batch)
@@ -160,8 +172,7 @@ class EyerissArray:
 
     def buffer_words(self, layer: Layer, batch: int) -> int:
         """Accesses of the global buffer as the paper counts them, in words."""
-        mapping = self.mapping(layer, batch)
-        return (mapping.input_words + 2 * mapping.psum_words) * layer.groups
+        return self.mapping(layer, batch).accesses * layer.groups
 
     def _fabric(self, layer: Layer) -> Fabric:
         def words(size_B: int) -> int:
@@ -219,6 +230,10 @@ def run_length_bits(words: int, density: float, word_bits: int = 16) -> int:
         overflow = (1.0 - density) ** (1 << RUN_BITS)
         pairs = words * density / (1.0 - overflow)
     return min(plain, ceil_div(math.ceil(pairs), PAIRS_PER_64_BITS) * 64)
+
+
+def _moves(mapping: Mapping, groups: int) -> Moves:
+    return Moves(*(groups * figure for figure in (mapping.dram_reads, mapping.accesses, mapping.cycles)))
 
 
 def _shape(layer: Layer, batch: int) -> Shape:

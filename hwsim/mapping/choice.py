@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Workload
 
-FINE, ALL = 3, 6
-"""Working memories that are tried: all of the on-chip memory, the fourth roots of powers of two below it, for
-three octaves, and the powers of two of six.
+FINE, ALL, PER_OCTAVE = 3, 6, 16
+"""Working memories that are tried: all of the on-chip memory, below it so many in each octave, for three
+octaves, and the powers of two of six.
 
 They are the same whatever the on-chip memory, so that a larger one has the plans of a smaller one and more.
 """
@@ -69,14 +69,36 @@ def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> lis
             f"chip {chip.name}: sram.capacity_B = {chip.sram.capacity_B} holds no part of a layer of "
             f"workload {workload.name} at batch {batch}, expected more memory or smaller buffers"
         )
-    return sorted(plans, key=lambda plan: plan.cost)
+    plans.sort(key=lambda plan: plan.cost)
+    return _no_worse_than_one_place(plans)
+
+
+def _no_worse_than_one_place(plans: list[Plan]) -> list[Plan]:
+    """Leave out plans that are worse than the best one with decoders in the thriftier of both places.
+
+    What runs then takes neither more joules nor more time than the plan of that place.
+    """
+    places: dict[bool, Plan] = {}
+    for plan in plans:
+        if plan.place is not None:
+            places.setdefault(plan.place, plan)
+    if len(places) < 2:
+        return plans
+    thrifty = min(places.values(), key=lambda plan: plan.joules)
+    joules, ticks = thrifty.joules, thrifty.found.outlay.ticks
+    return [
+        plan
+        for plan in plans
+        if plan.place is thrifty.place or (plan.joules <= joules and plan.found.outlay.ticks <= ticks)
+    ]
 
 
 def _spaces(capacity: float) -> NDArray[np.float64]:
     """Working memories to try, in bits, largest first."""
-    top = math.ceil(4 * math.log2(max(capacity, 1.0))) - 1
-    steps = [step for step in range(top, top - 4 * ALL, -1) if step > top - 4 * FINE or step % 4 == 0]
-    return np.array([capacity, *(2.0 ** (step / 4) for step in steps)])
+    per = PER_OCTAVE
+    top = math.ceil(per * math.log2(max(capacity, 1.0))) - 1
+    steps = [step for step in range(top, top - per * ALL, -1) if step > top - per * FINE or step % per == 0]
+    return np.array([capacity, *(2.0 ** (step / per) for step in steps)])
 
 
 def _pass_sizes(chip: Chip, batch: int) -> list[int]:
@@ -104,6 +126,19 @@ class Plan:
     def cost(self) -> float:
         """Joules of a batch, time included, as the search estimates them."""
         return self.found.cost
+
+    @cached_property
+    def place(self) -> bool | None:
+        """Whether all coded weights are decoded once; None if only some are, or none is coded."""
+        cuts = (cut for cut in self.costs.cuts if cut.layer.weights and cut.layer.weights.encoded)
+        once = {cut.once for cut in cuts}
+        return once.pop() if len(once) == 1 else None
+
+    @property
+    def joules(self) -> float:
+        """Joules of a batch, with the static ones of its time, as the search estimates them."""
+        chip, outlay = self.costs.chip, self.found.outlay
+        return outlay.joules + outlay.ticks * chip.tick_s * chip.static_W
 
     @property
     def tick_J(self) -> float:

@@ -52,6 +52,16 @@ class Work(NamedTuple):
         return Work(*(factor * each for each in self))
 
 
+class InBlocks(NamedTuple):
+    """Best blocks of a kernel for some working memories, from a larger to a smaller one, and its passes."""
+
+    kernel: int
+    first: int
+    end: int
+    tiling: Tiling
+    passes: int
+
+
 @dataclass(frozen=True)
 class Costs:
     """Costs of a workload's kernels on a chip.
@@ -233,33 +243,37 @@ class Costs:
 
     @cached_property
     def tilings(self) -> dict[tuple[int, int], Tiling]:
-        """Best blocks of the kernels that are cut or streamed, by both positions."""
-        return {key: tiling for key, (tiling, _) in self._cut.items()}
+        """Best blocks of the kernels that are cut or streamed, by the working memory and the kernel.
+
+        Only the largest working memory of each has them.
+        """
+        return {(one.first, one.kernel): one.tiling for one in self._cut}
 
     @cached_property
-    def _cut(self) -> dict[tuple[int, int], tuple[Tiling, int]]:
-        """Tilings, and the passes that they run in.
+    def _cut(self) -> list[InBlocks]:
+        """Kernels in blocks.
 
         What fits whole can be streamed, too: it then computes while its inputs come in.
         """
-        found: dict[tuple[int, int], tuple[Tiling, int]] = {}
+        found: list[InBlocks] = []
         table = self.graph.kernels
         alone = (self.batch * table["alone_each"] + table["alone_once"]).tolist()
         buffering, layerwise = self.chip.buffers.buffering, self.terms.layerwise
-        spaces = [int(space) for space in self.spaces.tolist()]
+        rising = -self.spaces
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
-            need = math.inf
-            for at, space in enumerate(spaces):
-                if alone[k] > self.spaces[at] or not layerwise:
-                    if need > space:  # else the best blocks for more memory fit this one, too
-                        ways = _ways(Same(root), self.batch, space, buffering, layerwise)
-                        if not ways:  # not even single elements fit, nor do they in less memory
-                            break
-                        need = max(tiling.needed_bits for tiling, _ in ways)
-                        best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
-                    found[at, k] = best
+            first = int(np.searchsorted(rising, -alone[k], "right")) if layerwise else 0
+            while first < len(rising):
+                ways = _ways(Same(root), self.batch, int(self.spaces[first]), buffering, layerwise)
+                if not ways:  # not even single elements fit, nor do they in less memory
+                    break
+                # the best blocks for more memory fit less, too, as long as it has what they need
+                need = max(tiling.needed_bits for tiling, _ in ways)
+                end = max(int(np.searchsorted(rising, -need, "right")), first + 1)
+                best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
+                found.append(InBlocks(k, first, end, *best))
+                first = end
         return found
 
     def _cut_J(self, k: int, tiling: Tiling, passes: int) -> float:
@@ -278,12 +292,12 @@ class Costs:
             if root.kind == "vector" or k in self.own:
                 fetches = self.own[k].input_fetches if k in self.own else 1
                 work = self._work(k, ceil_div(self.batch, times))
-                found[:, k] = (*work, self._streamed_bits(k, fetches), 1.0, times, 0.0)
-        for (at, k), (tiling, passes) in self._cut.items():
+                found[:, k] = (*work, self._streamed_bits(k, fetches), 1.0, times, 0.0, 0.0)
+        for k, first, end, tiling, passes in self._cut:
             items = ceil_div(self.batch, passes)
             bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
             work, bits = self._work(k, items), bits * (self.batch / items)
-            found[at, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits)
+            found[first:end, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits, first)
         return found
 
     def _streamed_bits(self, k: int, fetches: float) -> float:

@@ -21,7 +21,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
     """Fill the memory that is left, the most worthy first, or tensors before weights.
 
     Returns the kept and pinned fractions of every kernel, the most bits on chip except pinned ones, the most
-    bits that a segment needs by itself, and the cost of the plan.
+    bits that a segment needs by itself, and joules and ticks of a batch.
     """
     count, number = len(t.kernels), len(first)
     segment = np.zeros(count, np.int64)
@@ -93,10 +93,12 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
     left, gain, part = np.zeros(2 * count), np.zeros(2 * count), np.zeros(2 * count)
     for i in range(2 * count):
         left[i] = held[i]
+    changed = True
     while True:
-        for i in range(2 * count):
-            gain[i] = 0.0
-        for i in range(touches):
+        if changed:
+            for i in range(2 * count):
+                gain[i] = 0.0
+        for i in range(touches if changed else 0):
             k = at_kernel[i]
             slope = terms.dram_J
             comes = mode[segment[k]] == WHOLE and item_of[i] < count and item_of[i] != k
@@ -116,21 +118,26 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
         if best < 0:
             break
         room = left[best]
-        for s in range(number):
-            if _occupies(t.weights, mode, segment, until, count, best, s):
+        begin, end, free = 0, number, -1
+        if best < count:
+            begin, end = segment[best], until[best] + 1
+        elif mode[segment[best - count]] == STRIPES:  # there, the weights are on chip anyway
+            free = segment[best - count]
+        for s in range(begin, end):
+            if s != free:
                 room = min(room, slack[s])
-        step = room
-        for i in range(touches):
+        step, changed = room, room > 0
+        for i in range(touches if changed else 0):
             k = at_kernel[i]
             comes = mode[segment[k]] == WHOLE and best < count and best != k
             if item_of[i] == best and rate[i] > 0 and not comes:
                 over = bits[k] - early[k] - other[k]
                 if over > other[k] * LEAST:
                     step = min(step, over / rate[i])
-        for s in range(number):
-            if _occupies(t.weights, mode, segment, until, count, best, s):
+        for s in range(begin, end if changed else begin):
+            if s != free:
                 slack[s] -= step
-        for i in range(touches):
+        for i in range(touches if changed else 0):
             k = at_kernel[i]
             if item_of[i] == best:
                 bits[k] -= rate[i] * step
@@ -140,7 +147,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
         left[best] -= step
         if step == room or left[best] <= LEAST * held[best]:
             left[best] = 0.0
-    stay = cost = 0.0
+    stay = joules = ticks = 0.0
     for k in range(count):
         kept[k] = min(part[k], 1.0)
         pinned[k] = min(part[count + t.weights[k].owner], 1.0)
@@ -148,8 +155,9 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # ty
             stay += pinned[k] * t.weights[k].stored_bits
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
-        cost += price(t, terms, first[s], end, mode[s], amount[s], bits, early, pinned)
-    return kept, pinned, capacity - _least(slack) - stay, most_need, cost
+        spent, lasts = price(t, terms, first[s], end, mode[s], amount[s], bits, early, pinned)
+        joules, ticks = joules + spent, ticks + lasts
+    return kept, pinned, capacity - _least(slack) - stay, most_need, (joules, ticks)
 
 
 @njit(cache=True, error_model="numpy")
@@ -158,11 +166,3 @@ def _least(slack):  # type: ignore[no-untyped-def]
     for room in slack:
         least = min(least, room)
     return least
-
-
-@njit(cache=True, error_model="numpy")
-def _occupies(weights, mode, segment, until, count, i, s):  # type: ignore[no-untyped-def]
-    """Whether keeping `i` takes room in segment `s`: weights of a depth-first segment are there anyway."""
-    if i < count:
-        return segment[i] <= s <= until[i]
-    return not (mode[s] == STRIPES and segment[i - count] == s)

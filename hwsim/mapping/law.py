@@ -29,9 +29,10 @@ def _floats(*names: str) -> list[tuple[str, type[np.float64]]]:
 WORK = np.dtype(_floats("core", "sram", "joules"))
 """Ticks of a unit, bits that it moves in the on-chip memory, and joules on chip: stored weights left out."""
 
-BLOCKS = np.dtype(_floats("core", "sram", "joules", "bits", "fetches", "passes", "need"))
+BLOCKS = np.dtype(_floats("core", "sram", "joules", "bits", "fetches", "passes", "need", "first"))
 """A kernel that is cut, for the whole batch: its `WORK`, DRAM bits of activations, fetches of weights in a
-pass, passes, and bits held. Infinite bits where it is not worth a try."""
+pass, passes, bits held, and the position of the largest working memory with the same blocks. Infinite bits
+where it is not worth a try."""
 
 WEIGHTS = np.dtype(
     [
@@ -154,7 +155,7 @@ def run_of(t, terms, first, k, mode, amount):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ignore[no-untyped-def]
-    """Joules of a segment, time included.
+    """Joules of a segment, and its ticks.
 
     `bits` move between DRAM and chip for each kernel; `early` ones of them must be there before it begins.
     """
@@ -182,4 +183,4 @@ def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ign
         joules += loads * (1.0 - pinned[k]) * w.load_J
     if mode == WHOLE and (t.kernels[first].groups == 0) != before:
         ticks -= min(head, tail) * (amount - 1) / amount
-    return joules + ticks * terms.tick_J
+    return joules, ticks

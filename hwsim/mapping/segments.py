@@ -38,6 +38,9 @@ LONGEST = 48
 SPLITS = 8
 """More passes than memory asks for that are tried: 1, 2, 4, ... times as many, while they pay."""
 
+KNOWN_PASSES = 16
+"""Passes up to which costs of segments are remembered."""
+
 ROUNDS, REFINED = 2, 3
 """The best plans are divided anew with the weights that they pin, so often, and so many of them."""
 
@@ -57,6 +60,17 @@ class Division(NamedTuple):
     amount: tuple[int, ...]
 
 
+class Outlay(NamedTuple):
+    """What a batch takes: joules, and ticks."""
+
+    joules: float
+    ticks: float
+
+    def cost(self, tick_J: float) -> float:
+        """Joules, time included."""
+        return self.joules + self.ticks * tick_J
+
+
 class Found(NamedTuple):
     """A plan.
 
@@ -69,6 +83,7 @@ class Found(NamedTuple):
         Most bits on chip at a time, except pinned ones.
     pinned, kept : ndarray of float64, shape (kernels,)
         Fraction of the weights, and of the output, that stays on chip.
+    outlay : Outlay
     cost : float
         Joules, time included.
     """
@@ -78,15 +93,17 @@ class Found(NamedTuple):
     held_bits: float
     pinned: NDArray[np.float64]
     kept: NDArray[np.float64]
+    outlay: Outlay
     cost: float
 
 
 @njit(cache=True, error_model="numpy")
-def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention):  # type: ignore[no-untyped-def]
+def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known):  # type: ignore[no-untyped-def]
     """Divide the kernels into segments that work in `space` of `capacity` bits, by dynamic programming.
 
     `at` is the position of that space among those of `Tables.blocks`. `pinned` and `kept` are the fractions
-    of each kernel's weights, and of its output, that are on chip, beside that space. Returns, by last
+    of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs
+    depends on no space, and is worked out once: see `_unknown`. Returns, by last
     kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot be done.
     """
     count = len(t.kernels)
@@ -130,27 +147,39 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention):
                     height -= 1
             value, before, mode, amount = np.inf, np.inf, WHOLE, 0
             for way in range(SPLITS + 2):
+                slot = -1
                 if way < SPLITS:
                     kind, number, loads = WHOLE, least << way, float(least << way)
                     if way >= ways or number > terms.batch:
                         continue
+                    if number + HEIGHTS <= known.shape[2]:
+                        slot = HEIGHTS + number - 1
                 elif way == SPLITS:
-                    kind, number, loads = CUT, at, t.blocks[at, last].passes * t.blocks[at, last].fetches
+                    kind, number = CUT, int(t.blocks[at, last].first)
+                    loads = t.blocks[at, last].passes * t.blocks[at, last].fetches
                     if length > 1 or t.blocks[at, last].bits == np.inf:
                         continue
                 else:
                     kind, number, loads = STRIPES, (row.rows + (1 << height) - 1) >> height, 1.0
                     if height < 0 or height == HEIGHTS:
                         continue
-                for k in range(first, last + 1):
-                    moved = terms.batch * hold[k].item + hold[k].whole
-                    if kind == CUT:
-                        moved = t.blocks[at, k].bits
-                    early[k] = 0.0
-                    if kind == WHOLE:
-                        early[k] = terms.batch * hold[k].item_in + hold[k].whole_in
-                    bits[k] = moved + (1 - pinned[k]) * loads * t.weights[k].fetched_bits
-                cost = price(t, terms, first, last + 1, kind, number, bits, early, pinned)
+                    slot = height
+                if length > known.shape[1]:
+                    slot = -1
+                cost = np.nan if slot < 0 else known[first, length - 1, slot]
+                if np.isnan(cost):
+                    for k in range(first, last + 1):
+                        moved = terms.batch * hold[k].item + hold[k].whole
+                        if kind == CUT:
+                            moved = t.blocks[at, k].bits - _kept_bits(t, terms, k, kept)
+                        early[k] = 0.0
+                        if kind == WHOLE:
+                            early[k] = terms.batch * hold[k].item_in + hold[k].whole_in
+                        bits[k] = moved + (1 - pinned[k]) * loads * t.weights[k].fetched_bits
+                    joules, ticks = price(t, terms, first, last + 1, kind, number, bits, early, pinned)
+                    cost = joules + ticks * terms.tick_J
+                    if slot >= 0:
+                        known[first, length - 1, slot] = cost
                 if cost < value:
                     value, mode, amount = cost, kind, number
                 if kind == WHOLE and cost >= before:
@@ -165,35 +194,59 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention):
 
 
 @njit(cache=True, error_model="numpy")
-def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, may_pin, both):  # type: ignore[no-untyped-def]
+def _kept_bits(t, terms, k, kept):  # type: ignore[no-untyped-def]
+    """Bits of activations that kernel `k`, alone in its segment, need not move."""
+    row = t.kernels[k]
+    saved = kept[k] * row.out_bits * (terms.batch if row.out_each else 1)
+    for e in range(row.edges, row.edges_end):
+        made = t.edges[e].source
+        saved += (
+            kept[made] * t.edges[e].bits * t.fetches[k] * (terms.batch if t.kernels[made].out_each else 1)
+        )
+    return saved
+
+
+@njit(cache=True, error_model="numpy")
+def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, may_pin, both, known):  # type: ignore[no-untyped-def]
     """Divide, and fill in the better of `both` orders, or in the order of worth alone.
 
-    Returns the segments (first kernels, modes, amounts), and what `fill` says of them; infinite bits and cost
-    where nothing runs.
+    Returns the segments (first kernels, modes, amounts), and what `fill` says of them; infinite bits and
+    joules where nothing runs.
     """
-    how, cost = divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention)
+    how, cost = divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known)
     number, last = 0, len(how) - 1
     while last >= 0 and cost < np.inf:
         number, last = number + 1, how[last, 0] - 1
     segments = np.zeros((number, 3), np.int64)
     if cost == np.inf:
-        return segments, np.zeros(0), np.zeros(0), 0.0, np.inf, np.inf
+        return segments, np.zeros(0), np.zeros(0), 0.0, np.inf, (np.inf, np.inf)
     last = len(how) - 1
     for s in range(number - 1, -1, -1):
         segments[s] = how[last]
         last = how[last, 0] - 1
     first, mode, amount = segments[:, 0].copy(), segments[:, 1].copy(), segments[:, 2].copy()
+    kept, stay, held, need, outlay = _filled(t, terms, capacity, first, mode, amount, may_pin, both)
+    return segments, kept, stay, held, need, outlay
+
+
+@njit(cache=True, error_model="numpy")
+def _filled(t, terms, capacity, first, mode, amount, may_pin, both):  # type: ignore[no-untyped-def]
+    """See `fill`: the better of `both` orders, or the order of worth alone."""
     filled = fill(t, terms, capacity, first, mode, amount, may_pin, False)
     if both:
         other = fill(t, terms, capacity, first, mode, amount, may_pin, True)
-        if other[4] < filled[4]:
+        if other[4][0] + other[4][1] * terms.tick_J < filled[4][0] + filled[4][1] * terms.tick_J:
             filled = other
-    kept, stay, held, need, cost = filled
-    return segments, kept, stay, held, need, cost
+    return filled
 
 
 def search(
-    tables: Tables, terms: Terms, capacity: float, spaces: NDArray[np.float64], may_pin: bool, fusion: str
+    tables: Tables,
+    terms: Terms,
+    capacity: float,
+    spaces: NDArray[np.float64],
+    may_pin: bool,
+    fusion: str,
 ) -> list[Found]:
     """Find plans, best first.
 
@@ -212,37 +265,55 @@ def search(
         unless it is ``"none"``; all may if it is ``"depth-first"``.
     """
     found: dict[Division, Found] = {}
-
     striped, depth_first = fusion != "none", fusion == "depth-first"
 
-    def finish(at: int, pinned: NDArray[np.float64], kept: NDArray[np.float64], both: bool) -> float:
+    def finish(
+        at: int,
+        pinned: NDArray[np.float64],
+        kept: NDArray[np.float64],
+        known: NDArray[np.float64],
+        *,
+        both: bool = False,
+    ) -> float:
         """Note a plan; bits that its largest segment needs, infinite without one."""
-        segments, left, stay, held, need, cost = _plan(
-            tables, terms, at, float(spaces[at]), capacity, pinned, kept, depth_first, striped, may_pin, both
+        space = float(spaces[at])
+        segments, left, stay, held, need, spent = _plan(
+            tables, terms, at, space, capacity, pinned, kept, depth_first, striped, may_pin, both, known
         )
         if need < np.inf:
-            division = Division(*zip(*segments.tolist(), strict=True))
+            division, outlay = Division(*zip(*segments.tolist(), strict=True)), Outlay(*spent)
+            cost = outlay.cost(terms.tick_J)
             if division not in found or cost < found[division].cost:
-                found[division] = Found(division, at, held, stay, left, cost)
+                found[division] = Found(division, at, held, stay, left, outlay, cost)
         return float(need)
 
     none, all_weights = np.zeros(len(tables.kernels)), np.ones(len(tables.kernels))
     inner = (tables.kernels["last_use"] < len(tables.kernels)).astype(float)
     for pinned in (none, all_weights)[: 1 + may_pin]:
-        for kept in (none, inner)[
-            : 1 + terms.layerwise
-        ]:  # else segments of more kernels keep what is between
-            enough = np.inf
+        for kept in (none, inner):
+            known, enough = _unknown(tables, terms), np.inf
             for at, space in enumerate(spaces.tolist()):
+                if kept is inner and at and not terms.layerwise:
+                    break  # segments of more kernels keep what is between
                 if space < enough:  # else the division of a larger space fits this one, too: it is best here
-                    enough = finish(at, pinned, kept, both=False)
+                    enough = finish(at, pinned, kept, known)
     refined: set[Division] = set()
     for _ in range(ROUNDS):
         for plan in _best_of(found)[:REFINED]:
             if plan.division not in refined:
                 refined.add(plan.division)
-                finish(plan.space, plan.pinned, plan.kept if terms.layerwise else none, both=True)
+                kept = plan.kept if terms.layerwise else none
+                finish(plan.space, plan.pinned, kept, _unknown(tables, terms), both=True)
     return _best_of(found)
+
+
+def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
+    """Costs of segments, not a number while they are not known.
+
+    By first kernel, length, and way to run: heights of stripes, then passes.
+    """
+    count = len(tables.kernels)
+    return np.full((count, min(count, LONGEST), HEIGHTS + min(terms.batch, KNOWN_PASSES)), np.nan)
 
 
 def _best_of(found: dict[Division, Found]) -> list[Found]:

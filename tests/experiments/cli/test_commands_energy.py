@@ -66,6 +66,18 @@ def test_every_loop_order_is_printed_where_it_is_wanted(capsys):
     assert "next best loops" in text
 
 
+def test_a_rule_of_mapping_stands_beside_what_it_passes_over(capsys):
+    rows = json.loads(printed(capsys, "tile", "eyeriss", "vgg16", "--json"))
+    assert all(row["dram_words"] >= (row["better_dram_words"] or 0) for row in rows)
+    better = [row for row in rows if row["product"]]
+    assert better
+    assert all(row["product"] < 1 for row in better)
+    text = printed(capsys, "tile", "eyeriss", "vgg16")
+    assert f"passes over a better mapping in {len(better)} of {len(rows)} layers" in text
+    assert "passes over" not in printed(capsys, "tile", "edge", "lenet5")
+    assert "passes over" in printed(capsys, "run", "eyeriss", "lenet5", "--explain", "mapping")
+
+
 @pytest.mark.parametrize("arguments", [["energy", "--op", "x"], ["tile", "edge", "lenet5", "--goal", "x"]])
 def test_what_does_not_exist_ends_with_2(capsys, arguments):
     assert cli.run(cli.HWSIM, arguments) == 2

@@ -118,6 +118,18 @@ def write_boards(folder):
     return folder
 
 
+def write_peers(folder, single_pct=None, fused_pct=None):
+    """What other mappers move, with errors of one's own."""
+    single, fused = validate.against_mappers(), validate.against_fused_mappers()
+    if single_pct is not None:
+        single["error_pct"] = single_pct
+    if fused_pct is not None:
+        fused["error_pct"] = fused_pct
+    single.to_csv(folder / "mappers.csv", index=False)
+    fused.to_csv(folder / "fused_mappers.csv", index=False)
+    validate.comparison.eyeriss_mappings().to_csv(folder / "mappings.csv", index=False)
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("met", 0), ("missed", commands_validate.MISSED)])
 def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, capsys, verdict, code):
     def recorded(name, output):
@@ -125,7 +137,7 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
             return write_boards(tmp_path / name)
         ERRORS.assign(verdict=verdict).to_csv(tmp_path / "validate.csv", index=False)
         validate.constants().to_csv(tmp_path / "constants.csv", index=False)
-        validate.against_mappers().to_csv(tmp_path / "mappers.csv", index=False)
+        write_peers(tmp_path)
         return tmp_path
 
     monkeypatch.setattr("experiments.studies.registry.run_study", recorded)
@@ -139,9 +151,13 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
     assert "array.buffer_B" in printed
     assert "±9.9%" in printed
     assert "AccelForge" in printed
+    assert "inverted residual block" in printed
+    assert "Mappings of Eyeriss, vgg16" in printed
     assert cli.run(cli.HWSIM, ["validate", "--json"]) == code
     answer = json.loads(capsys.readouterr().out)
     assert len(answer["mappers"]) == len(validate.against_mappers())
+    assert [row["error_pct"] < row["bound_pct"] for row in answer["fused_mappers"]] == [True] * 3
+    assert {row["network"] for row in answer["mappings"]} == {"alexnet", "vgg16"}
     assert answer["boards"]["classes"][0]["verdict"] == "missed"
     assert answer["boards"]["constants"][1]["buys"] is None
     assert set(answer["boards"]) == {"rows", "classes", "responses", "constants"}
@@ -150,13 +166,14 @@ def test_the_command_ends_with_1_if_a_bound_is_missed(tmp_path, monkeypatch, cap
     assert figures[0]["simulated"] == 11.0
 
 
-def test_a_mapper_that_moves_less_is_a_miss(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("errors", [{"single_pct": 1.0}, {"fused_pct": 16.0}])
+def test_a_mapper_that_moves_less_is_a_miss(tmp_path, monkeypatch, capsys, errors):
     def recorded(name, output):
         if name == "boards":
             return write_boards(tmp_path / name)
         ERRORS.assign(verdict="met").to_csv(tmp_path / "validate.csv", index=False)
         validate.constants().to_csv(tmp_path / "constants.csv", index=False)
-        validate.against_mappers().assign(error_pct=1.0).to_csv(tmp_path / "mappers.csv", index=False)
+        write_peers(tmp_path, **errors)
         return tmp_path
 
     monkeypatch.setattr("experiments.studies.registry.run_study", recorded)

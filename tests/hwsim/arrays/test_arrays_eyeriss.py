@@ -251,3 +251,40 @@ def test_a_run_says_if_its_mappings_were_validated_on_other_networks():
     assert "validated on alexnet and vgg16" in said
     assert simulate("eyeriss", "alexnet", stage="int16").warnings == ()
     assert simulate("edge", "lenet5").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("filters", "channels", "side", "kernel", "batch"),
+    [(64, 64, 56, 3, 1), (61, 64, 56, 3, 1), (127, 16, 10, 1, 3), (17, 3, 224, 3, 1), (362, 20, 14, 1, 5)],
+)
+def test_a_better_mapping_fits_and_moves_no_more(filters, channels, side, kernel, batch):
+    """The memories hold it, its empty places are fewer than a block, and it is better by its own measure."""
+    array = load_chip("eyeriss").array
+    layer = conv(
+        "c", channels, (side, side), filters, (kernel, kernel), pad=(kernel // 2,) * 2, arithmetic="int16"
+    )
+    fabric, shape = array._fabric(layer), eyeriss._shape(layer, batch)
+    own = row_stationary.best_mapping(fabric, shape)
+    found = row_stationary.better_mapping(fabric, shape)
+    assert found.dram_reads <= own.dram_reads
+    assert found.accesses * found.cycles < own.accesses * own.cycles
+    rows, columns = found.e + kernel - 1, found.f + kernel - 1
+    held = found.m * found.n * found.e * found.f + found.n * found.q * found.r * rows * columns
+    assert held <= fabric.buffer_words
+    assert found.p * found.q * kernel <= fabric.filter_spad
+    assert (found.p <= fabric.psum_spad, found.q * kernel <= fabric.input_spad) == (True, True)
+    assert kernel * found.e * found.r * found.t <= array.rows * array.cols
+    places = found.filter_passes * found.p * found.t
+    assert filters <= places <= filters + row_stationary.FILTER_BLOCK
+    assert found.psum_words == filters * side * side * batch * found.channel_passes
+
+
+def test_mappings_of_groups_count_all_of_them():
+    array = load_chip("eyeriss").array
+    one = conv("one", 8, (14, 14), 16, (3, 3), arithmetic="int16")
+    two = conv("two", 16, (14, 14), 32, (3, 3), groups=2, arithmetic="int16")
+    for alone, both in zip(array.mappings(one, 1), array.mappings(two, 1), strict=True):
+        assert both == (alone and tuple(2 * figure for figure in alone))
+    own, better = array.mappings(one, 1)
+    assert own == (sum(array.dram_words(one, 1)[:2]), array.buffer_words(one, 1), array.cost(one, 1).cycles)
+    assert better is None or better.product < own.product

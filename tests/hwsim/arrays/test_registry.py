@@ -11,6 +11,7 @@ from hwsim.arrays import array_class, array_kinds, register_array, registry
 from hwsim.arrays.base import (
     NOUNS,
     ArrayCost,
+    OffersMapping,
     OwnClock,
     OwnMapping,
     OwnMemories,
@@ -148,7 +149,7 @@ def test_the_same_kind_twice_is_refused():
     [
         ("edge", {Tiled, SharesMemory, WeightPort, PeGrid, Precisions}),
         ("eie", {OwnMemories}),
-        ("eyeriss", {OwnMapping, OwnMemories, OwnClock, PeGrid, Validated}),
+        ("eyeriss", {OwnMapping, OffersMapping, OwnMemories, OwnClock, PeGrid, Validated}),
         ("tpu_v1", {PeGrid, Precisions}),
     ],
 )

@@ -1,8 +1,10 @@
 """Does more of something ever cost more? Sweeps of batch, memory, bandwidth, cap and tiles, step by step.
 
 More on-chip memory, DRAM bandwidth, watts or tiles shall make neither time nor joules per inference worse,
-nor shall a larger batch, except as far as whole passes and folds (ceilings) ask for it. Each row of the
-table is a network on a chip along one axis, with the worst step up of every figure::
+nor shall a larger batch, except as far as whole passes and folds (ceilings) ask for it: a batch may cost
+what its best division into two smaller ones costs, but no more. Each row of the table is a network on a chip
+along one axis, with the worst step up of every figure, and of batches with the worst excess over a division.
+On a chip whose voltage follows its clock, a higher cap raises joules by the voltage::
 
     python -m experiments.bench.monotone -o results/reference/monotone
 """
@@ -114,13 +116,33 @@ def worst_steps(points: Sequence[Point]) -> dict[str, float]:
     return found
 
 
+def worst_divisions(points: Sequence[Point]) -> dict[str, float]:
+    """How much more a batch costs than its best division in two, in percent, at worst, and where it is.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        Of the batches 1, 2, 3...; figures are per inference.
+    """
+    found: dict[str, float] = {}
+    for name in Point._fields[1:]:
+        whole = [0.0, *(getattr(point, name) * point.value for point in points)]
+        excess = [
+            (_rise(min(whole[part] + whole[batch - part] for part in range(1, batch)), whole[batch]), batch)
+            for batch in range(2, len(whole))
+        ]
+        found[f"{name}_division_pct"], found[f"{name}_division_at"] = max(excess, default=(0.0, 0))
+    return found
+
+
 def _rise(before: float, after: float) -> float:
     return 100.0 * (after / before - 1.0) if before else 0.0
 
 
 def _row(chip: str, network: str, axis: str) -> dict[str, object]:
     points = sweep(chip, network, axis)
-    return {"chip": chip, "network": network, "axis": axis, "points": len(points)} | worst_steps(points)
+    row = {"chip": chip, "network": network, "axis": axis, "points": len(points)} | worst_steps(points)
+    return row | worst_divisions(points) if axis == "batch" else row
 
 
 def main() -> None:

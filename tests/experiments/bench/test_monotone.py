@@ -24,6 +24,14 @@ def test_worst_steps_by_hand():
     assert (found["dram_bits_worst_pct"], found["dram_bits_at"]) == (0.0, 3.0)
 
 
+def test_a_batch_is_compared_with_its_best_division_by_hand():
+    """Batches of 1, 2 and 3 take 2, 3 and 6 s: two and one take 5, so three at once take a fifth longer."""
+    points = [monotone.Point(b, total / b, 1.0, 1.0) for b, total in ((1.0, 2.0), (2.0, 3.0), (3.0, 6.0))]
+    found = monotone.worst_divisions(points)
+    assert (found["time_s_division_pct"], found["time_s_division_at"]) == (pytest.approx(20.0), 3)
+    assert found["energy_J_division_pct"] == pytest.approx(0.0)
+
+
 def test_values_go_from_a_fourth_to_four_times_in_steps_of_two_percent():
     values = monotone.values_of(load_chip("edge"), "bandwidth")
     assert values[0] == pytest.approx(0.4)

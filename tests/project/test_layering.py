@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "compress": (
         "compress",
         "hwsim.errors",
+        "hwsim.hull",
         "hwsim.lazy",
         "hwsim.whole",
         "hwsim.workload.layer",
@@ -39,6 +40,7 @@ ORDER = (
     "hwsim.units",
     "hwsim.same",
     "hwsim.whole",
+    "hwsim.hull",
     "hwsim.display",
     "hwsim.csvfile",
     "hwsim.workload",

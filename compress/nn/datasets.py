@@ -8,6 +8,7 @@ import io
 import math
 import zlib
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def load_dataset(source: str | Path = "mnist", *, validation: int = 0) -> Datase
         If a file is missing, malformed or not of MNIST's shape.
     """
     require_type(source, (str, Path), "data set", "'mnist', an npz file or a folder of IDX files")
-    require_type(validation, int, "validation", "a number of images")
+    require_type(validation, Integral, "validation", "a number of images")
     packaged = source == "mnist"
     path = MNIST_FILE if packaged else Path(source)
     if path.is_dir():

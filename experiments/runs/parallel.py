@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Calls = Sequence[tuple[Any, ...]]
 
 BACKENDS = ("serial", "processes", "dask")
+WORKERS_PER_CORE = 4
+"""More processes than this take turns, and memory for each."""
 
 
 def results(
@@ -40,14 +42,15 @@ def results(
     Raises
     ------
     InputError
-        If a worker dies, or there is no dask or no such scheduler.
+        If there are too many workers, a worker dies, or there is no dask or no such scheduler.
     """
+    require_workers(workers)
     if scheduler and backend != "dask":
         raise InputError(f"--scheduler {scheduler}: expected --backend dask with it, not {backend}")
     if backend == "dask":
         return _on_dask(function, calls, scheduler)
     if backend == "processes" and workers > 1:
-        return _in_processes(function, calls, workers)
+        return _in_processes(function, calls, min(workers, len(calls)))
     return (function(*call) for call in calls)
 
 
@@ -60,14 +63,38 @@ def in_order(function: Callable[..., Any], calls: Calls, workers: int | None = N
     ----------
     workers : int, optional
         Processes, each with one BLAS thread; one per core by default.
+
+    Raises
+    ------
+    InputError
+        If there are too many workers.
     """
+    if workers is not None:
+        require_workers(workers)
     if multiprocessing.parent_process() is not None:
         return [function(*call) for call in calls]
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        made: list[Any] = Parallel(n_jobs=workers or cpu_count())(delayed(function)(*call) for call in calls)
+        pool = Parallel(n_jobs=max(1, min(workers or cpu_count(), len(calls))))
+        made: list[Any] = pool(delayed(function)(*call) for call in calls)
     return made
+
+
+def require_workers(workers: int) -> None:
+    """Refuse more processes than the cores can use.
+
+    Raises
+    ------
+    InputError
+        If there are more than four per core.
+    """
+    cores = os.cpu_count() or 1
+    if not 1 <= workers <= WORKERS_PER_CORE * cores:
+        raise InputError(
+            f"{workers} workers on {cores} cores, expected 1 to {WORKERS_PER_CORE * cores}: "
+            f"{WORKERS_PER_CORE} per core"
+        )
 
 
 def _in_processes(function: Callable[..., Any], calls: Calls, workers: int) -> Iterator[Any]:

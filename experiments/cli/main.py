@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextvars import copy_context
 from importlib import metadata
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -57,8 +58,18 @@ def options(
     _version: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
+    max_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory that work may take before it is refused: 8G.")
+    ] = "3G",
 ) -> None:
     """Take the options that every command line has."""
+    from experiments.runs.changes import bytes_of
+    from hwsim.budget import allow_memory
+
+    size = bytes_of(max_memory)
+    if not isinstance(size, int):
+        raise InputError(f"--max-memory {max_memory!r}: expected a size such as 8G")
+    allow_memory(size)
 
 
 def application(help_text: str, path: str, groups: dict[str, list[Callable[..., None]]]) -> typer.Typer:
@@ -125,14 +136,14 @@ def _open_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
             mode = "w" if number else "r"
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run a command line; bad input gives one sentence on standard error and exit code 2."""
     try:
         try:
-            app(arguments)
+            copy_context().run(app, arguments)  # what options allow ends with the command
         finally:
             sys.stdout.flush()  # a full disk is told of here, not when the interpreter ends
     except BrokenPipeError:

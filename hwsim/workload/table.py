@@ -47,7 +47,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.csvfile import read_rows
-from hwsim.errors import InputError
+from hwsim.errors import InputError, printable
 from hwsim.workload.kinds import (
     GEOMETRY,
     KINDS,
@@ -74,7 +74,7 @@ OPTIONAL = (
 )  # fmt: skip
 NETWORK_INPUT, MEMORY = "input", "memory"
 
-MAX_LAYERS = 1 << 16
+MAX_LAYERS = 1 << 13
 """Largest number of layers, copies included."""
 
 MAX_OPERATIONS, MAX_STORED_BITS = 1 << 50, 1 << 46
@@ -253,4 +253,5 @@ def load_csv(path: str | Path) -> Workload:
         If the file is not a sound table; the message names file, line and column.
     """
     file = Path(path)
-    return workload_of(read_layer_rows(file), file.stem, "as listed", f"layer table {file.name}, no weights")
+    source = f"layer table {printable(file.name)}, no weights"
+    return workload_of(read_layer_rows(file), printable(file.stem), "as listed", source)

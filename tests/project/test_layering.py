@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "hwsim": ("hwsim",),
     "compress": (
         "compress",
+        "hwsim.budget",
         "hwsim.errors",
         "hwsim.hull",
         "hwsim.lazy",
@@ -39,6 +40,7 @@ ORDER = (
     "hwsim.errors",
     "hwsim.units",
     "hwsim.same",
+    "hwsim.budget",
     "hwsim.whole",
     "hwsim.hull",
     "hwsim.display",

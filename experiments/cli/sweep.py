@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, Show, Wide
+from experiments.cli.options import CORES, AsJson, Show, Wide, Workers
 from hwsim.units import engineering, times
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ BEST = 10
 
 def sweep(
     file: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep.toml, or a shipped sweep.")],
-    workers: Annotated[int, typer.Option(min=1, help="Processes; all cores by default.")] = os.cpu_count()
-    or 1,
+    workers: Workers = CORES,
     backend: Annotated[str, typer.Option(help="serial, processes or dask.")] = "processes",
     scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler: tcp://HOST:8786.")] = "",
     output: Annotated[

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "compress": (
         "compress",
         "hwsim.budget",
+        "hwsim.compiled",
         "hwsim.errors",
         "hwsim.hull",
         "hwsim.lazy",
@@ -40,7 +41,9 @@ ORDER = (
     "hwsim.errors",
     "hwsim.units",
     "hwsim.same",
+    "hwsim.beside",
     "hwsim.budget",
+    "hwsim.compiled",
     "hwsim.whole",
     "hwsim.hull",
     "hwsim.display",

@@ -49,7 +49,7 @@ def test_an_archive_of_a_few_megabytes_that_would_take_five_gigabytes(bomb):
     with pytest.raises(InputError) as error:
         load_dataset(bomb)
     said = str(error.value)
-    assert re.search(r"would take 898 MiB of arrays \+ 3\.5\d+ GiB of .* = 4\.38\d* GiB in memory", said)
+    assert re.search(r"would take 898\.\d MiB of arrays \+ 3\.5\d+ GiB of .* = 4\.38\d GiB in memory", said)
     assert "expected at most 3 GiB: `--max-memory SIZE`" in said
 
 
@@ -106,7 +106,7 @@ def test_inputs_that_would_take_too_much(tmp_path):
 def test_a_table_of_too_many_layers(tmp_path):
     path = tmp_path / "deep.csv"
     path.write_text("name,kind,channels,height,width,filters,times\nfc,fc,8,1,1,8,20000\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"times is '20000', expected .* at most|times.*8192"):
+    with pytest.raises(InputError, match="times is '20000', expected a whole number, 1 to 8192"):
         load_csv(path)
     rows = "".join(f"fc{index},fc,8,1,1,8\n" for index in range(20_000))
     path.write_text(f"name,kind,channels,height,width,filters\n{rows}", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Arguments and options that several commands share."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,11 @@ def compressed(path: Path) -> Path:
 
     require(path, ".dcz")
     return path
+
+
+def quoted(word: object) -> str:
+    """A name or a path within a command that a reader may copy into a shell."""
+    return shlex.quote(str(word))
 
 
 def workers_allowed(workers: int) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Workers
+from experiments.cli.options import Workers, quoted
 
 
 def page(
@@ -21,4 +21,4 @@ def page(
     from experiments.page.build import build
 
     build(output, workers=workers, on_progress=lambda name: print_note(f"{name} ..."))
-    print_ending("The page is written.", f"open {output / 'index.html'}")
+    print_ending("The page is written.", f"open {quoted(output / 'index.html')}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import CORES, AsJson, Show, Wide, Workers
+from experiments.cli.options import CORES, AsJson, Show, Wide, Workers, quoted
 from hwsim.units import engineering, times
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def pareto(
     print_ending(
         f"{len(best)} of {len(rows)} rows are on the front; no other is as good in every objective. See "
         f"{run.target}.",
-        f"hwsim pareto {table} --minimise energy_J,weight_bytes --show",
+        f"hwsim pareto {quoted(table)} --minimise energy_J,weight_bytes --show",
     )
 
 
@@ -152,7 +152,7 @@ def _print_best(swept: Swept, wide: bool) -> None:
     print_ending(
         f"The points differ {times(most / least)} in energy; the least is at {named}. See "
         f"{swept.folder / 'sweep.png'} and table.csv beside it.",
-        f"hwsim pareto {swept.folder / 'table.csv'} --minimise energy_J --maximise inferences_per_s",
+        f"hwsim pareto {quoted(swept.folder / 'table.csv')} --minimise energy_J --maximise inferences_per_s",
     )
 
 

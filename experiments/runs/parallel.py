@@ -5,11 +5,13 @@ A backend takes a function and the argument lists of its calls and gives results
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -127,6 +129,18 @@ def _die_with(coordinator: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keep tracebacks off the terminal that dask logs when a scheduler dies: the error says it.
+
+    Its threads go on logging until the process ends, so that after an error nothing is logged any more.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(before)
+
+
 def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iterator[Any]:
     try:
         distributed = import_module("distributed")
@@ -140,7 +154,7 @@ def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iter
         raise InputError(
             f"no dask scheduler at {scheduler!r}, expected an address like tcp://HOST:8786"
         ) from None
-    with client:
+    with _without_logs(), client:
         futures = client.map(function, *zip(*calls, strict=True), pure=False) if calls else []
         try:
             for _, result in distributed.as_completed(futures, with_results=True):

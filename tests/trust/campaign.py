@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,8 +26,10 @@ from trust.drawn import call_of, line_of, prepare
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Work = tuple[str, int, "Callable[[], int]"]
+"""What is done, how many that is, and how."""
 CPU_S, WALL_S, MOST_MB = 30, 600, 3000
-CALLS_EACH = 20
+CALLS_EACH = 50
 """Calls of one process."""
 SAID = "said.txt"
 
@@ -114,39 +116,41 @@ def campaign(lines: int, calls: int, seed: int) -> list[dict[str, object]]:
         How many.
     seed : int
     """
-    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = prepare(Path(name))
         rng = random.Random(seed)
-        drawn: list[tuple[str, str, Callable[[], int]]] = []
-        for _ in range(lines):
-            words = line_of(rng)
-            drawn.append(("command line", " ".join(words), lambda words=words: _line(words)))  # type: ignore[misc]
-        for start in range(0, calls, CALLS_EACH):
-            count = min(CALLS_EACH, calls - start)
-            text = f"calls {start} to {start + count - 1} of seed {seed}"
-            drawn.append(("API call", text, lambda at=start, n=count: _calls(seed + at, n, folder)))  # type: ignore[misc]
-        for kind, size in (("command line", lines), ("API call", calls)):
-            ends, failures = Counter[str](), []
-            slowest = most = 0.0
-            for text, work in ((text, work) for of, text, work in drawn if of == kind):
-                ended = apart(work, folder)
-                slowest, most = max(slowest, ended.cpu_s), max(most, ended.most_MB)
-                ends["failed" if ended.failure else "refused" if ended.code == 2 else "taken"] += 1
-                if ended.failure:
-                    failures.append({"kind": kind, "what": text, "failure": ended.failure})
-            rows.append(
-                {
-                    "kind": kind, "tried": size, "seed": seed, "processes": ends.total(), **_counts(ends),
-                    "slowest_cpu_s": round(slowest, 1), "most_MB": round(most),
-                }
-            )  # fmt: skip
-            rows += failures
-    return rows
+        typed = [line_of(rng) for _ in range(lines)]
+        starts = range(0, calls, CALLS_EACH)
+        return [
+            *_tried("command line", [(" ".join(words), 1, partial(_line, words)) for words in typed], folder),
+            *_tried(
+                "API call",
+                [
+                    (f"calls of seed {seed + at}", count, partial(_calls, seed + at, count, folder))
+                    for at in starts
+                    for count in [min(CALLS_EACH, calls - at)]
+                ],
+                folder,
+            ),
+        ]
 
 
-def _counts(ends: Counter[str]) -> dict[str, int]:
-    return {name: ends[name] for name in ("taken", "refused", "failed")}
+def _tried(
+    kind: str, works: list[tuple[str, int, Callable[[], int]]], folder: Path
+) -> list[dict[str, object]]:
+    """Row of a kind, and of every failure."""
+    failures: list[dict[str, object]] = []
+    refused, slowest, most = 0, 0.0, 0.0
+    for what, count, work in works:
+        ended = apart(work, folder)
+        slowest, most = max(slowest, ended.cpu_s), max(most, ended.most_MB)
+        if ended.failure:
+            failures.append({"kind": kind, "what": what, "failure": ended.failure})
+        elif ended.code == 2:
+            refused += 1 if count == 1 else len(ended.said.splitlines())
+    tried = sum(count for _, count, _ in works)
+    row = {"kind": kind, "tried": tried, "refused": refused, "failed": len(failures)}
+    return [row | {"slowest_cpu_s": round(slowest, 1), "most_MB": round(most)}, *failures]
 
 
 def main() -> None:

@@ -25,36 +25,34 @@ FILES = (
     "chip.toml", "deep.toml", "a$b{.csv", "caf\udce9.csv", ".", "missing", "table.csv", "model.onnx",
     "\x1b[31m",
 )  # fmt: skip
+POINTS = ("edge:lenet5", "edge:lenet300:huffman", "edge:model.dcz", "phone:lenet5:dense:2")
 BY_NAME: dict[str, tuple[str, ...]] = {
-    "chip": ("edge", "phone", "reference_250w", "eie", "chip.toml", *NAMES),
-    "chip_name": ("edge", "phone", "reference_250w"),
-    "workload": ("lenet300", "lenet5", "net.csv", "model.dcz", *FILES),
-    "network": ("lenet300", "lenet5", "net.csv"),
-    "model": ("model.dcz", "model.dcz", *FILES),
-    "inputs": ("inputs.npy", "input=inputs.npy", "nan.npy", "names.npz", "x=inputs.npy"),
-    "points": (
-        "edge:lenet5",
-        "edge:lenet300:huffman",
-        "edge:model.dcz",
-        "edge:lenet5:batch=2",
-        "::",
-        "edge:",
-    ),
-    "stage": ("dense", "pruned", "shared", "huffman", "int8", "all", "x"),
-    "coding": ("fixed", "huffman", "context", "smallest", "auto", "raw", "x"),
-    "output": ("out.dcz", "out.npy", "out.csv", "model.dcz", ".", "missing/out.dcz"),
-    "file": ("sweep.toml", "deep.toml", "missing.toml", "lenet-random-x"),
-    "backend": ("serial", "serial", "x"),
-    "set_": (
-        "sram.capacity_B=64k",
-        "power.cap_W=0.3",
-        "x=1",
-        "dram.type=HBM2-2000",
-        "sram.capacity_B=nan",
-        "=",
-    ),
+    "chip": ("edge", "phone", "reference_250w", "eie", "chip.toml"),
+    "workload": ("lenet300", "lenet5", "net.csv", "model.dcz", "caf\udce9.csv"),
+    "network": ("lenet300", "lenet5", "net.csv", "model.dcz"),
+    "model": ("model.dcz", "model.dcz", "noise.dcz"),
+    "path": ("model.dcz", "net.csv", "chip.toml"),
+    "table": ("table.csv", "45nm", "7nm"),
+    "inputs": ("inputs.npy", "input=inputs.npy", "nan.npy", "names.npz"),
+    "labels": ("labels.txt",),
+    "a": POINTS,
+    "b": POINTS,
+    "stage": ("dense", "pruned", "shared", "huffman", "int8"),
+    "coding": ("fixed", "huffman", "context", "smallest", "auto"),
+    "output": ("out.dcz", "out.npy", "out.npz", "out.onnx", "model.dcz"),
+    "csv": ("out.csv",),
+    "plot": ("a$b.svg", "out.png"),
+    "trace": ("out.json",),
+    "copy": ("mine.toml",),
+    "file": ("sweep.toml", "deep.toml"),
+    "backend": ("serial",),
+    "minimise": ("energy_J", "a", "a,b"),
+    "maximise": ("b",),
+    "set_": ("sram.capacity_B=64k", "power.cap_W=0.3", "dram.type=HBM2-2000"),
+    "arithmetic": ("fp16", "int8"),
+    "explain": ("dram", "mapping"),
 }
-"""Words by the name of a parameter; any other takes a number or a name."""
+"""Sensible words by the name of a parameter; any other takes its default, or a small number."""
 
 
 def prepare(folder: Path) -> Path:
@@ -68,6 +66,7 @@ def prepare(folder: Path) -> Path:
     (folder / "noise.dcz").write_bytes(rng.bytes(500))
     (folder / "model.onnx").write_bytes(rng.bytes(500))
     (folder / "empty").write_bytes(b"")
+    (folder / "labels.txt").write_text("0\n" * 6, encoding="utf-8")
     np.save(folder / "inputs.npy", rng.random((6, 1, 28, 28), np.float32))
     np.save(folder / "nan.npy", np.full((6, 1, 28, 28), np.nan, np.float32))
     np.savez(folder / "names.npz", a=np.arange(3), b=np.array(["x"]))
@@ -94,26 +93,27 @@ def line_of(rng: random.Random) -> list[str]:
     group: Any = typer.main.get_command(cli.HWSIM if program == "hwsim" else cli.DCZ)
     name = rng.choice(sorted(group.commands.keys() - LONG))
     words = [program, name]
+    odd = rng.choice([0.0, 0.0, 0.3])
     options = [one for one in group.commands[name].params if one.param_type_name == "option"]
     arguments = [one for one in group.commands[name].params if one.param_type_name == "argument"]
-    for one in arguments:
-        if one.required or rng.random() < 0.8:
-            words += [_word(one.name, rng) for _ in range(rng.choice([1, 1, 1, 2]) if one.nargs == -1 else 1)]
+    words += [_word(one, rng, odd) for one in arguments if one.required or rng.random() < 0.8]
     required = [one for one in options if one.required and rng.random() < 0.95]
     for one in [*required, *rng.sample(options, min(len(options), rng.choice([0, 1, 1, 2, 3])))]:
         words.append(rng.choice(one.opts))
         if not one.is_flag and rng.random() < 0.97:
-            words.append(_word(one.name, rng))
+            words.append(_word(one, rng, odd))
     if rng.random() < 0.05:
         words.append(rng.choice(["--nonsense", "--help", "extra", "-"]))
     return words
 
 
-def _word(name: str, rng: random.Random) -> str:
-    known = BY_NAME.get(name)
-    if known and rng.random() < 0.85:
-        return rng.choice(known)
-    return rng.choice([*NUMBERS, *NAMES, *FILES])
+def _word(parameter: Any, rng: random.Random, odd: float) -> str:
+    """A word for a parameter: a sensible one, or with some probability any."""
+    if rng.random() < odd:
+        return rng.choice([*NUMBERS, *NAMES, *FILES])
+    default = parameter.default
+    usual = (str(default),) if isinstance(default, str) and default else ("1", "2", "8")
+    return rng.choice(BY_NAME.get(parameter.name, usual))
 
 
 class Call(NamedTuple):

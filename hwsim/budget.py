@@ -6,6 +6,7 @@ each once they are read. Work on such a file asks here first.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from hwsim.errors import InputError
 from hwsim.units import memory_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MOST_B = 3 << 30
 """Memory that work may take unless it is told otherwise."""
@@ -37,6 +38,16 @@ def allow_memory(most_B: int) -> None:
     if most_B < 1:
         raise InputError(f"memory is {most_B} bytes, expected at least 1")
     _most.set(most_B)
+
+
+@contextmanager
+def same_memory_after() -> Iterator[None]:
+    """Let `allow_memory` within the ``with`` block end with it."""
+    before = _most.get()
+    try:
+        yield
+    finally:
+        _most.set(before)
 
 
 def require_memory(what: str, parts_B: Mapping[str, float]) -> None:

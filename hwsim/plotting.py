@@ -95,8 +95,8 @@ def literal(figure: Figure) -> None:
     powers: set[int] = set()
     for axis in figure.findobj(Axis):
         for ticks, formatter in (
-            (axis.get_major_ticks, axis.get_major_formatter()),  # type: ignore[attr-defined]
-            (axis.get_minor_ticks, axis.get_minor_formatter()),  # type: ignore[attr-defined]
+            (axis.get_major_ticks, axis.get_major_formatter()),
+            (axis.get_minor_ticks, axis.get_minor_formatter()),
         ):
             if isinstance(formatter, LogFormatter):
                 powers |= {id(label) for tick in ticks() for label in (tick.label1, tick.label2)}

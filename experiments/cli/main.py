@@ -5,7 +5,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextvars import copy_context
 from importlib import metadata
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -40,6 +39,7 @@ from experiments.cli.sweep import pareto, sweep
 from experiments.cli.tile import tile
 from experiments.cli.validate import validate
 from experiments.threads import use_one_thread
+from hwsim.budget import same_memory_after
 from hwsim.errors import AuditError, InputError
 
 CUT_OFF, BAD_INPUT, BROKEN_LAW, FAULT = 1, 2, 3, 70
@@ -143,7 +143,8 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run a command line; bad input gives one sentence on standard error and exit code 2."""
     try:
         try:
-            copy_context().run(app, arguments)  # what options allow ends with the command
+            with same_memory_after():
+                app(arguments)
         finally:
             sys.stdout.flush()  # a full disk is told of here, not when the interpreter ends
     except BrokenPipeError:

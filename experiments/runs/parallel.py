@@ -157,7 +157,9 @@ def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iter
     with _without_logs(), client:
         futures = client.map(function, *zip(*calls, strict=True), pure=False) if calls else []
         try:
-            for _, result in distributed.as_completed(futures, with_results=True):
+            for future, result in distributed.as_completed(futures, with_results=True):
+                if future.status != "finished":
+                    raise distributed.CancelledError
                 yield result
         except (distributed.KilledWorker, distributed.CancelledError, OSError):
             raise InputError(

@@ -14,12 +14,14 @@ COSMIC_RAY := cosmic-ray==8.7.0
 SECONDS_EACH ?= 600
 AT_ONCE ?= 1
 MUTANTS_EACH ?= 70
+LINES ?= 1000
+CALLS ?= 10000
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier monotone fuzz faults mutants coverage portability trust reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier monotone fuzz faults campaign mutants coverage portability trust reference labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +74,9 @@ monotone: $(RUN) ## does more memory, bandwidth, power or batch ever cost more? 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults
 
+campaign: $(DEV) ## random command lines and API calls, LINES and CALLS of them (Unix): results/runs/trust/campaign.csv
+	PYTHONPATH=tests $(BIN)/python -m trust.campaign --lines $(LINES) --calls $(CALLS)
+
 # The tool for mutants has an environment of its own: it needs other libraries than ours.
 mutants: $(DEV) ## change what prices, times and codes: does a test notice? results/runs/trust/mutants.csv
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
@@ -91,7 +96,7 @@ portability: $(DEV) ## the suite on every Python here, oldest and newest librari
 	$(PIP) install --target "$$tools" $(UV); \
 	PYTHONPATH=tests $(BIN)/python -m trust.portability --uv "$$tools/bin/uv"
 
-trust: $(DEV) ## figures and tables of these five: results/reference/trust/
+trust: $(DEV) ## figures and tables of these six: results/reference/trust/
 	PYTHONPATH=tests $(BIN)/python -m trust.report
 
 reference: $(RUN) ## run the demo and every experiment anew, and keep them: results/reference/

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from difflib import get_close_matches
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ def require_type(found: object, types: type | tuple[type, ...], what: str, expec
     Raises
     ------
     InputError
-        If `found` is of another type.
+        If `found` is of another type, or a name that no file can have.
     """
     if not isinstance(found, types):
         kind = type(found).__name__
         shown = "None" if found is None else f"{reprlib.repr(found)} ({kind})"
         raise InputError(f"{what} is {shown}, expected {expected}")
+    if isinstance(found, (str, PurePath)) and "\0" in str(found):
+        raise InputError(f"{what} is {str(found)!r}, expected {expected}: no name holds a null character")
 
 
 def hint(name: object, known: Iterable[str]) -> str:

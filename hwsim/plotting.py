@@ -14,11 +14,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from hwsim.energy.components import look_of
+from hwsim.errors import printable
 from hwsim.units import engineering
 from hwsim.whole import ceil_div
 
@@ -84,6 +87,25 @@ def applied() -> Iterator[None]:
         yield
 
 
+def literal(figure: Figure) -> None:
+    """Draw every text of a figure as it is: ``$`` begins no formula, what cannot be printed is an escape.
+
+    Powers of ten beside a logarithmic axis stay formulas.
+    """
+    powers: set[int] = set()
+    for axis in figure.findobj(Axis):
+        for ticks, formatter in (
+            (axis.get_major_ticks, axis.get_major_formatter()),
+            (axis.get_minor_ticks, axis.get_minor_formatter()),
+        ):
+            if isinstance(formatter, LogFormatter):
+                powers |= {id(label) for tick in ticks() for label in (tick.label1, tick.label2)}
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and id(text) not in powers:
+            text.set_parse_math(False)
+            text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
+
+
 def text_on(colour: str) -> str:
     """Return black or white: the one that can be read on `colour`."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
@@ -100,7 +122,13 @@ def energy_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
         component, in the order of the stack. All tables have the same columns.
     """
     with applied():
-        return _figure(tables)
+        named = {
+            printable(title): table.rename(index=lambda name: printable(str(name)))
+            for title, table in tables.items()
+        }
+        figure = _figure(named)
+        literal(figure)
+        return figure
 
 
 def _figure(tables: Mapping[str, pd.DataFrame]) -> Figure:

@@ -83,7 +83,7 @@ def simulate(
     """
     chip, workload = chip_of(chip), workload_of(workload, stage)
     _check(batch, engine)
-    batch = 1 if workload.alone else batch
+    batch = 1 if workload.alone else int(batch)
     workload = computed_in(workload, chip.arithmetics, arithmetic, chip.name)
     prices = PriceList(chip, None if table is None else table_of(table))
     schedule = build(chip, workload, batch, prices)

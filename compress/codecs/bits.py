@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from compress.codecs.words import load_u64
+from hwsim.compiled import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

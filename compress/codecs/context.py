@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from compress.codecs.arithmetic import end_decoder, end_encoder, start_decoder, start_encoder
 from compress.codecs.context_model import Neighbours, code_labels
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from compress.codecs.arithmetic import decode_bit, encode_bit
 from compress.codecs.mixing import WEIGHT_ONE, learn, mixed, moved, opinion, slots, stretch
 from compress.codecs.words import lean, lean_inline
+from hwsim.compiled import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 

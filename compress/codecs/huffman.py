@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from compress.codecs.bits import width_for
 from compress.codecs.words import load_u64, store_u64
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from compress.codecs.words import lean
+from hwsim.compiled import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

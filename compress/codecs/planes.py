@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from compress.codecs.arithmetic import end_decoder, end_encoder, start_decoder, start_encoder
 from compress.codecs.context_model import code_mixed
 from compress.codecs.mixing import WEIGHT_ONE, slots
 from compress.codecs.words import lean_inline
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,20 +9,20 @@ import sys
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from hwsim.compiled import njit
 
 Scalar = Any
 """A number in compiled code: the compiler finds its type, and checks it."""
 
-_njit: Any = njit
-
-lean = _njit(cache=True, _nrt=False)
+lean = njit(cache=True, _nrt=False)
 """Compile a function that neither makes nor keeps an array. Counting the references to the arrays it
 is given takes longer than coding a bit; numba compiles its own small loops in this way, too. The
 cached code of a caller includes these functions: after a change to one, delete the caches."""
 
-lean_inline = _njit(cache=True, _nrt=False, inline="always")
+lean_inline = njit(cache=True, _nrt=False, inline="always")
 """As `lean`, and copied to where it is called: a call takes longer than coding a bit as well."""
 
 _WORD = ir.IntType(64)

@@ -31,7 +31,9 @@ _MANTISSA = 2
 
 _STORED, _LZMA = 0, 1
 _LZMA_WORTH = 0.98
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+_PRESET = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}
+_DICTIONARY_B, _LEAST_DICTIONARY_B = 1 << 26, 1 << 12
+"""Of the preset, and the least that LZMA takes."""
 _FREE_BYTES, _MOST_RATIO = 1 << 24, 1 << 14
 """A packed file may unpack to so many bytes, and to so many times its own."""
 
@@ -148,7 +150,7 @@ def _read_places(reader: ByteReader, size: int) -> list[Place]:
 
 
 def _write_bytes(writer: ByteWriter, data: bytes) -> None:
-    coded = lzma.compress(data, lzma.FORMAT_RAW, filters=_FILTERS)
+    coded = _lzma(data)
     method, stored = (_LZMA, coded) if len(coded) < _LZMA_WORTH * len(data) else (_STORED, data)
     writer.byte(method)
     writer.varint(len(stored))
@@ -159,7 +161,7 @@ def _read_bytes(reader: ByteReader, size: int) -> bytes:
     method = reader.byte()
     stored = reader.raw(reader.count())
     if method == _LZMA:
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[_PRESET])
         try:
             stored = decoder.decompress(stored, size + 1)
         except lzma.LZMAError as error:
@@ -197,9 +199,13 @@ def _maybe_lzma(plane: NDArray[np.uint8]) -> bytes:
     sample = np.concatenate(
         [plane[at : at + 4096] for at in range(0, len(plane), max(len(plane) // 16, 4096))]
     )
-    if len(lzma.compress(sample.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)) > len(sample):
-        return b""
-    return lzma.compress(plane.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)
+    return b"" if len(_lzma(sample.tobytes())) > len(sample) else _lzma(plane.tobytes())
+
+
+def _lzma(data: bytes) -> bytes:
+    """LZMA of bytes; a dictionary of their size finds what a larger one does, and is cleared sooner."""
+    size = min(max(len(data), _LEAST_DICTIONARY_B), _DICTIONARY_B)
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=[_PRESET | {"dict_size": size}])
 
 
 def _read_numbers(reader: ByteReader, kind: Kind, places: list[Place], found: NDArray[np.uint8]) -> None:

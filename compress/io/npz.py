@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwsim.budget import require_memory
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ MAX_BYTES = 1 << 30
 """Most that a file may declare beyond its own size, so that a forged header cannot exhaust memory."""
 
 
-def read_npz(file: BinaryIO, path: Path) -> Arrays:
+def read_npz(file: BinaryIO, path: Path, used: float = 0.0) -> Arrays:
     """Read all arrays of an archive that `numpy.savez` wrote.
 
     Parameters
@@ -36,11 +37,13 @@ def read_npz(file: BinaryIO, path: Path) -> Arrays:
         Open for reading, and seekable.
     path : Path
         Names the file in errors.
+    used : float
+        Bytes that what is made of the arrays takes, for each of their own.
 
     Raises
     ------
     InputError
-        If it is damaged, declares too much, or holds something other than plain arrays.
+        If it is damaged, declares or would take too much, or holds something other than plain arrays.
     """
     limit = max(MAX_BYTES, file.seek(0, io.SEEK_END))
     file.seek(0)
@@ -48,9 +51,12 @@ def read_npz(file: BinaryIO, path: Path) -> Arrays:
         with zipfile.ZipFile(file) as archive:
             declared = sum(member.file_size for member in archive.infolist())
         if declared <= limit:
+            require_memory(str(path), {"arrays": declared, "what is made of them": used * declared})
             file.seek(0)
             with np.load(file, allow_pickle=False) as members:
                 arrays = {name: members[name] for name in members.files}
+    except InputError:
+        raise
     except Exception:
         raise InputError(f"{path}: not a readable npz file of plain numeric arrays") from None
     if declared > limit:

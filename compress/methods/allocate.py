@@ -2,8 +2,7 @@
 
 What a layer's bits cost is up to the caller: bytes of the file, joules of an inference on some
 machine. Losses of layers are taken to add up, so the best choice walks along the lower convex hulls
-of the layers' points, always where a unit of cost buys the most (Shoham and Gersho 1988, "Efficient
-bit allocation for an arbitrary set of quantizers").
+of the layers' points, always where a unit of cost buys the most (see `hwsim.hull`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from compress.methods.prune import weights_of
 from compress.methods.quantize import FEWEST_BITS, MOST_BITS, quantize_network
 from compress.methods.remarks import ignore
 from hwsim.errors import InputError
+from hwsim.hull import Choice, lower_hull, slope
 
 if TYPE_CHECKING:
     from compress.methods.quantize import Calibration
@@ -174,37 +174,16 @@ def allocations(losses: Table, costs: Table) -> list[dict[str, int]]:
     losses, costs : dict of str to dict of int to float
         The same tensors, and the same choices for each.
     """
-    hulls = {tensor: _hull(losses[tensor], costs[tensor]) for tensor in losses}
-    path = [{tensor: hull[0].bits for tensor, hull in hulls.items()}]
+    hulls = {
+        tensor: lower_hull(Choice(costs[tensor][bits], losses[tensor][bits], bits) for bits in losses[tensor])
+        for tensor in losses
+    }
+    path = [{tensor: hull[0].what for tensor, hull in hulls.items()}]
     steps = [
-        (_slope(before, after), tensor, after.bits)
+        (slope(before, after), tensor, after.what)
         for tensor, hull in hulls.items()
         for before, after in pairwise(hull)
     ]
     for _, tensor, bits in sorted(steps, key=lambda step: step[0]):  # those of a tensor stay in order
         path.append(path[-1] | {tensor: bits})
     return path
-
-
-class _Point(NamedTuple):
-    cost: float
-    loss: float
-    bits: int
-
-
-def _hull(losses: Mapping[int, float], costs: Mapping[int, float]) -> list[_Point]:
-    """Lower convex hull, from the cheapest point to the one of least loss."""
-    hull: list[_Point] = []
-    for point in sorted(_Point(costs[bits], losses[bits], bits) for bits in losses):
-        if hull and point.loss >= hull[-1].loss:
-            continue
-        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
-            hull.pop()
-        hull.append(point)
-    return hull
-
-
-def _slope(before: _Point, after: _Point) -> float:
-    """Loss per unit of cost, negative: the lower, the better."""
-    rise = after.cost - before.cost
-    return (after.loss - before.loss) / rise if rise else float("-inf")

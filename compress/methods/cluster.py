@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from compress.format.container import Artifact
 from compress.format.tensors import QuantizedTensor
@@ -24,6 +23,7 @@ from compress.methods.prune import WEIGHTED_OPS, require_weights, weight_of
 from compress.methods.reconstruct import MAX_DEPTH, execute, together
 from compress.methods.remarks import ignore
 from compress.nn.network import INPUT
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,12 +8,14 @@ import io
 import math
 import zlib
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compress.io.npz import MAX_BYTES, read_npz
+from hwsim.budget import require_memory
 from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ IDX_FILES = {
     "x_test": "t10k-images-idx3-ubyte",
     "y_test": "t10k-labels-idx1-ubyte",
 }
+FLOAT_B = 4
+"""Bytes of a pixel as it is used."""
 UNREADABLE = (EOFError, OSError, MemoryError, zlib.error)
 
 
@@ -97,7 +101,7 @@ def load_dataset(source: str | Path = "mnist", *, validation: int = 0) -> Datase
         If a file is missing, malformed or not of MNIST's shape.
     """
     require_type(source, (str, Path), "data set", "'mnist', an npz file or a folder of IDX files")
-    require_type(validation, int, "validation", "a number of images")
+    require_type(validation, Integral, "validation", "a number of images")
     packaged = source == "mnist"
     path = MNIST_FILE if packaged else Path(source)
     if path.is_dir():
@@ -169,6 +173,7 @@ def _read_idx(path: Path, content: bytes) -> NDArray[Any]:
     size = math.prod(shape)
     if size > MAX_BYTES:
         raise InputError(f"{path}: declares shape {shape}, expected at most {MAX_BYTES} bytes")
+    require_memory(str(path), {"pixels": size, "pixels in fp32": FLOAT_B * size})
     elements = _take(path, stream.read, size)
     if _take(path, stream.read, 1, short=True):
         raise InputError(f"{path}: goes on after the {size} bytes that its header declares")
@@ -186,7 +191,7 @@ def _take(path: Path, read: Callable[[int], bytes], size: int, short: bool = Fal
 
 
 def _read_npz(path: Path, content: bytes) -> Arrays:
-    arrays = read_npz(io.BytesIO(content), path)
+    arrays = read_npz(io.BytesIO(content), path, FLOAT_B)
     missing = [key for key in IDX_FILES if key not in arrays]
     if missing:
         raise InputError(f"{path}: has no array {missing[0]}, expected {', '.join(IDX_FILES)}")

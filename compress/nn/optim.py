@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numba import njit
+
+from hwsim.compiled import njit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

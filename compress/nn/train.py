@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from compress.nn.augment import augmented
 from compress.nn.network import Node
 from compress.nn.ops.base import Array
 from compress.nn.ops.loss import softmax_cross_entropy
 from compress.nn.optim import SCHEDULES, SGD, Adam, Optimizer
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 
 from experiments.cli.convert import coding_of
-from experiments.cli.options import AsJson, Force, Inputs, Mean, Model, Output, Size, Std, Wide, preparation
+from experiments.cli.options import (
+    AsJson,
+    Force,
+    Inputs,
+    Mean,
+    Model,
+    Output,
+    Size,
+    Std,
+    Wide,
+    preparation,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -198,7 +210,8 @@ def _save_and_show(
         print_table("Answers by output", OUTPUTS, _by_output(made))
     print_remarks([], _warnings(made))
     print_ending(
-        _summary(original, made), f"hwsim run {made.report.chip.name if made.report else 'edge'} {output}"
+        _summary(original, made),
+        f"hwsim run {made.report.chip.name if made.report else 'edge'} {quoted(output)}",
     )
 
 

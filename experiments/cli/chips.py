@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, quoted
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def chips(
         if as_json:
             print_json({"chip": chip, "copy": str(copy)})
         else:
-            print_ending(f"{copy} is a copy of {chip}. Change what differs.", f"hwsim chips {copy}")
+            print_ending(f"{copy} is a copy of {chip}. Change what differs.", f"hwsim chips {quoted(copy)}")
         return
     if chip:
         described = load_chip(chip)
@@ -54,7 +54,7 @@ def chips(
         return
     print_table(title, header, rows)
     if chip:
-        print_ending(f"Every figure of {chip} has a source.", f"hwsim run {chip} alexnet")
+        print_ending(f"Every figure of {chip} has a source.", f"hwsim run {quoted(chip)} alexnet")
     else:
         print_ending(f"{len(rows)} chips are shipped.", "hwsim chips edge, or hwsim run edge lenet5")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import Force, Model, Output
+from experiments.cli.options import Force, Model, Output, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,9 @@ def import_(
     for sentence in [*descriptions(artifact), *ties(artifact), artifact.topology.interface.sentence()]:
         if sentence:
             print_line(sentence)
-    print_line(f"next: hwsim run edge {output}, or dcz shrink {output} --inputs FILE -o shrunk.dcz")
+    print_line(
+        f"next: hwsim run edge {quoted(output)}, or dcz shrink {quoted(output)} --inputs FILE -o shrunk.dcz"
+    )
 
 
 def _import_gguf(model: Path, output: Path, options: list[str]) -> None:
@@ -57,7 +59,7 @@ def _import_gguf(model: Path, output: Path, options: list[str]) -> None:
     if options:
         raise InputError(f"{model}: a GGUF file leaves nothing open, expected no --shape or --fix")
     _save(import_gguf(model), output)
-    print_line(f'next: dcz execute {output} --prompt "The capital of France is"')
+    print_line(f'next: dcz execute {quoted(output)} --prompt "The capital of France is"')
 
 
 def import_han(
@@ -100,7 +102,7 @@ def export(
     from experiments.console import print_ending
 
     size = write(read(model)[0], output)
-    print_ending(f"{output}: {size:,} bytes.", f"dcz inspect {model}")
+    print_ending(f"{output}: {size:,} bytes.", f"dcz inspect {quoted(model)}")
 
 
 def coding_of(text: str) -> str:

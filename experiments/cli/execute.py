@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Force, Inputs, Mean, Model, Size, Std, preparation
+from experiments.cli.options import AsJson, Force, Inputs, Mean, Model, Size, Std, preparation, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,7 @@ def _continue(model: Path, prompt: str, tokens: int, temperature: float, seed: i
     print_line(prompt + text)
     print_ending(
         f"{len(words)} tokens in {elapsed_s:.1f} s: {len(words) / elapsed_s:.1f} tokens/s.",
-        f"hwsim run phone {model} --context 1024",
+        f"hwsim run phone {quoted(model)} --context 1024",
     )
 
 

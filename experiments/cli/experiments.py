@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, Show
+from experiments.cli.options import CORES, AsJson, Show, Workers
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,16 +15,12 @@ if TYPE_CHECKING:
 
     from experiments.studies.runs import Ended
 
-CORES = os.cpu_count() or 1
-
 DIFFERENT = 1
 """Exit code when a check finds another result."""
 
 EXPERIMENTS = typer.Typer(help="List, run and check the experiments.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Experiments; see list.")]
-
-Workers = Annotated[int, typer.Option(min=1, help="Experiments at a time; all cores by default.")]
 
 
 @EXPERIMENTS.command(name="list")
@@ -62,14 +57,14 @@ def run(
     """Run experiments into results/runs/NAME: tidy CSV, figures, manifest."""
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line
-    from experiments.studies.registry import STUDIES
+    from experiments.studies.registry import STUDIES, is_at_hand
     from experiments.studies.runs import run_studies
 
     if every == bool(names):
         raise InputError("no experiment to run: expected names, or --all and none")
     if train and not every:
         raise InputError("--train: named experiments train anyway, expected it with --all")
-    chosen = list(STUDIES) if every else names or []
+    chosen = [name for name in STUDIES if train or is_at_hand(name)] if every else names or []
     if output and len(chosen) > 1:
         raise InputError(f"--output: one folder for {len(chosen)} experiments, expected one experiment")
     done = {}
@@ -81,6 +76,7 @@ def run(
             print_line(f"{ended.name}: {ended.elapsed_s:.1f} s, {ended.outcome}")
     if not train and every:
         _note_shipped(chosen)
+        _note_left_out([name for name in STUDIES if name not in chosen])
     if as_json:
         print_json(done)
 
@@ -120,6 +116,16 @@ def _told(ending: Iterator[Ended], names: list[str]) -> Iterator[Ended]:
         left.remove(ended.name)
         if left:
             print_note(f"{len(names) - len(left)} of {len(names)} done, left: {', '.join(left)} ...")
+
+
+def _note_left_out(names: list[str]) -> None:
+    """Say which experiments have no shipped run here, and how to train them."""
+    from experiments.console import print_note
+    from experiments.studies.registry import load_study
+
+    for name in names:
+        minutes = f"hwsim experiments run {name} trains {load_study(name).minutes:g} minutes"
+        print_note(f"left out {name}: results/reference has no run of it here; {minutes}")
 
 
 def _note_shipped(names: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, quoted
 
 
 def labs(
@@ -33,7 +33,7 @@ def labs(
         print_json(written)
     else:
         print_line("\n".join(written))
-        print_ending(f"{len(written)} files; every lab checks its answers.", f"jupyter lab {output}")
+        print_ending(f"{len(written)} files; every lab checks its answers.", f"jupyter lab {quoted(output)}")
 
 
 def _grade(path: Path, as_json: bool) -> None:
@@ -48,4 +48,4 @@ def _grade(path: Path, as_json: bool) -> None:
         return
     rows = [[one.question, f"{one.points} of {one.of}", one.said] for one in grades]
     print_table(str(path), ["question", "points", "answer"], rows)
-    print_ending(f"{points} of {of} points.", f"hwsim labs --grade {path} --json")
+    print_ending(f"{points} of {of} points.", f"hwsim labs --grade {quoted(path)} --json")

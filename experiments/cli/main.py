@@ -1,6 +1,7 @@
 """The two command lines: `hwsim` for the machine and the experiments, `dcz` for compressed models."""
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -38,11 +39,12 @@ from experiments.cli.sweep import pareto, sweep
 from experiments.cli.tile import tile
 from experiments.cli.validate import validate
 from experiments.threads import use_one_thread
+from hwsim.budget import same_memory_after
 from hwsim.errors import AuditError, InputError
 
-BAD_INPUT, BROKEN_LAW, FAULT = 2, 3, 70
-"""Exit codes when the input is at fault, when an audit finds the simulator at fault, and for a fault of the
-program."""
+CUT_OFF, BAD_INPUT, BROKEN_LAW, FAULT = 1, 2, 3, 70
+"""Exit codes when the reader of the output is gone, when the input is at fault, when an audit finds the
+simulator at fault, and for a fault of the program."""
 
 
 def version(asked: bool) -> None:
@@ -56,8 +58,18 @@ def options(
     _version: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
+    max_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory that work may take before it is refused: 8G.")
+    ] = "3G",
 ) -> None:
     """Take the options that every command line has."""
+    from experiments.runs.changes import bytes_of
+    from hwsim.budget import allow_memory
+
+    size = bytes_of(max_memory)
+    if not isinstance(size, int):
+        raise InputError(f"--max-memory {max_memory!r}: expected a size such as 8G")
+    allow_memory(size)
 
 
 def application(help_text: str, path: str, groups: dict[str, list[Callable[..., None]]]) -> typer.Typer:
@@ -109,16 +121,34 @@ def dcz() -> None:
 def _main(app: typer.Typer) -> NoReturn:
     """Run a command line and end; a character that the terminal cannot show is a question mark there."""
     use_one_thread()
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     sys.exit(run(app))
 
 
+def _open_closed_streams() -> None:
+    """Send what a closed stream would get to nowhere: else the next file that is opened would get it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run a command line; bad input gives one sentence on standard error and exit code 2."""
     try:
-        app(arguments)
+        try:
+            with same_memory_after():
+                app(arguments)
+        finally:
+            sys.stdout.flush()  # a full disk is told of here, not when the interpreter ends
+    except BrokenPipeError:
+        return _cut_off()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except InputError as error:
@@ -134,6 +164,12 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except Exception as error:
         return _reported(error)
     return 0
+
+
+def _cut_off() -> int:
+    """End without a word: who read the output has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CUT_OFF
 
 
 def _reported(error: Exception) -> int:

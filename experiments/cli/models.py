@@ -17,6 +17,7 @@ from experiments.cli.options import (
     Std,
     Wide,
     preparation,
+    quoted,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def compress(
             artifact.save(stages / f"{artifact.stage}.dcz")
     size = artifacts[-1].save(output)
     print_ending(
-        f"{output}: {steps.network}, stage {artifacts[-1].stage}, {size:,} bytes.", f"dcz evaluate {output}"
+        f"{output}: {steps.network}, stage {artifacts[-1].stage}, {size:,} bytes.",
+        f"dcz evaluate {quoted(output)}",
     )
 
 
@@ -84,7 +86,7 @@ def inspect(model: Model, wide: Wide = False, as_json: AsJson = False) -> None:
     print_table(title, header, rows, optional=("weights", "form", *streams), wide=wide)
     print_ending(
         f"{model} holds {network} ({stage}) in {size:,} bytes, {layout.ratio:.1f}x smaller than dense.",
-        f"hwsim run edge {model}, or dcz verify {model}",
+        f"hwsim run edge {quoted(model)}, or dcz verify {quoted(model)}",
     )
 
 
@@ -132,7 +134,7 @@ def verify(model: Model, as_json: AsJson = False) -> None:
     print_line(alone or "Two random items give the same answers together and apart.")
     print_ending(
         f"{model} is whole: {layout.file_bits // 8:,} bytes, {layout.ratio:.1f}x smaller than dense.",
-        f"dcz inspect {model}",
+        f"dcz inspect {quoted(model)}",
     )
 
 
@@ -188,7 +190,7 @@ def evaluate(
     else:
         print_ending(
             f"{model}: test error {100 * error:.2f}% on {len(data.test):,} images of {data.name}.",
-            f"hwsim run edge {model}",
+            f"hwsim run edge {quoted(model)}",
         )
 
 
@@ -206,7 +208,9 @@ def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
         print_json({"file": str(model), "text": str(text), "tokens": len(tokens), "perplexity": found})
         return
     where = f"on {len(tokens):,} tokens of {text}, in windows of {WINDOW} by {STRIDE}"
-    print_ending(f"{model}: perplexity {found:.3f} {where}.", f"hwsim run phone {model} --context 1024")
+    print_ending(
+        f"{model}: perplexity {found:.3f} {where}.", f"hwsim run phone {quoted(model)} --context 1024"
+    )
 
 
 def _evaluate_inputs(
@@ -231,7 +235,7 @@ def _evaluate_inputs(
         return
     print_ending(
         f"{model}: error {error:.2%} (top 5: {error_5:.2%}) on {len(known):,} items of {inputs[0]}.",
-        f"hwsim run edge {model} --inputs {inputs[0]}",
+        f"hwsim run edge {quoted(model)} --inputs {quoted(inputs[0])}",
     )
 
 
@@ -277,4 +281,4 @@ def sensitivity(
         for density, row in zip(wide.index, wide.to_numpy(), strict=True)
     ]
     print_table("Error (%) with one layer pruned to a density", ["density", *wide.columns], rows)
-    print_ending(f"Table and figure: {run.target}.", f"hwsim run edge {model}")
+    print_ending(f"Table and figure: {run.target}.", f"hwsim run edge {quoted(model)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Wide
+from experiments.cli.options import AsJson, Wide, quoted
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def networks(
             )
             print_ending(
                 f"{network} can be stored in {len(rows)} forms.",
-                f"hwsim run a100_pcie {network} --context 1024 --weights {rows[-1]['form']}",
+                f"hwsim run a100_pcie {quoted(network)} --context 1024 --weights {rows[-1]['form']}",
             )
         return
     found = _layers(network) if network else [_overview(name) for name in shipped()]
@@ -77,7 +77,7 @@ def networks(
         f"The layers of {network} are shapes; stages follow from published statistics."
         if network
         else f"{len(found)} networks and {len(models)} language models are shipped.",
-        f"hwsim run edge {network or 'lenet5'}",
+        f"hwsim run edge {quoted(network or 'lenet5')}",
     )
 
 

@@ -1,5 +1,7 @@
 """Arguments and options that several commands share."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,19 @@ def compressed(path: Path) -> Path:
 
     require(path, ".dcz")
     return path
+
+
+def quoted(word: object) -> str:
+    """A name or a path within a command that a reader may copy into a shell."""
+    return shlex.quote(str(word))
+
+
+def workers_allowed(workers: int) -> int:
+    """Refuse more processes than the cores can use."""
+    from experiments.runs.parallel import require_workers
+
+    require_workers(workers)
+    return workers
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -36,6 +51,11 @@ Inputs = Annotated[
         "of images.",
         show_default=False,
     ),
+]
+CORES = os.cpu_count() or 1
+Workers = Annotated[
+    int,
+    typer.Option(help="Processes that work at once.", callback=workers_allowed),
 ]
 Mean = Annotated[
     str, typer.Option(help="Of images, taken off pixels in 0..1: 0.485,0.456,0.406.", show_default=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Force, Output
+from experiments.cli.options import Force, Output, quoted
 
 
 def pack(
@@ -32,7 +32,7 @@ def pack(
     share = len(packed) / max(len(data), 1)
     print_ending(
         f"{output}: {len(packed):,} bytes, {share:.1%} of {len(data):,}; it unpacks to the same bytes.",
-        f"dcz unpack {output} -o {model.name}",
+        f"dcz unpack {quoted(output)} -o {quoted(model.name)}",
     )
 
 
@@ -52,4 +52,4 @@ def unpack(
     except InputError as error:
         raise InputError(f"{model}: {error}") from None
     write_bytes(output, data)
-    print_ending(f"{output}: {len(data):,} bytes.", f"dcz import {output}")
+    print_ending(f"{output}: {len(data):,} bytes.", f"dcz import {quoted(output)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, quoted
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def request(
         f"A token takes {engineering(found.token_J, 'J')} and {engineering(found.token_s, 's')} at "
         f"{engineering(found.power_W, 'W')}; the answer of {output} tokens takes "
         f"{engineering(found.first_token.seconds + output * found.token_s, 's')}.",
-        f"hwsim run {chip} {model} --context {prompt + output}",
+        f"hwsim run {quoted(chip)} {quoted(model)} --context {prompt + output}",
     )
 
 

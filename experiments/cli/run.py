@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.convert import fix_option, shape_option
-from experiments.cli.options import AsJson, Force, Show, Wide
+from experiments.cli.options import AsJson, Force, Show, Wide, quoted
 
 if TYPE_CHECKING:
     from hwsim.analysis.tiles import SteadyRun
@@ -163,19 +163,21 @@ def run_(
             explain_(report, explain, wide)
     tokens = {"--context": context, "--prompt": prompt}
     lengths = "".join(f" {option} {length}" for option, length in tokens.items() if length is not None)
-    print_sentence(reports, _following(chip, f"{workload}{lengths}", reports, plot), training=training)
+    print_sentence(reports, _following(chip, workload, lengths, reports, plot), training=training)
 
 
-def _following(chip: str, workload: str, reports: list[Report], plot: Path | None) -> str:
+def _following(chip: str, workload: str, lengths: str, reports: list[Report], plot: Path | None) -> str:
     """Return a command that goes on from this one."""
     if Path(workload).suffix == ".onnx":
-        return f"dcz import {workload} -o {Path(workload).stem}.dcz, then dcz shrink or dcz quantize"
+        made = quoted(f"{Path(workload).stem}.dcz")
+        return f"dcz import {quoted(workload)} -o {made}, then dcz shrink or dcz quantize"
+    run = f"hwsim run {quoted(chip)} {quoted(workload)}{lengths}"
     if plot is None:
-        return f"hwsim run {chip} {workload} --plot energy.png"
+        return f"{run} --plot energy.png"
     if len(reports) > 1:
-        stages = [f"{chip}:{workload}:{report.workload.stage}" for report in (reports[0], reports[-1])]
+        stages = [quoted(f"{chip}:{workload}:{one.workload.stage}") for one in (reports[0], reports[-1])]
         return f"hwsim compare {' '.join(stages)} --hold throughput"
-    return f"hwsim run {chip} {workload} --explain dram"
+    return f"{run} --explain dram"
 
 
 def _simulated(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import AsJson
+from experiments.cli.options import AsJson, quoted
 
 
 def slides(
@@ -25,4 +25,4 @@ def slides(
         print_json(written)
         return
     print_line("\n".join(written))
-    print_ending("Arrow keys move, n shows the notes, printing gives a PDF.", f"open {written[0]}")
+    print_ending("Arrow keys move, n shows the notes, printing gives a PDF.", f"open {quoted(written[0])}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, Show, Wide
+from experiments.cli.options import CORES, AsJson, Show, Wide, Workers, quoted
 from hwsim.units import engineering, times
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ BEST = 10
 
 def sweep(
     file: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep.toml, or a shipped sweep.")],
-    workers: Annotated[int, typer.Option(min=1, help="Processes; all cores by default.")] = os.cpu_count()
-    or 1,
+    workers: Workers = CORES,
     backend: Annotated[str, typer.Option(help="serial, processes or dask.")] = "processes",
     scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler: tcp://HOST:8786.")] = "",
     output: Annotated[
@@ -118,7 +116,7 @@ def pareto(
     print_ending(
         f"{len(best)} of {len(rows)} rows are on the front; no other is as good in every objective. See "
         f"{run.target}.",
-        f"hwsim pareto {table} --minimise energy_J,weight_bytes --show",
+        f"hwsim pareto {quoted(table)} --minimise energy_J,weight_bytes --show",
     )
 
 
@@ -154,7 +152,7 @@ def _print_best(swept: Swept, wide: bool) -> None:
     print_ending(
         f"The points differ {times(most / least)} in energy; the least is at {named}. See "
         f"{swept.folder / 'sweep.png'} and table.csv beside it.",
-        f"hwsim pareto {swept.folder / 'table.csv'} --minimise energy_J --maximise inferences_per_s",
+        f"hwsim pareto {quoted(swept.folder / 'table.csv')} --minimise energy_J --maximise inferences_per_s",
     )
 
 

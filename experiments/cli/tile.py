@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Wide
+from experiments.cli.options import AsJson, Wide, quoted
 from hwsim.units import engineering
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def tile(
     print_ending(
         f"Layer by layer, the network moves {engineering(float(table['dram_bits'].sum()) / 8, 'B')} to and "
         f"from DRAM, {above:.3g} times the lower bound.",
-        f"hwsim run {chip} {network} --explain mapping",
+        f"hwsim run {quoted(chip)} {quoted(network)} --explain mapping",
     )
 
 

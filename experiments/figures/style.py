@@ -13,7 +13,7 @@ from compress.io.files import write_bytes
 from hwsim.energy import components
 from hwsim.energy.components import look_of
 from hwsim.errors import InputError
-from hwsim.plotting import HALF_PAGE_IN, INK, PALE, applied, text_on
+from hwsim.plotting import HALF_PAGE_IN, INK, PALE, applied, literal, text_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +107,7 @@ def save_as(figure: Figure, path: Path) -> Path:
     if path.suffix not in METADATA:
         raise InputError(f"cannot write {path}: expected a name that ends in {', '.join(METADATA)}")
     buffer = BytesIO()
+    literal(figure)
     with applied():
         figure.savefig(buffer, format=path.suffix[1:], metadata=METADATA[path.suffix])
     write_bytes(path, buffer.getvalue())

@@ -37,7 +37,7 @@ def draw(table: pd.DataFrame) -> Figure:
         groups = table.groupby(series, sort=False) if series else [("", table)]
         for index, (name, rows) in enumerate(groups):
             colour = style.SERIES[index % len(style.SERIES)]
-            label = str(name).replace("$", r"\$")
+            label = str(name)
             axes.scatter(
                 rows["inferences_per_s"], rows["energy_J"], s=16, color=colour, alpha=0.7, linewidths=0,
                 label=label, rasterized=True,

@@ -23,6 +23,7 @@ from compress.nn.network import INPUT
 from compress.nn.statistics import input_densities
 from experiments.runs.codings import AUTO, best_of, try_codings
 from experiments.runs.inputs import halves, run
+from hwsim.budget import require_memory
 from hwsim.errors import InputError
 from hwsim.run import simulate
 
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 NAMED = 8
 """Tensors that a sentence names."""
+
+WEIGHT_B = 52
+"""Bytes of memory that a weight takes at most while a network is compressed, measured: in fp32 as it was and
+as it is, twice, its score, its place in the order of scores, its label, and its form in each coding."""
 
 
 class Version(NamedTuple):
@@ -107,6 +112,7 @@ def quantize(
         met.
     """
     require_floating(original)
+    _require_memory(original)
     network = fold(original.to_network())
     fitted, held = halves(network, inputs)
     x, extra = parted(fitted)
@@ -174,6 +180,7 @@ def shrink(
         from the half that is compared.
     """
     require_floating(original)
+    _require_memory(original)
     network = fold(original.to_network())
     fitted, held = halves(network, inputs)
     x, extra = parted(fitted)
@@ -187,6 +194,13 @@ def shrink(
         made = round_after_training(network, x, goal, **how)
     most = None if goal is None else goal.max_bytes
     return _versions(original, made, held, chip, batch, remarks, coding, by, most)
+
+
+def _require_memory(original: Artifact) -> None:
+    """Refuse a network whose weights would take too much memory while they are compressed."""
+    weights = sum(math.prod(tensor.shape) for tensor in original.tensors.values())
+    name = original.topology.name
+    require_memory(f"network {name}: compressing it", {f"{weights:,} weights": WEIGHT_B * weights})
 
 
 def parted(values: Values) -> tuple[NDArray[Any], Values]:

@@ -30,7 +30,7 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"change {text!r}: expected KEY=VALUE, such as sram.capacity_B=65536")
         if key in changes:
             raise InputError(f"change {text!r}: {key} is changed twice, expected each key once")
-        changes[key] = _bytes(value) if key.endswith("_B") else _value(value)
+        changes[key] = bytes_of(value) if key.endswith("_B") else _value(value)
         if isinstance(changes[key], list | dict):
             raise InputError(f"change {text!r}: found a list or a table, expected one number or word")
     return changes
@@ -45,8 +45,8 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMG])(iB|B)?")
 POWERS = {"k": 1, "M": 2, "G": 3}
 
 
-def _bytes(text: str) -> Any:
-    """Read a size with a prefix, as whole bytes; any other value as it is."""
+def bytes_of(text: str) -> Any:
+    """Read a size with a prefix, ``64k`` or ``64KiB``, as whole bytes; any other value as it is."""
     found = SIZE.fullmatch(text.strip())
     if not found:
         return _value(text)

@@ -43,14 +43,14 @@ class Coded(NamedTuple):
     @property
     def decoded_once(self) -> int:
         """Layers whose weights are decoded as they come on chip, and stay so."""
-        encoded = (bool(layer.weights and layer.weights.encoded) for layer in self.report.workload.layers)
+        encoded = (layer.encoded for layer in self.report.workload.layers)
         once = self.report.schedule.residency.decoded_once
         return sum(kept and coded for kept, coded in zip(once, encoded, strict=True))
 
     @property
     def encoded(self) -> int:
         """Layers whose weights have to be decoded."""
-        return sum(bool(layer.weights and layer.weights.encoded) for layer in self.report.workload.layers)
+        return sum(layer.encoded for layer in self.report.workload.layers)
 
 
 def try_codings(

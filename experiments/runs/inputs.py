@@ -11,6 +11,7 @@ from compress.io.npz import read_npy, read_npz
 from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
 from experiments.runs.images import SUFFIXES, Preparation, image_files, read_images
+from hwsim.budget import require_memory
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_MAGNITUDE = 1e10
 """Largest magnitude of an input: the sums of products that layers are fitted by stay finite in float32."""
+
+READ_B = 3
+"""Copies of an input in its element type while it is read: itself, magnitudes, and what is compared."""
 
 BATCH = 32
 """Items at a time: what layers hold in between grows with them."""
@@ -151,6 +155,8 @@ def _type(network: Network | Topology, tensor: str) -> np.dtype[Any]:
 def _typed(where: str, array: NDArray[Any], kind: np.dtype[Any], name: str) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise InputError(f"{where}: not an array of numbers, expected {kind.name} for input {name}")
+    made_B = READ_B * kind.itemsize * array.size
+    require_memory(where, {"values": array.nbytes, f"values as {kind.name}": made_B})
     if kind.kind == "f":
         with np.errstate(over="ignore"):
             values = array.astype(kind)

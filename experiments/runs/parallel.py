@@ -5,11 +5,13 @@ A backend takes a function and the argument lists of its calls and gives results
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     Calls = Sequence[tuple[Any, ...]]
 
 BACKENDS = ("serial", "processes", "dask")
+WORKERS_PER_CORE = 4
+"""More processes than this take turns, and memory for each."""
 
 
 def results(
@@ -40,14 +44,15 @@ def results(
     Raises
     ------
     InputError
-        If a worker dies, or there is no dask or no such scheduler.
+        If there are too many workers, a worker dies, or there is no dask or no such scheduler.
     """
+    require_workers(workers)
     if scheduler and backend != "dask":
         raise InputError(f"--scheduler {scheduler}: expected --backend dask with it, not {backend}")
     if backend == "dask":
         return _on_dask(function, calls, scheduler)
     if backend == "processes" and workers > 1:
-        return _in_processes(function, calls, workers)
+        return _in_processes(function, calls, min(workers, len(calls)))
     return (function(*call) for call in calls)
 
 
@@ -60,14 +65,38 @@ def in_order(function: Callable[..., Any], calls: Calls, workers: int | None = N
     ----------
     workers : int, optional
         Processes, each with one BLAS thread; one per core by default.
+
+    Raises
+    ------
+    InputError
+        If there are too many workers.
     """
+    if workers is not None:
+        require_workers(workers)
     if multiprocessing.parent_process() is not None:
         return [function(*call) for call in calls]
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        made: list[Any] = Parallel(n_jobs=workers or cpu_count())(delayed(function)(*call) for call in calls)
+        pool = Parallel(n_jobs=max(1, min(workers or cpu_count(), len(calls))))
+        made: list[Any] = pool(delayed(function)(*call) for call in calls)
     return made
+
+
+def require_workers(workers: int) -> None:
+    """Refuse more processes than the cores can use.
+
+    Raises
+    ------
+    InputError
+        If there are more than four per core.
+    """
+    cores = os.cpu_count() or 1
+    if not 1 <= workers <= WORKERS_PER_CORE * cores:
+        raise InputError(
+            f"{workers} workers on {cores} cores, expected 1 to {WORKERS_PER_CORE * cores}: "
+            f"{WORKERS_PER_CORE} per core"
+        )
 
 
 def _in_processes(function: Callable[..., Any], calls: Calls, workers: int) -> Iterator[Any]:
@@ -100,6 +129,18 @@ def _die_with(coordinator: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keep tracebacks off the terminal that dask logs when a scheduler dies: the error says it.
+
+    Its threads go on logging until the process ends, so that after an error nothing is logged any more.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(before)
+
+
 def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iterator[Any]:
     try:
         distributed = import_module("distributed")
@@ -113,10 +154,12 @@ def _on_dask(function: Callable[..., Any], calls: Calls, scheduler: str) -> Iter
         raise InputError(
             f"no dask scheduler at {scheduler!r}, expected an address like tcp://HOST:8786"
         ) from None
-    with client:
+    with _without_logs(), client:
         futures = client.map(function, *zip(*calls, strict=True), pure=False) if calls else []
         try:
-            for _, result in distributed.as_completed(futures, with_results=True):
+            for future, result in distributed.as_completed(futures, with_results=True):
+                if future.status != "finished":
+                    raise distributed.CancelledError
                 yield result
         except (distributed.KilledWorker, distributed.CancelledError, OSError):
             raise InputError(

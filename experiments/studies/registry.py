@@ -158,6 +158,18 @@ def run_study(
     return run.target
 
 
+def is_at_hand(name: str, root: Path = Path()) -> bool:
+    """Whether a study needs no training: it has none, or its reference has what was measured.
+
+    Parameters
+    ----------
+    name : str
+    root : Path
+        Folder that holds ``results``; an installed package comes without references.
+    """
+    return load_study(name).conclude is None or (root / REFERENCE / name / MEASURED).is_file()
+
+
 def check_study(name: str, root: Path = Path()) -> list[str]:
     """Run a study again and say how its CSV files differ from ``results/reference/NAME``.
 

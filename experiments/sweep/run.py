@@ -84,8 +84,9 @@ def run_sweep(
     Raises
     ------
     InputError
-        If results cannot be written, or the workers are lost.
+        If there are too many workers, results cannot be written, or the workers are lost.
     """
+    sweep_backends.require_workers(workers)
     target = (output or RUNS / sweep.name).resolve()
     points = sweep.samples()
     with opened(target.with_name(f"{target.name}.sqlite")) as store:

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-import numba
 import numpy as np
 
 from hwsim.arrays.base import Action, ArrayCost, Memory
 from hwsim.arrays.counting import ACCUMULATOR, require_kind
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 
@@ -266,7 +266,7 @@ def _matrix(
     return Interleaved(entries, nonzeros)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _count_entries(
     mask: NDArray[np.bool_], block_rows: int, gap_limit: int, entries: NDArray[np.int32]
 ) -> None:
@@ -285,7 +285,7 @@ def _count_entries(
                     last[pe] = own_row
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _queue_cycles(entries: NDArray[np.int32], depth: int) -> int:
     """Cycles until every PE has worked off its entries (columns x PEs) in broadcast order.
 
@@ -308,7 +308,7 @@ def _queue_cycles(entries: NDArray[np.int32], depth: int) -> int:
     return free.max()
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _words_read(entries: NDArray[np.int32], active: NDArray[np.bool_], per_word: int) -> int:
     """Words that hold the entries of active columns; one shared by two columns in a row is read once."""
     columns, pes = entries.shape

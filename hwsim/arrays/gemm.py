@@ -19,7 +19,6 @@ from functools import lru_cache
 from math import gcd, inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-import numba
 import numpy as np
 
 from hwsim.arrays.base import Action, ArrayCost
@@ -38,6 +37,7 @@ from hwsim.arrays.counting import (
     useful_macs,
 )
 from hwsim.arrays.windows import Pieces, staged
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 from hwsim.workload.layer import OPERAND_BITS
@@ -322,10 +322,10 @@ def _best_grid(array: GemmArray, gemm: Gemm, beside: Beside) -> Grid:
     )
 
 
-_ceil_div = numba.njit(cache=True)(ceil_div)
+_ceil_div = njit(cache=True)(ceil_div)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _search(
     gemm: Gemm,
     shape: tuple[int, int],
@@ -383,7 +383,7 @@ def _search(
     return grid
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def multicasts(blocks: int, groups: int, column_split: int) -> int:
     """How often the activations of a group are read, summed over groups.
 

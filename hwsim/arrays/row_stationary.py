@@ -32,8 +32,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-import numba
-
+from hwsim.compiled import njit
 from hwsim.whole import ceil_div
 
 KEEP_ACTIVE = 0.9
@@ -190,10 +189,10 @@ def _own_mapping(fabric: Fabric, shape: Shape) -> Mapping | None:
     return Mapping(*best)
 
 
-_ceil_div = numba.njit(cache=True)(ceil_div)
+_ceil_div = njit(cache=True)(ceil_div)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _largest_divisor(number: int, limit: int) -> int:
     divisor = min(number, limit)
     while number % divisor:
@@ -201,7 +200,7 @@ def _largest_divisor(number: int, limit: int) -> int:
     return divisor
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _covered(size: int, pad: int, outputs: int, tile: int, stride: int, kernel: int) -> tuple[int, int]:
     """Input rows (or columns) that tiles of `tile` outputs touch in all: with padding, and without."""
     padded = real = 0
@@ -213,7 +212,7 @@ def _covered(size: int, pad: int, outputs: int, tile: int, stride: int, kernel: 
     return padded, real
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _search(
     fabric: Fabric, shape: Shape, filters: int, active_floor: float, dram_ceiling: float
 ) -> tuple[int, float, tuple[int, ...]]:

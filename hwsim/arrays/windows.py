@@ -13,8 +13,7 @@ from functools import lru_cache
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba
-
+from hwsim.compiled import njit
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _inputs_once(pieces: Pieces, *geometry: tuple[int, int]) -> int:
     return int(_piece_inputs(pieces, *geometry))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _piece_inputs(
     pieces: Pieces,
     in_hw: tuple[int, int],
@@ -111,7 +110,7 @@ def _piece_inputs(
     return total
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _touched(first: int, last: int, size: int, kernel: int, stride: int, pad: int) -> int:
     """Inputs along one axis that the windows of outputs `first` to `last` touch."""
     if stride >= kernel:

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE, Timeline
 from hwsim.same import Same

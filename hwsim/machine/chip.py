@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
+import numpy as np
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, create_model
 
 from hwsim import display
@@ -99,6 +100,9 @@ class Chip(Machine):
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != _default(f)
         }
         keys = self.keys
+        changes = {
+            path: value.item() if isinstance(value, np.generic) else value for path, value in changes.items()
+        }
         for path in changes:
             if path not in keys:
                 known = _leaves(self.model_dump())

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba
 import numpy as np
 
 from hwsim.arrays.counting import PSUM_BITS
+from hwsim.compiled import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Found(NamedTuple):
     keep: bool
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def times(
     places: NDArray[np.int64], m_trips: float, n_trips: float, k_trips: float
 ) -> tuple[float, float, float]:
@@ -61,13 +61,13 @@ def times(
     return weights, inputs, outputs
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def follows(places: NDArray[np.int64], k_trips: float) -> bool:
     """Whether an input block is followed by the next positions of the same channels."""
     return bool(k_trips == 1 or places[2] < places[0])
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _buffers(
     places: NDArray[np.int64], m_trips: float, n_trips: float, k_trips: float, layer: Sizes
 ) -> tuple[float, float, float]:
@@ -85,7 +85,7 @@ def _buffers(
     return 1.0 + (inner != 0), 1.0 + (inner != 1), 1.0 + (inner != 2)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _memory(
     cut: NDArray[np.float64],
     places: NDArray[np.int64],
@@ -113,7 +113,7 @@ def _memory(
     )
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def needed(
     cut: NDArray[np.float64],
     places: NDArray[np.int64],
@@ -128,7 +128,7 @@ def needed(
     return float(filters * channels * both + channels * channel + filters * filt + always)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _traffic(
     cut: NDArray[np.float64],
     places: NDArray[np.int64],
@@ -147,7 +147,7 @@ def _traffic(
     )
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _most(space: float, each: float, whole: float) -> float:
     """Largest number below `whole` of things of `each` bits in a space; as few as need as many blocks."""
     fits = whole - 1.0 if space >= 0.0 else 0.0
@@ -156,7 +156,7 @@ def _most(space: float, each: float, whole: float) -> float:
     return float(np.ceil(whole / np.ceil(whole / fits))) if fits >= 1.0 else 0.0
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _most_filters(
     cut: NDArray[np.float64],
     places: NDArray[np.int64],
@@ -171,7 +171,7 @@ def _most_filters(
     return _most(space - always - channels * channel, filt + channels * both, layer.filters)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _most_channels(
     cut: NDArray[np.float64],
     places: NDArray[np.int64],
@@ -205,7 +205,7 @@ def _most_channels(
     return bits, c, kept
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _least(cut: NDArray[np.float64], places: NDArray[np.int64], layer: Sizes, alone: bool) -> float:
     """Least traffic of a cut; unless `alone`, K in one piece is left to the orders with K innermost."""
     k_trips = 1.0 if alone or places[2] == 2 else 2.0
@@ -213,7 +213,7 @@ def _least(cut: NDArray[np.float64], places: NDArray[np.int64], layer: Sizes, al
     return min(once, _traffic(cut, places, 2.0, k_trips, True, layer))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def search(
     cuts: NDArray[np.float64],
     sizes: NDArray[np.float64],

@@ -8,8 +8,9 @@ depends on how much memory there is, so several choices are handed to the search
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from hwsim.hull import Choice, lower_hull, slope
 from hwsim.mapping.steps import Cut, busy_decoders
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
 MEMORIES = (1.0, 0.5)
 """Parts of the on-chip memory that weights are taken to have: activations need what is left."""
-
-
-class _Way(NamedTuple):
-    """Bits that weights take on chip, and joules that they cost a batch, time included."""
-
-    bits: float
-    joules: float
-    once: bool
 
 
 def ways_to_decode(chip: Chip, workload: Workload, prices: PriceList) -> list[tuple[Cut, ...]]:
@@ -47,9 +40,9 @@ def ways_to_decode(chip: Chip, workload: Workload, prices: PriceList) -> list[tu
     """
     place, layers = chip.decoder.place, workload.layers
     choices = [(place == "dram",) * len(layers)]
-    if place == "either" and any(layer.weights and layer.weights.encoded for layer in layers):
+    if place == "either" and any(layer.encoded for layer in layers):
         choices += [_once_within(chip, layers, prices, part * 8 * chip.sram.capacity_B) for part in MEMORIES]
-        choices.append(tuple(bool(layer.weights and layer.weights.encoded) for layer in layers))
+        choices.append(tuple(layer.encoded for layer in layers))
     return [_cuts(chip, layers, once) for once in dict.fromkeys(choices)]
 
 
@@ -104,9 +97,9 @@ def _once_within(chip: Chip, layers: Sequence[Layer], prices: PriceList, bits: f
     hulls = {}
     for index, layer in enumerate(layers):
         if layer.weights is not None and layer.like is None:
-            hulls[index] = _hull(_ways(chip, layer, prices))
+            hulls[index] = lower_hull(_ways(chip, layer, prices))
     steps = [
-        (_slope(before, after), index, after.bits - before.bits, after.once)
+        (slope(before, after), index, after.cost - before.cost, after.what)
         for index, hull in hulls.items()
         for before, after in pairwise(hull)
     ]
@@ -119,7 +112,8 @@ def _once_within(chip: Chip, layers: Sequence[Layer], prices: PriceList, bits: f
     return tuple(once[index if layer.like is None else layer.like] for index, layer in enumerate(layers))
 
 
-def _ways(chip: Chip, layer: Layer, prices: PriceList) -> list[_Way]:
+def _ways(chip: Chip, layer: Layer, prices: PriceList) -> list[Choice[bool]]:
+    """Bits that weights take on chip, joules of a batch, time included, and whether they stay decoded."""
     stored, decoded = Cut(layer, chip), Cut(layer, chip, once=True)
     dram_J = prices.price_J("dram", "read_bit") + prices.price_J("sram", "write_bit")
     read_J = prices.price_J("sram", "read_bit")
@@ -127,24 +121,7 @@ def _ways(chip: Chip, layer: Layer, prices: PriceList) -> list[_Way]:
     fetch_ticks = stored.on_chip_bits * chip.process.clock_GHz / (8 * chip.dram.reached_GB_per_s)
     decoding = decoding_J(stored, prices) + tick_J * stored.decode_ticks_of_all
     return [
-        _Way(0.0, stored.on_chip_bits * (dram_J + read_J) + tick_J * fetch_ticks + decoding, once=False),
-        _Way(stored.on_chip_bits, stored.on_chip_bits * read_J + decoding, once=False),
-        _Way(decoded.on_chip_bits, decoded.on_chip_bits * read_J, once=True),
+        Choice(0.0, stored.on_chip_bits * (dram_J + read_J) + tick_J * fetch_ticks + decoding, False),
+        Choice(stored.on_chip_bits, stored.on_chip_bits * read_J + decoding, False),
+        Choice(decoded.on_chip_bits, decoded.on_chip_bits * read_J, True),
     ]
-
-
-def _hull(ways: Sequence[_Way]) -> list[_Way]:
-    """Lower convex hull of joules over bits, from no memory to the fewest joules."""
-    hull: list[_Way] = []
-    for way in sorted(ways):
-        if hull and way.joules >= hull[-1].joules:
-            continue
-        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], way):
-            hull.pop()
-        hull.append(way)
-    return hull
-
-
-def _slope(before: _Way, after: _Way) -> float:
-    more = after.bits - before.bits
-    return (after.joules - before.joules) / more if more else float("-inf")

@@ -7,8 +7,8 @@ time only while DRAM is its busiest resource, so the worth of a bit changes as m
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.mapping.law import CUT, STRIPES, WHOLE, price, run_of
 from hwsim.mapping.room import HOLD, enter
 

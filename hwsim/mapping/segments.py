@@ -22,8 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.mapping.filling import fill
 from hwsim.mapping.law import CUT, STRIPES, WHOLE, price
 from hwsim.mapping.room import HEIGHTS, HOLD, LONGEST_STRIPES, enter

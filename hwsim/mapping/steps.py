@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
 from hwsim.mapping.stripes import Units, array_cost

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba
 import numpy as np
 
+from hwsim.compiled import njit
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _blocks(axis: Axis, size: int) -> Blocks:
     return Blocks(size, number, int(reach), int(overlap), int(total), int(total - shared))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _walk(
     outputs: int, inputs: int, kernel: int, stride: int, pad: int, whole: bool, size: int
 ) -> tuple[int, int, int, int]:
@@ -131,13 +131,13 @@ def _walk(
     return most, most_shared, total, shared
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _window(output: int, inputs: int, kernel: int, stride: int, pad: int) -> int:
     begin = output * stride - pad
     return max(0, min(begin + kernel, inputs) - max(begin, 0))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _totals(outputs: int, inputs: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:
     """Distinct inputs of all windows, and the sum over windows."""
     used, taps, before = 0, 0, 0

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.energy.constants import thermal_constants
 from hwsim.errors import InputError
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

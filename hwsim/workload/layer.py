@@ -215,6 +215,11 @@ class Layer:
         return self.weights.total_bits if self.weights and self.like is None else 0
 
     @property
+    def encoded(self) -> bool:
+        """Whether the layer has weights that must be decoded before they are operands."""
+        return self.weights is not None and self.weights.encoded
+
+    @property
     def operand_bits(self) -> int:
         """Bits of one operand of the multiplier."""
         return OPERAND_BITS[self.arithmetic]

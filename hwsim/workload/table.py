@@ -41,13 +41,14 @@ maybe itself: then all copies use the same weights.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.csvfile import read_rows
-from hwsim.errors import InputError
+from hwsim.errors import InputError, printable
 from hwsim.workload.kinds import (
     GEOMETRY,
     KINDS,
@@ -61,7 +62,7 @@ from hwsim.workload.kinds import (
 from hwsim.workload.layer import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from importlib.resources.abc import Traversable
 
     from hwsim.csvfile import Row
@@ -74,8 +75,8 @@ OPTIONAL = (
 )  # fmt: skip
 NETWORK_INPUT, MEMORY = "input", "memory"
 
-MAX_LAYERS = 1 << 16
-"""Largest number of layers, copies included."""
+MAX_LAYERS = 1 << 13
+"""Largest number of layers, copies included: the deepest network that is shipped has 3,009."""
 
 MAX_OPERATIONS, MAX_STORED_BITS = 1 << 50, 1 << 46
 """What all layers together may do for one item, and store: more could not be counted in 64 bits."""
@@ -109,12 +110,12 @@ def read_layer_rows(file: Traversable | Path) -> list[LayerRow]:
         parts: list[LayerRow] = []
         within: dict[str, str] = {}
         for row in block:
-            item = _layer_row(row, previous, {**readable, **within}, named)
+            item = _layer_row(row, previous, ChainMap(within, readable), named)
             previous = item.name
             named[previous] = within[previous] = previous
             parts.append(item)
-        if len(rows) + times * len(parts) > MAX_LAYERS:
-            raise parts[0].row.error("times", f"at most {MAX_LAYERS} layers in all")
+            if len(rows) + times * len(parts) > MAX_LAYERS:
+                raise row.error("times", f"at most {MAX_LAYERS} layers in all")
         rows += repeat_rows(parts, times, rows[-1].name if rows else NETWORK_INPUT)
         if times == 1:
             readable |= within
@@ -130,7 +131,7 @@ def _times(row: Row) -> int:
     return row.integer("times", low=1, high=MAX_LAYERS, default=1)
 
 
-def _layer_row(row: Row, previous: str, readable: dict[str, str], named: dict[str, str]) -> LayerRow:
+def _layer_row(row: Row, previous: str, readable: Mapping[str, str], named: dict[str, str]) -> LayerRow:
     """Read one row.
 
     Parameters
@@ -147,7 +148,7 @@ def _layer_row(row: Row, previous: str, readable: dict[str, str], named: dict[st
         if row.cells.get(column) and column not in KINDS[kind]:
             raise row.error(column, f"nothing for a {kind} layer")
     inputs = tuple(row.cells.get("inputs", "").split()) or (previous,)
-    if not set(inputs) <= readable.keys():
+    if not all(source in readable for source in inputs):
         raise row.error("inputs", "names of earlier layers, 'input' or 'memory'")
     if len(inputs) > 1 and kind not in SEVERAL_INPUTS:
         raise row.error("inputs", f"one input of a {kind} layer")
@@ -253,4 +254,5 @@ def load_csv(path: str | Path) -> Workload:
         If the file is not a sound table; the message names file, line and column.
     """
     file = Path(path)
-    return workload_of(read_layer_rows(file), file.stem, "as listed", f"layer table {file.name}, no weights")
+    source = f"layer table {printable(file.name)}, no weights"
+    return workload_of(read_layer_rows(file), printable(file.stem), "as listed", source)

@@ -32,6 +32,8 @@ ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "asc
 """What an old terminal may ask for: no character outside ASCII can be printed."""
 HANG_S = 3600
 """On a busy machine a page takes minutes; what takes longer than this hangs."""
+STORED_B = 40_000
+"""Size of the log of a sweep that has finished some points and not all."""
 UNMEASURED = {"manifest.json", "report.json"}
 """Files that hold times of day."""
 
@@ -349,10 +351,9 @@ def _words(pid: int) -> str:
         return ""
 
 
-def dask_worker_dies(folder: Path, rng: random.Random, _times: int) -> str:
-    """a worker of a dask cluster is killed"""
-    _inputs(folder)
-    succeed(command("hwsim", "sweep", "sweep.toml", "--backend", "serial", "-o", "calm"), folder)
+@contextlib.contextmanager
+def dask_cluster(folder: Path) -> Iterator[tuple[list[str], list[subprocess.Popen[str]]]]:
+    """A sweep's words for a cluster of two workers, and its processes: the scheduler, then the workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -363,21 +364,47 @@ def dask_worker_dies(folder: Path, rng: random.Random, _times: int) -> str:
         time.sleep(3)
         worker = command("dask", "worker", address, "--nthreads", 1, "--no-nanny", *quiet)
         cluster += [start(worker, folder) for _ in range(2)]
-        words = command(
-            "hwsim", "sweep", "sweep.toml", "--backend", "dask", "--scheduler", address, "-o", "table"
-        )
+        swept = ("--backend", "dask", "--scheduler", address, "-o", "table")
+        yield command("hwsim", "sweep", "sweep.toml", *swept), cluster
+    finally:
+        for process in cluster:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def dask_worker_dies(folder: Path, rng: random.Random, _times: int) -> str:
+    """a worker of a dask cluster is killed"""
+    _inputs(folder)
+    succeed(command("hwsim", "sweep", "sweep.toml", "--backend", "serial", "-o", "calm"), folder)
+    with dask_cluster(folder) as (words, cluster):
         running = start(words, folder)
         time.sleep(rng.uniform(4, 8))
         os.killpg(cluster[-1].pid, signal.SIGKILL)
         code, said = finish(running)
         assert code == 0, said[-500:]
         assert digest(folder / "table") == digest(folder / "calm")
-    finally:
-        for process in cluster:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
     return "1 of 2 workers killed; same bytes"
+
+
+def dask_scheduler_dies(folder: Path, _rng: random.Random, _times: int) -> str:
+    """the scheduler of a dask cluster is killed"""
+    _inputs(folder)
+    calm = command("hwsim", "sweep", "sweep.toml", "--backend", "serial", "-o", "calm")
+    succeed(calm, folder)
+    stored = folder / "table.sqlite-wal"
+    with dask_cluster(folder) as (words, cluster):
+        running = start(words, folder)
+        while running.poll() is None and not (stored.exists() and stored.stat().st_size > STORED_B):
+            time.sleep(0.05)
+        os.killpg(cluster[0].pid, signal.SIGKILL)
+        code, said = finish(running)
+        assert "Traceback" not in said, said[-4000:]
+        assert code == 2, f"exit code {code}: {said[-500:]}"
+        assert "error: the dask cluster lost its workers or its scheduler" in said, said[-500:]
+    succeed([*calm[:-1], "table"], folder)
+    assert digest(folder / "table") == digest(folder / "calm")
+    return "refused in one sentence; the rest serially, same bytes"
 
 
 def other_surroundings(folder: Path, _rng: random.Random, _times: int) -> str:
@@ -410,7 +437,7 @@ SCENARIOS: dict[str, Callable[[Path, random.Random, int], str]] = {
     run.__name__: run
     for run in (
         kill_compress, kill_sweep, kill_study, kill_page, full_disk, read_only, missing_extras, two_writers,
-        clock_backwards, worker_dies, dask_worker_dies, other_surroundings,
+        clock_backwards, worker_dies, dask_worker_dies, dask_scheduler_dies, other_surroundings,
     )
 }  # fmt: skip
 

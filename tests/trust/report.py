@@ -22,7 +22,7 @@ FIGURES = {
     "mutants": drawing.mutants,
     "coverage": drawing.coverage,
 }
-TABLES = (*FIGURES, "portability")
+TABLES = (*FIGURES, "campaign", "portability")
 
 
 def crashes() -> pd.DataFrame:

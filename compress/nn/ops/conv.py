@@ -11,10 +11,10 @@ import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from compress.nn.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, Shape
 from compress.nn.ops.window import Window, channels_first, channels_last, image_shape
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

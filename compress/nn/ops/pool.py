@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from compress.nn.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, Shape
 from compress.nn.ops.window import Window, channels_first, channels_last, image_shape
+from hwsim.compiled import njit
 
 
 def _infer(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], attrs: Attrs) -> tuple[Shape, ...]:

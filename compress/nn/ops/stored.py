@@ -12,11 +12,11 @@ import math
 from functools import partial
 
 import numpy as np
-from numba import njit
 
 from compress.nn.ops import conv, fc
 from compress.nn.ops.base import Array, Arrays, Attrs, Context, Op, Shape
 from compress.nn.ops.window import Window
+from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 ROWS = 64

@@ -9,6 +9,10 @@
 # **Time.** 50 minutes. **Points.** 6. **Before.** Lab 5.
 
 # %%
+from hwsim.beside import require_packages
+
+require_packages()  # says if a file of yours has the name of one of them
+
 from experiments.threads import use_one_thread
 
 use_one_thread()  # before numpy is imported: the same digits on every machine

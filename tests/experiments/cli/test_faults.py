@@ -1,15 +1,24 @@
 """What is not bad input: faults of the program, Ctrl-C, a reader that has gone; and names that steer."""
 
+import io
+import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from experiments.cli import main as cli
+from experiments.console import print_json
 from experiments.runs.record import csv_text
+from hwsim.errors import printable
+from hwsim.plotting import literal
 
 TABLE = "name,kind,channels,height,width,filters\n{},fc,64,1,1,16\n"
 
@@ -61,3 +70,70 @@ def test_a_name_cannot_steer_the_terminal(tmp_path, capsys):
 )
 def test_a_cell_of_a_table_is_no_formula(cell, written):
     assert csv_text(pd.DataFrame({"layer": [cell], "x": [1.5]})) == f"layer,x\n{written},1.5\n"
+
+
+COMMAND = "import sys; from experiments.cli.main import hwsim; sys.argv[0] = 'hwsim'; hwsim()"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_fault_and_no_file_takes_its_place(closed, tmp_path):
+    path = tmp_path / "layers.csv"
+    words = f'exec "$@" run edge lenet300 --csv {path} {closed}'
+    ended = subprocess.run(
+        ["sh", "-c", words, "sh", sys.executable, "-c", COMMAND], capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    written = path.read_text(encoding="utf-8").splitlines()
+    assert written[0].startswith("layer,")
+    assert all(len(line.split(",")) == len(written[0].split(",")) for line in written)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_full_disk_under_the_output_is_one_sentence(options):
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", COMMAND, "energy", "--op", "dram_read_32b", *options],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == cli.BAD_INPUT
+    assert ended.stderr == b"error: No space left on device\n"
+
+
+def test_json_has_null_for_what_is_no_number_and_takes_numbers_of_numpy(capsys):
+    print_json({"a": float("nan"), "b": [np.float32("inf"), np.int64(3), np.float64(0.5)], "c": (True, "x")})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 3, 0.5], "c": [True, "x"]}
+
+
+@pytest.mark.parametrize("stem", ["a$b$c_{", r"$\frac$", "caf\udce9", "\x1b[31mred"])
+def test_any_name_of_a_file_is_drawn_as_it_is(stem, tmp_path, capsys):
+    path = tmp_path / f"{stem}.csv"
+    path.write_text(TABLE.format("fc1"), encoding="utf-8")
+    plot = tmp_path / f"{stem}.svg"
+    assert cli.run(cli.HWSIM, ["run", "edge", str(path), "--plot", str(plot), "--csv", f"{plot}.csv"]) == 0
+    assert plot.exists()
+    printed = "".join(capsys.readouterr())
+    assert printable(stem) in printed
+    following = next(line for line in printed.splitlines() if line.startswith("next: "))
+    assert printable(str(path)) in shlex.split(following)
+
+
+def test_a_formula_in_a_label_is_text_and_powers_of_ten_stay():
+    figure = Figure()
+    axes = figure.add_subplot(title="$x$", xscale="log", xlim=(1, 1e4))
+    literal(figure)
+    figure.savefig(drawn := io.BytesIO(), format="svg")
+    assert not axes.title.get_parse_math()
+    assert axes.get_xticklabels()[0].get_parse_math()
+    assert drawn.getvalue()
+
+
+@pytest.mark.parametrize("command", ["sweep lenet-random", "page -o page"])
+def test_more_workers_than_cores_can_use_are_refused_before_any_work(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(cli.HWSIM, [*command.split(), "--workers", "1000"]) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert re.search(r"error: 1000 workers on \d+ cores, expected 1 to \d+: 4 per core\n$", said)
+    assert list(tmp_path.iterdir()) == []

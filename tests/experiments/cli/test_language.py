@@ -16,19 +16,35 @@ def hwsim(capsys):
     return run
 
 
+@pytest.fixture
+def configuration(tmp_path):
+    """A model of two blocks, whose heads three boards can share."""
+    file = tmp_path / "config.json"
+    file.write_text(
+        json.dumps(
+            {
+                "model_type": "llama", "vocab_size": 1000, "hidden_size": 96, "intermediate_size": 192,
+                "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
+                "max_position_embeddings": 512,
+            }
+        )
+    )  # fmt: skip
+    return file
+
+
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ("smollm2-135m --context 100 --batch 2", "smollm2-135m, one token after 100"),
-        ("smollm2-135m --prompt 64 --weights q4_0 --kv int8", "smollm2-135m, prompt of 64"),
+        ("{} --context 100 --batch 2", "{}, one token after 100"),
+        ("{} --prompt 64 --weights q4_0 --kv int8", "{}, prompt of 64"),
         ("distilbert --context 32 --arithmetic bf16", "distilbert, 32 tokens"),
     ],
 )
-def test_a_pass_is_simulated(hwsim, options, name):
-    code, out, _ = hwsim(f"run a100_pcie {options} --json --audit")
+def test_a_pass_is_simulated(hwsim, configuration, options, name):
+    code, out, _ = hwsim(f"run a100_pcie {options.format(configuration)} --json --audit")
     (found,) = json.loads(out)
     assert code == 0
-    assert found["network"] == name
+    assert found["network"] == name.format(configuration.parent.name)
     assert found["provenance"] == "configuration, no weights"
 
 
@@ -54,24 +70,15 @@ def test_what_cannot_be_is_one_sentence(hwsim, typed, message):
     assert error.count("\n") == 1
 
 
-def test_a_configuration_file_is_run(hwsim, tmp_path):
-    file = tmp_path / "config.json"
-    file.write_text(
-        json.dumps(
-            {
-                "model_type": "llama", "vocab_size": 1000, "hidden_size": 64, "intermediate_size": 128,
-                "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 512,
-            }
-        )
-    )  # fmt: skip
-    code, out, _ = hwsim(f"run edge {file} --context 10 --arithmetic fp16 --json")
+def test_a_configuration_file_is_run(hwsim, configuration):
+    code, out, _ = hwsim(f"run edge {configuration} --context 10 --arithmetic fp16 --json")
     assert code == 0
-    assert json.loads(out)[0]["network"] == f"{tmp_path.name}, one token after 10"
+    assert json.loads(out)[0]["network"] == f"{configuration.parent.name}, one token after 10"
 
 
-def test_a_request_is_served(hwsim):
+def test_a_request_is_served(hwsim, configuration):
     options = "--prompt 32 --output 4 --batch 2 --weights q4_0 --boards 3 --link pcie5"
-    typed = f"request a100_pcie smollm2-135m {options}"
+    typed = f"request a100_pcie {configuration} {options}"
     code, out, _ = hwsim(f"{typed} --json")
     assert code == 0
     found = json.loads(out)

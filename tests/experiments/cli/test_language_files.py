@@ -88,7 +88,7 @@ def test_a_point_names_a_language_model(model):
     assert label_of(run_of) == f"edge:{model}:4:context=8:sram.capacity_B=65536"
     assert report_of(run_of).batch == 4
     narrow, wide = (
-        report_of(parse_run(f"edge:smollm2-135m:context=8:weights={form}")) for form in ("int4-g64", "bf16")
+        report_of(parse_run(f"edge:gpt2:context=8:weights={form}")) for form in ("int4-g64", "bf16")
     )
     assert narrow.energy_per_inference_J < wide.energy_per_inference_J
 

@@ -25,7 +25,7 @@ COMMANDS = (
     "run reference_250w alexnet --stage huffman --explain dram",
     "run reference_250w alexnet --batch 8 --stage dense --explain mapping",
     "run edge lenet5 --training --batch 4",
-    "run a100_pcie smollm2-135m --context 512 --weights int4-g128",
+    "run phone smollm2-135m --context 512 --weights int4-g128",
     "request a100_pcie smollm2-135m",
     "tile edge lenet5 --orders",
     "chips",

@@ -1,0 +1,58 @@
+"""A campaign in small: random command lines and calls end as they may, and what may not be is found."""
+
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from trust import campaign
+from trust.campaign import Ended, apart
+from trust.drawn import call_of, line_of, prepare
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+
+
+def test_a_campaign_of_a_few_lines_and_calls_finds_nothing():
+    rows = campaign.campaign(6, 40, 1)
+    assert [(row["kind"], row["tried"], row["failed"]) for row in rows] == [
+        ("command line", 6, 0),
+        ("API call", 40, 0),
+    ]
+
+
+def test_what_is_drawn_is_the_same_for_a_seed(tmp_path):
+    folder = prepare(tmp_path)
+    first, second = random.Random(3), random.Random(3)
+    for _ in range(20):
+        assert line_of(first) == line_of(second)
+        assert call_of(first, folder).text == call_of(second, folder).text
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "most_MB", "failure"),
+    [
+        (0, "", 100, ""),
+        (2, "error: no", 100, ""),
+        (2, "", 100, "refused without a word"),
+        (70, "error: a fault of hwsim", 100, "exit code 70: error: a fault of hwsim"),
+        (1, "Traceback (most recent call last)", 100, "exit code 1: Traceback (most recent call last)"),
+        (-signal.SIGXCPU, "", 100, "more than 30 s"),
+        (0, "", 3500, "3500 MB"),
+    ],
+)
+def test_what_may_not_be_is_told(code, said, most_MB, failure):
+    assert Ended(code, said, 1.0, most_MB).failure == failure
+
+
+def test_a_process_apart_leaves_this_one_as_it_was(tmp_path):
+    def breaks() -> int:
+        sys.stderr.write("broken\n")
+        raise ZeroDivisionError
+
+    ended = apart(breaks, tmp_path)
+    assert ended.code == 70
+    assert "broken" in ended.said
+    assert "ZeroDivisionError" in ended.said
+    assert Path.cwd() != tmp_path

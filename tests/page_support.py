@@ -100,7 +100,7 @@ class Reader:
         """Leave the page, for a window of that width and a system of that colour scheme."""
         self.tab.goto("about:blank")
         self.tab.set_viewport_size({"width": width, "height": 900})
-        self.tab.emulate_media(color_scheme=scheme)
+        self.tab.emulate_media(media="screen", color_scheme=scheme, reduced_motion="no-preference")
 
     def open(self, part: str = "explorer") -> None:
         """Show a part of the page and wait until it is drawn."""
@@ -109,9 +109,8 @@ class Reader:
 
     def wait(self, part: str) -> None:
         """Wait until a part of the page is drawn."""
-        self.tab.wait_for_selector(
-            f"#{part.partition('?')[0]} :is(.chart, .row, .matrix, .floorplan, .scene)"
-        )
+        section, drawn = f"#{part.partition('?')[0]}", ":is(.chart, .row, .matrix, .floorplan, .scene)"
+        self.tab.wait_for_selector(f"{section}.refused, {section} {drawn}")
 
     def figure(self, label: str, letter: str = "b") -> str:
         """Text of one of the figures that are compared, of A or of B."""

@@ -105,7 +105,8 @@ def test_bars_are_to_scale_and_percentages_are_of_a(reader):
     bars = "#components .row[data-row='total'] .track"
     widths = reader.tab.eval_on_selector_all(
         bars,
-        "bars => bars.map(bar => [...bar.children].reduce((sum, part) => sum + parseFloat(part.style.width), 0))",
+        """bars => bars.map(({ children }) =>
+            [...children].reduce((sum, { style }) => sum + parseFloat(style.width), 0))""",
     )
     assert widths[1] / widths[0] == pytest.approx(reader.joules() / reader.joules("a"), rel=0.02)
     told = reader.tab.locator("#components .row[data-row='total'] .said").all_inner_texts()

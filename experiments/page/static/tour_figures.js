@@ -213,7 +213,7 @@
   };
   hwsim.tour["on-chip"] = {
     knobs: [
-      ["radios", "network", "Network", cliffs.map((name) => hwsim.site.networks[name].label), Math.max(cliffs.indexOf("alexnet_fc"), 0)],
+      ["radios", "network", "Network", cliffs.map((name) => hwsim.site.networks[name].label), 0],
       ["slider", "sram", "On-chip SRAM", Array.from({ length: Math.max(...memories.map((found) => found.length)) }, (_, place) => `step ${place + 1}`), 1],
       MAGNIFIER,
     ],

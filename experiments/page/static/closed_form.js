@@ -145,12 +145,12 @@
     const stored = kernels.map((kernel) => kernel.reduce((sum, at) => sum + storedBits(chip, layers[at]), 0));
     const sources = kernels.map((kernel, number) => [...new Set(kernel.flatMap((at) => layers[at].sources).map((at) => (at < 0 ? -1 : home[at])))].filter((at) => at !== number));
     const live = kernels.map((_, number) => (last[number].made + sources[number].reduce((sum, at) => sum + (at < 0 ? 0 : last[at].made), 0)) * chip.bits);
-    /* Bits of the rows that a kernel needs at a time to make two more. */
+    /* Bits of the rows that a kernel needs at a time to make one more. */
     const heights = heightsOf(layers);
     const rows = (number) => {
       const root = layers[kernels[number][0]];
-      const [[inH], , [kernelH], [strideH]] = root.window ?? [[heights[kernels[number][0]]], [], [1], [1]];
-      return (root.read * Math.min((kernelH + strideH) / inH, 1) + root.made * Math.min(2 / heights[kernels[number][0]], 1)) * chip.bits;
+      const [[inH], , [kernelH]] = root.window ?? [[heights[kernels[number][0]]], [], [1]];
+      return (root.read * Math.min(kernelH / inH, 1) + root.made * Math.min(1 / heights[kernels[number][0]], 1)) * chip.bits;
     };
     /* What one kernel makes stays on chip for the next if both maps fit, or a stripe of each with all the weights. */
     const kept = kernels.map((_, number) => {

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PIXELS = (1200, 630)
 """What most sites show whole."""
 
+ROOMY = 0.5
+"""Share of a bar from which on a part has room for its name."""
+
 LABELS = {"dense": "dense", "huffman": "compressed"}
 
 
@@ -33,9 +36,9 @@ def draw(story: dict[str, Any]) -> Figure:
         axes.set_ylim(-1.4, 0.75)
         axes.axis("off")
         title = f"One weight, {dense / compressed:.0f} times less energy"
-        figure.text(0.05, 0.84, title, size=22 * scale, weight="bold", color=style.INK)
+        figure.text(0.05, 0.84, title, size=18 * scale, weight="bold", color=style.INK)
         said = "AlexNet's fully-connected layers on a 250 W card, batch 1, to scale. hwsim"
-        figure.text(0.05, 0.08, said, size=11 * scale, color=style.INK)
+        figure.text(0.05, 0.08, said, size=9 * scale, color=style.INK)
     return figure
 
 
@@ -44,6 +47,10 @@ def _bar(axes: Axes, y: float, found: dict[str, Any], label: str, scale: float) 
     parts = [*stops.items(), ("static", found["total_pJ"] - sum(stops.values()))]
     left = 0.0
     for name, width in parts:
-        axes.barh(y, width, 0.5, left, color=style.COMPONENTS[name][1])
+        said, colour = style.COMPONENTS[name]
+        axes.barh(y, width, 0.5, left, color=colour)
+        if width > ROOMY * sum(size for _, size in parts):
+            at = left + width / 2
+            axes.text(at, y, said, size=11 * scale, color=style.text_on(colour), ha="center", va="center")
         left += width
-    axes.text(0, y + 0.32, label, size=14 * scale, color=style.INK)
+    axes.text(0, y + 0.32, label, size=11 * scale, color=style.INK)

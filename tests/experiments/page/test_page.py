@@ -9,10 +9,11 @@ import pytest
 from page_support import SMALL, needs_chromium
 
 from experiments.cli import main as cli
-from experiments.figures import style
+from experiments.figures import preview, style
 from experiments.page import build as page
 from experiments.page.errors import errors_of
 from experiments.page.settings import FORMS
+from experiments.page.story import story
 from hwsim.errors import InputError
 
 DENSE_AT_64 = "explorer?network=alexnet_fc&stage=dense&batch=64&sram=10MiB&dram=DDR3-class&node=45nm&cap=250W"
@@ -45,6 +46,16 @@ def test_the_head_says_what_the_page_is(folder):
     assert re.search(r'property="og:image" content="preview\.png"', text)
     width, height = (int.from_bytes((folder / "preview.png").read_bytes()[at : at + 4]) for at in (16, 20))
     assert (width, height) == (1200, 630)
+
+
+def test_the_preview_has_room_for_its_texts():
+    figure = preview.draw(story())
+    figure.canvas.draw()
+    texts = [*figure.texts, *figure.axes[0].texts]
+    assert len(texts) >= 4
+    for text in texts:
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, text.get_text()
 
 
 def test_colours_are_those_of_the_figures(folder):

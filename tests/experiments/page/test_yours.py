@@ -153,6 +153,20 @@ def test_the_table_that_is_typed(reader):
     assert reader.tab.inner_text("#yours-command code") == "hwsim run reference_250w layers.csv"
 
 
+def test_a_file_that_is_dropped(reader):
+    reader.open("yours")
+    reader.tab.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["name,kind,channels,filters\\nfc,fc,100,10\\n"], "mine.csv"));
+            const zone = document.querySelector("#drop-zone");
+            zone.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }"""
+    )
+    reader.tab.wait_for_function("document.querySelector('#yours-say').textContent.startsWith('mine.csv')")
+    assert reader.tab.locator("#yours-facts dd").first.inner_text() == "1 k"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

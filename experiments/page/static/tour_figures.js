@@ -214,7 +214,7 @@
   hwsim.tour["on-chip"] = {
     knobs: [
       ["radios", "network", "Network", cliffs.map((name) => hwsim.site.networks[name].label), 0],
-      ["slider", "sram", "On-chip SRAM", Array.from({ length: Math.max(...memories.map((found) => found.length)) }, (_, place) => `step ${place + 1}`), 1],
+      ["slider", "sram", "On-chip SRAM", Array.from({ length: Math.max(...memories.map((found) => found.length)) }, (_, place) => `step ${place + 1}`), hwsim.site.networks[cliffs[0]].start.sram],
       MAGNIFIER,
     ],
     async draw(part, at) {

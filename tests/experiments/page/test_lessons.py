@@ -57,7 +57,7 @@ def test_lesson_2_opens_on_a_pruned_network_and_dsd_has_a_box_of_its_own(reader)
 
 def test_lesson_5_opens_on_a_memory_in_which_only_compressed_weights_fit(reader):
     reader.open("on-chip")
-    assert "all weights fit only if they are pruned and shared" in reader.tab.inner_text("#on-chip .say")
+    assert "all weights fit only if they are pruned" in reader.tab.inner_text("#on-chip .say")
 
 
 def test_lesson_6_opens_on_a_chip_that_is_mostly_dark(reader):

@@ -137,6 +137,8 @@
       section.dataset.pj = reached;
     };
     const soon = () => { if (!waiting) { waiting = true; requestAnimationFrame(show); } };
+    addEventListener("beforeprint", () => Object.entries(told().passes).forEach(([pass, found]) => fill(drawn, pass, found.total_pJ)));
+    addEventListener("afterprint", show);
     addEventListener("scroll", soon, { passive: true });
     addEventListener("resize", soon);
     hwsim.views.push(show);

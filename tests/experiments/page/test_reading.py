@@ -129,6 +129,16 @@ def test_paper_has_the_figures_and_no_controls(reader):
         )
 
 
+def test_on_paper_both_columns_of_the_meter_are_full(reader):
+    reader.open("story")
+    reader.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    told = reader.tab.locator(".scene .meter-label").all_text_contents()
+    totals = reader.tab.evaluate(
+        "Object.values(hwsim.site.story.passes).map(found => hwsim.pico(found.total_pJ))"
+    )
+    assert told == totals
+
+
 def test_the_story_stands_still_for_who_asked_for_less_motion(reader):
     reader.tab.emulate_media(reduced_motion="reduce")
     reader.open("story")

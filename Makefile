@@ -21,7 +21,7 @@ DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier monotone fuzz faults campaign mutants coverage portability trust reference labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier monotone fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,11 @@ reference: $(RUN) ## run the demo and every experiment anew, and keep them: resu
 	$(BIN)/hwsim experiments run --all
 	$(BIN)/hwsim reference
 
+# The picture is taken by the machine's own Chromium.
+page: $(DEV) ## the page and its picture anew: results/reference/page/, docs/explorer.png
+	$(BIN)/hwsim page -o results/reference/page --workers 2
+	PYTHONPATH=tests $(BIN)/python -m page_picture results/reference/page docs/explorer.png
+
 labs: $(RUN) ## the course's notebooks, for students and instructors: build/labs/
 	rm -rf build/labs
 	$(BIN)/hwsim labs -o build/labs/student
@@ -118,7 +123,7 @@ lock: $(BIN)/python ## pin every dependency anew, with hashes, for all Pythons a
 	$(PIP) install --target "$$tools" $(UV); \
 	compile="$$tools/bin/uv --quiet pip compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --exclude-newer P14D --no-header --no-annotate"; \
-	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --extra page --extra parquet --group build -o requirements/dev.txt; \
+	$$compile pyproject.toml --extra dev --extra onnx --extra cluster --extra parquet --group build -o requirements/dev.txt; \
 	$$compile pyproject.toml --group build -c requirements/dev.txt -o requirements/run.txt; \
 	$$compile pyproject.toml --extra docs --group build -c requirements/dev.txt -o requirements/docs.txt
 

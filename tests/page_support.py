@@ -11,8 +11,8 @@ import auditing
 import pytest
 
 from experiments.page import build as page
-from experiments.page import lessons, pruning
-from experiments.page.settings import NETWORKS
+from experiments.page import closed_form, lessons, pruning
+from experiments.page.settings import FORMS, NETWORKS
 from experiments.page.settings import Network as PageNetwork
 
 if TYPE_CHECKING:
@@ -41,16 +41,19 @@ PATIENCE_MS = 240_000
 """On a busy machine a browser takes its time, which is not what is tested."""
 
 SMALL = {name: small(NETWORKS[name]) for name in ("lenet300", "alexnet_fc")}
-SMALL["alexnet"] = replace(small(NETWORKS["alexnet"]), batches=(1,))
+COMPARED = ("lenet5", "squeezenet1_0", "resnet18")
 
 
 @contextmanager
 def small_settings() -> Iterator[None]:
-    """Build pages of few points and of a very short training."""
+    """Build pages of few points, a small language model and a very short training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(auditing, "STEPS", 20)
         patch.setattr(page, "NETWORKS", SMALL)
-        patch.setattr(lessons, "CAPS_W", (100, 150, 250, 500))
+        patch.setattr(closed_form, "COMPARED", COMPARED)
+        patch.setattr(lessons, "CAPS_W", (100, 250))
+        patch.setattr(lessons, "TOKEN", replace(lessons.TOKEN, network="llama-3.2-1b"))
+        patch.setattr(lessons, "FORMS", {name: FORMS[name] for name in ("bf16", "int4-g128")})
         patch.setattr(pruning, "IMAGES", 1000)
         patch.setattr(pruning, "HELD_OUT", 500)
         patch.setattr(pruning, "DENSITIES", (1.0, 0.5, 0.1))
@@ -97,7 +100,7 @@ class Reader:
         """Leave the page, for a window of that width and a system of that colour scheme."""
         self.tab.goto("about:blank")
         self.tab.set_viewport_size({"width": width, "height": 900})
-        self.tab.emulate_media(color_scheme=scheme)
+        self.tab.emulate_media(media="screen", color_scheme=scheme, reduced_motion="no-preference")
 
     def open(self, part: str = "explorer") -> None:
         """Show a part of the page and wait until it is drawn."""
@@ -106,29 +109,21 @@ class Reader:
 
     def wait(self, part: str) -> None:
         """Wait until a part of the page is drawn."""
-        self.tab.wait_for_selector(f"#{part.partition('?')[0]} :is(.js-plotly-plot, .matrix, .floorplan)")
+        section, drawn = f"#{part.partition('?')[0]}", ":is(.chart, .row, .matrix, .floorplan, .scene)"
+        self.tab.wait_for_selector(f"{section}.refused, {section} {drawn}")
 
-    def figure(self, label: str) -> str:
-        """Text of one of the explorer's key figures."""
-        return self.tab.inner_text(f"[data-stat='{label}'] dd")
+    def figure(self, label: str, letter: str = "b") -> str:
+        """Text of one of the figures that are compared, of A or of B."""
+        return self.tab.inner_text(f"[data-stat='{label}'] td.{letter}")
 
-    def joules(self) -> float:
-        """Energy per inference of the point that is shown, to the last digit."""
-        return float(self.tab.get_attribute("#explorer", "data-joules") or "nan")
+    def joules(self, letter: str = "") -> float:
+        """Energy per inference of B, or of A, to the last digit that the page has."""
+        return float(self.tab.get_attribute("#explorer", f"data-joules{letter and '-a'}") or "nan")
 
     def watts(self) -> dict[str, float]:
-        """Watts by component in the power stack of the explorer, headroom included."""
+        """Watts by component of B in the explorer, headroom included."""
         found = self.tab.eval_on_selector_all(
-            "#power [data-component]",
+            "#power > .power:nth-child(2) [data-component]",
             "items => items.map(item => [item.dataset.component, +item.dataset.watts])",
         )
         return dict(found)
-
-    def ranges(self) -> list[list[float]]:
-        """Limits of every axis of the explorer's plots."""
-        return self.tab.evaluate(
-            """['components', 'cliff'].flatMap(id => {
-                const { xaxis, yaxis } = document.getElementById(id)._fullLayout;
-                return [xaxis.range, yaxis.range].map(range => range.map(Number));
-            })"""
-        )

@@ -1,4 +1,4 @@
-"""`hwsim page`: the explorer and the tour, as a folder of files that opens from disk."""
+"""`hwsim page`: a story, an explorer and lessons, as a folder of files that opens from disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def page(
     ],
     workers: Workers = 1,
 ) -> None:
-    """Write the page: an explorer of simulated points and seven lessons, to open from disk."""
+    """Write the page: a story, an explorer of simulated points and seven lessons, to open from disk."""
     from experiments.console import print_ending, print_note
     from experiments.page.build import build
 

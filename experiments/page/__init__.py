@@ -1,1 +1,1 @@
-"""The page: an explorer of simulated points and a tour of seven lessons, as files that open from disk."""
+"""The page: a story, an explorer of simulated points and seven lessons, as files that open from disk."""

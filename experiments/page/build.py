@@ -1,26 +1,26 @@
-"""Put the page together: its files as they are, plotly.js once, and what was simulated as scripts."""
+"""Put the page together: its files as they are, and what was simulated as scripts beside them."""
 
 from __future__ import annotations
 
 import json
-import shlex
+from dataclasses import asdict
 from importlib import resources
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from compress.io.files import write_text
-from experiments.figures import style
+from experiments.figures import preview, style
+from experiments.page.closed_form import closed_form
+from experiments.page.errors import errors_of
 from experiments.page.grid import Grid, stage_grid
-from experiments.page.lessons import LESSONS, token_report
+from experiments.page.lessons import LESSONS
 from experiments.page.pack import packed, script
-from experiments.page.settings import AXES, NETWORKS
-from experiments.runs.changes import options_of
+from experiments.page.settings import AXES, NETWORKS, PRESETS, STAGES
+from experiments.page.story import story
 from experiments.runs.parallel import in_order
 from experiments.runs.record import MANIFEST, replacing_folder, sha256, versions
 from experiments.studies.registry import shipped_data_digest
 from hwsim.arrays.base import Tiled
-from hwsim.errors import InputError
-from hwsim.run import simulate
-from hwsim.workload.networks import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,17 +28,8 @@ if TYPE_CHECKING:
 
     from experiments.page.settings import Choice, Network
 
-FIRST = "alexnet"
-"""Network that the explorer shows at first."""
-
-SPOKEN = {
-    "dense": "dense",
-    "pruned": "pruned",
-    "shared": "pruned and shared",
-    "huffman": "pruned, shared and Huffman-coded",
-    "int8": "in 8-bit integers",
-}
-"""Stages within a sentence."""
+PREVIEW = "preview.png"
+"""Picture that other sites show beside a link to the page."""
 
 
 def build(
@@ -63,12 +54,14 @@ def build(
     Raises
     ------
     InputError
-        If the folder cannot be written, or holds something else, or plotly is not installed.
+        If the folder cannot be written, or holds something else.
     """
-    plotly_js = _plotly_js()
     with replacing_folder(target.resolve()) as folder:
-        write_text(folder / "plotly.js", plotly_js)
-        for name, text in _files(names, workers, on_progress):
+        for name, text in static_files():
+            write_text(folder / name, text)
+        told = story()
+        style.save_as(preview.draw(told), folder / PREVIEW)
+        for name, text in _simulated(told, names, workers, on_progress):
             write_text(folder / name, text)
         files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
         inputs = {"shipped data": shipped_data_digest()}
@@ -76,60 +69,57 @@ def build(
         write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
-def _plotly_js() -> str:
-    """Return the script that draws the figures in a browser, from the Python package that brings it."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise InputError("hwsim page needs plotly: expected `pip install 'hwsim[page]'`") from None
-    return str(get_plotlyjs())
-
-
-def _files(
-    names: Sequence[str], workers: int, on_progress: Callable[[str], None]
-) -> Iterator[tuple[str, str]]:
-    """Give each file of the page but plotly.js: its name and its text."""
+def static_files() -> Iterator[tuple[str, str]]:
+    """Give each file that is the same on every page: its name and its text."""
     for entry in sorted((resources.files(__package__) / "static").iterdir(), key=lambda found: found.name):
         yield entry.name, entry.read_text(encoding="utf-8")
-    yield "site.js", f"Object.assign(hwsim.site, {json.dumps(site(names), ensure_ascii=False)});\n"
+
+
+def _simulated(
+    told: dict[str, Any], names: Sequence[str], workers: int, on_progress: Callable[[str], None]
+) -> Iterator[tuple[str, str]]:
+    """Give each file that has simulated numbers: its name and its text."""
     on_progress("lessons")
-    parts = in_order(_called, [(lesson,) for lesson in LESSONS.values()], workers)
-    yield "lessons.js", script("lessons", "tour", dict(zip(LESSONS, parts, strict=True)))
+    parts = in_order(_called, [(lesson,) for lesson in (*LESSONS.values(), closed_form)], workers)
+    lessons = dict(zip(LESSONS, parts, strict=False))
+    yield "lessons.js", script("lessons", "tour", lessons)
+    yield "shapes.js", script("shapes", "closed_form", parts[-1])
+    components = {name for row in lessons["token"]["rows"] for name in row["watts"]}
     for name in names:
         on_progress(name)
-        grid = Grid()
-        for part in in_order(stage_grid, [(NETWORKS[name], stage) for stage in STAGES], workers):
+        grid, network = Grid(), NETWORKS[name]
+        for part in in_order(stage_grid, [(network, stage) for stage in network.scene.stages], workers):
             grid.extend(part)
+        components |= {key.split("|")[1] for row in grid.rows for key in row if "|" in key}
         yield f"grid-{name}.js", script("grids", name, packed(grid))
+    text = json.dumps(site(names, components) | {"story": told}, ensure_ascii=False)
+    yield "site.js", f"Object.assign(hwsim.site, {text});\n"
 
 
-def _called(lesson: Callable[[], Any]) -> Any:
-    return lesson()
+def _called(part: Callable[[], Any]) -> Any:
+    return part()
 
 
-def site(names: Sequence[str]) -> dict[str, Any]:
+def site(names: Sequence[str], components: set[str]) -> dict[str, Any]:
     """Everything but the points: labels, colours and what the controls can be set to."""
     return {
-        "first": FIRST if FIRST in names else names[0],
         "axes": AXES,
         "ink": style.INK,
         "series": style.SERIES,
-        "components": _looks({name: style.COMPONENTS[name] for name in _components(names)}),
+        "components": _looks(
+            {
+                name: style.COMPONENTS[name]
+                for name in style.in_order(components, style.COMPONENTS, "component")
+            }
+        ),
         "tiles": _looks(style.TILES),
-        "stages": {name: look | {"spoken": SPOKEN[name]} for name, look in _looks(style.STAGES).items()},
+        "stages": {
+            name: {"label": label, "colour": colour, "spoken": spoken}
+            for name, (label, colour, spoken) in STAGES.items()
+        },
+        "presets": [asdict(preset) for preset in PRESETS if preset.network in names],
         "networks": {name: _described(NETWORKS[name]) for name in names},
     }
-
-
-def _components(names: Sequence[str]) -> list[str]:
-    """Components that a network of the explorer or a token spends energy on, in the order of `style`."""
-    found: set[str] = set()
-    for network in (NETWORKS[name] for name in names):
-        for stage in STAGES:
-            report = simulate(network.machine.chip, network.scene.workload(stage))
-            found |= {component for (component,) in report.joules_by("component")}
-    found |= {component for (component,) in token_report("bf16-huffman", 1).joules_by("component")}
-    return style.in_order(found, style.COMPONENTS, "component")
 
 
 def _looks(known: dict[str, tuple[str, str]]) -> dict[str, dict[str, str]]:
@@ -137,10 +127,11 @@ def _looks(known: dict[str, tuple[str, str]]) -> dict[str, dict[str, str]]:
 
 
 def _described(network: Network) -> dict[str, Any]:
-    workloads = {stage: network.scene.workload(stage) for stage in STAGES}
+    workloads = {stage: network.scene.workload(stage) for stage in network.scene.stages}
     chip = network.machine.chip
     return {
         "label": network.label,
+        "machine": network.machine.title,
         "command": network.command_start,
         "layers": network.layer_option,
         "chip": f"{chip.name}, {chip.description[0].lower()}{chip.description[1:]}",
@@ -150,13 +141,19 @@ def _described(network: Network) -> dict[str, Any]:
             axis: [_chosen(network, choice) for choice in choices] for axis, choices in network.axes().items()
         },
         "weight_bytes": {stage: workload.weight_bits / 8 for stage, workload in workloads.items()},
+        "errors": errors_of(network.scene.network),
         "provenance": {stage: _sentence(workload.provenance) for stage, workload in workloads.items()},
     }
 
 
 def _chosen(network: Network, choice: Choice) -> dict[str, Any]:
-    options = [shlex.quote(word) for word in options_of(network.set_by(choice))]
-    return {"label": choice.label, "note": choice.note, "value": choice.value, "options": options}
+    return {
+        "label": choice.label,
+        "key": choice.key,
+        "note": choice.note,
+        "value": choice.value,
+        "options": [quote(word) for word in network.options(choice)],
+    }
 
 
 def _sentence(provenance: str) -> str:

@@ -73,7 +73,7 @@ class _Runs:
 
     def _run_of(self, at: dict[str, int]) -> int:
         """Index of a point's run; what a cap does not slow, no larger one changes."""
-        key = (at["sram"], at["dram"], at["node"], at["batch"])
+        key = (at["batch"], at["sram"], at["dram"], at["node"])
         if (capped := (*key, at["cap"])) not in self._known:
             cap, run = self._unslowed.get(key, (at["cap"] + 1, 0))
             if at["cap"] < cap:
@@ -89,7 +89,7 @@ class _Runs:
         point["stage"] = self._axes["stage"][0]  # changes nothing of the chip
         chip = self._network.machine.chip.replace(**self._network.changes(point))
         try:
-            report = simulate(chip, self._workload, int(point["batch"].label))
+            report = simulate(chip, self._workload, self._network.batches[at["batch"]])
         except InputError as error:
             self._grid.refused.append(str(error))
             return -len(self._grid.refused), True

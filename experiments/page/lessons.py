@@ -15,7 +15,8 @@ import numpy as np
 from compress.codecs import huffman
 from compress.methods.share import share
 from experiments.page.pruning import pruning
-from experiments.page.settings import NETWORKS
+from experiments.page.settings import FORMS, NETWORKS, TOKEN
+from experiments.runs.scenes import SCENES
 from experiments.studies.energy_ladder import ladder
 from hwsim.analysis.strategies import as_run, dimmed, gated, voltage_scaled
 from hwsim.energy.dram import load_dram
@@ -62,10 +63,7 @@ CAPPED = "alexnet_fc"
 STRATEGIES = {"dimming": dimmed, "gating": gated, "DVFS": voltage_scaled}
 CAPS_W = (75, 100, 150, 200, 250, 325, 400, 500)
 CAPPED_BATCHES = (1, 64)
-LLM, CARD = "llama-3-8b", "a100_pcie"
-FORMS = {"bf16": "bf16", "bf16-huffman": "bf16, Huffman", "int8": "INT8", "int4-g128": "INT4"}
-TOKENS = 1024
-"""In the cache before a token is written, and in a prompt that is read."""
+CARD = "a100_pcie"
 PASSES = {"writing, batch 1": 1, "writing, batch 64": 64, "reading a prompt": 0}
 """Sequences at once, 0 for a prefill."""
 
@@ -148,7 +146,7 @@ def decoder() -> list[dict[str, Any]]:
     """One Llama layer at batch 1, shared and Huffman-coded, with few and many decoders."""
     rows = []
     for stage in ("shared", "huffman"):
-        workload = NETWORKS[DECODED].scene.workload(stage)
+        workload = SCENES[DECODED].workload(stage)
         for count in DECODERS:
             report = simulate(load_chip(CHIP).replace(**{"decoder.count": count}), workload)
             rows.append(
@@ -208,8 +206,8 @@ def token() -> dict[str, Any]:
     """Where the joules of a token of a language model go, by how its weights are stored."""
     rows = []
     for label, batch in PASSES.items():
-        for form, name in FORMS.items():
-            report, tokens = token_report(form, batch), 1 if batch else TOKENS
+        for form, (name, *_) in FORMS.items():
+            report, tokens = token_report(form, batch), 1 if batch else TOKEN.context
             found = as_run(report)
             rows.append(
                 {
@@ -222,12 +220,20 @@ def token() -> dict[str, Any]:
                     "limiter": report.limiter,
                 }
             )
-    return {"rows": rows, "model": LLM, "card": CARD, "cap_W": load_chip(CARD).power.cap_W, "tokens": TOKENS}
+    return {
+        "rows": rows,
+        "model": TOKEN.network,
+        "card": CARD,
+        "cap_W": load_chip(CARD).power.cap_W,
+        "tokens": TOKEN.context,
+        "forms": list(FORMS),
+    }
 
 
 def token_report(form: str, batch: int) -> Report:
     """Simulate a decode step of so many sequences, or a prefill of one prompt if there are none."""
-    workload = decode(LLM, TOKENS, batch, weights=form) if batch else prefill(LLM, TOKENS, weights=form)
+    model, tokens = TOKEN.network, TOKEN.context
+    workload = decode(model, tokens, batch, weights=form) if batch else prefill(model, tokens, weights=form)
     return simulate(load_chip(CARD), workload, batch or 1)
 
 

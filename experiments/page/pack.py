@@ -26,7 +26,9 @@ def script(kind: str, name: str, data: Any) -> str:
 
 
 def packed(grid: Grid) -> dict[str, Any]:
-    """Turn a grid into columns: doubles to the last bit, texts as positions in a list of them.
+    """Turn a grid into columns: numbers of seven digits, texts as positions in a list of them.
+
+    A column of zeros is left out.
 
     Raises
     ------
@@ -41,9 +43,9 @@ def packed(grid: Grid) -> dict[str, Any]:
     return {
         "index": _base64(np.array([at if at >= 0 else NO_ROW + 1 + at for at in grid.index], "<u2")),
         "numbers": {
-            name: _base64(np.array([row.get(name, 0.0) for row in grid.rows], "<f8"))
+            name: _base64(np.array([row.get(name, 0.0) for row in grid.rows], "<f4"))
             for name in names
-            if name not in texts
+            if name not in texts and any(row.get(name) for row in grid.rows)
         },
         "texts": {name: _coded([row[name] for row in grid.rows]) for name in texts},
         "refused": grid.refused,

@@ -1,4 +1,4 @@
-"""What the explorer can set: networks, stages and, by chip, memory, DRAM, node, cap and batch."""
+"""What the explorer can set: networks, stages and, by chip, batch, memory, DRAM, node and cap."""
 
 from __future__ import annotations
 
@@ -6,26 +6,47 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from experiments.figures import style
 from experiments.runs.changes import options_of
 from experiments.runs.scenes import SCENES, Scene
 from hwsim.analysis.area import area_of
 from hwsim.energy.dram import load_dram
-from hwsim.energy.scaling import nominal_voltage
 from hwsim.machine.chip import load_chip
 from hwsim.units import memory_size
-from hwsim.workload.networks import STAGES
+from hwsim.workload.language import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hwsim.machine.chip import Chip
+    from hwsim.workload.layer import Arithmetic, Workload
 
-AXES = ("stage", "sram", "dram", "node", "cap", "batch")
+AXES = ("stage", "batch", "sram", "dram", "node", "cap")
 """Controls apart from the network, in the order in which a grid is laid out."""
 
 MIB = 1 << 20
+
+FORMS = {
+    "bf16": ("bf16", "#222222", "in bf16"),
+    "bf16-huffman": ("bf16, Huffman", "#D55E00", "in Huffman-coded bf16"),
+    "int8": ("INT8", "#CC79A7", "in INT8"),
+    "int4-g128": ("INT4", "#0072B2", "in INT4"),
+}
+"""Forms of the weights of a language model: label, colour, and what they are called in a sentence."""
+
+SPOKEN = {
+    "dense": "dense",
+    "pruned": "pruned",
+    "shared": "pruned and shared",
+    "huffman": "pruned, shared and Huffman-coded",
+    "int8": "in INT8",
+}
+"""Stages within a sentence."""
+
+STAGES = {name: (*look, SPOKEN[name]) for name, look in style.STAGES.items()} | FORMS
+"""Every stage and form of a network of the explorer: label, colour, and its name within a sentence."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +62,20 @@ class Choice:
         What a reader should know of it.
     value : float or None
         Where it lies on an axis.
+    words : tuple of str
+        Options of ``hwsim run`` that choose it, where it is not a change of the chip.
     """
 
     label: str
     changes: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     value: float | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Its name in an address."""
+        return self.label.replace(" ", "")
 
 
 @dataclass(frozen=True)
@@ -56,16 +85,25 @@ class Machine:
     Parameters
     ----------
     name : str
+    title : str
+        What people call it.
     sram_B : tuple of int
     drams : tuple of (str, str)
         Types, the chip's own first, and what people call them.
     caps_W : tuple of float
+    arithmetic : str
+        What a network in fp32 is computed in.
+    nodes : bool
+        Whether it is also shown with the prices of 7 nm.
     """
 
     name: str
+    title: str
     sram_B: tuple[int, ...]
     drams: tuple[tuple[str, str], ...]
     caps_W: tuple[float, ...]
+    arithmetic: Arithmetic = "fp32"
+    nodes: bool = True
 
     @cached_property
     def chip(self) -> Chip:
@@ -78,27 +116,90 @@ MACHINES = {
     for machine in (
         Machine(
             "edge",
+            "edge chip, 0.5 W",
             tuple(1024 * size for size in (32, 64, 128, 256, 512, 1024)),
-            (("DDR3-1600", "DDR3"), ("LPDDR4-3200", "LPDDR4"), ("LPDDR2-800", "LPDDR2, seldom used")),
-            (0.1, 0.2, 0.5, 1.0),
+            (("DDR3-1600", "DDR3"), ("LPDDR4-3200", "LPDDR4")),
+            (0.1, 0.2, 0.5),
+        ),
+        Machine(
+            "phone",
+            "phone processor, 2 W",
+            tuple(1024 * size for size in (256, 512, 1024, 2048, 4096)),
+            (("LPDDR4-3200", "LPDDR4"), ("LPDDR2-800", "LPDDR2")),
+            (0.5, 1.0, 2.0),
+            arithmetic="fp16",
+            nodes=False,
         ),
         Machine(
             "reference_250w",
+            "250 W card",
             tuple(round(size * MIB) for size in (5, 10, 20, 40, 80, 160, 320)),
             (("hypothetical-20pJ", "DDR3-class"), ("GDDR6-14000", "GDDR6"), ("HBM2-2000", "HBM2")),
-            (100.0, 175.0, 250.0, 400.0),
+            (100.0, 250.0, 400.0),
+        ),
+        Machine(
+            "a100_pcie",
+            "A100-class card, 250 W",
+            (40 * MIB,),
+            (("HBM2-2000", "HBM2"),),
+            (150.0, 250.0),
+            arithmetic="fp16",
+            nodes=False,
         ),
     )
 }
+
+
+class Shown(Protocol):
+    """What the explorer asks of a network: see `Scene`."""
+
+    @property
+    def name(self) -> str:
+        """Name in addresses and files."""
+
+    @property
+    def label(self) -> str:
+        """Name for people."""
+
+    @property
+    def network(self) -> str:
+        """What ``hwsim run`` calls it."""
+
+    @property
+    def first(self) -> str:
+        """Layer it begins with; the whole network if empty."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages or forms that it comes in."""
+
+    def workload(self, stage: str) -> Workload:
+        """Load its layers at one stage."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token that a language model writes after `context` others."""
+
+    name: str
+    label: str
+    network: str
+    context: int
+    first: str = ""
+    stages: tuple[str, ...] = tuple(FORMS)
+
+    def workload(self, stage: str) -> Workload:
+        """Build the decode step with weights in one form."""
+        return decode(self.network, self.context, weights=stage)
 
 
 @dataclass(frozen=True)
 class Network:
     """A network of the explorer, or the end of one, and the chip it is shown on."""
 
-    scene: Scene
+    scene: Shown
     machine: Machine
-    batches: tuple[int, ...] = (1, 8, 64)
+    batches: tuple[int, ...] = (1, 64)
 
     @property
     def name(self) -> str:
@@ -114,13 +215,19 @@ class Network:
         """Positions of every control of `AXES`."""
         machine = self.machine
         return {
-            "stage": [Choice(stage) for stage in STAGES],
-            "sram": [_sram(machine.chip, size) for size in machine.sram_B],
+            "stage": [self._stage(stage) for stage in self.scene.stages],
+            "batch": [
+                Choice(str(batch), value=batch, words=("--batch", str(batch))) for batch in self.batches
+            ],
+            "sram": [_sram(machine, size) for size in machine.sram_B],
             "dram": [_dram(machine.chip, *names) for names in machine.drams],
-            "node": nodes(machine.chip),
+            "node": nodes(machine),
             "cap": [Choice(f"{cap:g} W", {"power.cap_W": cap}, value=cap) for cap in machine.caps_W],
-            "batch": [Choice(str(batch), value=batch) for batch in self.batches],
         }
+
+    def _stage(self, stage: str) -> Choice:
+        option = "--weights" if isinstance(self.scene, Token) else "--stage"
+        return Choice(stage, words=(option, stage))
 
     def start(self) -> dict[str, int]:
         """Position at which each control starts: the dense network on the chip as it is shipped."""
@@ -132,21 +239,17 @@ class Network:
 
     def command(self, point: Mapping[str, Choice]) -> list[str]:
         """Write the ``hwsim run`` that simulates a point, a choice of every control, word by word."""
-        words = [
-            *self.command_start.split(),
-            "--stage",
-            point["stage"].label,
-            "--batch",
-            point["batch"].label,
-        ]
-        if self.layer_option:
-            words += ["--layers", self.layer_option]
-        return words + options_of(self.changes(point))
+        words = self.command_start.split()
+        for axis in AXES:
+            words += self.options(point[axis])
+        return words + (["--layers", self.layer_option] if self.layer_option else [])
 
     @property
     def command_start(self) -> str:
         """What is the same in the commands of all points."""
-        return f"hwsim run {self.machine.name} {self.scene.network}"
+        scene = self.scene
+        context = f" --context {scene.context}" if isinstance(scene, Token) else ""
+        return f"hwsim run {self.machine.name} {scene.network}{context}"
 
     @property
     def layer_option(self) -> str:
@@ -154,6 +257,10 @@ class Network:
         if not self.scene.first:
             return ""
         return ",".join(layer.name for layer in self.scene.workload("dense").layers)
+
+    def options(self, choice: Choice) -> list[str]:
+        """Write the options of ``hwsim run`` that make a choice."""
+        return [*choice.words, *options_of(self.set_by(choice))]
 
     def changes(self, point: Mapping[str, Choice]) -> dict[str, Any]:
         """Keys of the shipped chip that a point sets."""
@@ -163,7 +270,7 @@ class Network:
         return found
 
     def set_by(self, choice: Choice) -> dict[str, Any]:
-        """Keys that a choice sets: all of them, lest one that it keeps follows another, or none."""
+        """Keys that a choice sets: all of them, so that none that it keeps follows another, or none at all."""
         changed = any(self.shipped(key) != value for key, value in choice.changes.items())
         return choice.changes if changed else {}
 
@@ -172,46 +279,71 @@ class Network:
         return attrgetter(key)(self.machine.chip)
 
 
-BATCHES = {"vgg16": (1, 4, 16)}
-"""Of networks that take long to simulate at larger ones."""
+TOKEN = Token("token", "Llama 3 8B, one token", "llama-3-8b", 1024)
 
 NETWORKS = {
-    scene.name: Network(scene, MACHINES[machine], BATCHES.get(scene.name, Network.batches))
-    for machine, scenes in (
-        ("edge", (Scene("lenet300", "LeNet-300-100", "lenet300"), Scene("lenet5", "LeNet-5", "lenet5"))),
-        ("reference_250w", tuple(SCENES.values())),
+    scene.name: Network(scene, MACHINES[machine], batches)
+    for machine, batches, scenes in (
+        (
+            "edge",
+            (1, 64),
+            (Scene("lenet300", "LeNet-300-100", "lenet300"), Scene("lenet5", "LeNet-5", "lenet5")),
+        ),
+        (
+            "phone",
+            (1, 16),
+            (
+                Scene("squeezenet", "SqueezeNet", "squeezenet1_0"),
+                Scene("mobilenet", "MobileNet v2", "mobilenet_v2"),
+            ),
+        ),
+        ("reference_250w", (1, 64), tuple(SCENES[name] for name in ("alexnet_fc", "alexnet", "lstm"))),
+        ("reference_250w", (1, 16), (SCENES["vgg16"],)),
+        ("a100_pcie", (1, 64), (TOKEN,)),
     )
     for scene in scenes
 }
 
 
-def nodes(chip: Chip) -> list[Choice]:
+@dataclass(frozen=True)
+class Preset:
+    """A network and a chip to begin with: which stage is shown beside the first, and what it is about."""
+
+    title: str
+    network: str
+    stage: str
+    batch: int
+
+
+PRESETS = (
+    Preset("Phone", "squeezenet", "huffman", 1),
+    Preset("Edge CNN", "lenet5", "huffman", 1),
+    Preset("250 W card", "alexnet_fc", "huffman", 1),
+    Preset("LLM token", "token", "int4-g128", 1),
+)
+
+
+def nodes(machine: Machine) -> list[Choice]:
     """Where prices of logic and memory come from; wires and leakage follow, clock and tiles stay."""
-    ruled, clock = nominal_voltage(7), {"process.clock_GHz": chip.process.clock_GHz}
-    return [
-        Choice("45 nm", note="prices of the shipped chip (Horowitz 2014, EIE 2016)"),
-        Choice(
-            "7 nm measured",
-            {"process.node_nm": 7, "process.voltage_V": 0.7, "process.energy_table": "7nm"} | clock,
-            "prices measured at 7 nm (Jouppi et al. 2021)",
-        ),
-        Choice(
-            "7 nm by rule",
-            {
-                "process.node_nm": 7,
-                "process.voltage_V": ruled,
-                "process.energy_table": "45nm to 7nm by stillmaker-baas",
-            }
-            | clock,
-            "45 nm prices carried to 7 nm by a scaling rule, which is optimistic",
-        ),
-    ]
+    chip = machine.chip
+    shipped = Choice(f"{chip.process.node_nm:g} nm", note=f"prices of the table {chip.process.energy_table}")
+    measured = Choice(
+        "7 nm",
+        {
+            "process.node_nm": 7,
+            "process.voltage_V": 0.7,
+            "process.energy_table": "7nm",
+            "process.clock_GHz": chip.process.clock_GHz,
+        },
+        "prices measured at 7 nm (Jouppi et al. 2021)",
+    )
+    return [shipped, measured] if machine.nodes else [shipped]
 
 
-def _sram(chip: Chip, size_B: int) -> Choice:
+def _sram(machine: Machine, size_B: int) -> Choice:
     """Give the chip a memory, and say which part of the die the arithmetic and it would take."""
-    changes = {"sram.capacity_B": size_B}
-    share = area_of(chip.replace(**changes), "fp32")["mm2"].sum() / chip.process.die_mm2
+    chip, changes = machine.chip, {"sram.capacity_B": size_B}
+    share = area_of(chip.replace(**changes), machine.arithmetic)["mm2"].sum() / chip.process.die_mm2
     note = f"arithmetic and memories would fill {share:.0%} of the die"
     return Choice(memory_size(size_B), changes, note if share > 1 else "", size_B)
 

@@ -8,7 +8,7 @@ import pytest
 from checkout import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TESTED = ("dev", "onnx", "cluster", "page", "parquet")
+TESTED = ("dev", "onnx", "cluster", "parquet")
 """Extras that the tests need."""
 LOCKS = ["requirements/run.txt", "requirements/dev.txt", "requirements/docs.txt"]
 
@@ -43,9 +43,7 @@ def test_locks_hold_what_the_project_asks_for():
     extras = PROJECT["optional-dependencies"]
     wanted = declared(PROJECT["dependencies"])
     assert wanted <= locked("requirements/run.txt").keys()
-    tested = set().union(
-        *(declared(extras[extra]) for extra in ("dev", "onnx", "cluster", "page", "parquet"))
-    )
+    tested = set().union(*(declared(extras[extra]) for extra in ("dev", "onnx", "cluster", "parquet")))
     assert wanted | tested <= locked("requirements/dev.txt").keys()
     assert wanted | declared(extras["docs"]) <= locked("requirements/docs.txt").keys()
 

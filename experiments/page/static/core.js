@@ -1,6 +1,6 @@
 "use strict";
 /* The page's one global: data that scripts hand over, and helpers that everything uses. */
-const hwsim = { site: {}, grids: {}, lessons: {}, views: [] };
+const hwsim = { site: {}, grids: {}, lessons: {}, shapes: {}, views: [] };
 
 /* Numbers as people read them: three digits and an SI prefix, as in the tables of `hwsim run`. */
 hwsim.engineering = (value, unit = "") => {
@@ -18,11 +18,14 @@ hwsim.percent = (share) => {
   return `${Math.round(points)}%`;
 };
 
+/* Picojoules of one thing, as whole as they are large. */
+hwsim.pico = (value) => `${value >= 100 ? Math.round(value).toLocaleString("en") : value >= 10 ? value.toFixed(1) : value.toFixed(2)} pJ`;
+
 hwsim.times = (ratio) => `${ratio >= 9.95 ? Math.round(ratio).toLocaleString("en") : ratio.toFixed(1)}×`;
 
 /* Elements: hwsim.make("p", { class: "note" }, "text", child, ...). */
 hwsim.make = (tag, attributes = {}, ...children) => {
-  const svg = ["svg", "rect", "text", "path", "g", "line", "title"].includes(tag);
+  const svg = ["svg", "rect", "text", "path", "g", "line", "title", "circle"].includes(tag);
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
@@ -75,6 +78,18 @@ hwsim.command = (text) => {
   return hwsim.make("div", { class: "command" }, hwsim.make("code", {}, text), button);
 };
 
+/* Load a script of data, once: a page opened from disk may read nothing else. */
+const loaded = {};
+hwsim.load = (file) => {
+  loaded[file] ??= new Promise((resolve, reject) => {
+    const script = hwsim.make("script", { src: file });
+    script.addEventListener("load", resolve);
+    script.addEventListener("error", () => reject(new Error(`${file} is missing`)));
+    document.head.append(script);
+  });
+  return loaded[file];
+};
+
 /* Controls. A radio group is one tab stop that arrow keys move through; a slider has fixed stops. */
 hwsim.radios = (name, legend, choices, start, onChange) => {
   const box = hwsim.make("fieldset", { class: "control", "data-control": name }, hwsim.make("legend", {}, legend));
@@ -86,6 +101,7 @@ hwsim.radios = (name, legend, choices, start, onChange) => {
     row.append(input, hwsim.make("label", { for: `${name}-${place}` }, choice));
   });
   box.append(row);
+  box.hidden = choices.length < 2;
   box.set = (place) => { row.querySelectorAll("input").forEach((input) => { input.checked = Number(input.value) === place; }); };
   return box;
 };
@@ -102,8 +118,13 @@ hwsim.slider = (name, legend, choices, start, onChange) => {
   const head = hwsim.make("div", { class: "head" }, hwsim.make("label", { for: name }, legend), shown);
   const box = hwsim.make("div", { class: "control", "data-control": name }, head, input, ends);
   input.value = start;
+  box.hidden = choices.length < 2;
   say();
   input.addEventListener("input", () => { say(); onChange(Number(input.value)); });
   box.set = (place) => { input.value = place; say(); };
   return box;
 };
+
+/* The magnifier: how many times larger than to scale a figure is drawn. */
+hwsim.MAGNIFIED = [1, 10, 100];
+hwsim.magnifier = (name, onChange) => hwsim.radios(name, "Magnifier", hwsim.MAGNIFIED.map((factor) => (factor === 1 ? "to scale" : `${factor}×`)), 0, (place) => onChange(hwsim.MAGNIFIED[place]));

@@ -1,5 +1,5 @@
 "use strict";
-/* Figures that several places draw: the floorplan, the power stack, dots and lines on logarithmic axes. */
+/* Figures that several places draw: the floorplan, watts under the cap, joules by component, lines over memory. */
 (() => {
   const make = hwsim.make;
   const STATES = ["computing", "loading", "stalled", "throttled", "power_gated"];
@@ -46,131 +46,79 @@
     const key = make("ul", { class: "key" });
     for (const state of STATES) {
       const swatch = make("span", { class: `swatch ${state}`, style: `background:${tiles[state].colour}` });
-      key.append(make("li", { "data-state": state, class: number[state] ? "" : "none" }, swatch, `${tiles[state].label}: ${hwsim.percent(seen.shares[state])}`));
+      key.append(make("li", { "data-state": state, class: number[state] ? "" : "none" }, swatch, `${tiles[state].label}: ${number[state]}`));
     }
     holder.replaceChildren(svg, key);
   };
 
-  hwsim.seenBy = (point, capW, sramB, sramLabel, tiles) => ({
+  hwsim.seenBy = (point, capW, sramB, sramLabel) => ({
     shares: point,
     weights: point.pinned_B / sramB,
     activations: (point.activations_B + point.buffers_B) / sramB,
     dramW: (point.components.dram ?? 0) * point.inferences_per_s,
     capW,
     sram: sramLabel,
-    tiles,
   });
 
-  /* Watts by component as one bar on an axis that ends at the highest cap; what is left is headroom. */
-  hwsim.powerStack = (holder, watts, capW, mostW) => {
+  /* Watts by component on an axis that ends at the highest cap, a bar for each of {title, watts, capW}. */
+  hwsim.powerBars = (holder, runs, mostW) => {
     const { components } = hwsim.site;
-    const bar = make("div", { class: "stack", role: "img", "aria-label": "Watts by component" });
-    const key = make("ul", { class: "key watts" });
-    const used = Object.values(watts).reduce((sum, value) => sum + value, 0);
-    const rows = [...Object.entries(components).map(([name, { label, colour }]) => [name, label, colour, watts[name] ?? 0]),
-      ["headroom", "unused headroom", "", Math.max(capW - used, 0)]];
-    for (const [name, label, colour, value] of rows) {
-      const style = `width:${(100 * value) / mostW}%${colour ? `;background:${colour}` : ""}`;
-      bar.append(make("span", { class: `part ${name}`, style, title: `${label}: ${hwsim.engineering(value, "W")}` }));
-      const swatch = make("span", { class: `swatch ${name}`, style: colour ? `background:${colour}` : "" });
-      key.append(make("li", { "data-component": name, "data-watts": value, class: value ? "" : "none" }, swatch, make("span", {}, label),
-        make("b", {}, hwsim.engineering(value, "W")), make("i", {}, hwsim.percent(value / capW))));
-    }
-    const cap = make("span", { class: "cap", style: `left:${(100 * capW) / mostW}%` }, make("em", { class: capW > 0.7 * mostW ? "before" : "" }, `cap ${hwsim.engineering(capW, "W")}`));
-    const track = make("div", { class: "track" }, bar, cap);
-    const scale = make("div", { class: "ends" }, make("span", {}, "0 W"), make("span", {}, hwsim.engineering(mostW, "W")));
-    holder.replaceChildren(track, scale, key);
+    const sum = (watts) => Object.values(watts).reduce((before, value) => before + value, 0);
+    const bars = runs.map(({ title, watts, capW }) => {
+      const headroom = Math.max(capW - sum(watts), 0);
+      const parts = Object.entries(components).filter(([name]) => watts[name]).map(([name, { label, colour }]) =>
+        make("span", { class: "part", "data-component": name, "data-watts": watts[name], style: `width:${(100 * watts[name]) / mostW}%;background:${colour}`, title: `${label}: ${hwsim.engineering(watts[name], "W")}` }));
+      const rest = make("span", { class: "part headroom", "data-component": "headroom", "data-watts": headroom, style: `width:${(100 * headroom) / mostW}%`, title: `unused: ${hwsim.engineering(headroom, "W")}` });
+      const cap = make("span", { class: "cap", style: `left:${(100 * capW) / mostW}%` }, make("em", { class: capW > 0.7 * mostW ? "before" : "" }, `cap ${hwsim.engineering(capW, "W")}`));
+      const told = Object.entries(watts).map(([name, value]) => `${components[name].label} ${hwsim.engineering(value, "W")}`).join(", ");
+      return make("div", { class: "power" }, make("div", { class: "head" }, make("span", {}, title), make("b", {}, `${hwsim.engineering(sum(watts), "W")}`)),
+        make("div", { class: "capped", role: "img", "aria-label": `${title}: ${told}; cap ${hwsim.engineering(capW, "W")}` }, make("div", { class: "stack" }, ...parts, rest), cap));
+    });
+    const shown = Object.entries(components).filter(([name]) => runs.some(({ watts }) => watts[name]));
+    const table = make("table", { class: "watts" },
+      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "component"), ...runs.map(({ title }) => make("th", { scope: "col" }, title.split(":")[0])))),
+      make("tbody", {}, ...shown.map(([name, { label, colour }]) => make("tr", {}, make("th", { scope: "row" }, make("span", { class: "swatch", style: `background:${colour}` }), label),
+        ...runs.map(({ watts }) => make("td", {}, watts[name] ? hwsim.engineering(watts[name], "W") : "·"))))));
+    const scale = make("div", { class: "ends", "aria-hidden": "true" }, make("span", {}, "0 W"), make("span", {}, hwsim.engineering(mostW, "W")));
+    holder.replaceChildren(...bars, scale, table);
   };
 
-  /* Plotly in the look of the page. */
-  hwsim.layout = (changes) => {
-    const axis = { gridcolor: hwsim.css("--rule"), linecolor: hwsim.css("--rule"), zeroline: false, fixedrange: true, automargin: false, tickangle: 0, title: { standoff: 8 } };
-    const { xaxis, yaxis, ...others } = changes;
-    return {
-      font: { family: hwsim.css("--font"), size: 12.5, color: hwsim.css("--ink") },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 56, r: 12, t: 8, b: 44 },
-      showlegend: false,
-      hoverlabel: { font: { family: hwsim.css("--font") } },
-      xaxis: { ...axis, ...xaxis },
-      yaxis: { ...axis, ...yaxis },
-      ...others,
-    };
-  };
-
-  hwsim.plot = (holder, traces, layout) =>
-    Plotly.react(holder, traces, hwsim.layout({ height: holder.dataset.height ? Number(holder.dataset.height) : 280, ...layout }), { displayModeBar: false, responsive: true });
-
-  /* Ticks of a logarithmic axis, named by their SI prefix. */
-  hwsim.logTicks = ([low, high], unit, every = 1) => {
-    const tickvals = [];
-    for (let power = Math.ceil(Math.log10(low) - 1e-9); power <= Math.log10(high) + 1e-9; power += 1) {
-      if (power % every === 0) tickvals.push(10 ** power);
-    }
-    return { type: "log", range: [Math.log10(low), Math.log10(high)], tickvals, ticktext: tickvals.map((value) => hwsim.engineering(value, unit)) };
-  };
-
-  /* Range of a logarithmic axis that leaves room for a label right of the largest value. */
-  hwsim.rangeWithLabels = (holder, [low, high], margin, label = 118) => {
-    const width = holder.clientWidth - margin;
-    const decades = Math.log10(high / low);
-    return [Math.log10(low), Math.log10(high) + (decades * label) / Math.max(width - label, 60)];
-  };
-
-  /* One dot a component on a logarithmic axis; lengths would mean nothing there, so there are no bars. */
-  hwsim.componentDots = (holder, joules, [low, high]) => {
-    const names = Object.keys(hwsim.site.components);
-    const total = Object.values(joules).reduce((sum, value) => sum + value, 0);
-    const shown = names.filter((name) => (joules[name] ?? 0) > 0);
-    const left = low / 2;
-    const label = (name) => hwsim.site.components[name].label;
-    const traces = [{
-      type: "scatter", mode: "markers+text", x: shown.map((name) => joules[name]), y: shown.map(label),
-      marker: { size: 13, color: shown.map((name) => hwsim.site.components[name].colour) },
-      text: shown.map((name) => `  ${hwsim.engineering(joules[name], "J")} · ${hwsim.percent(joules[name] / total)}`),
-      textposition: "middle right", hoverinfo: "skip", cliponaxis: false,
-    }];
-    const shapes = shown.map((name) => ({
-      type: "line", x0: left, x1: joules[name], y0: label(name), y1: label(name), layer: "below",
-      line: { color: hwsim.site.components[name].colour, width: 2.5 },
+  /* Joules by component of runs [{label, joules, pale}], to scale; percentages are of the first run's total. */
+  hwsim.energyRows = (holder, runs, factor) => {
+    const sum = (joules) => Object.values(joules).reduce((before, value) => before + value, 0);
+    const whole = sum(runs[0].joules);
+    const most = Math.max(...runs.map(({ joules }) => sum(joules))) / factor;
+    const said = (value) => (value ? `${hwsim.engineering(value, "J")} · ${hwsim.percent(value / whole)}` : "nothing");
+    const { components } = hwsim.site;
+    const shown = Object.keys(components).filter((name) => runs.some(({ joules }) => joules[name]));
+    const rows = shown.map((name) => ({
+      key: name, label: components[name].label,
+      bars: runs.map(({ joules, pale }) => ({ pale, parts: [[(joules[name] ?? 0) / most, components[name].colour, components[name].label]], said: said(joules[name] ?? 0) })),
     }));
-    const ticks = hwsim.logTicks([left, high], "J", high / left > 1e4 ? 3 : 1);
-    hwsim.plot(holder, traces, {
-      shapes, margin: { l: 142, r: 8, t: 6, b: 30 },
-      xaxis: { ...ticks, range: hwsim.rangeWithLabels(holder, [left, high], 150) },
-      yaxis: { type: "category", range: [names.length - 0.5, -0.5], categoryorder: "array", categoryarray: names.map(label), tickvals: names.map(label), showgrid: false },
-    });
+    const total = {
+      key: "total", label: "together",
+      bars: runs.map(({ joules, pale }) => ({ pale, parts: shown.map((name) => [(joules[name] ?? 0) / most, components[name].colour, components[name].label]), said: said(sum(joules)) })),
+    };
+    hwsim.rows(holder, [total, ...rows]);
   };
 
-  /* Energy against on-chip memory, a line a stage; points are simulated, lines only guide the eye. */
-  hwsim.cliff = (holder, grid, name, place, chosen) => {
-    const { axes } = hwsim.site.networks[name];
+  /* Energy against on-chip memory from zero, a line a stage; points are simulated, lines only guide the eye. */
+  hwsim.cliff = (holder, grid, name, place, marks, factor) => {
+    const { axes, label } = hwsim.site.networks[name];
     const sizes = axes.sram.map((choice) => choice.value);
-    const traces = axes.stage.map(({ label }, stage) => {
-      const points = sizes.map((_, sram) => grid.at({ ...place, stage, sram }));
-      const colour = hwsim.colour(hwsim.site.stages[label].colour);
-      return {
-        type: "scatter", mode: "lines+markers", name: hwsim.site.stages[label].label, x: sizes, y: points.map((point) => point.total ?? null),
-        line: { color: colour, width: stage === chosen ? 3 : 1.4 }, marker: { size: stage === chosen ? 8 : 5, color: colour },
-        hovertemplate: "%{fullData.name}, %{text}<extra></extra>",
-        text: points.map((point, sram) => `${axes.sram[sram].label}: ${point.refused ? "not possible" : hwsim.engineering(point.total, "J")}`),
-      };
-    });
-    const here = grid.at({ ...place, stage: chosen ?? place.stage });
-    if (!here.refused && chosen !== null) {
-      traces.push({ type: "scatter", mode: "markers", x: [sizes[place.sram]], y: [here.total], hoverinfo: "skip", showlegend: false,
-        marker: { size: 17, color: "rgba(0,0,0,0)", line: { width: 2.5, color: hwsim.css("--ink") } } });
-    }
-    const every = sizes.length > 6 && holder.clientWidth < 460 ? 2 : 1;
-    const ticks = axes.sram.filter((_, at) => at % every === 0);
-    const [low, high] = grid.limits.total;
-    hwsim.plot(holder, traces, {
-      showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 }, itemclick: false, itemdoubleclick: false, traceorder: "normal" },
-      margin: { l: 58, r: 14, t: 46, b: 48 },
-      shapes: [{ type: "line", x0: sizes[place.sram], x1: sizes[place.sram], y0: 0, y1: 1, yref: "paper", line: { color: hwsim.css("--muted"), width: 1, dash: "dot" } }],
-      xaxis: { type: "log", range: [Math.log10(sizes[0] / 1.3), Math.log10(sizes[sizes.length - 1] * 1.3)], tickvals: ticks.map((tick) => tick.value), ticktext: ticks.map((tick) => tick.label), title: { text: "on-chip SRAM", font: { size: 12.5 } }, showgrid: false },
-      yaxis: hwsim.logTicks([low / 1.4, high * 1.4], "J"),
+    const totals = axes.stage.map((_, stage) => sizes.map((size, sram) => [size, grid.at({ ...place, stage, sram }).total]).filter(([, total]) => total));
+    const most = (1.06 * Math.max(...totals.flat().map(([, total]) => total))) / factor;
+    hwsim.lines(holder, {
+      height: 320,
+      label: `Energy per inference of ${label} against on-chip memory, by stage: ${axes.stage.map((choice, stage) => `${hwsim.site.stages[choice.label].label} ${totals[stage].map(([, total]) => hwsim.engineering(total, "J")).join(", ")}`).join("; ")}`,
+      x: { range: [sizes[0] / 1.3, sizes[sizes.length - 1] * 1.3], log: true, ticks: axes.sram.map((choice) => [choice.value, choice.label]), title: "on-chip SRAM" },
+      y: { range: [0, most], ticks: hwsim.ticks(most, "J") },
+      series: axes.stage.map((choice, stage) => ({
+        name: hwsim.site.stages[choice.label].label, colour: hwsim.colour(hwsim.site.stages[choice.label].colour), points: totals[stage], dots: 4,
+        width: marks.some((mark) => mark.stage === stage) ? 3 : 1.5,
+      })),
+      rules: [sizes[place.sram]],
+      marks: marks.filter(({ total }) => total).map(({ sram, total, label: letter }) => ({ at: [sizes[sram], total], colour: hwsim.css("--ink"), label: letter, ring: true })),
     });
   };
 })();

@@ -1,15 +1,17 @@
 "use strict";
-/* Simulated points: columns of doubles behind an index by the position of every control. */
+/* Simulated points: columns of numbers behind an index by the position of every control. */
 (() => {
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   const loading = {};
+  /* Columns of zeros are not in the file. */
+  const NOTHING = { pinned_B: 0, activations_B: 0, buffers_B: 0, weight_bits: 0, activation_bits: 0, computing: 0, loading: 0, stalled: 0, throttled: 0, power_gated: 0 };
 
   class Grid {
     constructor(packed, axes) {
       this.sizes = hwsim.site.axes.map((axis) => axes[axis].length);
       this.index = new Uint16Array(bytes(packed.index).buffer);
       this.numbers = {};
-      for (const [name, text] of Object.entries(packed.numbers)) this.numbers[name] = new Float64Array(bytes(text).buffer);
+      for (const [name, text] of Object.entries(packed.numbers)) this.numbers[name] = new Float32Array(bytes(text).buffer);
       this.texts = {};
       for (const [name, { values, codes }] of Object.entries(packed.texts)) this.texts[name] = { values, codes: bytes(codes) };
       this.refused = packed.refused;
@@ -27,7 +29,7 @@
     }
 
     point(row) {
-      const point = { energy: {}, components: {}, total: this.totals[row] };
+      const point = { ...NOTHING, energy: {}, components: {}, total: this.totals[row] };
       for (const [name, column] of Object.entries(this.numbers)) {
         if (!name.includes("|")) point[name] = column[row];
       }
@@ -40,35 +42,13 @@
       point.power = point.total * point.inferences_per_s;
       return point;
     }
-
-    /* Fixed limits of axes: the least and the most over all points of the network. */
-    get limits() {
-      if (!this._limits) {
-        const found = { total: [Infinity, 0], component: [Infinity, 0], power: 0 };
-        for (let row = 0; row < this.rows; row += 1) {
-          const { total, components, power } = this.point(row);
-          found.total = [Math.min(found.total[0], total), Math.max(found.total[1], total)];
-          found.power = Math.max(found.power, power);
-          for (const joules of Object.values(components)) {
-            if (joules > 0) found.component = [Math.min(found.component[0], joules), Math.max(found.component[1], joules)];
-          }
-        }
-        this._limits = found;
-      }
-      return this._limits;
-    }
   }
 
-  /* Load the points of a network, once: a script, for a page opened from disk may read nothing else. */
   hwsim.grid = (name) => {
-    loading[name] ??= new Promise((resolve, reject) => {
-      const script = hwsim.make("script", { src: `grid-${name}.js` });
-      script.addEventListener("load", () => {
-        resolve(new Grid(hwsim.grids[name], hwsim.site.networks[name].axes));
-        delete hwsim.grids[name];
-      });
-      script.addEventListener("error", () => reject(new Error(`grid-${name}.js is missing`)));
-      document.head.append(script);
+    loading[name] ??= hwsim.load(`grid-${name}.js`).then(() => {
+      const grid = new Grid(hwsim.grids[name], hwsim.site.networks[name].axes);
+      delete hwsim.grids[name];
+      return grid;
     });
     return loading[name];
   };
@@ -76,9 +56,9 @@
   /* The command that simulates a point. */
   hwsim.commandOf = (name, place) => {
     const { command, layers, axes } = hwsim.site.networks[name];
-    const words = [command, "--stage", axes.stage[place.stage].label, "--batch", axes.batch[place.batch].label];
-    if (layers) words.push("--layers", layers);
+    const words = [command];
     for (const axis of hwsim.site.axes) words.push(...axes[axis][place[axis]].options);
+    if (layers) words.push("--layers", layers);
     return words.join(" ");
   };
 })();

@@ -4,11 +4,11 @@
   /* A lesson: {knobs: [[kind, name, legend, choices, start]], draw(part, at) -> sentence, facts(), command(at)}. */
   hwsim.tour = {};
 
-  const start = async (id, lesson) => {
+  const start = (id, lesson) => {
     const part = hwsim.byId(id);
     const at = {};
     const draw = async () => {
-      if (part.hidden) return;
+      if (part.closest("main > section").hidden) return;
       const said = await lesson.draw(part, at);
       part.querySelector(".say").replaceChildren(...[said].flat());
       part.querySelector(".reproduce").replaceChildren(hwsim.command(lesson.command(at)));
@@ -23,5 +23,14 @@
     hwsim.views.push(draw);
   };
 
-  hwsim.startTour = () => Object.entries(hwsim.tour).forEach(([id, lesson]) => start(id, lesson));
+  /* The lessons' data is loaded when the first of them is opened. */
+  let started = null;
+  hwsim.startTour = () => hwsim.views.push(async () => {
+    if (started || !document.querySelector("main > section.lesson:not([hidden])")) return;
+    started = hwsim.load("lessons.js").then(() => hwsim.load("tour_figures.js"));
+    await started;
+    const before = hwsim.views.length;
+    Object.entries(hwsim.tour).forEach(([id, lesson]) => start(id, lesson));
+    hwsim.views.slice(before).forEach((view) => view());
+  });
 })();

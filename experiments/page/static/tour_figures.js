@@ -1,5 +1,5 @@
 "use strict";
-/* The figures of the lessons. */
+/* The figures of the lessons. Each opens on the case that its title promises. */
 (() => {
   const { make, engineering, percent, times } = hwsim;
   const pJ = (value) => engineering(1e-12 * value, "J");
@@ -7,47 +7,46 @@
   const component = (name) => hwsim.site.components[name].colour;
   const data = () => hwsim.lessons.tour;
   const box = (part, name) => part.querySelector(`.${name}`);
-  const stageNames = () => Object.keys(hwsim.site.stages);
-  const stageLabels = () => Object.values(hwsim.site.stages).map(({ label }) => label);
+  const STAGES = ["dense", "pruned", "shared", "huffman", "int8"];
+  const stageLabels = () => STAGES.map((name) => hwsim.site.stages[name].label);
+  const whole = (count) => count.toLocaleString("en");
+  const counts = (values, format = whole) => values.map((value) => [value, format(value)]);
+  const MAGNIFIER = ["radios", "magnifier", "Magnifier", hwsim.MAGNIFIED.map((factor) => (factor === 1 ? "to scale" : `${factor}×`)), 0];
+  const magnified = (at) => hwsim.MAGNIFIED[at.magnifier];
 
   /* 1: reuse. */
   const drams = Object.keys(data().dram.word_pJ);
   hwsim.tour.dram = {
     knobs: [
       ["radios", "dram", "DRAM", drams, 0],
-      ["slider", "reuse", "Uses of each DRAM word", data().dram.reuses.map((uses) => uses.toLocaleString("en")), 0],
+      ["slider", "reuse", "Uses of each DRAM word", data().dram.reuses.map(whole), 0],
+      MAGNIFIER,
     ],
     draw(part, at) {
       const { rungs, mac_pJ: mac, multiply_pJ: multiply, word_pJ: words, reuses } = data().dram;
       const groups = { arithmetic: component("mac"), "on chip": component("sram"), DRAM: component("dram") };
       const shown = rungs.map((rung) => (rung.label === "DRAM" ? { ...rung, label: `DRAM, ${drams[at.dram]}`, energy_pJ: words[drams[at.dram]] } : rung));
-      hwsim.plot(box(part, "a"), [{
-        type: "scatter", mode: "markers+text", x: shown.map((rung) => 1e-12 * rung.energy_pJ), y: shown.map((_, row) => row),
-        marker: { size: 13, color: shown.map((rung) => groups[rung.group]) }, hoverinfo: "skip", cliponaxis: false, textposition: "middle right",
-        text: shown.map((rung) => `  ${pJ(rung.energy_pJ)} · ${rung.energy_pJ < multiply ? `${(rung.energy_pJ / multiply).toFixed(2)}×` : times(rung.energy_pJ / multiply)}`),
-      }], {
-        shapes: shown.map((rung, row) => ({ type: "line", x0: 5e-14, x1: 1e-12 * rung.energy_pJ, y0: row, y1: row, layer: "below", line: { color: groups[rung.group], width: 2.5 } })),
-        margin: { l: 112, r: 8, t: 6, b: 30 },
-        xaxis: { ...hwsim.logTicks([5e-14, 1e-9], "J", 3), range: hwsim.rangeWithLabels(box(part, "a"), [5e-14, 1e-9], 120) },
-        yaxis: { range: [shown.length - 0.5, -0.5], tickvals: shown.map((_, row) => row), ticktext: shown.map((rung) => rung.label), showgrid: false },
-      });
-      const word = words[drams[at.dram]];
-      const uses = reuses[at.reuse];
-      const x = reuses;
-      const line = (label, y, colour) => ({ type: "scatter", mode: "lines", name: label, x, y, line: { color: colour, width: 2.5 }, hoverinfo: "skip" });
-      hwsim.plot(box(part, "b"), [
-        line("DRAM", x.map((count) => 1e-12 * word / count), component("dram")),
-        line("multiply and add", x.map(() => 1e-12 * mac), component("mac")),
-        { type: "scatter", mode: "markers", x: [uses, uses], y: [1e-12 * word / uses, 1e-12 * mac], marker: { size: 12, color: [component("dram"), component("mac")] }, hoverinfo: "skip", showlegend: false },
-      ], {
-        showlegend: true, legend: { x: 1, y: 1, xanchor: "right", font: { size: 12 }, itemclick: false, itemdoubleclick: false },
-        xaxis: { type: "log", range: [-0.1, Math.log10(x[x.length - 1]) + 0.1], tickvals: x.filter((_, row) => row % 2 === 0), ticktext: x.filter((_, row) => row % 2 === 0).map((count) => count.toLocaleString("en")), title: { text: "uses of each DRAM word", font: { size: 12.5 } } },
-        yaxis: hwsim.logTicks([1e-13, 2e-9], "J"),
-        shapes: [{ type: "line", x0: uses, x1: uses, y0: 0, y1: 1, yref: "paper", line: { color: hwsim.css("--muted"), width: 1, dash: "dot" } }],
+      const most = Math.max(...Object.values(words)) / magnified(at);
+      hwsim.rows(box(part, "a"), shown.map((rung) => ({
+        key: rung.label, label: rung.label,
+        bars: [{ parts: [[rung.energy_pJ / most, groups[rung.group]]], said: `${pJ(rung.energy_pJ)} · ${rung.energy_pJ < multiply ? `${(rung.energy_pJ / multiply).toFixed(2)}×` : times(rung.energy_pJ / multiply)}` }],
+      })));
+      const [word, uses] = [words[drams[at.dram]], reuses[at.reuse]];
+      const top = 1e-12 * most;
+      hwsim.lines(box(part, "b"), {
+        label: `Energy per multiply-add: the DRAM word costs ${pJ(word / uses)} of it after ${whole(uses)} uses, the arithmetic ${pJ(mac)}`,
+        x: { range: [0.8, reuses[reuses.length - 1] * 1.2], log: true, ticks: counts(reuses), title: "uses of each DRAM word" },
+        y: { range: [0, top], ticks: hwsim.ticks(top, "J") },
+        series: [
+          { name: "DRAM", colour: component("dram"), width: 2.5, points: dense(reuses).map((count) => [count, (1e-12 * word) / count]) },
+          { name: "multiply and add", colour: component("mac"), width: 2.5, points: reuses.map((count) => [count, 1e-12 * mac]) },
+        ],
+        marks: [{ at: [uses, (1e-12 * word) / uses], colour: component("dram") }, { at: [uses, 1e-12 * mac], colour: component("mac") }],
+        rules: [uses],
       });
       const share = word / uses;
-      return [strong(uses === 1 ? "Used once, " : `Used ${uses.toLocaleString("en")} times, `),
-        `a ${drams[at.dram]} word costs ${pJ(share)} per multiply-add, ${share > mac ? `${times(share / mac)} as much as` : `${percent(share / mac)} of`} the arithmetic itself (${pJ(mac)}).`];
+      return [strong(uses === 1 ? "Used once, " : `Used ${whole(uses)} times, `),
+        `a ${drams[at.dram]} word costs ${pJ(share)} per multiply-add, ${share > mac ? `${times(share / mac)} as much as the arithmetic itself` : `${times(mac / share)} less than the arithmetic itself`} (${pJ(mac)}).`];
     },
     facts() {
       const { mac_pJ: mac, multiply_pJ: multiply, word_pJ: words } = data().dram;
@@ -55,52 +54,78 @@
     },
     command: () => "hwsim energy --op dram_read_32b",
   };
+  /* Points between powers of two, so that a curve is round. */
+  const dense = (powers) => powers.flatMap((count, row) => (row + 1 < powers.length ? [1, 1.2, 1.45, 1.7].map((factor) => count * factor) : [count]));
 
-  /* 2: pruning and dense-sparse-dense. */
-  const STEPS = ["dense", "pruned", "retrained", "dense again"];
+  /* 2: pruning; what comes back has a box of its own. */
+  const STEPS = ["dense", "pruned", "retrained"];
   const runs = data().pruning.runs;
   hwsim.tour.pruning = {
     knobs: [
-      ["radios", "step", "Step", STEPS, 0],
+      ["radios", "step", "Step", STEPS, 1],
       ["slider", "density", "Weights that stay", runs.map((run) => percent(run.density)), runs.findIndex((run) => run.density === 0.1)],
     ],
     draw(part, at) {
       const run = runs[at.density];
       const step = run.steps[STEPS[at.step]];
       const { centres, weights, images, held_out: others } = data().pruning;
-      hwsim.plot(box(part, "a"), [{ type: "bar", x: centres, y: step.counts, marker: { color: component("mac"), line: { width: 0 } }, hoverinfo: "skip" }], {
-        bargap: 0, xaxis: { range: [-0.2, 0.2], tickvals: [-0.2, -0.1, 0, 0.1, 0.2], title: { text: "value of a weight (zeros left out)", font: { size: 12.5 } }, showgrid: false },
-        yaxis: { type: "log", range: [0, 5.3], tickvals: [1, 10, 100, 1e3, 1e4, 1e5], ticktext: ["1", "10", "100", "1 k", "10 k", "100 k"] },
-        margin: { l: 48, r: 12, t: 6, b: 44 },
+      const most = 1.08 * Math.max(...step.counts);
+      hwsim.columns(box(part, "a"), {
+        label: `Histogram of the weights of the first layer that are not zero, ${STEPS[at.step]}: ${whole(step.zeros)} are zero`,
+        x: { range: [-0.2, 0.2], ticks: counts([-0.2, -0.1, 0, 0.1, 0.2], (value) => String(value).replace("-", "−")), title: "value of a weight (zeros left out)" },
+        y: { range: [0, most], ticks: hwsim.ticks(most, "") },
+        columns: step.counts.map((value, row) => ({ at: centres[row], value, colour: component("mac") })), step: centres[1] - centres[0], share: 1,
       });
-      const colours = STEPS.map((_, row) => (row === at.step ? component("dram") : hwsim.css("--muted")));
-      hwsim.plot(box(part, "b"), [{
-        type: "scatter", mode: "markers+text", x: STEPS, y: STEPS.map((name) => run.steps[name].error_pct), marker: { size: STEPS.map((_, row) => (row === at.step ? 16 : 11)), color: colours, opacity: 1, line: { width: 0 } },
-        text: STEPS.map((name) => `${run.steps[name].error_pct}%`), textposition: "top center", hoverinfo: "skip", cliponaxis: false,
-      }], {
-        xaxis: { type: "category", range: [-0.5, 3.5], tickvals: STEPS, ticktext: STEPS.map((name) => name.replace(" ", "<br>")), showgrid: false },
-        yaxis: { type: "log", range: [Math.log10(2), Math.log10(110)], tickvals: [2, 5, 10, 20, 50, 100], ticktext: ["2%", "5%", "10%", "20%", "50%", "100%"] },
-        margin: { l: 48, r: 12, t: 6, b: 44 },
+      const worst = 1.25 * Math.max(...STEPS.map((name) => run.steps[name].error_pct));
+      hwsim.columns(box(part, "b"), {
+        label: `Error at each step: ${STEPS.map((name) => `${name} ${run.steps[name].error_pct}%`).join(", ")}`,
+        x: { range: [-0.6, 2.6], ticks: STEPS.map((name, row) => [row, name]) },
+        y: { range: [0, worst], ticks: hwsim.ticks(worst, "").map(([value, said]) => [value, `${said}%`]) },
+        columns: STEPS.map((name, row) => ({ at: row, value: run.steps[name].error_pct, colour: row === at.step ? component("dram") : hwsim.css("--muted"), label: `${run.steps[name].error_pct}%` })), share: 0.45,
       });
-      const kept = Math.round(weights * run.density).toLocaleString("en");
+      const kept = whole(Math.round(weights * run.density));
       const words = {
-        dense: `The dense network has ${weights.toLocaleString("en")} weights and errs on ${step.error_pct}% of ${others.toLocaleString("en")} images held out.`,
-        pruned: run.density === 1 ? "With every weight kept, nothing changes." : `Cut down to its ${kept} largest weights and left as it is, it errs on ${step.error_pct}%.`,
-        retrained: `Trained on ${run.density === 1 ? "with all weights" : `with the ${kept} that stay`}, it errs on ${step.error_pct}% and takes ${engineering(run.stored_bytes, "B")}.`,
-        "dense again": `With all weights free again and a tenth of the rate it errs on ${step.error_pct}%: dense, and as large as at first.`,
+        dense: `The dense network has ${whole(weights)} weights and an error of ${step.error_pct}% on ${whole(others)} held-out images.`,
+        pruned: run.density === 1 ? "With every weight kept, nothing changes." : `Only its ${kept} largest weights are left, and the error is ${step.error_pct}%.`,
+        retrained: `Trained on ${run.density === 1 ? "with all weights" : `with the ${kept} that stay`}, it has an error of ${step.error_pct}% and takes ${engineering(run.stored_bytes, "B")}.`,
       }[STEPS[at.step]];
-      return [strong(`LeNet-300-100, ${STEPS[at.step]}. `), `${words} `, make("span", { class: "why" }, `A short training on ${images.toLocaleString("en")} images.`)];
+      return [strong(`LeNet-300-100, ${STEPS[at.step]}. `), `${words} `, make("span", { class: "why" }, `A short training on ${whole(images)} images.`)];
+    },
+    facts() {
+      const of = (density) => runs.find((run) => run.density === density);
+      return { shrink: (of(1).stored_bytes / of(0.1).stored_bytes).toFixed(1) };
+    },
+    command: () => "python -m experiments.page.lessons pruning",
+  };
+
+  /* Dense-sparse-dense: a box of its own, for it ends as large as it began. */
+  const sparse = runs.filter((run) => run.density < 1);
+  hwsim.tour.dsd = {
+    knobs: [["slider", "density", "Weights that stay in the sparse period", sparse.map((run) => percent(run.density)), sparse.findIndex((run) => run.density === 0.5)]],
+    draw(part, at) {
+      const run = sparse[at.density];
+      const before = run.steps.dense.error_pct;
+      const same = runs.find(({ density }) => density === 1).steps["dense again"].error_pct;
+      const found = run.steps["dense again"].error_pct;
+      const bars = [["dense,\none period", before, hwsim.css("--muted")], ["dense,\nthree periods", same, hwsim.colour(hwsim.site.stages.dense.colour)], ["dense, sparse,\ndense", found, component("dram")]];
+      const most = 1.3 * Math.max(...bars.map(([, value]) => value));
+      hwsim.columns(box(part, "a"), {
+        label: bars.map(([name, value]) => `${name.replace("\n", " ")}: error ${value}%`).join("; "), height: 260,
+        x: { range: [-0.6, 2.6], ticks: bars.map(([name], row) => [row, name]), title: " " }, y: { range: [0, most], ticks: hwsim.ticks(most, "").map(([value, said]) => [value, `${said}%`]) },
+        columns: bars.map(([, value, colour], row) => ({ at: row, value, colour, label: `${value}%` })), share: 0.45,
+      });
+      return [strong("The same time of training: "), `dense-sparse-dense has an error of ${found}%, the dense network ${same}%. Both are as large as at first.`];
     },
     facts() {
       const of = (density) => runs.find((run) => run.density === density);
       const [same, dsd] = [of(1).steps["dense again"].error_pct, of(0.5).steps["dense again"].error_pct];
-      return { shrink: (of(1).stored_bytes / of(0.1).stored_bytes).toFixed(1), same: `${same}% error`, dsd: `${dsd}%${dsd > same ? " (worse, here)" : ""}` };
+      return { same: `${same}% error`, dsd: `${dsd}%${dsd > same ? " (worse, here)" : ""}` };
     },
     command: () => "python -m experiments.page.lessons pruning",
   };
 
   /* 3: sharing by hand, and convolution as sharing. */
-  const matrix = (title, rows, text, tint) => make("div", { class: "matrix" }, make("h2", {}, title),
+  const matrix = (title, rows, text, tint) => make("div", { class: "matrix" }, make("h3", {}, title),
     make("table", {}, make("tbody", {}, ...rows.map((row, r) => make("tr", {}, ...row.map((value, c) => make("td", { style: tint(r, c) }, text(value))))))));
   const wash = (group, strength = 34) => `background:color-mix(in srgb, ${hwsim.site.series[group % hwsim.site.series.length]} ${strength}%, transparent)`;
   const signed = (value) => value.toFixed(2).replace("-", "−");
@@ -119,10 +144,9 @@
       if (at.view === 2) {
         const size = Math.sqrt(convolution[0].length);
         const cell = 10;
-        const svg = make("svg", { viewBox: `0 0 ${convolution[0].length * cell} ${convolution.length * cell}`, class: "as-matrix", role: "img" });
-        svg.append(make("title", {}, "The convolution as a matrix: each row repeats the nine values of the kernel"));
+        const svg = make("svg", { viewBox: `0 0 ${convolution[0].length * cell} ${convolution.length * cell}`, class: "as-matrix", role: "img", "aria-label": "The convolution as a matrix: each row repeats the nine values of the kernel" });
         convolution.forEach((row, r) => row.forEach((value, c) => svg.append(make("rect", { x: c * cell + 0.5, y: r * cell + 0.5, width: cell - 1, height: cell - 1, rx: 1.5, style: value < 0 ? "fill:var(--faint)" : `fill:${nine(value)}` }))));
-        holder.replaceChildren(matrix("The kernel", kernel, (value) => `w${value + 1}`, (r, c) => `background:${nine(kernel[r][c])};color:#222`), make("div", { class: "matrix wide" }, make("h2", {}, `As a matrix: ${convolution.length} outputs × ${size * size} inputs`), svg));
+        holder.replaceChildren(matrix("The kernel", kernel, (value) => `w${value + 1}`, (r, c) => `background:${nine(kernel[r][c])};color:#222`), make("div", { class: "matrix wide" }, make("h3", {}, `As a matrix: ${convolution.length} outputs × ${size * size} inputs`), svg));
         return [strong("Nine weights, shared. "), `A 3 × 3 convolution of a ${size} × ${size} image multiplies by a matrix of ${convolution.length * size * size} entries that holds nine values.`];
       }
       const codebook = (title, values) => matrix(title, values.map((value) => [value]), signed, (r) => wash(r, 60));
@@ -131,7 +155,7 @@
         : [matrix("Gradients", gradient, signed, group), codebook("Summed by group", found.gradient_sums), codebook("Codebook before", found.codebook), codebook("and after a step", found.tuned)];
       holder.replaceChildren(...parts);
       return at.view === 0
-        ? [strong(`${found.bits} bit${found.bits > 1 ? "s" : ""} a label: `), `${found.stored_bits} bits instead of 512, ${(512 / found.stored_bits).toFixed(1)} times smaller; weights are off by ${found.rms_error.toFixed(2)} (root mean square).`]
+        ? [strong(`${found.bits} bit${found.bits > 1 ? "s" : ""} per label: `), `${found.stored_bits} bits instead of 512, ${(512 / found.stored_bits).toFixed(1)} times smaller; weights are off by ${found.rms_error.toFixed(2)} (root mean square).`]
         : [strong("One step of training: "), "the gradients of a colour are added up, and the shared value moves against the sum (learning rate 1)."];
     },
     facts() {
@@ -148,44 +172,40 @@
   hwsim.tour.huffman = {
     knobs: [
       ["slider", "skew", "Unevenness", data().huffman.map((row) => (row.skew ? `1/rank^${row.skew}`.replace(/\^1$/, "") : "none")), 2],
-      ["slider", "decoders", "Decoders on the chip", decoders.map((count) => count.toLocaleString("en")), 3],
+      ["slider", "decoders", "Decoders on the chip", decoders.map(whole), 3],
     ],
     draw(part, at) {
       const code = data().huffman[at.skew];
-      const x = code.lengths.map((_, symbol) => symbol);
-      hwsim.plot(box(part, "a"), [
-        { type: "bar", x, y: code.lengths, marker: { color: component("decoder"), opacity: 0.9 }, text: code.shares.map((share) => percent(share)), textposition: "outside", textfont: { size: 10 }, hoverinfo: "skip", cliponaxis: false, textangle: 0 },
-      ], {
-        bargap: 0.25, margin: { l: 40, r: 12, t: 12, b: 44 },
-        xaxis: { range: [-0.6, 15.6], tickvals: [0, 5, 10, 15], ticktext: ["1st", "6th", "11th", "16th"], showgrid: false, title: { text: "label, the most common first; its share on top", font: { size: 12.5 } } },
-        yaxis: { range: [0, 9.4], tickvals: [0, 2, 4, 6, 8], title: { text: "bits", font: { size: 12.5 } } },
-        shapes: [{ type: "line", x0: -0.6, x1: 15.6, y0: 4, y1: 4, line: { color: hwsim.css("--muted"), width: 1.5, dash: "dot" } }],
+      hwsim.columns(box(part, "a"), {
+        label: `Code lengths of 16 labels: ${code.lengths.join(", ")} bits; ${code.mean_bits.toFixed(2)} bits on average`,
+        x: { range: [-0.7, 15.7], ticks: [[0, "1st"], [5, "6th"], [10, "11th"], [15, "16th"]], title: "label, the most common first; its share on top" },
+        y: { range: [0, 9.4], ticks: counts([0, 2, 4, 6, 8], (value) => `${value} bits`) },
+        columns: code.lengths.map((value, row) => ({ at: row, value, colour: component("decoder"), label: percent(code.shares[row]) })), share: 0.75, rules: [4],
       });
       const rows = (stage) => data().decoder.filter((row) => row.stage === stage);
-      const trace = (stage) => ({
-        type: "scatter", mode: "lines+markers", name: hwsim.site.stages[stage].label, x: decoders, y: rows(stage).map((row) => row.inferences_per_s), hoverinfo: "skip",
-        line: { color: hwsim.colour(hwsim.site.stages[stage].colour), width: 2 }, marker: { size: rows(stage).map((_, row) => (row === at.decoders ? 15 : 8)), opacity: 1, line: { width: 0 } },
-      });
-      hwsim.plot(box(part, "b"), [trace("shared"), trace("huffman")], {
-        showlegend: true, legend: { x: 1, y: 0.02, xanchor: "right", yanchor: "bottom", font: { size: 12 }, itemclick: false, itemdoubleclick: false },
-        margin: { l: 52, r: 12, t: 12, b: 44 },
-        xaxis: { type: "log", range: [Math.log10(80), Math.log10(3700)], tickvals: decoders, ticktext: decoders.map((count) => count.toLocaleString("en")), showgrid: false, title: { text: "decoders", font: { size: 12.5 } } },
-        yaxis: { range: [0, 5600], title: { text: "" } },
+      const most = 1.08 * Math.max(...data().decoder.map((row) => row.inferences_per_s));
+      hwsim.lines(box(part, "b"), {
+        label: `Tokens per second of one layer by decoders: ${["shared", "huffman"].map((stage) => `${hwsim.site.stages[stage].label} ${rows(stage).map((row) => engineering(row.inferences_per_s)).join(", ")}`).join("; ")}`,
+        x: { range: [decoders[0] / 1.2, decoders[decoders.length - 1] * 1.2], log: true, ticks: counts(decoders), title: "decoders" },
+        y: { range: [0, most], ticks: hwsim.ticks(most, "") },
+        series: ["shared", "huffman"].map((stage) => ({ name: hwsim.site.stages[stage].label, colour: hwsim.colour(hwsim.site.stages[stage].colour), dots: 5, width: 2.5, points: rows(stage).map((row) => [row.decoders, row.inferences_per_s]) })),
+        rules: [decoders[at.decoders]],
+        marks: ["shared", "huffman"].map((stage) => ({ at: [decoders[at.decoders], rows(stage)[at.decoders].inferences_per_s], ring: true, colour: hwsim.css("--ink") })),
       });
       const row = rows("huffman")[at.decoders];
-      return [strong(`${code.mean_bits.toFixed(2)} bits a label `), `on average instead of 4; the entropy is ${code.entropy_bits.toFixed(2)}. With ${row.decoders.toLocaleString("en")} decoders the Huffman-coded layer makes ${engineering(row.inferences_per_s)} tokens per second at ${engineering(row.energy_J, "J")} each, limited by ${row.limiter === "decoder" ? "the decoders" : row.limiter}.`];
+      return [strong(`${code.mean_bits.toFixed(2)} bits per label `), `on average instead of 4; the entropy is ${code.entropy_bits.toFixed(2)}. With ${whole(row.decoders)} decoders the Huffman-coded layer makes ${engineering(row.inferences_per_s)} tokens per second at ${engineering(row.energy_J, "J")} each, limited by ${row.limiter === "decoder" ? "the decoders" : row.limiter}.`];
     },
     facts() {
       const of = (stage) => data().decoder.find((row) => row.stage === stage && row.decoders === 768);
       const [shared, coded] = [of("shared"), of("huffman")];
       const more = coded.energy_J / shared.energy_J - 1;
-      return { flat: data().huffman[0].entropy_bits.toFixed(0), slower: percent(1 - coded.inferences_per_s / shared.inferences_per_s), energy: `${percent(Math.abs(more))} ${more > 0 ? "more" : "less"} energy` };
+      return { flat: data().huffman[0].entropy_bits.toFixed(0), slower: percent(1 - coded.inferences_per_s / shared.inferences_per_s), energy: `${percent(Math.abs(more))} ${more > 0 ? "more" : "less"} energy`, limiter: coded.limiter };
     },
     command: (at) => `hwsim run reference_250w llama_layer_decode --stage huffman --set decoder.count=${decoders[at.decoders]}`,
   };
 
   /* 5: fitting on chip, from the explorer's own points. */
-  const cliffs = ["lenet300", "alexnet", "vgg16", "lstm"].filter((name) => name in hwsim.site.networks);
+  const cliffs = ["lenet300", "alexnet_fc", "alexnet", "vgg16", "lstm"].filter((name) => name in hwsim.site.networks);
   const memories = cliffs.map((name) => hwsim.site.networks[name].axes.sram);
   const at5 = (at) => {
     const name = cliffs[at.network];
@@ -193,8 +213,9 @@
   };
   hwsim.tour["on-chip"] = {
     knobs: [
-      ["radios", "network", "Network", cliffs.map((name) => hwsim.site.networks[name].label), Math.max(cliffs.indexOf("alexnet"), 0)],
-      ["slider", "sram", "On-chip SRAM", Array.from({ length: Math.max(...memories.map((found) => found.length)) }, (_, place) => `step ${place + 1}`), 1],
+      ["radios", "network", "Network", cliffs.map((name) => hwsim.site.networks[name].label), 0],
+      ["slider", "sram", "On-chip SRAM", Array.from({ length: Math.max(...memories.map((found) => found.length)) }, (_, place) => `step ${place + 1}`), hwsim.site.networks[cliffs[0]].start.sram],
+      MAGNIFIER,
     ],
     async draw(part, at) {
       const { name, place } = at5(at);
@@ -204,22 +225,20 @@
       part.querySelector("#on-chip-sram").setAttribute("aria-valuetext", memory);
       part.querySelector("[data-control='on-chip-sram'] output").textContent = memory;
       part.querySelector("[data-control='on-chip-sram'] .ends").replaceChildren(make("span", {}, axes.sram[0].label), make("span", {}, axes.sram[axes.sram.length - 1].label));
-      hwsim.cliff(box(part, "a"), grid, name, place, null);
+      hwsim.cliff(box(part, "a"), grid, name, place, [], magnified(at));
       const rows = axes.stage.map(({ label: stage }, number) => [stage, grid.at({ ...place, stage: number })]);
       const cells = rows.map(([stage, point]) => make("tr", { "data-stage": stage }, make("th", { scope: "row" }, hwsim.site.stages[stage].label), make("td", {}, engineering(bytes[stage], "B")),
         ...(point.refused ? ["not possible", "", ""] : [{ "on chip": "all", DRAM: "none" }[point.weights_home] ?? point.weights_home.replace(" on chip", ""), engineering(point.weight_bits / 8, "B"), engineering(point.total, "J")]).map((text) => make("td", {}, text))));
       box(part, "stages").replaceChildren(make("thead", {}, make("tr", {}, ...["stage", "weights", "on chip", "from DRAM", "energy"].map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...cells));
-      const home = rows.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].label);
-      return [strong(`${label}, ${memory} on chip: `), home.length === 0 ? "at no stage do all weights fit." : home.length === rows.length ? "the weights of every stage fit." : `all weights fit at: ${home.join(", ")}.`];
+      const home = rows.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].spoken);
+      return [strong(`${label}, ${memory} on chip: `), home.length === 0 ? "at no stage do all weights fit." : home.length === rows.length ? "the weights of every stage fit." : `all weights fit only if they are ${home.join("; or ")}.`];
     },
     async facts() {
-      if (!cliffs.includes("alexnet")) return {};
-      const grid = await hwsim.grid("alexnet");
-      const { start, axes, weight_bytes: bytes } = hwsim.site.networks.alexnet;
-      const fits = axes.stage.map(({ label }, stage) => [label, grid.at({ ...start, stage })]);
-      const home = fits.filter(([, point]) => point.weights_home === "on chip").map(([stage]) => hwsim.site.stages[stage].label);
-      const size = engineering(bytes.huffman, "B");
-      return { fits: home.length ? `Only at: ${home.join(", ")}.` : `None: even Huffman-coded, ${size} of weights leave too little room for activations; ${fits[3][1].weights_home}.` };
+      const name = "alexnet_fc";
+      const grid = await hwsim.grid(name);
+      const { start, axes, weight_bytes: bytes } = hwsim.site.networks[name];
+      const home = axes.stage.filter((_, stage) => grid.at({ ...start, stage }).weights_home === "on chip").map(({ label }) => `${hwsim.site.stages[label].spoken} (${engineering(bytes[label], "B")})`);
+      return { fits: home.length ? `Those that are ${home.join("; ")}.` : "None." };
     },
     command: (at) => { const { name, place } = at5(at); return hwsim.commandOf(name, place); },
   };
@@ -228,13 +247,17 @@
   const rows = data().capping;
   const all = (key) => [...new Set(rows.map((row) => row[key]))];
   const [caps, batches, ways] = [all("cap_W"), all("batch"), all("strategy")];
-  const capping = (at) => rows.find((row) => row.stage === stageNames()[at.stage] && row.batch === batches[at.batch] && row.cap_W === caps[at.cap] && row.strategy === ways[at.way]);
+  const capping = (at) => rows.find((row) => row.stage === STAGES[at.stage] && row.batch === batches[at.batch] && row.cap_W === caps[at.cap] && row.strategy === ways[at.way]);
+  const dark = (row) => row.shares.throttled + row.shares.power_gated;
+  /* The lesson opens where most of the chip is dark at the cap that it ships with, tiles switched off. */
+  const darkest = () => STAGES.map((_, stage) => ({ stage, batch: batches.length - 1, way: 1, cap: caps.indexOf(data().chip.cap_W) })).sort((a, b) => dark(capping(b)) - dark(capping(a)))[0];
+  const squares = (share) => `${Math.round(48 * share)} of 48 tiles`;
   hwsim.tour.dark = {
     knobs: [
-      ["radios", "stage", "Compression stage", stageLabels(), 0],
-      ["radios", "batch", "Batch", batches.map(String), 1],
+      ["radios", "stage", "Compression", stageLabels(), darkest().stage],
+      ["radios", "batch", "Batch", batches.map(String), batches.length - 1],
       ["radios", "way", "The cap is kept by", ways, 1],
-      ["slider", "cap", "Power cap", caps.map((cap) => `${cap} W`), caps.indexOf(250)],
+      ["slider", "cap", "Power cap", caps.map((cap) => `${cap} W`), caps.indexOf(data().chip.cap_W)],
     ],
     draw(part, at) {
       const row = capping(at);
@@ -243,58 +266,55 @@
         shares: row.shares, weights: row.pinned_B / capacity, activations: row.other_B / capacity,
         dramW: row.watts.dram ?? 0, capW: row.cap_W, sram: data().chip.sram,
       });
-      hwsim.powerStack(box(part, "watts"), row.watts, row.cap_W, caps[caps.length - 1]);
+      hwsim.powerBars(box(part, "power"), [{ title: "Watts", watts: row.watts, capW: row.cap_W }], caps[caps.length - 1]);
       part.dataset.rate = row.inferences_per_s;
-      const dark = row.shares.throttled + row.shares.power_gated;
-      const state = dark > 0.005 ? `${percent(dark)} of the tiles are dark` : row.shares.stalled > 0.3 ? `tiles stall ${percent(row.shares.stalled)} of the time` : "the cap does not bind";
+      const state = dark(row) > 0.005 ? `${squares(dark(row))} are dark` : row.shares.stalled > 0.3 ? `${squares(row.shares.stalled)} stall` : "the cap does not bind";
       return [strong(`${stageLabels()[at.stage].replace("+ ", "pruned and ")}, batch ${row.batch}, ${row.cap_W} W: `), `${state}; ${engineering(row.inferences_per_s)} inferences per second, ${engineering(row.energy_J, "J")} each.`];
     },
     facts() {
-      const of = (stage, batch, way) => rows.find((row) => row.stage === stage && row.batch === batch && row.cap_W === 250 && row.strategy === way);
-      const dense = of("dense", 1, "dimming");
-      const used = Object.values(dense.watts).reduce((sum, value) => sum + value, 0);
+      const of = (stage, batch, way) => rows.find((row) => row.stage === stage && row.batch === batch && row.cap_W === data().chip.cap_W && row.strategy === way);
+      const alone = of("dense", 1, "dimming");
+      const used = Object.values(alone.watts).reduce((sum, value) => sum + value, 0);
       const rates = ways.map((way) => of("pruned", 64, way)).sort((a, b) => b.inferences_per_s - a.inferences_per_s);
-      return { stalled: percent(dense.shares.stalled), unused: engineering(250 - used, "W"), best: rates[0].strategy, rates: rates.map((row) => `${row.strategy} ${engineering(row.inferences_per_s)}`).join(", ") + " inferences per second" };
+      return { stalled: squares(alone.shares.stalled), unused: engineering(data().chip.cap_W - used, "W"), best: rates[0].strategy, rates: `${rates.map((row) => `${row.strategy} ${engineering(row.inferences_per_s)}`).join(", ")} inferences per second` };
     },
     command: (at) => {
       if (ways[at.way] !== "dimming") return "python -m experiments.page.lessons capping"; // what `hwsim run` does is dimming
       const change = caps[at.cap] === data().chip.cap_W ? "" : ` --set power.cap_W=${caps[at.cap]}`;
-      return `${data().chip.command} --stage ${stageNames()[at.stage]} --batch ${batches[at.batch]} --layers ${data().chip.layers}${change}`;
+      return `${data().chip.command} --stage ${STAGES[at.stage]} --batch ${batches[at.batch]} --layers ${data().chip.layers}${change}`;
     },
   };
 
   /* 7: a token of a language model. */
-  const { rows: tokens, cap_W: cardCap, tokens: cached } = data().token;
+  const { rows: tokens, cap_W: cardCap, tokens: cached, forms: names } = data().token;
   const kinds = (key) => [...new Set(tokens.map((row) => row[key]))];
   const [passes, forms] = [kinds("pass"), kinds("form")];
   const tokenAt = (pass, form) => tokens.find((row) => row.pass === passes[pass] && row.form === forms[form]);
+  const nominal = (row) => `${row.clock.toFixed(2)} of nominal`;
   const total = (watts) => Object.values(watts).reduce((sum, value) => sum + value, 0);
   hwsim.tour.token = {
     knobs: [
       ["radios", "pass", "The model is", passes, 0],
       ["radios", "form", "Weights in", forms, 0],
+      MAGNIFIER,
     ],
     draw(part, at) {
       const shown = forms.map((_, form) => tokenAt(at.pass, form));
-      const names = Object.keys(hwsim.site.components).filter((name) => shown.some((row) => row.watts[name] > 0.004 * total(row.watts)));
-      hwsim.plot(box(part, "a"), names.map((name) => ({
-        type: "bar", orientation: "h", name: hwsim.site.components[name].label, y: forms, hoverinfo: "skip",
-        x: shown.map((row) => (row.energy_J * (row.watts[name] ?? 0)) / total(row.watts)),
-        marker: { color: hwsim.colour(component(name)), line: { width: 0 }, opacity: forms.map((_, form) => (form === at.form ? 1 : 0.45)) },
-      })), {
-        barmode: "stack", margin: { l: 104, r: 12, t: 6, b: 44 },
-        xaxis: { title: { text: "J per token", font: { size: 12.5 } }, rangemode: "tozero" },
-        yaxis: { autorange: "reversed", showgrid: false },
-      });
+      const most = Math.max(...shown.map((row) => row.energy_J)) / magnified(at);
+      const used = Object.keys(hwsim.site.components).filter((name) => shown.some((row) => row.watts[name] > 0));
+      hwsim.rows(box(part, "a"), shown.map((row, form) => ({
+        key: row.form, label: row.form, off: form !== at.form,
+        bars: [{ parts: used.map((name) => [((row.watts[name] ?? 0) / total(row.watts)) * (row.energy_J / most), component(name), hwsim.site.components[name].label]), said: engineering(row.energy_J, "J") }],
+      })));
       const row = tokenAt(at.pass, at.form);
-      hwsim.powerStack(box(part, "watts"), row.watts, cardCap, 1.2 * cardCap);
-      const bound = row.clock < 1 ? `the cap lowers the clock to ${percent(row.clock)}` : `the cap of ${cardCap} W does not lower the clock`;
+      hwsim.powerBars(box(part, "power"), [{ title: "Watts", watts: row.watts, capW: cardCap }], 1.2 * cardCap);
+      const bound = row.clock < 1 ? `the cap lowers the clock to ${nominal(row)}` : `the cap of ${cardCap} W does not lower the clock`;
       return [strong(`${passes[at.pass]}, ${forms[at.form]}: `), `${engineering(row.energy_J, "J")} per token, ${engineering(row.tokens_per_s)} tokens per second; ${bound}.`];
     },
     facts() {
       const saved = (pass) => `${times(tokenAt(pass, 0).energy_J / tokenAt(pass, forms.length - 1).energy_J)} less`;
-      return { alone: saved(0), batch: saved(1), reading: saved(2), clock: percent(tokenAt(2, 0).clock), writing: percent(tokenAt(0, 0).clock), power: engineering(total(tokenAt(0, 0).watts), "W") };
+      return { alone: saved(0), batch: saved(1), reading: saved(2), clock: nominal(tokenAt(2, 0)), writing: nominal(tokenAt(0, 0)), power: engineering(total(tokenAt(0, 0).watts), "W") };
     },
-    command: (at) => `hwsim run ${data().token.card} ${data().token.model} ${at.pass === 2 ? `--prompt ${cached}` : `--context ${cached} --batch ${[1, 64][at.pass]}`} --weights ${["bf16", "bf16-huffman", "int8", "int4-g128"][at.form]}`,
+    command: (at) => `hwsim run ${data().token.card} ${data().token.model} ${at.pass === 2 ? `--prompt ${cached}` : `--context ${cached} --batch ${[1, 64][at.pass]}`} --weights ${names[at.form]}`,
   };
 })();

@@ -19,12 +19,11 @@ from experiments.cli import main as cli
 from experiments.page import lessons, pruning
 from experiments.page.grid import Grid, stage_grid, values_of
 from experiments.page.pack import NO_ROW, packed, script
-from experiments.page.settings import AXES, NETWORKS
+from experiments.page.settings import AXES, FORMS, NETWORKS
 from hwsim.analysis.strategies import as_run
 from hwsim.errors import InputError
 from hwsim.run import simulate
 from hwsim.tile_states import TileStates
-from hwsim.workload.networks import STAGES
 
 CHECKED = 25
 """Points of each grid that are simulated again."""
@@ -39,7 +38,7 @@ def grids() -> dict[str, Grid]:
     with small_settings():
         for name, network in SMALL.items():
             grid = Grid()
-            for stage in STAGES:
+            for stage in network.scene.stages:
                 grid.extend(stage_grid(network, stage))
             found[name] = grid
     return found
@@ -101,8 +100,7 @@ def test_a_point_that_cannot_run_says_why():
     grid = stage_grid(starving, "dense")
     assert grid.refused
     assert all("power.cap_W is 0.01 W, expected at least" in reason for reason in grid.refused)
-    caps_and_batches = itertools.product((0.01, 0.5), starving.batches)
-    assert [at < 0 for at in grid.index[:4]] == [cap == 0.01 for cap, _ in caps_and_batches]
+    assert [at < 0 for at in grid.index[:4]] == [True, False, True, False]  # caps change fastest
     assert sorted(at for at in grid.index if at < 0) == list(range(-len(grid.refused), 0))
 
 
@@ -116,7 +114,7 @@ def test_the_command_of_a_point_gives_its_joules(name, capsys):
     assert cli.run(cli.HWSIM, [*words[1:], "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     chip = network.machine.chip.replace(**network.changes(point))
-    row = values_of(simulate(chip, network.scene.workload(point["stage"].label), 1))
+    row = values_of(simulate(chip, network.scene.workload(point["stage"].label)))
     assert told["energy_J"] == pytest.approx(
         sum(value for key, value in row.items() if "|" in key), rel=1e-12
     )
@@ -131,9 +129,11 @@ def test_controls_start_at_the_chip_as_it_is_shipped(name):
     assert network.changes({axis: axes[axis][start[axis]] for axis in AXES}) == {}
 
 
-def test_columns_read_back_to_the_bit():
+def test_columns_read_back():
     grid = Grid(
-        [0, -1, 1], [{"x": 0.1, "limiter": "power"}, {"x": -2.5, "y": 3, "limiter": "compute"}], ["too low"]
+        [0, -1, 1],
+        [{"x": 0.1, "z": 0, "limiter": "power"}, {"x": -2.5, "y": 3, "z": 0.0, "limiter": "compute"}],
+        ["too low"],
     )
     found = packed(grid)
 
@@ -141,8 +141,9 @@ def test_columns_read_back_to_the_bit():
         return np.frombuffer(base64.b64decode(text), kind).tolist()
 
     assert column(found["index"], "<u2") == [0, NO_ROW, 1]
-    assert column(found["numbers"]["x"], "<f8") == [0.1, -2.5]
-    assert column(found["numbers"]["y"], "<f8") == [0, 3]
+    assert column(found["numbers"]["x"], "<f4") == [np.float32(0.1), -2.5]
+    assert column(found["numbers"]["y"], "<f4") == [0, 3]
+    assert found["numbers"].keys() == {"x", "y"}  # a column of zeros is left out
     limiter = found["texts"]["limiter"]
     assert [limiter["values"][code] for code in column(limiter["codes"], "u1")] == ["power", "compute"]
     assert found["refused"] == ["too low"]
@@ -221,8 +222,8 @@ def test_lesson_6_keeps_every_cap_and_gives_more_for_more(monkeypatch):
 
 
 def test_lesson_7_says_when_the_cap_binds(monkeypatch):
-    monkeypatch.setattr(lessons, "FORMS", {"bf16": "bf16", "int4-g128": "INT4"})
-    monkeypatch.setattr(lessons, "LLM", "llama-3.2-1b")
+    monkeypatch.setattr(lessons, "FORMS", {name: FORMS[name] for name in ("bf16", "int4-g128")})
+    monkeypatch.setattr(lessons, "TOKEN", replace(lessons.TOKEN, network="llama-3.2-1b"))
     found = lessons.token()
     rows = {(row["pass"], row["form"]): row for row in found["rows"]}
     assert all(sum(row["watts"].values()) <= found["cap_W"] * (1 + 1e-6) for row in rows.values())

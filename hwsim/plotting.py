@@ -10,15 +10,21 @@ This is the only module of `hwsim` that imports matplotlib. It is imported when 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import is_color_like, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hwsim.energy.components import look_of
+from hwsim.errors import InputError, hint
 from hwsim.units import engineering
 from hwsim.whole import ceil_div
 
@@ -26,17 +32,57 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-HALF_PAGE_IN = 7.0
-"""Width of a figure in inches: readable when printed over half a page."""
+HALF_PAGE_IN = 6.67
+"""Width of a figure in inches: that of a printed page, and half of a slide of 13.33 inches."""
 
 INK, PALE = "#222222", "#D9D9D9"
+WHITE, BLACK = "#FFFFFF", "#000000"
+"""Of letters on a coloured bar, which are the same in every look."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One of the variants in which every figure can be drawn.
+
+    Parameters
+    ----------
+    size_pt : float
+        Size of the letters.
+    line_pt : float
+        Width of lines.
+    dpi : int
+        Of raster images.
+    colours : dict of str to str
+        What stands for each colour of the page: ink, pale and white. Others stay.
+    """
+
+    size_pt: float = 10.0
+    line_pt: float = 1.8
+    dpi: int = 200
+    colours: Mapping[str, str] = field(default_factory=dict)
+
+
+LOOKS = {
+    "light": Look(),
+    "dark": Look(colours={INK: "#ECECEC", PALE: "#4C4F55", "#FFFFFF": "#16181C"}),
+    "slide": Look(size_pt=11.0, line_pt=2.2, dpi=300),
+}
+"""Looks by name; letters of a slide have 11 points where the figure takes half of it."""
+
+_LOOK: ContextVar[Look] = ContextVar("look", default=LOOKS["light"])
 
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that text is the same everywhere
-    "font.size": 8.5,
-    "axes.titlesize": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.titlesize": "large",
+    "figure.titleweight": "bold",
+    "axes.titlesize": "medium",
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -47,8 +93,6 @@ RC: dict[Any, Any] = {
     "grid.color": PALE,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "savefig.dpi": 200,
     "svg.hashsalt": "hwsim",
 }
 
@@ -80,14 +124,59 @@ class _ShownFigure(Figure):
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw in the common style inside the ``with`` block."""
-    with mpl.rc_context(RC):
+    look = _LOOK.get()
+    rc = {"font.size": look.size_pt, "lines.linewidth": look.line_pt, "savefig.dpi": look.dpi}
+    with mpl.rc_context(RC | rc):
         yield
+
+
+@contextmanager
+def looking(name: str) -> Iterator[None]:
+    """Draw and save in one of the `LOOKS` inside the ``with`` block.
+
+    Raises
+    ------
+    InputError
+        If there is no such look.
+    """
+    if name not in LOOKS:
+        raise InputError(f"style {name!r}{hint(name, LOOKS)}, expected one of {', '.join(LOOKS)}")
+    token = _LOOK.set(LOOKS[name])
+    try:
+        yield
+    finally:
+        _LOOK.reset(token)
+
+
+def recolour(figure: Figure) -> None:
+    """Give a finished figure the page of the current look; colours that mean something stay."""
+    if not (colours := _LOOK.get().colours):
+        return
+    figure.draw_without_rendering()  # ticks are made when they are drawn
+    pages = {to_rgba(page): colour for page, colour in colours.items()}
+    for artist in figure.findobj():
+        for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+            if isinstance(artist, Text) and (part != "color" or artist.get_color() in (WHITE, BLACK)):
+                continue
+            if hasattr(artist, f"set_{part}") and hasattr(artist, f"get_{part}"):
+                _recolour(artist, part, pages)
+
+
+def _recolour(artist: Artist, part: str, pages: Mapping[Any, str]) -> None:
+    """Set one colour of an artist, if it is one of the page; collections have a row for each member."""
+    found = getattr(artist, f"get_{part}")()
+    if isinstance(found, np.ndarray) and found.ndim == 2:
+        rows = {tuple(row) for row in found.tolist()}
+        if len(rows) == 1 and (new := pages.get(rows.pop())):
+            getattr(artist, f"set_{part}")(new)
+    elif is_color_like(found) and (new := pages.get(to_rgba(found))):
+        getattr(artist, f"set_{part}")(new)
 
 
 def text_on(colour: str) -> str:
     """Return black or white: the one that can be read on `colour`."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK
+    return WHITE if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else BLACK
 
 
 def energy_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
 from experiments.figures.labels import leader, spread
+from experiments.runs import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
     runs, medians, marks : DataFrame
         As `experiments.studies.frontier` gives them: every file, medians over seeds, published marks.
     """
-    networks = [name for name in style.NETWORKS if name in set(runs["network"])]
+    networks = [name for name in labels.NETWORKS if name in set(runs["network"])]
     networks += sorted(set(runs["network"]) - set(networks))
     with style.applied():
         figure = Figure(figsize=(style.HALF_PAGE_IN, HEIGHT_IN))
@@ -50,7 +51,7 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
             axes = figure.add_axes((left, 0.115, width - 0.1, 0.71))
             chosen = [table[table["network"] == network] for table in (runs, medians, marks)]
             _panel(axes, *chosen)
-            axes.set_title(style.NETWORKS.get(network, network), pad=3)
+            axes.set_title(labels.NETWORKS.get(network, network), pad=3)
             if index == 0:
                 axes.set_ylabel("test error, percent", labelpad=2)
         figure.legend(handles=_key(set(runs["augmented"])), loc="upper center", ncols=3, borderaxespad=0.2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from experiments.figures import style
+from experiments.runs import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def draw(files: pd.DataFrame) -> Figure:
         axes = figure.subplots(1, len(NETWORKS), sharey=True)
         for panel, network in zip(axes, NETWORKS, strict=True):
             _panel(panel, files[files["network"] == network])
-            panel.set_title(style.NETWORKS[network])
+            panel.set_title(labels.NETWORKS[network])
         figure.legend(*axes[0].get_legend_handles_labels(), loc="upper right", ncols=2, borderaxespad=0.3)
         figure.subplots_adjust(left=0.21, right=0.98, top=0.84, bottom=0.14, wspace=0.12)
     return figure

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from experiments.figures import style
+from experiments.runs import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ def draw(points: pd.DataFrame) -> Figure:
         panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
         for axes, network in zip(panels, networks, strict=True):
             _panel(axes, points[points["network"] == network])
-            axes.set_title(style.NETWORKS.get(network, network))
+            axes.set_title(labels.NETWORKS.get(network, network))
         panels[0].set_ylabel("error (%)")
         figure.subplots_adjust(left=0.085, right=0.98, top=0.88, bottom=0.16, wspace=0.08)
     return figure

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from experiments.figures import style
+from experiments.runs import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ PHASES: dict[str, tuple[str, str]] = {
 }
 """Label and colour of each part of a step."""
 
-LABELS = style.NETWORKS | {
+LABELS = labels.NETWORKS | {
     "reference_250w": "fp32 card, 45 nm", "tpu_v2": "like TPU v2", "a100_pcie": "like A100",
 }  # fmt: skip
 TEXTBOOK = 3.0

@@ -9,6 +9,8 @@ import pytest
 from checkout import ROOT
 
 from experiments.cli import main as cli
+from experiments.figures import style
+from experiments.figures.canvas import canvas
 from experiments.runs.record import Run
 from experiments.studies import compression
 from experiments.studies import registry as studies
@@ -27,6 +29,16 @@ class Squares:
     def __init__(self) -> None:
         self.factor = 1.0
 
+    def answer(self, tables) -> tuple[str, str, str]:
+        table = tables["squares"]
+        return (f"The largest is {table['square_J'].max():g}.", "It grows.", "That is all.")
+
+    def draw(self, tables):
+        with style.applied():
+            figure, axes = canvas(f"{len(tables['squares'])} squares", 2.0)
+            axes.plot(tables["squares"]["square_J"], color=style.INK)
+        return {"squares": figure}
+
     def produce(self, run) -> None:
         numbers = [1, 2, 3]
         squares = [self.factor * number**2 / 3 for number in numbers]
@@ -37,7 +49,7 @@ class Squares:
 def squares(tmp_path, monkeypatch):
     """The one study there is, with a current folder to run it in."""
     study = Squares()
-    module = types.SimpleNamespace(__doc__=DOC, produce=study.produce)
+    module = types.SimpleNamespace(__doc__=DOC, produce=study.produce, answer=study.answer, draw=study.draw)
     monkeypatch.setitem(sys.modules, "experiments.studies.squares", module)
     monkeypatch.setattr(studies, "STUDIES", ("squares",))
     monkeypatch.chdir(tmp_path)
@@ -60,6 +72,9 @@ def test_a_study_says_what_it_asks(name):
     assert study.title
     assert "\n" not in study.title
     assert len(study.text) > 200
+    assert "?" in study.text
+    assert "Answer." not in study.text
+    assert study.text.count("\n") < 40
 
 
 def test_list(squares, capsys):
@@ -79,7 +94,7 @@ def test_a_run_records_what_it_made_and_what_it_read(squares, tmp_path):
     assert run("run", "squares") == 0
     folder = tmp_path / "results" / "runs" / "squares"
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert list(manifest["files"]) == ["squares.csv"]
+    assert list(manifest["files"]) == ["squares.csv", "squares.png", "squares.svg"]
     assert manifest["inputs"] == {"shipped data": studies.shipped_data_digest()}
 
 
@@ -124,7 +139,14 @@ def test_a_study_that_trains_is_concluded_from_its_shipped_runs(squares, tmp_pat
         errors = pd.read_csv(run.folder / studies.MEASURED)["error"]
         run.write_csv("mean.csv", pd.DataFrame({"error": [squares.factor * errors.mean()]}))
 
-    module = types.SimpleNamespace(__doc__=DOC, produce=produce, conclude=conclude, MINUTES=7.5)
+    module = types.SimpleNamespace(
+        __doc__=DOC,
+        produce=produce,
+        conclude=conclude,
+        answer=lambda tables: ("a", "b", f"{tables['mean']['error'][0]}"),
+        draw=lambda tables: {},
+        MINUTES=7.5,
+    )
     monkeypatch.setitem(sys.modules, "experiments.studies.squares", module)
     made_and_kept()
     assert run("run", "--all") == 0

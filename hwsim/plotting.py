@@ -19,6 +19,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import is_color_like, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch, Polygon
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -96,18 +97,15 @@ RC: dict[Any, Any] = {
     "svg.hashsalt": "hwsim",
 }
 
-ROW_IN, TITLE_IN, AROUND_IN = 0.27, 0.3, 0.66
-LEGEND_COLUMNS = 4
-LEGEND_IN, LEGEND_ROW_IN = 0.42, 0.17
-"""Height of a legend of two rows, and of each row more."""
-WIDTH = 0.42
-"""Of either axis against the figure: equal, so that the magnification is the ratio of their limits."""
+ROW, AROUND, LEGEND = 1.95, 5.0, 1.7
+"""Heights against the letters: of a bar, of what is around a panel, and of a row of the legend."""
+LEGEND_COLUMNS = 3
 BAR = 0.74
-LABEL_ROOM = 1.55
+LABEL_ROOM = 1.75
 """Length of the axis on the left against its longest bar, whose label is put behind it."""
 WIDEST = 4.0
 """Bars up to this many times the smallest are whole on the right; longer ones are cut."""
-LABEL_ABOVE = 0.13
+LABEL_ABOVE = 0.2
 """Parts of an axis narrower than this cannot hold a number."""
 
 
@@ -179,7 +177,7 @@ def text_on(colour: str) -> str:
     return WHITE if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else BLACK
 
 
-def energy_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def energy_figure(tables: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     """Draw one panel per table, one bar per row.
 
     Parameters
@@ -187,30 +185,33 @@ def energy_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     tables : dict of str to DataFrame
         By title. Joules per inference: a row per bar, with its label as index, and a column per
         component, in the order of the stack. All tables have the same columns.
+    title : str
+        Of the figure; lines are broken already.
     """
     with applied():
-        return _figure(tables)
+        return _figure(tables, title)
 
 
-def _figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def _figure(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
     components = next(iter(tables.values())).columns
-    legend_in = LEGEND_IN + LEGEND_ROW_IN * max(ceil_div(len(components), LEGEND_COLUMNS) - 2, 0)
-    height = legend_in + sum(ROW_IN * len(table) + AROUND_IN for table in tables.values())
-    figure = _ShownFigure(figsize=(HALF_PAGE_IN, height))
-    top = height - legend_in
-    for title, table in tables.items():
-        rows = ROW_IN * len(table)
-        low, tall = (top - TITLE_IN - rows) / height, rows / height
-        _to_scale(figure.add_axes((0.105, low, WIDTH, tall)), table, title)
-        _magnified(figure.add_axes((0.56, low, WIDTH, tall)), table)
-        top -= rows + AROUND_IN
+    letter_in = mpl.rcParams["font.size"] / 72
+    lines = ceil_div(len(components), LEGEND_COLUMNS) * LEGEND + 1.5 * len(title.splitlines())
+    height = letter_in * (lines + sum(ROW * len(table) + AROUND for table in tables.values()))
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
+    figure = _ShownFigure(figsize=(HALF_PAGE_IN, height), layout=layout)
+    heights = [len(table) for table in tables.values()]
+    panels = figure.subplots(len(tables), 2, squeeze=False, height_ratios=heights)
+    for (left, right), (name, table) in zip(panels, tables.items(), strict=True):
+        _to_scale(left, table, name)
+        _magnified(right, table)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left")
     figure.legend(
         handles=[Patch(color=colour, label=label) for label, colour in map(look_of, components)],
-        loc="upper center",
+        loc="outside lower center",
         ncols=LEGEND_COLUMNS,
         handlelength=1.0,
         columnspacing=1.4,
-        borderaxespad=0.2,
     )
     return figure
 
@@ -218,9 +219,9 @@ def _figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def _to_scale(axes: Axes, table: pd.DataFrame, title: str) -> None:
     total = table.sum(axis=1)
     _stack(axes, table, LABEL_ROOM * total.max())
-    axes.set_title(title, pad=3, x=-0.22)
+    axes.set_title(title)
     axes.set_yticks(range(len(total)), list(total.index))
-    axes.set_xlabel("energy per inference, to scale", labelpad=1)
+    axes.set_xlabel("energy per inference, to scale")
     for row, value in enumerate(total):
         text = engineering(value, "J") + (f"   {_ratio(total.iloc[0] / value)}" if row else "")
         axes.annotate(text, (value, row), (4, 0), textcoords="offset points", va="center", weight="bold")
@@ -232,7 +233,7 @@ def _magnified(axes: Axes, table: pd.DataFrame) -> None:
     limit = 1.12 * whole.max()
     _stack(axes, table, limit)
     axes.set_yticks([])
-    axes.set_xlabel(f"the same, magnified {LABEL_ROOM * total.max() / limit:.2g}×", labelpad=1)
+    axes.set_xlabel(f"the same, magnified {LABEL_ROOM * total.max() / limit:.2g}×")
     ends = table.cumsum(axis=1).clip(upper=limit)
     starts = (table.cumsum(axis=1) - table).clip(upper=limit)
     for row, stage in enumerate(table.index):
@@ -241,7 +242,7 @@ def _magnified(axes: Axes, table: pd.DataFrame) -> None:
             if end - start >= LABEL_ABOVE * limit:
                 colour = text_on(look_of(str(component))[1])
                 text = engineering(table.loc[stage, component], "J")
-                axes.text((start + end) / 2, row, text, ha="center", va="center", color=colour, size=7.5)
+                axes.text((start + end) / 2, row, text, ha="center", va="center", color=colour, size="small")
         if total[stage] > limit:
             _tear(axes, row, 0.95 * limit, 0.018 * limit)
 
@@ -260,7 +261,7 @@ def _stack(axes: Axes, table: pd.DataFrame, limit: float) -> None:
     axes.set_xlim(0, limit)
     axes.set_ylim(len(table) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J") if value else "0"))
 
 

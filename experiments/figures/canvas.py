@@ -6,29 +6,29 @@ size of letters.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.font_manager import font_scalings
+from matplotlib.font_manager import FontProperties, font_scalings
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.textpath import TextPath
 
 from experiments.figures import style
 from hwsim.plotting import WHITE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 
-LETTER = 0.6
-"""Width of a bold letter against its height, on average."""
+WIDTH_PT = 72 * (style.HALF_PAGE_IN - 0.4)
+"""Longest line of a title."""
 
 
 def canvas(title: str, height_in: float, **grid: Any) -> tuple[Figure, Any]:
@@ -48,14 +48,40 @@ def canvas(title: str, height_in: float, **grid: Any) -> tuple[Figure, Any]:
     figure : Figure
     axes : Axes or array of Axes
     """
-    size_pt = mpl.rcParams["font.size"] * font_scalings[mpl.rcParams["figure.titlesize"]]
-    text = textwrap.fill(title, int(72 * style.HALF_PAGE_IN / (LETTER * size_pt)), break_on_hyphens=False)
-    lines = text.count("\n") + 1
-    height = height_in + lines * 1.2 * size_pt / 72
+    figure = begin(title, height_in)
+    return figure, figure.subplots(**grid)
+
+
+def begin(title: str, height_in: float) -> Figure:
+    """Start a figure without panels; see `canvas`."""
+    text, size_pt = broken(title), _title_pt()
+    height = height_in + (text.count("\n") + 1) * 1.2 * size_pt / 72
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
     figure = Figure(figsize=(style.HALF_PAGE_IN, height), layout=layout)
     figure.suptitle(text, x=0.01, ha="left")
-    return figure, figure.subplots(**grid)
+    return figure
+
+
+def broken(title: str) -> str:
+    """Break a title between words into lines that fit the figure."""
+    return "\n".join(_lines(title))
+
+
+def _title_pt() -> float:
+    size: float = mpl.rcParams["font.size"] * font_scalings[mpl.rcParams["figure.titlesize"]]
+    return size
+
+
+def _lines(title: str) -> Iterator[str]:
+    font = FontProperties(family=mpl.rcParams["font.family"], weight="bold", size=_title_pt())
+    line = ""
+    for word in title.split():
+        longer = f"{line} {word}".strip()
+        if line and TextPath((0, 0), longer, prop=font).get_extents().width > WIDTH_PT:
+            yield line
+            longer = word
+        line = longer
+    yield line
 
 
 def patches(looks: Iterable[tuple[str, str]]) -> list[Patch]:

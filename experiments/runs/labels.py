@@ -1,5 +1,7 @@
 """Names of networks, chips and stages in words: the one look-up of sentences, figures and pages."""
 
+import re
+
 NETWORKS = {
     "lenet300": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet",
     "alexnet_fc": "fully-connected layers of AlexNet", "vgg16": "VGG-16",
@@ -48,3 +50,22 @@ def network(name: str) -> str:
 def chip(name: str) -> str:
     """Return the name of a chip in words."""
     return CHIPS.get(name, name)
+
+
+RECIPES = {
+    "best": "ours", "han2016": "published recipe", "small": "small", "unaugmented": "no augmentation",
+    "moved": "augmented", "lenet300": "", "lenet5": "",
+}  # fmt: skip
+"""Parts of the names of recipes, in words; the network is left out."""
+
+
+def in_words(text: str) -> str:
+    """Return a text with every name of a network or a chip in words."""
+    names = NETWORKS | CHIPS
+    return re.sub(r"[a-z]\w*", lambda found: names.get(found[0], found[0]), text)
+
+
+def recipe(name: str) -> str:
+    """Return the name of a recipe in words."""
+    words = [RECIPES.get(part, part) for part in name.split("-")]
+    return ", ".join(word for word in words if word)

@@ -128,13 +128,21 @@ def _watts(found: SteadyRun) -> Iterator[dict[str, Any]]:
 def floorplans(runs: pd.DataFrame) -> Any:
     """Draw the tiles of the headline's network: at batch 1, and under the cap gated and dimmed."""
     rows = {
-        f"{LABELS[SHOWN]}, batch 1: the cap does not bind": _plans(runs, 1, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: tiles gated by the cap": _plans(runs, BATCH, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles throttled by DVFS (low confidence)": _plans(
-            runs, BATCH, "DVFS"
-        ),
+        "batch 1: the cap does not bind": _plans(runs, 1, "gating"),
+        f"batch {BATCH}: tiles power-gated by the cap": _plans(runs, BATCH, "gating"),
+        f"batch {BATCH}: all tiles throttled by DVFS (estimate)": _plans(runs, BATCH, "DVFS"),
     }
-    return floorplan.draw(rows, STAGES, chip_of().array_with(Tiled).tiles)
+    look_up = hand_model.Runs(runs)
+    dark, left = (
+        look_up("power_gated_share", stage, BATCH, network=SHOWN, strategy="gating")
+        for stage in ("dense", "huffman")
+    )
+    stalled = look_up("stalled_share", "dense", 1, network=SHOWN, strategy="gating")
+    title = (
+        f"{LABELS[SHOWN]}: dense weights stall {percent(stalled)} of the tiles at batch 1; at batch {BATCH} "
+        f"the cap gates {percent(dark)} of them, {percent(left)} once compressed"
+    )
+    return floorplan.draw(title, rows, STAGES, chip_of().array_with(Tiled).tiles)
 
 
 def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floorplan]:

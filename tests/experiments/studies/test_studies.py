@@ -103,6 +103,32 @@ def test_a_run_goes_where_it_is_told(squares, tmp_path):
     assert (tmp_path / "elsewhere" / "squares.csv").exists()
 
 
+def test_a_run_prints_the_answer_of_its_tables(squares, capsys):
+    assert run("run", "squares") == 0
+    assert "- The largest is 3." in capsys.readouterr().out
+    squares.factor = 2.0
+    assert run("run", "squares", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["squares"]["answer"][0] == "The largest is 6."
+
+
+@pytest.mark.parametrize("look", style.LOOKS)
+def test_figures_are_drawn_again_from_the_tables_of_the_last_run(squares, tmp_path, look, capsys):
+    made_and_kept()
+    first = (tmp_path / "results" / "runs" / "squares" / "squares.png").read_bytes()
+    squares.produce = None  # nothing is run
+    assert run("draw", "squares", "--style", look) == 0
+    folder = tmp_path / "results" / "figures" / look / "squares"
+    assert sorted(path.name for path in folder.iterdir()) == ["squares.png", "squares.svg"]
+    assert ((folder / "squares.png").read_bytes() == first) == (look == "light")
+    assert f"style {look}" in capsys.readouterr().out
+
+
+def test_what_was_never_run_is_not_drawn(squares, capsys):
+    assert run("draw", "squares") == 2
+    assert "no tables of squares" in capsys.readouterr().err
+    assert run("draw", "squares", "--style", "loud") == 2
+
+
 def test_several_studies_run_at_once_and_name_the_command_that_was_typed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["hwsim", "experiments", "run", "energy_ladder", "waterfall"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.labs.notebooks import Cell, cells_of, for_version, lab_names, source_of
+from experiments.runs.tables import Tables
 from experiments.studies.registry import STUDIES, Study, load_study
 from hwsim.analysis.boards import KINDS
 
@@ -58,19 +59,27 @@ def write(docs: Path) -> None:
 
 
 def study_page(study: Study, target: Path) -> str:
-    """Page of one experiment: its docstring, its command, its figures, its tables to download."""
+    """Page of one experiment: its question, its key figure, its answer, its command, figures and tables."""
     folder = REFERENCE / study.name
-    figures, tables = sorted(folder.glob("*.png")), sorted(folder.glob("*.csv"))
+    figures, tables = figures_of(study.name), sorted(folder.glob("*.csv"))
     for path in (*figures, *tables):
         shutil.copy(path, target / f"{study.name}-{path.name}")
-    text = re.sub(r"^(Question|Look for|Answer)\.", r"**\1.**", escaped(study.text), flags=re.MULTILINE)
-    lines = [heading(study.title), text, ""]
-    lines += [".. code-block:: console", "", f"   $ hwsim experiments run {study.name}", ""]
-    for path in figures:
-        lines += [f".. figure:: {study.name}-{path.name}", f"   :alt: {path.stem} of {study.name}", ""]
-        lines += [f"   ``{path.stem}``", ""]
+    text = re.sub(r"^([A-Z][a-z ]+)\.(?= )", r"**\1.**", escaped(study.text), flags=re.MULTILINE)
+    bullets = [f"* {escaped(bullet)}" for bullet in study.answer(Tables(folder))]
+    pictures = [
+        line
+        for path in figures
+        for line in (f".. figure:: {study.name}-{path.name}", f"   :alt: {path.stem} of {study.name}", "")
+    ]
+    lines = [heading(study.title), *pictures[:3], "**Answer.**", "", *bullets, "", text, ""]
+    lines += [".. code-block:: console", "", f"   $ hwsim experiments run {study.name}", "", *pictures[3:]]
     links = ", ".join(f":download:`{path.name} <{study.name}-{path.name}>`" for path in tables)
     return "\n".join([*lines, f"Tables: {links}", ""])
+
+
+def figures_of(name: str) -> list[Path]:
+    """Figures of the reference of a study; its key figure has its name and comes first."""
+    return sorted((REFERENCE / name).glob("*.png"), key=lambda path: (path.stem != name, path.stem))
 
 
 def gallery_page() -> str:
@@ -96,7 +105,7 @@ def thumbnails(names: tuple[str, ...]) -> list[str]:
     cells = []
     for name in names:
         title = escaped(load_study(name).title)
-        figure = next(iter(sorted((REFERENCE / name).glob("*.png"))), None)
+        figure = next(iter(figures_of(name)), None)
         lines = [f":doc:`{title} <gallery/{name}>`"]
         if figure:
             image = f".. image:: gallery/{name}-{figure.name}"

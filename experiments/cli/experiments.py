@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,10 +54,11 @@ def run(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run experiments into results/runs/NAME: tidy CSV, figures, manifest."""
+    """Run experiments into results/runs/NAME, tidy CSV, figures, manifest, and print their answers."""
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line
-    from experiments.studies.registry import STUDIES, is_at_hand
+    from experiments.runs.tables import Tables
+    from experiments.studies.registry import STUDIES, is_at_hand, load_study
     from experiments.studies.runs import run_studies
 
     if every == bool(names):
@@ -67,18 +68,65 @@ def run(
     chosen = [name for name in STUDIES if train or is_at_hand(name)] if every else names or []
     if output and len(chosen) > 1:
         raise InputError(f"--output: one folder for {len(chosen)} experiments, expected one experiment")
-    done = {}
+    done: dict[str, dict[str, Any]] = {}
     for ended in _told(run_studies(chosen, workers, output=output, train=train or not every), chosen):
         done[ended.name] = {"folder": str(ended.outcome), "elapsed_s": ended.elapsed_s}
         if show:
             show_figures(ended.outcome)
+        bullets = load_study(ended.name).answer(Tables(ended.outcome))
+        done[ended.name]["answer"] = list(bullets)
         if not as_json:
             print_line(f"{ended.name}: {ended.elapsed_s:.1f} s, {ended.outcome}")
+            print_line("\n".join(f"- {bullet}" for bullet in bullets))
     if not train and every:
         _note_shipped(chosen)
         _note_left_out([name for name in STUDIES if name not in chosen])
     if as_json:
         print_json(done)
+
+
+@EXPERIMENTS.command()
+def draw(
+    names: Names = None,
+    look: Annotated[
+        str, typer.Option("--style", help="light, dark, or slide: larger letters, for half of a slide.")
+    ] = "light",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder; results/figures/STYLE by default.", show_default=False),
+    ] = None,
+    show: Show = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw figures again, of all experiments if none is named, from the tables of their last runs.
+
+    What has not been run is drawn from the tables in results/reference.
+    """
+    from compress.io.files import make_folder
+    from experiments.cli.show import show_file
+    from experiments.console import print_ending, print_json, print_line
+    from experiments.figures.style import looking
+    from experiments.studies.registry import STUDIES, latest, load_study, save_figures
+
+    folder = output or Path("results") / "figures" / look
+    drawn = []
+    with looking(look):
+        for name in names or STUDIES:
+            source = latest(name)
+            study = load_study(name)
+            make_folder(folder / name)
+            drawn += save_figures(study, source, folder / name)
+    pictures = [path for path in drawn if path.suffix == ".png"]
+    for path in pictures if show else ():
+        show_file(path)
+    if as_json:
+        print_json([str(path) for path in drawn])
+        return
+    print_line("\n".join(map(str, pictures)))
+    print_ending(
+        f"{len(pictures)} figures as PNG and SVG, style {look}.",
+        f"hwsim experiments draw {(names or STUDIES)[0]} --style {'light' if look == 'slide' else 'slide'}",
+    )
 
 
 @EXPERIMENTS.command()

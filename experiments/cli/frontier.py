@@ -36,8 +36,10 @@ def frontier(
     from compress.nn.datasets import load_dataset
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
+    from experiments.figures import style
     from experiments.runs.record import recording, sha256
-    from experiments.studies.compression import write_tables
+    from experiments.runs.tables import Tables
+    from experiments.studies.compression import draw, write_tables
     from experiments.studies.frontier import files_in
 
     paths = files_in(models)
@@ -45,6 +47,8 @@ def frontier(
     with recording("frontier", output) as run:
         run.inputs |= {str(path): sha256(path) for path in paths} | {data.name: data.sha256}
         tables = write_tables(run, paths, data)
+        for name, figure in draw(Tables(run.folder)).items():
+            style.save(figure, run.folder / name)
     if show:
         show_figures(run.target)
     if as_json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from experiments.cli.mapping_tables import print_mappings
 from experiments.console import print_ending, print_line, print_table
+from experiments.runs.labels import LIMITS
 from hwsim.analysis.mapping import decisions, fusion_sentence, with_less_fusion
 from hwsim.analysis.own_mappings import own_mappings
 from hwsim.analysis.strategies import dimmed, gated, voltage_scaled
@@ -39,18 +40,6 @@ MAPPED = [
     "segment", "layers", "runs", "passes", "pinned", "output on chip", "weight fetches", "DRAM weights",
     "DRAM activations", "x bound", "next plan",
 ]  # fmt: skip
-BOUND = {
-    "bandwidth": "memory-bound",
-    "compute": "compute-bound",
-    "power": "power-limited",
-    "array load": "limited by loading weights into the arrays",
-    "decoder": "limited by the weight decoder",
-    "vector": "limited by the vector unit",
-    "kernel time": "limited by the time to start kernels",
-    "SRAM bandwidth": "limited by SRAM bandwidth",
-    "dependencies": "limited by dependencies between layers",
-}
-"""What a limiter makes of a network, in a sentence."""
 COMPONENTS_SAID = 0.5
 """Share of the joules from which the sentence at the end names a component."""
 
@@ -218,7 +207,7 @@ def print_sentence(reports: list[Report], following: str, *, training: bool) -> 
 
 def _bound(report: Report) -> str:
     """What limits a run, for a sentence."""
-    return BOUND.get(report.limiter, f"limited by {report.limiter}")
+    return LIMITS.get(report.limiter, f"limited by {report.limiter}")
 
 
 def _sentence(report: Report, unit: str) -> str:

@@ -1,34 +1,33 @@
-"""What is to blame: dense against compressed on the same chip with one thing changed.
-
-Each row is a chip; the line goes from the dense network to the compressed one, and the number at
-its end says how many times as much that is.
-"""
+"""What limits the gain: dense against compressed on the same chip with one thing changed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from experiments.figures import style
-from hwsim.units import engineering
+from experiments.figures.canvas import canvas, legend, patches, rows
+from experiments.runs.phrases import number, times
+from experiments.runs.scenes import AS_IT_IS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-FIGURES = {
-    "inferences_per_s": ("inferences per second", "/s"),
-    "inferences_per_J": ("inferences per joule", "/J"),
+GAINS = {
+    "inferences_per_s": ("inferences per second", style.SERIES[0]),
+    "inferences_per_J": ("inferences per joule", style.SERIES[4]),
 }
 ENDS = ("dense", "huffman")
-ROW_IN = 0.225
+BAR = 0.38
+ROOM = 2.2
+"""Length of the axis against the longest bar, as a factor, for its number."""
 
 
 def draw(runs: pd.DataFrame, label: str) -> Figure:
-    """Draw a column of panels per batch and a row per figure of merit.
+    """Draw how many times more Huffman coding gives than dense, a panel per batch and a row per change.
 
     Parameters
     ----------
@@ -39,59 +38,48 @@ def draw(runs: pd.DataFrame, label: str) -> Figure:
         What the network is called.
     """
     variants = list(dict.fromkeys(runs["variant"]))
-    batches = sorted(runs["batch"].unique())
-    panel_in = ROW_IN * len(variants)
-    height = 0.5 + 2 * (panel_in + 0.42)
+    batches = sorted(runs["batch"].unique().tolist())
+    gains = {name: _gain(runs, name) for name in GAINS}
+    rate = gains["inferences_per_s"].xs(batches[-1], level="batch")
+    title = (
+        f"{label}, batch {batches[-1]:,}: compression makes the chip {times(rate[AS_IT_IS])} as fast, "
+        f"{times(rate['no cap'])} without the cap, {times(rate['neither'])} without cap and bandwidth limit"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, height))
-        figure.text(
-            0.012,
-            1 - 0.06 / height,
-            f"{label}: the same chip, one thing changed",
-            va="top",
-            weight="bold",
-            size=9.5,
-        )
-        for row, (name, (title, unit)) in enumerate(FIGURES.items()):
-            low = (height - 0.5 - panel_in * (row + 1) - 0.42 * row) / height
-            for column, batch in enumerate(batches):
-                wide = 0.74 / len(batches)
-                axes = figure.add_axes((0.2 + column * (wide + 0.025), low, wide - 0.025, panel_in / height))
-                table = runs[runs["batch"] == batch].pivot_table(
-                    index="variant", columns="stage", values=name
-                )
-                _panel(axes, table.loc[variants], unit)
-                axes.set_title(f"{title}, batch {batch:,}", pad=2, weight="normal", size=8.5)
-                axes.set_yticks(range(len(variants)), variants if column == 0 else [])
-        figure.legend(
-            handles=[
-                Line2D([], [], marker="o", linestyle="", color=style.STAGES[s][1], label=style.STAGES[s][0])
-                for s in ENDS
-            ],
-            loc="upper right",
-            ncols=2,
-            handletextpad=0.1,
-            borderaxespad=0.2,
-        )
+        figure, panels = canvas(title, 3.4, ncols=len(batches), sharey=True)
+        for axes, batch in zip(panels, batches, strict=True):
+            _panel(axes, {name: gain.xs(batch, level="batch")[variants] for name, gain in gains.items()})
+            axes.set_title(f"batch {batch:,}")
+        rows(panels[0], variants)
+        legend(figure, patches(GAINS.values()), columns=2)
     return figure
 
 
-def _panel(axes: Axes, table: pd.DataFrame, unit: str) -> None:
-    for row, (before, after) in enumerate(zip(table[ENDS[0]], table[ENDS[1]], strict=True)):
-        axes.plot([before, after], [row, row], color=style.PALE, linewidth=2.2, zorder=1)
-        for stage, value in zip(ENDS, (before, after), strict=True):
-            axes.plot(value, row, "o", color=style.STAGES[stage][1], markersize=4.5)
-        gain = after / before
-        text = f"{gain:.2f}×" if gain < 9.95 else f"{gain:.0f}×"
-        axes.annotate(
-            text, (max(before, after), row), (5, 0), textcoords="offset points", va="center", size=7.5
-        )
-    low, high = table[list(ENDS)].min().min(), table[list(ENDS)].max().max()
+def _gain(runs: pd.DataFrame, name: str) -> pd.Series[float]:
+    """Huffman-coded over dense, by batch and variant."""
+    table = runs.pivot_table(index=["batch", "variant"], columns="stage", values=name)
+    return table[ENDS[1]] / table[ENDS[0]]
+
+
+def _panel(axes: Axes, gains: dict[str, pd.Series[float]]) -> None:
+    for index, (name, gain) in enumerate(gains.items()):
+        places = [row + BAR * (index - 0.5) for row in range(len(gain))]
+        axes.barh(places, gain - 1, left=1, height=BAR, color=GAINS[name][1])
+        for place, value in zip(places, gain, strict=True):
+            axes.annotate(
+                f"{number(value)}×",
+                (max(value, 1.0), place),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                size="small",
+            )
+    values = [float(value) for gain in gains.values() for value in gain]
+    low, high = min(values), max(values)
     axes.set_xscale("log")
-    axes.set_xlim(low / 1.35, high * (high / low) ** 0.3 * 1.15)
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.set_xlim(min(low, 1.0) / 1.05, ROOM * high)
+    axes.axvline(1, color=style.INK, linewidth=0.8)
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50) if tick <= high]
+    axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, unit)))
-    axes.tick_params(axis="x", labelsize=7)
-    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("compressed / dense")

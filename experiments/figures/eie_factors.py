@@ -1,108 +1,136 @@
-"""EIE's factors beside ours, and what is left of one layer's energy after each."""
+"""EIE's factors beside ours, and the waterfall of one layer's energy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
+from experiments.figures.canvas import canvas, legend, patches, rows
+from experiments.runs.phrases import listed, number, times
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-PARTS = {
-    "weights": ("weights", style.COMPONENTS["dram"][1]),
-    "index": ("their index", style.COMPONENTS["sram"][1]),
-    "activations": ("activations", style.COMPONENTS["scratchpad"][1]),
-    "registers": ("registers", style.COMPONENTS["register"][1]),
-    "arithmetic": ("arithmetic", style.COMPONENTS["mac"][1]),
-}
 BARS = {
     "published": ("EIE's abstract", style.PALE),
-    "weights": ("ours, weights alone", style.COMPONENTS["dram"][1]),
-    "layer": ("ours, whole layer", style.COMPONENTS["mac"][1]),
+    "weights": ("ours, weights alone", style.SERIES[4]),
+    "layer": ("ours, whole layer", style.SERIES[0]),
 }
+ROOM = 30.0
+"""Length of the axis beyond the longest bar, as a factor, for its number."""
+EXACT = 1000.0
+"""From here on a factor is told with three digits."""
+BELOW = 12.0
+"""Length of the axis below the shortest bar, as a factor, for a number."""
+FALL, LEFT = style.SERIES[5], style.SERIES[0]
+"""Colours of what a step takes, and of what is left at the end."""
 
 
 def factors(table: pd.DataFrame) -> Figure:
     """Draw each factor three times: published, ours for the weights, ours for the layer."""
     memories = list(dict.fromkeys(table["memory"]))
+    product = table[table["step"] == "product"].set_index("memory")
+    told = [f"{number(product.loc[memory, 'layer'])} ({memory})" for memory in memories]
+    title = (
+        f"EIE's four factors multiply to {product['published'].iloc[0]:,.0f}. "
+        f"For a whole layer they are worth {listed(told)}"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 4.4))
-        for column, memory in enumerate(memories):
-            axes = figure.add_axes((0.2 + 0.42 * column, 0.105, 0.31, 0.765))
-            _factors(axes, table[table["memory"] == memory], named=column == 0)
-            axes.set_title(f"Weights in {memory}", pad=6)
-        handles = figure.axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="upper center", ncols=3, borderaxespad=0.3)
+        figure, panels = canvas(title, 4.6, ncols=len(memories), sharey=True, sharex=True)
+        for axes, memory in zip(panels, memories, strict=True):
+            _factors(axes, table[table["memory"] == memory])
+            axes.set_title(f"weights in {memory}")
+        legend(figure, patches(BARS.values()), columns=3)
     return figure
 
 
-def _factors(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
-    rows = table.to_dict("records")
-    for index, (column, (label, colour)) in enumerate(BARS.items()):
-        for place, row in enumerate(rows):
-            value = row[column]
+def _factors(axes: Axes, table: pd.DataFrame) -> None:
+    lines: list[dict[Any, Any]] = table.to_dict("records")
+    for index, (column, (_, colour)) in enumerate(BARS.items()):
+        for place, line in enumerate(lines):
+            value = line[column]
             if value != value:
                 continue
             height = place + 0.27 * (index - 1)
-            axes.barh(height, value, height=0.25, color=colour, label=label if place == 0 else None)
-            mark = LOW if row["low_confidence"] and column == "layer" else ""
-            text = f"{value:,.0f}×{mark}" if value >= 20 else f"{value:.2g}×{mark}"
+            axes.barh(height, value, height=0.25, color=colour)
+            mark = LOW if line["low_confidence"] and column == "layer" else ""
             axes.annotate(
-                text, (max(value, 1.0), height), (3, 0), textcoords="offset points", va="center", size=6.5
+                f"{number(value, 3 if value >= EXACT else 2)}×{mark}",
+                (max(value, 1.0), height),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                size="x-small",
             )
-    axes.set_yticks(range(len(rows)), [row["label"] for row in rows] if named else [""] * len(rows))
-    axes.tick_params(axis="y", length=0)
-    axes.invert_yaxis()
+    rows(axes, [line["label"] for line in lines])
     axes.set_xscale("log")
-    axes.set_xlim(1, 4e5)
-    axes.set_xticks([1, 100, 10_000], ["1×", "100×", "10,000×"])
+    axes.set_xlim(1, ROOM * float(table[list(BARS)].max().max()))
+    axes.xaxis.set_major_locator(LogLocator(100, numticks=5))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.spines["left"].set_bounds(-0.45, len(rows) - 0.55)
-    low = f" ({LOW} low confidence)" if table["low_confidence"].any() else ""
-    axes.set_xlabel(f"times less energy{low}", labelpad=1)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}×"))
+    low = f" ({LOW} estimate)" if table["low_confidence"].any() else ""
+    axes.set_xlabel(f"times less energy{low}")
 
 
 def waterfall(parts: pd.DataFrame) -> Figure:
-    """Draw the energy of the layer after every step: its total, and what it is made of."""
+    """Draw what each step takes off the energy of the layer, from the dense one to what is left.
+
+    The axis is logarithmic, so that the length of a bar is the factor of its step.
+    """
     memories = list(dict.fromkeys(parts["memory"]))
-    labels = list(dict.fromkeys(parts["label"]))
+    totals = {
+        memory: parts[parts["memory"] == memory].groupby("label", sort=False)["energy_pJ"].sum()
+        for memory in memories
+    }
+    told = [f"{times(float(total.iloc[0] / total.iloc[-1]))} ({memory})" for memory, total in totals.items()]
+    steps = {memory: total.iloc[:-1].to_numpy() / total.iloc[1:] for memory, total in totals.items()}
+    first = steps[memories[0]]
+    title = f"One layer of EIE takes {listed(told)} less energy; the largest step is {first.idxmax()}"
+    floor = 1e-12 * min(float(total.min()) for total in totals.values()) / BELOW
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
-        for column, memory in enumerate(memories):
-            axes = figure.add_axes((0.2 + 0.41 * column, 0.125, 0.255, 0.67))
-            _shares(axes, parts[parts["memory"] == memory], labels, named=column == 0)
-            axes.set_title(f"Weights in {memory}", pad=6)
-        handles = figure.axes[0].get_legend_handles_labels()
-        figure.legend(
-            *handles, loc="upper center", ncols=5, borderaxespad=0.3, handlelength=1.2, columnspacing=1.2
-        )
+        figure, panels = canvas(title, 3.2, ncols=len(memories), sharey=True, sharex=True)
+        for axes, memory in zip(panels, memories, strict=True):
+            low = parts[parts["memory"] == memory].groupby("label")["low_confidence"].any()
+            _falls(axes, totals[memory], low, floor)
+            axes.set_title(f"weights in {memory}")
+        looks = [("taken by the step", FALL), ("left at the end", LEFT)]
+        legend(figure, patches([("dense, from DRAM", style.INK), *looks]), columns=3)
     return figure
 
 
-def _shares(axes: Axes, parts: pd.DataFrame, labels: list[str], *, named: bool) -> None:
-    table = parts.pivot_table(index="label", columns="part", values="energy_pJ", sort=False).loc[labels]
-    low = parts.groupby("label")["low_confidence"].any()
-    totals = table.sum(axis=1)
-    left = totals * 0.0
-    for part, (label, colour) in PARTS.items():
-        share = table[part] / totals
-        axes.barh(range(len(labels)), share, left=left, color=colour, label=label, height=0.72)
-        left = left + share
-    for place, (name, total) in enumerate(totals.items()):
-        before = totals.iloc[place - 1] if place else total
-        fall = f"   ÷{before / total:.2g}" if place else ""
-        mark = LOW if low[str(name)] else ""
-        axes.text(1.03, place, f"{engineering(1e-12 * total, 'J')}{mark}{fall}", va="center", size=7.5)
-    axes.set_yticks(range(len(labels)), labels if named else [""] * len(labels))
-    axes.tick_params(axis="y", length=0)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    axes.set_xticks([0, 0.5, 1])
-    axes.set_xlabel("share of the layer's energy", labelpad=1)
+def _falls(axes: Axes, totals: pd.Series[float], low: pd.Series[bool], floor: float) -> None:
+    joules = (1e-12 * totals).tolist()
+    names = list(totals.index)
+    axes.set_xscale("log")
+    axes.barh(0, joules[0] - floor, left=floor, color=style.INK, height=0.72)
+    for place, (before, after) in enumerate(pairwise(joules), start=1):
+        axes.barh(place, before - after, left=after, color=FALL, height=0.72)
+        axes.plot([after, after], [place - 0.36, place + 1.36], color=style.INK, linewidth=0.8)
+        axes.annotate(
+            f"÷{number(before / after)}{LOW if low[names[place]] else ''}",
+            (after, place),
+            (-4, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+        )
+    axes.barh(len(names), joules[-1] - floor, left=floor, color=LEFT, height=0.72)
+    axes.annotate(
+        engineering(float(f"{joules[-1]:.2g}"), "J"),
+        (joules[-1], len(names)),
+        (4, 0),
+        textcoords="offset points",
+        va="center",
+    )
+    rows(axes, [*names, "what is left"])
+    axes.set_xlim(floor, 1.5 * joules[0])
+    axes.xaxis.set_major_locator(LogLocator(10, numticks=4))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
+    axes.set_xlabel("energy of the layer (log)")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from experiments.figures import style
+from experiments.figures.canvas import broken
+from experiments.runs import labels
+from experiments.runs.phrases import changed
 from hwsim.plotting import energy_figure
 
 if TYPE_CHECKING:
@@ -30,10 +33,20 @@ def draw(energy: pd.DataFrame) -> Figure:
     """
     components = style.in_order(set(energy["component"]), style.COMPONENTS, "component")
     tables = {
-        str(network): stages_by_component(rows, components)
+        labels.in_words(str(network)): stages_by_component(rows, components)
         for network, rows in energy.groupby("network", sort=False)
     }
-    return energy_figure(tables)
+    with style.applied():
+        return energy_figure(tables, broken(_result(tables)))
+
+
+def _result(tables: dict[str, pd.DataFrame]) -> str:
+    """Say what the last stage of each network takes off the energy of the first one."""
+    totals = {name: table.sum(axis=1) for name, table in tables.items()}
+    return "; ".join(
+        f"{name}: {changed(float(total.iloc[0] / total.iloc[-1]), 'energy')}"
+        for name, total in totals.items()
+    )
 
 
 def save(energy: pd.DataFrame, path: Path) -> list[Path]:
@@ -45,5 +58,5 @@ def stages_by_component(energy: pd.DataFrame, components: list[str]) -> pd.DataF
     """Joules of one network: labels of stages down, components across."""
     stages = style.in_order(set(energy["stage"]), style.STAGES, "stage")
     table = energy.pivot_table(index="stage", columns="component", values="energy_J", aggfunc="sum")
-    labels = {stage: style.STAGES[stage][0] for stage in stages}
-    return table.reindex(index=stages, columns=components).fillna(0.0).rename(index=labels)
+    names = {stage: style.STAGES[stage][0] for stage in stages}
+    return table.reindex(index=stages, columns=components).fillna(0.0).rename(index=names)

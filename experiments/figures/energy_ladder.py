@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
+from experiments.figures.canvas import canvas, legend, rows
 from experiments.figures.labels import leader, spread
+from experiments.runs.phrases import number, span, times
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GROUPS = {
     "arithmetic": style.COMPONENTS["mac"][1],
@@ -33,37 +35,37 @@ UNIT = "multiply, fp32"
 def ladder(rungs: pd.DataFrame) -> Figure:
     """Draw one row a rung: energy of a word at 45 nm, at 7 nm, and at 7 nm by a scaling rule."""
     labels = list(dict.fromkeys(rungs["label"]))
-    height = ROW_IN * len(labels) + 1.2
+    words = rungs[rungs["node"] == "45 nm"].set_index("label")["energy_pJ"]
+    dram = words["DRAM"]
+    title = (
+        f"A 32-bit word from DRAM costs as much as {number(dram / (words[UNIT] + words['add, fp32']))} fp32 "
+        f"multiply-adds, and {number(dram / words['SRAM, 32 KiB'])} words from a 32 KiB SRAM"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, height))
-        axes = figure.add_axes((0.235, 0.47 / height, 0.66, ROW_IN * len(labels) / height))
-        multiply = float(rungs[(rungs["label"] == UNIT) & (rungs["node"] == "45 nm")]["energy_pJ"].iloc[0])
+        figure, axes = canvas(title, ROW_IN * len(labels) + 0.9)
+        multiply = float(words[UNIT])
         for row, label in enumerate(labels):
             points = rungs[rungs["label"] == label]
             _rung(axes, row, points)
-            times = float(points["energy_pJ"].iloc[0]) / multiply
-            axes.text(1.15, row, _times(times), transform=axes.get_yaxis_transform(), ha="right", va="center")
-        axes.text(
-            1.15, -0.9, f"in {UNIT}", transform=axes.get_yaxis_transform(), ha="right", va="bottom", size=7.5
-        )
+            axes.annotate(
+                _times(float(points["energy_pJ"].iloc[0]) / multiply),
+                (1.0, row),
+                (4, 0),
+                xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points",
+                va="center",
+                annotation_clip=False,
+            )
+        axes.set_title(f"beside: in {UNIT}", x=1.0, ha="right", weight="normal")
         axes.set_xscale("log")
-        axes.set_xlim(4e-3, 1.5e9)
-        axes.set_ylim(len(labels) - 0.5, -0.5)
-        axes.set_yticks(range(len(labels)), labels)
-        axes.tick_params(axis="y", length=0)
+        axes.set_xlim(float(rungs["energy_pJ"].min()) / 2, float(rungs["energy_pJ"].max()) * 60)
+        rows(axes, labels)
         axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0,), numticks=20))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _sparse(value)))
         axes.grid(axis="x")
-        axes.set_xlabel("energy of one operation, or of moving one 32-bit word", labelpad=2)
-        figure.text(
-            0.012, 1 - 0.06 / height, "What a 32-bit operation costs, and a word from farther away",
-            va="top", weight="bold", size=9.5,
-        )  # fmt: skip
-        figure.legend(
-            handles=_key(), loc="upper left", bbox_to_anchor=(0, 1 - 0.22 / height), ncols=4,
-            borderaxespad=0.4, handletextpad=0.3,
-        )  # fmt: skip
+        axes.set_xlabel("energy of an operation, or of moving a 32-bit word")
+        legend(figure, _key(), columns=2)
     return figure
 
 
@@ -74,7 +76,7 @@ def _rung(axes: Axes, row: int, points: pd.DataFrame) -> None:
             [point["energy_pJ"]],
             [row],
             marker=NODES[str(point["node"])],
-            markersize=6.5 if point["node"] == "45 nm" else 5,
+            markersize=6 if point["node"] == "45 nm" else 5,
             color=colour,
             markerfacecolor="white" if point["low_confidence"] else colour,
             markeredgewidth=1.2,
@@ -88,7 +90,7 @@ def _rung(axes: Axes, row: int, points: pd.DataFrame) -> None:
         (7, 0),
         textcoords="offset points",
         va="center",
-        size=7.5,
+        size="small",
     )
     axes.plot([points["energy_pJ"].min(), points["energy_pJ"].max()], [row, row], color=style.PALE, zorder=1)
 
@@ -108,7 +110,7 @@ def _key() -> list[Line2D]:
         for node, label in names.items()
     ]
     low = Line2D([], [], color=style.INK, marker="o", markerfacecolor="white", linestyle="", markersize=5.5)
-    low.set_label("open: low confidence")
+    low.set_label("open: estimate")
     return [*handles, low]
 
 
@@ -119,10 +121,16 @@ def _sparse(pJ: float) -> str:
 
 def wall(ratios: pd.DataFrame, rule: pd.DataFrame) -> Figure:
     """Draw how many SRAM words one DRAM word costs, and gains from 45 to 7 nm, promised and measured."""
+    line = ratios[ratios["model"] == "45nm table"].sort_values("capacity_B")
+    title = (
+        f"A DRAM word costs {number(line['ratio'].iloc[0])} words of a small SRAM and "
+        f"{number(line['ratio'].iloc[-1])} of a large one; 7 nm gained "
+        f"{span(rule['measured_gain'], times)}, not {number(rule['rule_gain'].iloc[0])}"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.3))
-        _ratios(figure.add_axes((0.075, 0.145, 0.35, 0.74)), ratios)
-        _gains(figure.add_axes((0.735, 0.145, 0.25, 0.74)), rule)
+        figure, (left, right) = canvas(title, 3.5, ncols=2, width_ratios=(1.25, 1))
+        _ratios(left, ratios)
+        _gains(right, rule)
     return figure
 
 
@@ -140,14 +148,14 @@ def _ratios(axes: Axes, ratios: pd.DataFrame) -> None:
         ends[label] = (float(line["capacity_B"].iloc[-1]), float(line["ratio"].iloc[-1]), colour)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xticks([1 << shift for shift in (13, 16, 20, 23, 26)])
+    axes.set_xticks([1 << shift for shift in (13, 18, 23)])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value)))
-    axes.tick_params(axis="x", labelsize=7)
+    axes.tick_params(axis="x", labelsize="small")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(1, 500)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    axes.set_xlabel("capacity read through one port", labelpad=2)
-    axes.set_title("One DRAM word in SRAM words", pad=6)
+    axes.set_xlabel("capacity read through one port")
+    axes.set_title("one DRAM word in SRAM words")
     axes.grid(axis="y")
     famous = ratios[(ratios["model"] == "45nm table") & (ratios["capacity_B"] == 32768)]["ratio"].iloc[0]
     axes.plot([32768], [famous], "o", color=style.SERIES[0])
@@ -160,35 +168,23 @@ def _ratios(axes: Axes, ratios: pd.DataFrame) -> None:
             (x * 1.7, 10**height),
             color=colour,
             va="center",
-            size=7.5,
+            size="small",
             annotation_clip=False,
             arrowprops=leader(colour),
         )
 
 
 def _gains(axes: Axes, rule: pd.DataFrame) -> None:
-    rows = rule.iloc[::-1]
-    names = [_readable(action) for action in rows["action"]]
-    axes.barh(range(len(rows)), rows["measured_gain"], color=style.SERIES[2], height=0.7)
-    for row, (gain, low) in enumerate(zip(rows["measured_gain"], rows["low_confidence"], strict=True)):
-        axes.text(gain + 0.3, row, f"{gain:.1f}×{'*' if low else ''}", va="center", size=7.5)
-    promised = float(rows["rule_gain"].iloc[0])
+    names = [_readable(action) for action in rule["action"]]
+    axes.barh(range(len(rule)), rule["measured_gain"], color=style.SERIES[2], height=0.7)
+    for row, (gain, low) in enumerate(zip(rule["measured_gain"], rule["low_confidence"], strict=True)):
+        axes.text(gain + 0.3, row, f"{gain:.1f}×{'*' if low else ''}", va="center", size="small")
+    promised = float(rule["rule_gain"].iloc[0])
     axes.axvline(promised, color=style.SERIES[1])
-    axes.text(
-        promised - 0.35,
-        len(rows) / 2,
-        f"the rule promises {promised:.0f}×",
-        color=style.SERIES[1],
-        rotation=90,
-        ha="right",
-        va="center",
-    )
-    axes.set_yticks(range(len(rows)), names)
-    axes.tick_params(axis="y", length=0, labelsize=7.5)
-    axes.set_ylim(-0.6, len(rows) - 0.4)
+    rows(axes, names)
     axes.set_xlim(0, 1.05 * promised)
-    axes.set_title("Gain from 45 to 7 nm, measured", pad=6, x=-0.5)
-    axes.set_xlabel("*low confidence", labelpad=2)
+    axes.set_title("gain, 45 to 7 nm", x=1.0, ha="right")
+    axes.set_xlabel(f"line: the rule, {promised:.0f}× (* estimate)", x=1.0, ha="right")
 
 
 def _readable(action: str) -> str:

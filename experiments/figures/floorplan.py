@@ -9,19 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from experiments.figures import style
+from experiments.figures.canvas import begin, legend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GAP = 0.12
 """Between tiles, of the pitch."""
-STRIP, ROOM = 1.0, 0.35
+ROW_IN = 2.0
+"""Height of a row of drawings."""
+STRIP, ROOM = 1.6, 0.35
 """Height of the strips below the tiles, and the room around them, of the pitch."""
 
 
@@ -47,11 +50,13 @@ class Floorplan:
     text: str
 
 
-def draw(rows: Mapping[str, Sequence[Floorplan]], columns: Sequence[str], tiles: int) -> Figure:
+def draw(title: str, rows: Mapping[str, Sequence[Floorplan]], columns: Sequence[str], tiles: int) -> Figure:
     """Draw floorplans in a grid.
 
     Parameters
     ----------
+    title : str
+        The result.
     rows : mapping of str to sequence of Floorplan
         Drawings by the title of their row, one for each column.
     columns : sequence of str
@@ -61,32 +66,18 @@ def draw(rows: Mapping[str, Sequence[Floorplan]], columns: Sequence[str], tiles:
     """
     across = next(n for n in range(int(tiles**0.5) + 1, tiles + 1) if tiles % n == 0)
     down = tiles // across
-    tall = down + 2 * (STRIP + ROOM)
-    pitch_in = (style.HALF_PAGE_IN - 0.3) / len(columns) / (across + 1.6)
-    top_in, row_in = 0.42, pitch_in * tall + 0.52
-    height = top_in + row_in * len(rows)
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, height))
-        for row, (title, plans) in enumerate(rows.items()):
-            low = height - top_in - row_in * (row + 1) + 0.3
-            figure.text(0.012, (low + pitch_in * tall + 0.06) / height, title, weight="bold")
-            for column, plan in enumerate(plans):
-                left = 0.15 + column * pitch_in * (across + 1.6)
-                width, tall_in = pitch_in * across, pitch_in * tall
-                axes = figure.add_axes(
-                    (left / style.HALF_PAGE_IN, low / height, width / style.HALF_PAGE_IN, tall_in / height)
-                )
+        figure = begin(title, ROW_IN * len(rows) + 0.8)
+        parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+        for part, (name, plans) in zip(parts, rows.items(), strict=True):
+            part.suptitle(name, x=0.01, ha="left", size="medium")
+            grid = part.subplots(1, len(plans))
+            for axes, stage, plan in zip(grid, columns, plans, strict=True):
                 _plan(axes, plan, across, down)
-                label = style.STAGES[columns[column]][0]
-                axes.text(across / 2, -0.25, f"{label}: {plan.text}", ha="center", va="top", size=7.5)
-        figure.legend(
-            handles=_legend(),
-            loc="upper center",
-            ncols=4,
-            handlelength=1.0,
-            columnspacing=1.4,
-            borderaxespad=0.2,
-        )
+                axes.set_title(
+                    f"{style.STAGES[stage][0]}\n{plan.text}", size="small", loc="center", weight="normal"
+                )
+        legend(figure, _legend(), columns=3)
     return figure
 
 
@@ -117,9 +108,10 @@ def _plan(axes: Axes, plan: Floorplan, across: int, down: int) -> None:
         colour = style.COMPONENTS[component][1]
         axes.add_patch(Rectangle((0, low), across * share, STRIP, facecolor=colour, edgecolor="none"))
         axes.add_patch(Rectangle((0, low), across, STRIP, fill=False, edgecolor=style.INK, linewidth=0.6))
-        axes.text(across / 2, low + STRIP / 2, label, ha="center", va="center", size=7)
+        axes.text(across / 2, low + STRIP / 2, label, ha="center", va="center", size="x-small")
     axes.set_xlim(0, across)
     axes.set_ylim(0, tall)
+    axes.set_aspect("equal")
     axes.axis("off")
 
 
@@ -128,6 +120,6 @@ def _legend() -> list[Patch]:
     sram, dram = style.COMPONENTS["sram"][1], style.COMPONENTS["dram"][1]
     return [
         *tiles,
-        Patch(color=sram, label="SRAM that holds weights"),
+        Patch(color=sram, label="SRAM with weights"),
         Patch(color=dram, label="DRAM power, of the cap"),
     ]

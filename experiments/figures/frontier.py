@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.canvas import canvas, legend
+from experiments.figures.labels import name_points
+from experiments.runs import labels
+from experiments.runs.phrases import listed, times
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-AUGMENTED = {"moved": style.SERIES[0], "none": style.SERIES[1], "unknown": style.SERIES[2]}
-OURS = {
-    "moved": "ours, images moved (small: a seed)",
-    "none": "ours, images as they are",
-    "unknown": "another file",
+AUGMENTED = {
+    "moved": ("ours, with augmentation", style.SERIES[0]),
+    "none": ("ours, without augmentation", style.SERIES[1]),
+    "unknown": ("another file", style.SERIES[2]),
 }
-COUNTED = {"whole network": "D", "parameters only": "x"}
+COUNTED = {"whole network": ("D", "published"), "parameters only": ("x", "published, parameters only")}
 GREY = "#6E6E6E"
-HEIGHT_IN = 4.8
-LABEL_GAP = 0.036
-"""Least distance of two labels, as a fraction of the height of an axis."""
-LABEL_PT = 6
-LETTER_PT = 0.55 * LABEL_PT
-"""Width of a letter, on average."""
+PANEL_IN = 2.7
 
 
 def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figure:
@@ -40,34 +37,40 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
     runs, medians, marks : DataFrame
         As `experiments.studies.frontier` gives them: every file, medians over seeds, published marks.
     """
-    networks = [name for name in style.NETWORKS if name in set(runs["network"])]
+    networks = [name for name in labels.NETWORKS if name in set(runs["network"])]
     networks += sorted(set(runs["network"]) - set(networks))
+    least = [medians[medians["network"] == name].nsmallest(1, "bytes").iloc[0] for name in networks]
+    told = [
+        f"{labels.network(name)} {times(row['ratio'])} smaller at {row['test_error_pct']:.2f}% error"
+        for name, row in zip(networks, least, strict=True)
+    ]
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, HEIGHT_IN))
-        width = 0.98 / len(networks)
-        for index, network in enumerate(networks):
-            left = index * width + 0.075
-            axes = figure.add_axes((left, 0.115, width - 0.1, 0.71))
-            chosen = [table[table["network"] == network] for table in (runs, medians, marks)]
-            _panel(axes, *chosen)
-            axes.set_title(style.NETWORKS.get(network, network), pad=3)
-            if index == 0:
-                axes.set_ylabel("test error, percent", labelpad=2)
-        figure.legend(handles=_key(set(runs["augmented"])), loc="upper center", ncols=3, borderaxespad=0.2)
+        figure, panels = canvas(
+            listed(told), PANEL_IN * len(networks) + 0.8, nrows=len(networks), squeeze=False
+        )
+        chosen = {
+            name: [table[table["network"] == name] for table in (runs, medians, marks)] for name in networks
+        }
+        for axes, name in zip(panels[:, 0], networks, strict=True):
+            _panel(axes, *chosen[name])
+            axes.set_title(labels.network(name))
+        panels[-1, 0].set_xlabel("bytes of the whole file (small dots: single seeds)")
+        legend(figure, _key(set(runs["augmented"])), columns=2)
+        for axes, name in zip(panels[:, 0], networks, strict=True):
+            _name(axes, *chosen[name])
     return figure
 
 
 def _panel(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> None:
     axes.set_xscale("log")
-    for kind, marker in COUNTED.items():
-        chosen = marks[marks["counted"] == kind]
-        axes.plot(
-            chosen["bytes"], chosen["error_pct"], marker, color=GREY, markersize=4, markerfacecolor="none"
-        )
-    for kind, colour in AUGMENTED.items():
+    for kind, (marker, _) in COUNTED.items():
+        found = marks[marks["counted"] == kind]
+        look: dict[str, Any] = {"color": GREY, "markersize": 5, "markerfacecolor": "none"}
+        axes.plot(found["bytes"], found["error_pct"], marker, **look)
+    for kind, (_, colour) in AUGMENTED.items():
         each, middle = runs[runs["augmented"] == kind], medians[medians["augmented"] == kind]
-        axes.plot(each["bytes"], each["test_error_pct"], ".", color=colour, alpha=0.45, markersize=3.5)
-        axes.plot(middle["bytes"], middle["test_error_pct"], "o", color=colour, markersize=5)
+        axes.plot(each["bytes"], each["test_error_pct"], ".", color=colour, alpha=0.45, markersize=4)
+        axes.plot(middle["bytes"], middle["test_error_pct"], "o", color=colour, markersize=6)
     best = medians[medians["on_frontier"]].sort_values("bytes")
     axes.plot(
         best["bytes"], best["test_error_pct"], drawstyle="steps-post", color=style.INK, linewidth=1, zorder=1
@@ -75,64 +78,42 @@ def _panel(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.Data
     sizes = [*runs["bytes"], *marks["bytes"]]
     errors = [*runs["test_error_pct"], *marks["error_pct"]]
     low, high = min(errors), max(errors)
-    axes.set_xlim(min(sizes) / 1.25, max(sizes) * 5)
-    axes.set_ylim(low - 0.1 * (high - low), high + 0.2 * (high - low))
-    axes.grid(True)
+    axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.6)
+    axes.set_ylim(low - 0.2 * (high - low), high + 0.2 * (high - low))
+    axes.grid(visible=True)
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("compressed network, thousand bytes", labelpad=2)
-    _name(axes, medians, marks)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
+    axes.set_ylabel("test error")
 
 
-def _name(axes: Axes, medians: pd.DataFrame, marks: pd.DataFrame) -> None:
-    """Write what each point is beside it, labels moved apart."""
-    points: list[tuple[float, float, str, str]] = [
-        *(
-            (row["bytes"], row["test_error_pct"], row["recipe"], AUGMENTED[row["augmented"]])
-            for row in medians.to_dict("records")
-        ),
-        *((row["bytes"], row["error_pct"], row["method"], GREY) for row in marks.to_dict("records")),
+def _name(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> None:
+    """Write what each point is beside it, and keep labels off all of them."""
+    ours = [
+        (labels.recipe(row["recipe"]), AUGMENTED[row["augmented"]][1], row["bytes"], row["test_error_pct"])
+        for row in medians.to_dict("records")
     ]
-    bottom, top = axes.get_ylim()
-    gap = LABEL_GAP * (top - bottom)
-    heights = spread([error for _, error, _, _ in points], gap, low=bottom, high=top)
-    first, last = axes.get_xlim()
-    width_pt = 72 * axes.get_window_extent().width / axes.figure.dpi
-    letter = LETTER_PT / width_pt * math.log10(last / first)
-    for (size, error, text, colour), height in zip(points, heights, strict=True):
-        covered = [
-            math.log10(other / size) / letter
-            for other, at in [*((other, at) for other, at, _, _ in points), (first, height)]
-            if other != size and abs(at - height) < 0.7 * gap
-        ]
-        right = any(1 < letters < len(text) + 1 for letters in covered)
-        left = any(1 < -letters < len(text) + 1 for letters in covered)
-        beside = -1 if right and not left else 1
-        axes.annotate(
-            text,
-            (size, error),
-            (size * 1.12**beside, height),
-            color=colour,
-            size=LABEL_PT,
-            ha="left" if beside > 0 else "right",
-            va="center",
-            zorder=1.5,  # over the frontier, under the markers
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
-            arrowprops=leader(colour, float(beside < 0)) if abs(height - error) > gap / 2 else None,
-        )
+    theirs = [(row["method"], GREY, row["bytes"], row["error_pct"]) for row in marks.to_dict("records")]
+    best = medians[medians["on_frontier"]].sort_values("bytes").to_dict("records")
+    steps = [
+        ("", GREY, one["bytes"] * (two["bytes"] / one["bytes"]) ** part, one["test_error_pct"])
+        for one, two in pairwise(best)
+        for part in (0.2, 0.4, 0.6, 0.8, 1.0)
+    ]
+    seeds = [("", GREY, row["bytes"], row["test_error_pct"]) for row in runs.to_dict("records")]
+    name_points(axes, [*ours, *theirs, *seeds, *steps])
 
 
 def _key(kinds: set[str]) -> list[Line2D]:
     """Legend: what a marker stands for."""
-    handles = [
-        Line2D([], [], color=AUGMENTED[kind], marker="o", linestyle="", label=text)
-        for kind, text in OURS.items()
+    ours = [
+        Line2D([], [], color=colour, marker="o", linestyle="", label=label)
+        for kind, (label, colour) in AUGMENTED.items()
         if kind in kinds
     ]
-    labels = {"whole network": "published", "parameters only": "published, parameters only"}
-    handles += [
-        Line2D([], [], color=GREY, marker=marker, linestyle="", markerfacecolor="none", label=labels[kind])
-        for kind, marker in COUNTED.items()
+    theirs = [
+        Line2D([], [], color=GREY, marker=marker, linestyle="", markerfacecolor="none", label=label)
+        for marker, label in COUNTED.values()
     ]
-    return [*handles, Line2D([], [], color=style.INK, linewidth=1, label="frontier of medians")]
+    return [*ours, *theirs, Line2D([], [], color=style.INK, linewidth=1, label="Pareto front of our medians")]

@@ -65,7 +65,7 @@ def name_ends(
     *,
     low: float = 0.0,
     high: float = 1.0,
-    size: float = 7.5,
+    size: str | float = "small",
 ) -> None:
     """Write what lines are beside their ends at the right edge of axes, whose limits are set already.
 
@@ -76,8 +76,8 @@ def name_ends(
         Label, colour, and value at the right edge of each line.
     gap, low, high : float
         As for `spread`, in fractions of the height of the axes.
-    size : float
-        Of the letters, in points.
+    size : str or float
+        Of the letters.
     """
     heights = [
         float(axes.transAxes.inverted().transform(axes.transData.transform((1.0, value)))[1])
@@ -96,3 +96,101 @@ def name_ends(
             annotation_clip=False,
             arrowprops=leader(colour),
         )
+
+
+AROUND = tuple(
+    (reach * math.cos(angle), reach * math.sin(angle))
+    for reach in (7.0, 13.0, 21.0, 31.0, 43.0, 57.0, 75.0)
+    for angle in np.radians((0, 180, 45, 135, 315, 225, 90, 270))
+)
+"""Where a label may stand around its point, in points of length, the nearest first."""
+NEAR_PT = 14.0
+"""A label farther away than this gets a line to its point."""
+DOT_PT = 3.5
+"""Half of the width of a dot."""
+OUTSIDE, ON_LABEL, ON_DOT = 100.0, 40.0, 15.0
+"""Cost of a place: outside the axes, on a label, on a dot; a point of distance costs 1."""
+
+
+def name_points(
+    axes: Axes, points: Sequence[tuple[str, str, float, float]], *, size: str | float = "small"
+) -> None:
+    """Write what points are beside them, each where it covers the least; call it when all else is drawn.
+
+    Parameters
+    ----------
+    axes : Axes
+        Its limits are set, and its figure has all of its parts.
+    points : sequence of tuple
+        Label (empty for a dot that is only kept free), colour, and place in data coordinates.
+    size : str or float
+        Of the letters.
+    """
+    figure = axes.get_figure()
+    assert figure is not None
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    scale = figure.dpi / 72
+    dots = [tuple(axes.transData.transform((x, y)).tolist()) for _, _, x, y in points]
+    boxes = [_box(x, y, DOT_PT * scale, DOT_PT * scale) for x, y in dots]
+    taken: list[Box] = []
+    frame = axes.get_window_extent()
+    for (label, colour, x, y), dot in zip(points, dots, strict=True):
+        if not label:
+            continue
+        text = axes.annotate(
+            label, (x, y), (0, 0), textcoords="offset points", size=size, color=colour, va="center"
+        )
+        text.set_in_layout(False)
+        extent = text.get_window_extent()
+        half = extent.width / 2, extent.height / 2
+        placed = [(offset, _at(dot, offset, half, scale)) for offset in AROUND]
+        inside: Box = (frame.x0, frame.y0, frame.x1, frame.y1)
+        offset, box = min(placed, key=lambda one: _cost(one, inside, taken, boxes))
+        taken.append(box)
+        far = math.hypot(*offset) > NEAR_PT
+        middle = ((box[0] + box[2]) / 2 - dot[0]) / scale, ((box[1] + box[3]) / 2 - dot[1]) / scale
+        text.remove()
+        axes.annotate(
+            label,
+            (x, y),
+            middle,
+            textcoords="offset points",
+            size=size,
+            color=colour,
+            ha="center",
+            va="center",
+            arrowprops=leader(colour) | {"relpos": (0.5, 0.5), "shrinkA": 0} if far else None,
+            bbox={"facecolor": "none", "edgecolor": "none", "pad": 0.5},
+        ).set_in_layout(False)
+
+
+Box = tuple[float, float, float, float]
+
+
+def _box(x: float, y: float, half_width: float, half_height: float) -> Box:
+    return (x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _at(dot: tuple[float, ...], offset: tuple[float, float], half: tuple[float, float], scale: float) -> Box:
+    """Box of a label whose nearest edge or corner lies at an offset from a dot."""
+    x, y = dot[0] + offset[0] * scale, dot[1] + offset[1] * scale
+    across = 0.0 if abs(offset[0]) < 1 else math.copysign(half[0], offset[0])
+    up = 0.0 if abs(offset[1]) < 1 else math.copysign(half[1], offset[1])
+    return _box(x + across, y + up, *half)
+
+
+def _cost(
+    one: tuple[tuple[float, float], Box], frame: Box, taken: Sequence[Box], dots: Sequence[Box]
+) -> float:
+    offset, box = one
+    outside = box[0] < frame[0] or box[1] < frame[1] or box[2] > frame[2] or box[3] > frame[3]
+    return (
+        math.hypot(*offset)
+        + OUTSIDE * outside
+        + ON_LABEL * sum(_meet(box, other) for other in taken)
+        + ON_DOT * sum(_meet(box, other) for other in dots)
+    )
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,31 +1,29 @@
-"""A compressed language model: perplexity over bytes, energy on chips, and where the joules of a token go."""
+"""A compressed language model: perplexity and bytes, energy on chips, and the parts of a token's energy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from experiments.figures import style
+from experiments.figures.canvas import beside, canvas, dots, legend, patches, rows, stack
+from experiments.runs import labels
+from experiments.runs.phrases import joules, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-TICKS = (20, 30, 50, 100, 200)
+TICKS = (20, 50, 100, 200)
 """Of the axis of perplexity."""
-
-LEAST_DRAWN = 0.004
+LEAST_DRAWN = 0.01
 """Components below this part of the longest bar are left out."""
-
-CARD_W = 250
-"""Cap of the card of the figure of a token."""
 
 
 def frontier(runs: pd.DataFrame) -> Figure:
-    """Draw perplexity over the bytes of the file, and energy per token on every chip.
+    """Draw perplexity and bytes of each way, and energy per token on every chip.
 
     Parameters
     ----------
@@ -34,90 +32,82 @@ def frontier(runs: pd.DataFrame) -> Figure:
     """
     alone = runs[runs["batch"] == 1]
     ways = list(dict.fromkeys(alone["way"]))
+    first = alone.drop_duplicates("way").set_index("way").loc[ways]
+    plain = first.loc["bf16"]
+    told = [
+        f"{way} {percent(float(first['file_MB'][way] / plain['file_MB']))} of the bytes for "
+        f"{percent(float(first['perplexity'][way] / plain['perplexity']) - 1)} perplexity"
+        for way in ("int8", "int4")
+        if way in first.index
+    ]
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 4.2))
-        bytes_, energy = figure.add_axes((0.23, 0.20, 0.32, 0.73)), figure.add_axes((0.60, 0.20, 0.38, 0.73))
-        _rows(bytes_, ways, "Perplexity (size of the file)")
-        first = alone.drop_duplicates("way").set_index("way").loc[ways]
-        bytes_.plot(first["perplexity"], range(len(ways)), "o", color=style.SERIES[0], markersize=4)
-        for place, row in enumerate(first.to_dict("records")):
-            bytes_.annotate(
-                f"{row['perplexity']:.2f} ({row['file_MB']:.0f} MB)", (row["perplexity"], place),
-                (4, 0), textcoords="offset points", va="center", size=7,
-            )  # fmt: skip
-        low, high = first["perplexity"].min(), first["perplexity"].max()
-        bytes_.set_xscale("log")
-        bytes_.set_xlim(low / 1.1, 1.1 * high * (high / low) ** 0.9)
-        ticks = [tick for tick in TICKS if low / 1.1 <= tick <= 1.2 * high]
-        bytes_.set_xticks(ticks, [str(tick) for tick in ticks])
-        bytes_.xaxis.set_minor_locator(NullLocator())
-        bytes_.set_xlabel("perplexity", labelpad=1)
-        _rows(energy, [""] * len(ways), "Energy per token, batch 1")
-        for chip, colour in zip(dict.fromkeys(alone["chip"]), style.SERIES, strict=False):
-            joules = alone[alone["chip"] == chip].set_index("way")["energy_per_token_J"].loc[ways]
-            energy.plot(
-                joules / joules["bf16"], range(len(ways)), "o", color=colour, markersize=4, label=chip
-            )
-        energy.set_xlabel("of that of bf16", labelpad=1)
-        energy.set_xlim(left=0)
-        energy.grid(axis="x")
-        energy.legend(
-            fontsize=7,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.14),
-            ncol=3,
-            handlelength=0.8,
-            columnspacing=1,
+        figure, (left, right) = canvas(
+            f"SmolLM2-135M against bf16: {', '.join(told)}", 4.4, ncols=2, sharey=True
         )
+        _perplexity(left, first)
+        colours = dict(zip(dict.fromkeys(alone["chip"]), style.SERIES, strict=False))
+        for chip, colour in colours.items():
+            energy = alone[alone["chip"] == chip].set_index("way")["energy_per_token_J"].loc[ways]
+            right.plot(energy / energy["bf16"], range(len(ways)), "o", color=colour, markersize=6)
+        right.set_title("energy, bf16 = 1")
+        right.set_xlabel("per token, batch 1")
+        right.set_xlim(left=0)
+        right.grid(axis="x")
+        rows(left, ways)
+        legend(figure, dots((labels.chip(chip), colour) for chip, colour in colours.items()), columns=3)
     return figure
 
 
+def _perplexity(axes: Axes, first: pd.DataFrame) -> None:
+    values = first["perplexity"].tolist()
+    axes.plot(values, range(len(values)), "o", color=style.INK, markersize=6)
+    texts = [f"{number(v, 3)} ({mb:.0f} MB)" for v, mb in zip(values, first["file_MB"], strict=True)]
+    beside(axes, values, texts, size="small")
+    low, high = min(values), max(values)
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.2, high * (high / low) ** 1.1)
+    ticks = [tick for tick in TICKS if low / 1.2 <= tick <= 1.2 * high]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_title("perplexity (file)")
+    axes.set_xlabel("perplexity (log)")
+
+
 def token(runs: pd.DataFrame) -> Figure:
-    """Draw the joules of a token by component: decode alone and in a batch, and prefill.
+    """Draw the energy of a token by component: decode alone and in a batch, and prefill.
 
     Parameters
     ----------
     runs : DataFrame
         As the study writes it.
     """
+    few, many = runs["batch"].min(), runs["batch"].max()
+    decode = runs["phase"] == "decode"
     panels = {
-        "Decode, batch 1": runs[(runs["phase"] == "decode") & (runs["batch"] == runs["batch"].min())],
-        f"Decode, batch {runs['batch'].max()}": runs[runs["batch"] == runs["batch"].max()],
-        "Prefill": runs[runs["phase"] == "prefill"],
+        f"writing, {few} sequence": runs[decode & (runs["batch"] == few)],
+        f"writing, {many} sequences": runs[decode & (runs["batch"] == many)],
+        "reading a prompt": runs[runs["phase"] == "prefill"],
     }
+    one, crowd = (list(panels.values())[place].set_index("way")["energy_per_token_J"] for place in (0, 1))
+    title = (
+        f"Llama 3 8B under a cap: a token takes {joules(float(one['bf16']))} in bf16 and "
+        f"{joules(float(one['int4']))} in INT4 alone, {joules(float(crowd['bf16']))} and "
+        f"{joules(float(crowd['int4']))} among {many}"
+    )
+    drawn = [
+        name
+        for name in style.COMPONENTS
+        if f"{name}_J" in runs and (runs[f"{name}_J"] / runs["energy_per_token_J"]).max() >= LEAST_DRAWN
+    ]
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 2.9))
-        for place, (title, rows) in enumerate(panels.items()):
-            axes = figure.add_axes((0.14 + 0.29 * place, 0.38, 0.25, 0.52))
-            _token_bars(axes, rows, title, named=place == 0)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        found = dict(zip(labels, handles, strict=True))
-        for axes in figure.axes[1:]:
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-                found.setdefault(label, handle)
-        figure.legend(found.values(), found.keys(), loc="lower center", ncol=5, fontsize=7, handlelength=1)
+        figure, across = canvas(title, 2.8, ncols=len(panels), sharey=True)
+        for axes, (name, table) in zip(across, panels.items(), strict=True):
+            stack(axes, [(table[f"{c}_J"].to_numpy(float), style.COMPONENTS[c][1]) for c in drawn])
+            ends = table["energy_per_token_J"].tolist()
+            beside(axes, ends, [joules(end) for end in ends], size="small")
+            axes.set_xlim(0, 1.55 * max(ends))
+            axes.set_xticks([])
+            axes.set_title(name, size="small")
+        rows(across[0], list(panels[f"writing, {few} sequence"]["way"]))
+        legend(figure, patches(style.COMPONENTS[name] for name in drawn), columns=3)
     return figure
-
-
-def _token_bars(axes: Axes, rows: pd.DataFrame, title: str, *, named: bool) -> None:
-    ways, longest = list(rows["way"]), rows["energy_per_token_J"].max()
-    left = np.zeros(len(ways))
-    for name, (label, colour) in style.COMPONENTS.items():
-        width = rows[f"{name}_J"].to_numpy() if f"{name}_J" in rows else left * 0
-        if width.max() >= LEAST_DRAWN * longest:
-            axes.barh(range(len(ways)), width, left=left, color=colour, height=0.7, label=label)
-            left += width
-    for place, row in enumerate(rows.to_dict("records")):
-        limited = "cap" if row["clock_fraction"] < 1 else f"{row['power_W']:.0f} W"
-        joules = row["energy_per_token_J"]
-        axes.text(joules + 0.02 * longest, place, f"{joules:.3g} J, {limited}", va="center", size=6.5)
-    axes.set_xlim(0, 1.75 * longest)
-    axes.set_xlabel("J per token", labelpad=1)
-    _rows(axes, ways if named else [""] * len(ways), title)
-
-
-def _rows(axes: Axes, names: list[str], title: str) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0, labelsize=7.5)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_title(title, pad=4)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
 from experiments.figures import style
+from experiments.figures.canvas import canvas
 from experiments.figures.labels import name_ends
+from experiments.runs.phrases import percent
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 CHOSEN_DEPTH = 8
 """What the paper builds."""
@@ -21,9 +23,13 @@ NETWORKS = {"AlexNet": "#0072B2", "VGG-16": "#D55E00", "NeuralTalk": "#009E73"}
 
 def draw(balance: pd.DataFrame) -> Figure:
     """Draw `balance`: columns ``network``, ``layer``, ``queue_depth``, ``load_balance`` (0..1)."""
+    idle = 1 - balance.groupby("queue_depth")["load_balance"].mean()
+    title = (
+        f"EIE's PEs lose {percent(idle[1])} of their cycles to load imbalance with a queue of one entry, "
+        f"{percent(idle[CHOSEN_DEPTH])} with {CHOSEN_DEPTH} as built"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
-        axes = figure.add_axes((0.08, 0.14, 0.735, 0.76))
+        figure, axes = canvas(title, 3.3)
         depths = sorted(set(balance["queue_depth"]))
         ends = []
         for (network, layer), rows in balance.groupby(["network", "layer"], sort=False):
@@ -40,8 +46,10 @@ def draw(balance: pd.DataFrame) -> Figure:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.grid(axis="y")
         axes.axvline(CHOSEN_DEPTH, color=style.INK, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.annotate("depth 8, as built", (CHOSEN_DEPTH, 0.56), (5, 0), textcoords="offset points")
+        axes.annotate(
+            f"depth {CHOSEN_DEPTH}, as built", (CHOSEN_DEPTH, 0.56), (5, 0), textcoords="offset points"
+        )
         axes.set_xlabel("depth of the activation queue in front of each PE")
-        axes.set_title("EIE, 64 PEs: share of PE cycles lost to load imbalance", pad=8)
-        name_ends(axes, ends, 0.062, size=8.5)
+        axes.set_ylabel("PE cycles lost")
+        name_ends(axes, ends, 0.085, size="medium")
     return figure

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
+from experiments.figures.canvas import canvas, legend
 from experiments.figures.labels import name_ends
+from experiments.runs.phrases import size
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TITLES = {
     ("edge", "lenet300"): "LeNet-300-100, edge chip",
@@ -28,22 +31,26 @@ def draw(lines: pd.DataFrame, knees: pd.DataFrame) -> Figure:
 
     A knee beyond the largest memory of the lines is named, and its dot is left out.
     """
+    fit = knees[(knees["network"] == "alexnet")].set_index("stage")["sram_B"]
+    title = (
+        f"All weights of AlexNet fit on chip with {size(fit['dense'])} dense, {size(fit['pruned'])} pruned "
+        f"and {size(fit['shared'])} shared; right of its dot a line only leaks"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.6))
-        for place, ((chip, network), title) in enumerate(TITLES.items()):
-            axes = figure.add_axes((0.105 + 0.48 * place, 0.16, 0.24, 0.75))
+        figure, panels = canvas(title, 3.3, ncols=len(TITLES))
+        for axes, ((chip, network), name) in zip(panels, TITLES.items(), strict=True):
             of_panel = [
                 table[(table["chip"] == chip) & (table["network"] == network)] for table in (lines, knees)
             ]
             _panel(axes, *of_panel)
-            axes.set_title(title, pad=6)
-            if place == 0:
-                axes.set_ylabel("energy per inference", labelpad=2)
-        figure.axes[0].annotate(
-            "dot: the least\nmemory with all\nweights on chip",
-            (0.02, 0.02),
-            xycoords="axes fraction",
-            size=6.5,
+            axes.set_title(name)
+        panels[0].set_ylabel("energy per inference")
+        stages = style.in_order(set(lines["stage"]), style.STAGES, "stage")
+        dot = Line2D([], [], color=style.INK, marker="o", linestyle="", label="all weights fit")
+        legend(
+            figure,
+            [*(Line2D([], [], color=style.STAGES[s][1], label=style.STAGES[s][0]) for s in stages), dot],
+            columns=3,
         )
     return figure
 
@@ -63,16 +70,15 @@ def _panel(axes: Axes, lines: pd.DataFrame, knees: pd.DataFrame) -> None:
         axes.plot(line["sram_B"], line["energy_J"], color=colour, linestyle=dashes, linewidth=1.5)
         knee = knees[knees["stage"] == stage].iloc[0]
         axes.plot([knee["sram_B"]], [knee["energy_J"]], "o", color=colour, markersize=5, zorder=3)
-        label = f"{style.STAGES[stage][0]}: {_size(float(knee['sram_B']))}"
-        ends.append((label, colour, float(line["energy_J"].iloc[-1])))
-    axes.xaxis.set_major_locator(LogLocator(4, numticks=12))
+        ends.append((_size(float(knee["sram_B"])), colour, float(line["energy_J"].iloc[-1])))
+    axes.xaxis.set_major_locator(LogLocator(16, numticks=12))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value).replace(" ", "\n")))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value)))
     axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0), numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
     axes.grid(axis="y")
-    axes.set_xlabel("on-chip memory", labelpad=1)
+    axes.set_xlabel("on-chip memory")
     name_ends(axes, ends, GAP, low=0.03)
 
 

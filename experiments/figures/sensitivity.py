@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from experiments.figures import style
+from experiments.figures.canvas import canvas
+from experiments.runs import labels
+from experiments.runs.phrases import listed
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+LOW = 0.05
+"""Density at which layers differ clearly."""
 TICKS = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def draw(points: pd.DataFrame) -> Figure:
     """Draw `network`, `layer`, `density`, `error_pct`."""
     networks = list(dict.fromkeys(points["network"]))
+    low = points[points["density"] == LOW].set_index(["network", "layer"])["error_pct"]
+    worst = [f"{low[name].idxmax()} of {labels.network(name)}" for name in networks]
+    title = f"Pruned to {LOW:.0%} without training again, {listed(worst)} suffer most"
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 2.9))
-        panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
+        figure, grid = canvas(title, 2.9, ncols=len(networks), sharey=True, squeeze=False)
+        panels = grid[0]
         for axes, network in zip(panels, networks, strict=True):
             _panel(axes, points[points["network"] == network])
-            axes.set_title(style.NETWORKS.get(network, network))
+            axes.set_title(labels.NETWORKS.get(network, network))
         panels[0].set_ylabel("error (%)")
-        figure.subplots_adjust(left=0.085, right=0.98, top=0.88, bottom=0.16, wspace=0.08)
     return figure
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from experiments.figures import style
-from experiments.figures.labels import leader, spread
+from experiments.figures.canvas import canvas, legend, patches
+from experiments.runs import labels
+from experiments.runs.phrases import number, percent, span
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
@@ -16,176 +18,167 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-NAMES = {
-    "vgg16": "VGG-16",
-    "lstm_2x1500": "LSTM 2×1500",
-    "llama_layer_decode": "Llama-2 layer,\none token",
-    "neural_ode": "neural ODE",
-    "resnet1202": "ResNet-1202",
-}
+NETWORKS = ("vgg16", "lstm_2x1500", "llama_layer_decode", "neural_ode", "resnet1202")
 ARRAYS = {
     "convolution": (style.SERIES[1], "o"),
     "GEMM": (style.SERIES[0], "s"),
     "SIMD": (style.SERIES[2], "D"),
 }
-ROW_IN = 0.175
+PITCH = 3.9
+"""Rows from network to network: three bars and a gap."""
+ROW_IN = 0.21
+FINEST = "tightest tolerance"
 
 
 def states(table: pd.DataFrame) -> Figure:
     """Draw how multipliers spend their time: three bars a network, a panel a batch size."""
-    height = ROW_IN * 3.9 * len(NAMES) + 0.95
+    best = table.loc[table.groupby(["network", "batch"])["inferences_per_s"].idxmax(), "array"].value_counts()
+    told = [f"{array} {best.get(array, 0)}" for array in ARRAYS]
+    title = f"One die, three arrays: fastest in this many of {best.sum()} cases: {', '.join(told)}"
+    batches = sorted(set(table["batch"]))
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, height))
-        for column, batch in enumerate(sorted(set(table["batch"]))):
-            axes = figure.add_axes((0.25 + 0.38 * column, 0.42 / height, 0.305, 1 - 1.02 / height))
-            _states(axes, table[table["batch"] == batch], named=column == 0)
-            axes.set_title(f"Batch {batch}", pad=6)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=5, borderaxespad=0.3, handlelength=1.2)
+        figure, panels = canvas(title, ROW_IN * PITCH * len(NETWORKS) + 0.9, ncols=len(batches), sharey=True)
+        for axes, batch in zip(panels, batches, strict=True):
+            _states(axes, table[table["batch"] == batch])
+            axes.set_title(f"batch {batch}")
+        places = [PITCH * place + offset for place in range(len(NETWORKS)) for offset in range(len(ARRAYS))]
+        panels[0].set_yticks(places, [_row_name(n, a) for n in NETWORKS for a in ARRAYS])
+        legend(figure, patches(style.TILES.values()), columns=3)
     return figure
 
 
-def _rows(table: pd.DataFrame) -> Iterator[tuple[float, str, str, dict[Hashable, Any]]]:
-    """Height, network, array and figures of each bar, a gap between networks; none where nothing was run."""
+def _row_name(network: str, array: str) -> str:
+    """Name of the array; the network stands before the one in the middle."""
+    name = labels.network(network).removesuffix(" (one token)")
+    return f"{name}    {array}" if array == "GEMM" else array
+
+
+def _rows(table: pd.DataFrame) -> Iterator[tuple[float, dict[Hashable, Any]]]:
+    """Height and figures of each bar, a gap between networks; none where nothing was run."""
     found = {(row["network"], row["array"]): row for row in table.to_dict("records")}
-    for place, network in enumerate(NAMES):
+    for place, network in enumerate(NETWORKS):
         for offset, array in enumerate(ARRAYS):
             if (network, array) in found:
-                yield 3.9 * place + offset, network, array, found[network, array]
+                yield PITCH * place + offset, found[network, array]
 
 
-def _states(axes: Axes, table: pd.DataFrame, *, named: bool) -> None:
-    for height, network, array, row in _rows(table):
+def _states(axes: Axes, table: pd.DataFrame) -> None:
+    for height, row in _rows(table):
         left = 0.0
-        for state, (label, colour) in style.TILES.items():
+        for state, (_, colour) in style.TILES.items():
             share = row[f"{state}_share"]
-            axes.barh(
-                height,
-                share,
-                left=left,
-                color=colour,
-                height=0.85,
-                label=label if height == 0 else None,
-            )
+            axes.barh(height, share, left=left, color=colour, height=0.85)
             left += share
-        axes.text(1.02, height, f"{row['peak_share']:.1%}", va="center", size=6.5)
-        if named:
-            axes.text(-0.02, height, array, va="center", ha="right", size=7)
-            if array == "GEMM":
-                axes.text(-0.33, height, NAMES[network], va="center", ha="right", weight="bold", size=8)
-    axes.set_yticks([])
-    axes.set_ylim(3.9 * len(NAMES) - 1.2, -0.7)
+        axes.annotate(
+            percent(row["peak_share"]),
+            (1.0, height),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            size="small",
+        )
+    axes.set_ylim(PITCH * len(NETWORKS) - 1.2, -0.7)
+    axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_xlabel("share of time (beside: of the peak rate)", labelpad=2)
+    axes.set_xticks([0, 0.5, 1])
+    axes.set_xlabel("share of time (beside: of peak rate)", size="small")
 
 
 def energy(table: pd.DataFrame) -> Figure:
-    """Draw inferences per second and joules, each against the GEMM array of the same network and batch."""
+    """Draw inferences per second and energy, each against the GEMM array of the same network and batch."""
+    found = table.set_index(["network", "batch", "array"])["energy_J"].unstack("array")
+    title = (
+        f"Against GEMM tiles, the convolution array takes {span(found['convolution'] / found['GEMM'])} "
+        f"times the energy, SIMD lanes {span(found['SIMD'] / found['GEMM'])} times"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.4))
-        for column, (key, title) in enumerate(
-            (("inferences_per_s", "Inferences per second"), ("energy_J", "Energy per inference"))
+        figure, panels = canvas(title, 3.9, ncols=2, sharey=True)
+        for axes, (key, name) in zip(
+            panels, (("inferences_per_s", "speed"), ("energy_J", "energy")), strict=True
         ):
-            axes = figure.add_axes((0.19 + 0.42 * column, 0.13, 0.34, 0.7))
-            _against_gemm(axes, table, key, named=column == 0)
-            axes.set_title(f"{title}, GEMM = 1", pad=6)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=4, borderaxespad=0.3)
+            _against_gemm(axes, table, key)
+            axes.set_title(f"{name}, GEMM = 1")
+        low = {array for array, rows in table.groupby("array") if rows["low_confidence"].any()}
+        handles = [
+            Line2D([], [], color=colour, marker=mark, linestyle="", markersize=6, label=array)
+            for array, (colour, mark) in ARRAYS.items()
+            if array != "GEMM"
+        ]
+        for handle in handles:
+            if handle.get_label() in low:
+                handle.set(markerfacecolor="white", label=f"{handle.get_label()} (estimate)")
+        legend(figure, handles, columns=2)
     return figure
 
 
-def _against_gemm(axes: Axes, table: pd.DataFrame, key: str, *, named: bool) -> None:
-    ticks = []
-    for place, network in enumerate(NAMES):
-        own = table[table["network"] == network]
-        for offset, batch in enumerate(sorted(set(own["batch"]))):
-            rows = own[own["batch"] == batch].set_index("array")
-            height = 2.5 * place + offset
-            ticks.append((height, f"{batch}"))
-            for array in ("convolution", "SIMD"):
-                colour, mark = ARRAYS[array]
-                low = bool(rows["low_confidence"][array])
-                axes.plot(
-                    [rows[key][array] / rows[key]["GEMM"]],
-                    [height],
-                    mark,
-                    color=colour,
-                    markerfacecolor="white" if low else colour,
-                    markersize=6,
-                    label=f"{array}{' (open: low confidence)' if low else ''}" if not ticks[1:] else None,
-                )
-        if named:
-            axes.text(
-                -0.12,
-                2.5 * place + 0.5,
-                NAMES[network],
-                ha="right",
-                va="center",
-                weight="bold",
-                size=8,
-                transform=axes.get_yaxis_transform(),
-            )
+def _against_gemm(axes: Axes, table: pd.DataFrame, key: str) -> None:
+    cases = [(n, b) for n in NETWORKS for b in sorted(set(table[table["network"] == n]["batch"]))]
+    ratios = []
+    for place, (network, batch) in enumerate(cases):
+        found = table[(table["network"] == network) & (table["batch"] == batch)].set_index("array")
+        for array in ("convolution", "SIMD"):
+            colour, mark = ARRAYS[array]
+            ratio = float(found[key][array] / found[key]["GEMM"])
+            face = "white" if found["low_confidence"][array] else colour
+            axes.plot([ratio], [place], mark, color=colour, markerfacecolor=face, markersize=7)
+            ratios.append(ratio)
+    names = [f"{labels.network(n).removesuffix(' (one token)')}, batch {b}" for n, b in cases]
     axes.axvline(1, color=ARRAYS["GEMM"][0])
-    axes.set_yticks([height for height, _ in ticks], [text for _, text in ticks])
-    axes.tick_params(axis="y", length=0, labelsize=7)
-    axes.set_ylim(2.5 * len(NAMES) - 0.8, -0.8)
+    axes.set_yticks(range(len(cases)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(cases) - 0.5, -0.5)
     axes.set_xscale("log", base=2)
-    axes.set_xticks([0.5, 1, 2], ["½", "1", "2"])
+    axes.xaxis.set_major_locator(LogLocator(2, numticks=6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="x")
-    axes.set_xlim(0.42, 3.4)
-    axes.set_xlabel("times GEMM's; rows: batch size", labelpad=2)
+    axes.set_xlim(min([*ratios, 0.5]) / 1.15, max([*ratios, 2.0]) * 1.15)
 
 
 def adaptive(spread_of: pd.DataFrame, cost: pd.DataFrame) -> Figure:
-    """Draw evaluations by tolerance, and joules of an inference alone and in a batch."""
+    """Draw evaluations by tolerance, and energy of an inference alone and in a batch."""
+    grouped = spread_of.groupby("tolerance")["evaluations"]
+    least, mean, most = grouped.min(), grouped.mean(), grouped.max()
+    finest = cost[cost["tolerance"] == cost["tolerance"].min()].set_index("array")
+    saved = 1 - finest["batch_energy_J"] / finest["energy_J"]
+    told = [
+        f"{array} {percent(abs(value))} {'less' if value > 0 else 'more'}" for array, value in saved.items()
+    ]
+    title = (
+        f"A solver that adapts takes {number(least.iloc[0])} to {number(most.iloc[0])} evaluations at the "
+        f"{FINEST}; batches take {', '.join(told)} energy"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 3.0))
-        left = figure.add_axes((0.075, 0.17, 0.36, 0.71))
-        grouped = spread_of.groupby("tolerance")["evaluations"]
-        least, mean, most = grouped.min(), grouped.mean(), grouped.max()
+        figure, (left, right) = canvas(title, 3.2, ncols=2)
         left.fill_between(mean.index, least, most, color=style.PALE)
-        left.plot(mean.index, mean, color=style.INK, marker="o", markersize=3.5)
-        left.annotate(
-            "mean of 64 items,\nand their range",
-            (0.04, 0.93),
-            xycoords="axes fraction",
-            size=7.5,
-            va="top",
-        )
-        left.set_title("Evaluations the solver takes", pad=6)
+        left.plot(mean.index, mean, color=style.INK, marker="o", markersize=4)
+        left.set_title("evaluations: mean, range", x=0.0)
         left.set_ylim(bottom=0)
-        right = figure.add_axes((0.55, 0.17, 0.25, 0.71))
-        ends = []
         for array, (colour, _) in ARRAYS.items():
             rows = cost[cost["array"] == array]
-            mark = LOW if bool(rows["low_confidence"].iloc[0]) else ""
-            for column, look, label in (("energy_J", "-", "alone"), ("batch_energy_J", "--", "in batches")):
-                right.plot(rows["tolerance"], rows[column], color=colour, linestyle=look)
-                ends.append((float(rows[column].iloc[-1]), f"{array}, {label}{mark}", colour))
-        right.set_title("Energy per inference", pad=6)
+            right.plot(rows["tolerance"], rows["energy_J"], color=colour)
+            right.plot(rows["tolerance"], rows["batch_energy_J"], color=colour, linestyle="--")
+        right.set_title("energy per inference")
         right.set_ylim(bottom=0)
         right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, "J")))
         for axes in (left, right):
             axes.set_xscale("log")
-            axes.set_xlim(2e-1, 7e-7)
+            axes.invert_xaxis()
+            axes.xaxis.set_major_locator(LogLocator(100, numticks=6))
             axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_xlabel("tolerance of the solver", labelpad=2)
+            axes.set_xlabel("tolerance of the solver")
             axes.grid(axis="y")
-        if cost["low_confidence"].any():
-            figure.text(0.99, 0.02, f"{LOW} low confidence", ha="right", size=7)
-        heights = spread([end for end, _, _ in ends], 0.075 * right.get_ylim()[1])
-        for (end, label, colour), height in zip(ends, heights, strict=True):
-            right.annotate(
-                label,
-                (1e-6, end),
-                (3.5e-7, height),
-                color=colour,
-                va="center",
-                size=7.5,
-                annotation_clip=False,
-                arrowprops=leader(colour),
-            )
+        low = set(cost[cost["low_confidence"]]["array"])
+        lines = [
+            Line2D([], [], color=colour, label=array + (LOW if array in low else ""))
+            for array, (colour, _) in ARRAYS.items()
+        ]
+        looks = [
+            Line2D([], [], color=style.INK, linestyle="-", label="alone"),
+            Line2D([], [], color=style.INK, linestyle="--", label=f"in batches ({LOW} estimate)"),
+        ]
+        legend(figure, [*lines, *looks], columns=3)
     return figure

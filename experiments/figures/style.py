@@ -9,28 +9,30 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.figure import Figure
+
 from compress.io.files import write_bytes
 from hwsim.energy import components
 from hwsim.energy.components import look_of
 from hwsim.errors import InputError
-from hwsim.plotting import HALF_PAGE_IN, INK, PALE, applied, literal, text_on
+from hwsim.plotting import HALF_PAGE_IN, INK, LOOKS, PALE, applied, literal, looking, recolour, text_on
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from matplotlib.figure import Figure
 
 __all__ = [
     "COMPONENTS",
     "HALF_PAGE_IN",
     "INK",
-    "NETWORKS",
+    "LOOKS",
     "PALE",
     "SERIES",
     "STAGES",
     "TILES",
+    "Figure",
     "applied",
     "in_order",
+    "looking",
     "save",
     "save_as",
     "text_on",
@@ -41,20 +43,15 @@ COMPONENTS: dict[str, tuple[str, str]] = {name: look_of(name) for name in compon
 
 STAGES: dict[str, tuple[str, str]] = {
     "dense": ("dense", "#222222"),
-    "pruned": ("pruned", "#0072B2"),
-    "shared": ("+ shared", "#009E73"),
-    "huffman": ("+ Huffman", "#D55E00"),
-    "int8": ("int8", "#CC79A7"),
+    "pruned": ("pruned", "#CDA6E6"),
+    "shared": ("+ shared", "#A25BD0"),
+    "huffman": ("+ Huffman", "#7128A8"),
+    "int8": ("INT8", "#6E9A1F"),
 }
-"""Label and colour of each compression stage, in the order they are applied."""
+"""Label and colour of each compression stage, in the order they are applied.
 
-NETWORKS = {
-    "lenet300": "LeNet-300-100", "lenet5": "LeNet-5", "alexnet": "AlexNet", "vgg16": "VGG-16",
-    "squeezenet1_1": "SqueezeNet 1.1", "resnet18": "ResNet-18", "resnet50": "ResNet-50",
-    "mobilenet_v2": "MobileNet v2", "lstm_2x1500": "LSTM, one step", "neural_ode": "neural ODE",
-    "bert_base": "BERT-base", "llama_layer_prefill": "Llama layer",
-}  # fmt: skip
-"""Names of networks as people write them."""
+Steps of one purple that no component has, and a green between those of components: see `COMPONENTS`.
+"""
 
 TILES: dict[str, tuple[str, str]] = {
     "computing": ("computing", "#F0E442"),
@@ -109,6 +106,7 @@ def save_as(figure: Figure, path: Path) -> Path:
     buffer = BytesIO()
     literal(figure)
     with applied():
+        recolour(figure)
         figure.savefig(buffer, format=path.suffix[1:], metadata=METADATA[path.suffix])
     write_bytes(path, buffer.getvalue())
     return path

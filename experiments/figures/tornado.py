@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from experiments.figures import style
+from experiments.figures.canvas import canvas, legend, patches
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ROW_IN, AROUND_IN, BAR = 0.29, 1.38, 0.52
 BELOW = 0.4
@@ -37,10 +37,8 @@ def draw(table: pd.DataFrame, gain: float, spread: float, title: str, merit: str
     title, merit : str
         What was compared, and what the answer counts.
     """
-    height = AROUND_IN + ROW_IN * len(table)
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, height))
-        axes = figure.add_axes((0.19, 0.52 / height, 0.76, ROW_IN * len(table) / height))
+        figure, axes = canvas(title, AROUND_IN + ROW_IN * len(table))
         for row, found in enumerate(table.to_dict("records")):
             _bars(axes, row, found, gain)
         axes.axvline(gain, color=style.INK, linewidth=0.8)
@@ -57,18 +55,9 @@ def draw(table: pd.DataFrame, gain: float, spread: float, title: str, merit: str
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
         axes.set_xlabel(f"{merit}: {gain:.3g} as it is")
-        figure.text(0.012, 1 - 0.08 / height, title, va="top", weight="bold", size=9.5)
-        figure.legend(
-            handles=[
-                Patch(color=LOW, label=f"parameter {spread:.0%} lower"),
-                Patch(color=HIGH, label=f"{spread:.0%} higher"),
-                Line2D([], [], color=style.INK, marker="|", linewidth=1.0, label="stated range"),
-            ],
-            loc="upper left",
-            bbox_to_anchor=(0.0, 1 - 0.46 / height),
-            ncols=3,
-            borderaxespad=0.2,
-        )
+        stated = Line2D([], [], color=style.INK, marker="|", linewidth=1.0, label="stated range")
+        looks = [(f"parameter {spread:.0%} lower", LOW), (f"{spread:.0%} higher", HIGH)]
+        legend(figure, [*patches(looks), stated], columns=3)
     return figure
 
 
@@ -86,5 +75,5 @@ def _bars(axes: Axes, row: int, found: dict[Any, Any], gain: float) -> None:
                 textcoords="offset points",
                 ha=side,
                 va="center",
-                size=7,
+                size="small",
             )

@@ -4,113 +4,94 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
-from experiments.figures.labels import name_ends
+from experiments.figures.canvas import canvas, legend
+from experiments.runs.phrases import number, times
 from experiments.runs.scenes import ASSUMED_NOTE, LABELS
 from hwsim.units import memory_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NETWORKS = {
     name: (label, colour) for (name, label), colour in zip(LABELS.items(), style.SERIES, strict=False)
 }
 """Label and colour of each network."""
 
-MARKS = {"conv": "o", "fc": "s"}
-KINDS = {"conv": "convolutions", "fc": "fully-connected"}
+MARKS = {"conv": ("o", "convolution"), "fc": ("s", "fully-connected layer")}
+STAGES = ("pruned", "shared", "huffman")
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     """Draw the tables of `experiments.studies.when_not` against the factor of improvement."""
+    batch = tables["batch"].set_index(["network", "batch"])["gain"]["alexnet_fc"]
+    title = (
+        f"Compression gains {times(float(batch.iloc[0]))} at batch 1 on fully-connected layers, and "
+        f"{times(float(batch.iloc[-1]))} at batch {batch.index[-1]:,}: weights that are used often gain "
+        "little"
+    )
     with style.applied():
-        figure = Figure(figsize=(style.HALF_PAGE_IN, 5.4))
-        panels = [
-            figure.add_axes((0.075 + 0.49 * column, 0.61 - 0.49 * row, 0.265, 0.33))
-            for row in range(2)
-            for column in range(2)
-        ]
-        _batch(panels[0], tables["batch"])
-        _layers(panels[1], tables["layers"])
-        _small(panels[2], tables["small_memory"])
-        _decoders(panels[3], tables["decoders"])
-        for axes in panels:
+        figure, panels = canvas(title, 5.0, nrows=2, ncols=2)
+        (one, two), (three, four) = panels
+        _batch(one, tables["batch"])
+        _layers(two, tables["layers"])
+        _small(three, tables["small_memory"])
+        _decoders(four, tables["decoders"])
+        for axes in panels.flat:
             axes.axhline(1.0, color=style.INK, linewidth=0.8, zorder=0)
             axes.grid(axis="y")
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-        figure.text(0.99, 0.012, ASSUMED_NOTE, ha="right", size=7)
+        lines = [Line2D([], [], color=colour, label=label) for label, colour in NETWORKS.values()]
+        marks = [
+            Line2D([], [], color=style.INK, marker=mark, linestyle="", label=label)
+            for mark, label in MARKS.values()
+        ]
+        stages = [Line2D([], [], color=style.STAGES[s][1], label=style.STAGES[s][0]) for s in STAGES]
+        legend(figure, [*lines, *marks, *stages], columns=3)
     return figure
 
 
 def _batch(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("A large batch: energy, dense / Huffman", pad=6)
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(table["batch"].min(), table["batch"].max())
-    _named_lines(axes, table, "batch", "gain", NETWORKS)
-    axes.xaxis.set_major_locator(LogLocator(4, numticks=12))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("batch", labelpad=1)
+    axes.set_title("large batch: energy dense / coded", size="small")
+    _lines(axes, table, "batch", "gain", NETWORKS, "network")
+    axes.set_xlabel(f"batch ({ASSUMED_NOTE})")
 
 
 def _layers(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("Convolutions: energy, dense / Huffman", pad=6)
-    for (network, kind), rows in table.groupby(["network", "kind"]):
-        axes.plot(
-            rows["uses_of_a_weight"],
-            rows["gain"],
-            MARKS[str(kind)],
-            color=NETWORKS[str(network)][1],
-            markersize=4,
-            alpha=0.8,
-        )
-    for kind, rows in table.groupby("kind"):
-        least = rows["gain"].min() if kind == "fc" else rows["gain"].max()
-        across = rows["uses_of_a_weight"].median() * (1.6 if kind == "fc" else 1.0)
-        axes.annotate(
-            KINDS[str(kind)],
-            (across, least),
-            (0, 4 if kind == "conv" else 0),
-            textcoords="offset points",
-            ha="left" if kind == "fc" else "center",
-            size=7.5,
-        )
+    axes.set_title("convolutions: energy dense / coded", size="small")
+    for (network, kind), found in table.groupby(["network", "kind"]):
+        mark, colour = MARKS[str(kind)][0], NETWORKS[str(network)][1]
+        axes.plot(found["uses_of_a_weight"], found["gain"], mark, color=colour, markersize=5, alpha=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
     _log_times(axes, table["gain"])
-    for place, network in enumerate(table["network"].unique()):
-        label, colour = NETWORKS[network]
-        axes.text(1.04, 0.95 - 0.11 * place, label, color=colour, transform=axes.transAxes, size=7.5)
     axes.xaxis.set_major_locator(LogLocator(100, numticks=12))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel("uses of each weight", labelpad=1)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.set_xlabel("uses of each weight")
 
 
 def _small(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("Already on chip: energy, dense / stage", pad=6)
-    compressed = table[table["stage"] != "dense"]
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(table["bank_B"].min(), table["bank_B"].max())
-    _named_lines(axes, compressed, "bank_B", "gain", style.STAGES, "stage")
+    axes.set_title("on chip anyway: energy dense / stage", size="small")
+    _lines(axes, table[table["stage"] != "dense"], "bank_B", "gain", style.STAGES, "stage")
     axes.yaxis.set_major_locator(FixedLocator((0.8, 1.0, 1.2, 1.5, 2.0)))
-    axes.xaxis.set_major_locator(LogLocator(4, numticks=12))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value).replace(" ", "\n")))
-    axes.set_xlabel("bank that is read", labelpad=1)
+    axes.xaxis.set_major_locator(LogLocator(16, numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_size(value)))
+    axes.set_xlabel("bank of the memory that is read")
 
 
 def _decoders(axes: Axes, table: pd.DataFrame) -> None:
-    axes.set_title("Few decoders: rate, Huffman / shared", pad=6)
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(table["decoders"].min(), table["decoders"].max())
-    _named_lines(axes, table, "decoders", "speedup", NETWORKS)
-    axes.xaxis.set_major_locator(LogLocator(4, numticks=12))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("decoders of one symbol a cycle", labelpad=1)
+    axes.set_title("few decoders: speed coded / shared", size="small")
+    _lines(axes, table, "decoders", "speedup", NETWORKS, "network")
+    axes.set_xlabel("decoders, one symbol per cycle each")
 
 
 def _log_times(axes: Axes, values: pd.Series) -> None:
@@ -118,20 +99,16 @@ def _log_times(axes: Axes, values: pd.Series) -> None:
     axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0), numticks=12))
 
 
-def _named_lines(
-    axes: Axes,
-    table: pd.DataFrame,
-    across: str,
-    up: str,
-    known: dict[str, tuple[str, str]],
-    by: str = "network",
+def _lines(
+    axes: Axes, table: pd.DataFrame, across: str, up: str, known: Mapping[str, tuple[str, str]], by: str
 ) -> None:
-    """Draw a line for each value of column `by`, and call it by its label in `known` at its right end."""
+    """Draw a line for each value of column `by` in its colour."""
+    axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.set_xlim(table[across].min(), table[across].max())
     _log_times(axes, table[up])
-    ends = []
-    for name in style.in_order(set(table[by]), known, by):
+    for name in style.in_order(set(table[by]), dict(known), by):
         line = table[table[by] == name].sort_values(across)
-        axes.plot(line[across], line[up], color=known[name][1], marker="o", markersize=2.5, linewidth=1.5)
-        ends.append((*known[name], float(line[up].iloc[-1])))
-    name_ends(axes, ends, 0.1, high=0.92)
+        axes.plot(line[across], line[up], color=known[name][1], marker="o", markersize=3.5)
+    axes.xaxis.set_major_locator(LogLocator(8, numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))

@@ -270,7 +270,7 @@ class Network:
         return found
 
     def set_by(self, choice: Choice) -> dict[str, Any]:
-        """Keys that a choice sets: all of them, so that none that it keeps follows another, or none at all."""
+        """Keys that a choice sets: all, so that none that it keeps follows another, or none."""
         changed = any(self.shipped(key) != value for key, value in choice.changes.items())
         return choice.changes if changed else {}
 

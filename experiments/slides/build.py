@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from compress.io.files import make_folder, write_text
 from experiments.runs.record import REFERENCE, RUNS
+from experiments.runs.tables import Tables
 from experiments.studies.registry import load_study
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PART = re.compile(r"^(Question|Look for|Answer)\. (.*?)(?=^(?:Question|Look for|Answer)\. |\Z)", re.M | re.S)
-POINTS = 3
-"""Sentences of the answer that a slide shows; the notes have all of it."""
+PART = re.compile(r"^(Question|Look for)\. (.*?)(?=\n\n|\Z)", re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class Slide:
     ----------
     title, question : str
     points : tuple of str
-        First sentences of what the study found.
+        Bullets of what the study found.
     picture : bytes
         A PNG file.
     notes : str
-        What the lecturer reads: what to look for, and the whole answer.
+        What the lecturer reads: what to look for.
     """
 
     title: str
@@ -111,15 +110,10 @@ def _slide(name: str, figure: str, root: Path) -> Slide:
     return Slide(
         study.title.partition(":")[0],
         parts["Question"],
-        tuple(sentences(parts["Answer"])[:POINTS]),
+        study.answer(Tables(picture.parent)),
         picture.read_bytes(),
-        f"{parts.get('Look for', '')} {parts['Answer']}".strip(),
+        parts.get("Look for", ""),
     )
-
-
-def sentences(text: str) -> list[str]:
-    """Split a text into sentences; a full stop ends one where a capital letter follows."""
-    return re.split(r"(?<=[.?!]) (?=[A-Z])", text.replace("`", ""))
 
 
 def _lectures() -> dict[str, dict[str, Any]]:

@@ -21,13 +21,6 @@ take to issue a query. That is tens of microseconds, and is not simulated.
 Rows that are left out are in ``rows.csv`` with the reason: eager PyTorch and llama.cpp measure the software
 more than the board, a Jetson's figure adds two other engines to its GPU, some systems have no chip file or
 no network here. They are not simulated.
-
-Answer. The tables have the errors: ``classes.csv`` by class, ``responses.csv`` for cap and weights,
-``constants.csv`` with and without each constant. A class is met if its geometric mean is within 0.8 to
-1.25. All rows together are met if their mean error is at most 20%, their median error at most 10%, and 80%
-of them are within 25%. All rows together are met: 14%, 9% and 88%. Vision, BERT, batch 1, decoding and
-board watts are met. Prefill and training are 1.26 and 1.27 times too fast, and joules per token are 0.79 of
-the published ones. Of the comparisons of two runs, only the gain of int4 weights misses its bound.
 """
 
 from __future__ import annotations
@@ -38,15 +31,18 @@ import pandas as pd
 
 from experiments.figures import boards as figure
 from experiments.runs.parallel import in_order
+from experiments.runs.phrases import listed, number, percent
 from hwsim.analysis.board_constants import constants_of, with_and_without
 from hwsim.analysis.board_response import responded, responses
-from hwsim.analysis.boards import Measured, Served, by_class, compared, measured
+from hwsim.analysis.boards import KINDS, WITHIN, Measured, Served, by_class, compared, measured
 from hwsim.machine.families import constants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.machine.families import Constant
 
 Found = dict[tuple[Measured, "Constant | None"], Served]
@@ -54,7 +50,7 @@ Found = dict[tuple[Measured, "Constant | None"], Served]
 
 
 def produce(run: Run) -> None:
-    """Write the rows, their classes, the responses, the constants and the figure."""
+    """Write the rows, their classes, the responses and the constants."""
     rows = measured()
     found = simulated(rows)
     whole = {key: value for (key, constant), value in found.items() if constant is None}
@@ -64,7 +60,6 @@ def produce(run: Run) -> None:
     run.write_csv("classes.csv", classes)
     run.write_csv("responses.csv", answers)
     run.write_csv("constants.csv", bought(rows, found))
-    figure.save(table, classes, answers, run.folder / "boards")
 
 
 def simulated(rows: Sequence[Measured]) -> Found:
@@ -118,3 +113,29 @@ def _bought(constant: Constant, rows: Sequence[Measured], found: Found) -> dict[
 
 def _error(row: Measured, run: Served) -> float:
     return abs(run.figure(row.metric) / row.value - 1)
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"boards": figure.draw(tables["rows"], tables["classes"], tables["responses"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how near the boards are, which classes miss their bounds, and which constants matter."""
+    classes, constants = tables["classes"].set_index("kind"), tables["constants"]
+    every = classes.loc["all"]
+    missed = classes[(classes["verdict"] == "missed") & (classes.index != "all")]
+    misses = [f"{KINDS[str(kind)]} ({number(row.geometric_mean, 3)})" for kind, row in missed.iterrows()]
+    answers = tables["responses"]
+    failed = answers.loc[answers["verdict"] == "missed", "after"]
+    most = constants.loc[constants["buys"].idxmax()]
+    return (
+        f"Over {every['rows']:.0f} published figures the mean error is {percent(every['mean_error'])} and "
+        f"the median error {percent(every['median_error'])}. {percent(every['within'])} are within "
+        f"{WITHIN:.0%}.",
+        f"Classes outside their bounds, with simulated over published: {listed(misses)}. Of {len(answers)} "
+        f"comparisons of two runs of one board, {len(answers) - len(failed)} meet their bound.",
+        f"The fitted constant that matters most is one of the {str(most['family']).upper()}s: "
+        f"{most['meaning']}. Without it their mean error is {percent(most['error_without'])} instead of "
+        f"{percent(most['error_with'])}.",
+    )

@@ -7,15 +7,6 @@ of compression and on the batch size?
 Look for. The cap at which each line goes flat: from there on, something other than power is the
 limit. The left end is the least cap that the chip can keep at its lowest clock. The energy per
 inference falls as the cap rises, because more inferences share leakage and standby.
-
-Answer. At batch 1 the dense network can use 195 W. It is then memory-bound, at 4,499 inferences per
-second. The shared network needs 44 W for 5.8 times as many, so compression lowers the power that the
-network can use. At batch 64 the dense network can use 285 W. It is then memory-bound, at 34% of the peak
-MAC rate. The pruned, shared and Huffman-coded networks reach 98% of the peak. Pruning raises the power
-that the network can use, to 353 W. Sharing and Huffman coding lower it again, to 298 W and 295 W. Running
-slower at the same voltage does not save energy: at 100 W and batch 64 a dense inference costs 11% more
-than without a cap, and a shared one 12% more. A cap below 15 W, the leakage and standby, is refused. So is
-one that leaves the workload less than 0.01 to 0.1 W. `refused` in the table gives the reason.
 """
 
 from __future__ import annotations
@@ -26,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.figures import cap_sweep as figure
-from experiments.figures import style
+from experiments.runs.phrases import costs, limit, moves, percent, times, watts
 from experiments.runs.scenes import SCENES, chip_of
 from hwsim.analysis.strategies import dimmed, voltage_scaled
 from hwsim.errors import InputError
@@ -35,7 +26,9 @@ from hwsim.run import simulate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.analysis.tiles import SteadyRun
     from hwsim.workload.layer import Workload
 
@@ -50,10 +43,6 @@ def produce(run: Run) -> None:
         [row for stage in SCENE.stages for batch in BATCHES for row in swept(SCENE.workload(stage), batch)]
     )
     run.write_csv("cap_sweep.csv", table)
-    possible = table[(table["strategy"] == "dimming") & table["refused"].isna()]
-    chip = chip_of()
-    drawn = figure.draw(possible, SCENE.label, chip.power.cap_W, chip.static_W)
-    style.save(drawn, run.folder / "cap_sweep")
 
 
 def swept(workload: Workload, batch: int) -> Iterator[dict[str, Any]]:
@@ -81,3 +70,37 @@ def _values(found: SteadyRun) -> dict[str, Any]:
         "headroom_W": found.headroom_W,
         "limiter": found.report.limiter,
     }
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    table, chip = tables["cap_sweep"], chip_of()
+    possible = table[(table["strategy"] == "dimming") & table["refused"].isna()]
+    return {"cap_sweep": figure.draw(possible, SCENE.label, chip.power.cap_W, chip.static_W)}
+
+
+SLOW_W = 100.0
+"""A cap well below what the chip could use, in watts."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how much power each stage can use, alone and in a batch, and what a low cap costs."""
+    table = tables["cap_sweep"]
+    table = table[table["strategy"] == "dimming"]
+    one, many = (table[table["batch"] == batch] for batch in BATCHES)
+    free, freed = one.groupby("stage").last(), many.groupby("stage").last()
+    slow = many[many["cap_W"] >= SLOW_W].groupby("stage").first()
+    gain = free.loc["huffman", "inferences_per_s"] / free.loc["dense", "inferences_per_s"]
+    extra = slow.loc["dense", "energy_per_inference_J"] / freed.loc["dense", "energy_per_inference_J"]
+    verb = moves(freed.loc["dense", "power_W"], freed.loc["pruned", "power_W"])
+    return (
+        f"At batch 1 the dense layers can use {watts(free.loc['dense', 'power_W'])} and are then "
+        f"{limit(free.loc['dense', 'limiter'])}. The Huffman-coded ones need "
+        f"{watts(free.loc['huffman', 'power_W'])} and run {times(gain)} as many inferences per second.",
+        f"At batch {BATCHES[1]} the dense layers can use {watts(freed.loc['dense', 'power_W'])} and reach "
+        f"{percent(freed.loc['dense', 'peak_share'])} of the peak MAC rate. Pruning {verb} this power: "
+        f"{watts(freed.loc['pruned', 'power_W'])} at {percent(freed.loc['pruned', 'peak_share'])} of the "
+        "peak.",
+        f"At batch {BATCHES[1]} a dense inference under {watts(slow.loc['dense', 'cap_W'])} costs "
+        f"{costs(extra)} energy than without a cap: leakage and standby last longer.",
+    )

@@ -9,20 +9,6 @@ From 32 to 22 nm they are nearly flat, because the rule lowers the clock there. 
 weights darkens the die further, because the energy of DRAM does not scale. The stars at 7 nm are measured
 energies, not those of the scaling rule. In `gated_throttled_specialised`, throttling loses its lead once
 the supply voltage cannot fall further.
-
-Answer. At 45 nm the cap powers 71% of the reference die with dense AlexNet and 89% with compressed. At
-7 nm it powers 4% dense and 10% compressed by the scaling rule, and 2% and 3% with measured energies. These
-shares rest on two assumptions: the die is filled with as many fp32 multipliers as the rule allows (833,536),
-and they run as fast as the rule allows (3.89 GHz). Chips are not built like that. An A100 has an eighth of
-the multipliers per area and runs at 1.41 GHz. With its density and clock (`as_built.csv`) the cap powers 48%
-(dense), 64% (compressed) and all (INT8) of the multipliers with measured energies, and 98% to 100% by the
-rule. Designers avoid dark silicon by fewer units and lower clocks. Published estimates assume the same as
-the rule, and agree with it: the naive sums (54% dark at 22 nm, 74% at 8 nm) are 47% and 75% by ours. The
-well-known 21% at 22 nm is lower because its designs may be slow and small. Throttling the compressed network
-is 1.1 times as fast as power-gating at 45 nm, 1.8 times at 32 nm and 1.2 times at 7 nm. Dense INT8 is 1.1
-times as fast as the compressed fp32 network at 45 nm, where all its tiles are active, and 2.1 to 3.3 times
-at the nodes below (3.9 times with measured energies), both of them power-gated. The lasting answer is less
-energy per operation.
 """
 
 from __future__ import annotations
@@ -34,7 +20,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from experiments.figures import dark_silicon as figures
-from experiments.figures import style
+from experiments.runs.phrases import percent, span, times
 from hwsim.analysis.dark import carried, powered, work_of
 from hwsim.analysis.dark_published import compare, published, roadmaps
 from hwsim.energy.table import EnergyTable
@@ -44,7 +30,9 @@ from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.machine.chip import Chip
 
 CHIP, NETWORK, BATCH = "reference_250w", "alexnet", 64
@@ -58,7 +46,7 @@ BOARD = "a100_pcie"
 
 
 def produce(run: Run) -> None:
-    """Write the die by node and as chips are built, the published figures beside ours, and two figures."""
+    """Write the die by node and as chips are built, the published figures beside ours."""
     chip = load_chip(CHIP)
     table = by_node(chip)
     roads = pd.DataFrame([found._asdict() | {"dark": found.dark} for found in roadmaps()])
@@ -66,8 +54,6 @@ def produce(run: Run) -> None:
     run.write_csv("as_built.csv", as_built(chip))
     run.write_csv("roadmaps.csv", roads)
     run.write_csv("published.csv", compare())
-    style.save(figures.dark(table, roads, published()), run.folder / "dark_silicon")
-    style.save(figures.strategies(table), run.folder / "gated_throttled_specialised")
 
 
 def by_node(
@@ -152,3 +138,35 @@ def _tables(chip: Chip, node: int) -> dict[str, str]:
     own = chip.process.energy_table
     tables = {"rule": own if node == chip.process.node_nm else f"{own} to {node}nm by stillmaker-baas"}
     return tables | ({"measured": MEASURED[node]} if node in MEASURED else {})
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    table = tables["by_node"]
+    return {
+        "dark_silicon": figures.dark(table, tables["roadmaps"], published()),
+        "gated_throttled_specialised": figures.strategies(table),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how much of the die the cap powers, how that hangs on its design, and what helps."""
+    nodes, built = tables["by_node"], tables["as_built"]
+    rule = nodes[nodes["energies"] == "rule"].set_index(["node_nm", "stage"])
+    first, last = NODES_NM[0], NODES_NM[-1]
+    measured = built[(built["energies"] == "measured") & (built["density"] == built["clock"])]
+    real = measured[measured["density"] == "built"].set_index("stage")["active"]
+    packed = measured[measured["density"] == "rule"].set_index("stage")["active"]
+    rates = rule["active_MAC_per_s"].unstack("stage")
+    gain = rates["int8"] / rates["huffman"]
+    return (
+        f"By the scaling rule, the cap powers {percent(rule.loc[(first, 'dense'), 'active'])} of the die "
+        f"for dense AlexNet at {first} nm and {percent(rule.loc[(last, 'dense'), 'active'])} at {last} nm. "
+        f"Compressed, it is {percent(rule.loc[(first, 'huffman'), 'active'])} and "
+        f"{percent(rule.loc[(last, 'huffman'), 'active'])}.",
+        f"The dark share is a matter of design. With measured energies at {last} nm the cap powers "
+        f"{percent(packed['dense'])} of a die as dense and fast as the rule allows, and "
+        f"{percent(real['dense'])} of one built like an A100.",
+        f"Less energy per operation helps at every node: dense INT8 runs {span(gain, times)} as fast as the "
+        f"compressed fp32 network.",
+    )

@@ -5,12 +5,6 @@ LeNet-300-100 is pruned, before it rises, when it is trained on few images and o
 
 Look for. Test error below the grey line of the dense network that was trained as long; and where the
 training error leaves zero, for there the network is no longer larger than its task.
-
-Answer. Hardly. Down to 30% of the weights the differences are within two standard errors of zero (two
-seeds of five gain), below that the error rises steadily: 0.2 points at 20%, 0.7 at 5%, 3.1 at 1.2%. The
-training error stays at zero down to 20% and is 0.02% at 12%, so pruning that far takes away nothing that
-fitting needed, and yet does not help: magnitude pruning removes weights that did little, not those that
-over-fit.
 """
 
 from __future__ import annotations
@@ -25,12 +19,14 @@ from compress.nn.train import evaluate
 from compress.pipeline.recipe import PruneStep, TrainStep
 from compress.pipeline.state import State
 from experiments.figures import density as figures
-from experiments.figures import style
+from experiments.runs.phrases import listed, percent, points
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 MINUTES = 6
 
@@ -58,10 +54,9 @@ def measure() -> pd.DataFrame:
 
 
 def conclude(run: Run) -> None:
-    """Write how each density compares with the dense network, seed by seed, and the figure."""
+    """Write how each density compares with the dense network, seed by seed."""
     measured = pd.read_csv(run.folder / MEASURED)
     run.write_csv("density.csv", compared(measured))
-    style.save(figures.draw(measured), run.folder / "density")
 
 
 def compared(measured: pd.DataFrame) -> pd.DataFrame:
@@ -83,4 +78,29 @@ def compared(measured: pd.DataFrame) -> pd.DataFrame:
             "better": (difference < 0).sum().to_numpy(),
             "seeds": len(test),
         }
+    )
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"density": figures.draw(tables["measured"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say whether pruning lowers the test error, where it begins to cost, and where fitting suffers."""
+    table = tables["density"].sort_values("density", ascending=False)
+    pruned = table[table["density"] < 1]
+    better = pruned[pruned["difference_mean"] < -2 * pruned["difference_standard_error"]]
+    clear = pruned[pruned["difference_mean"] > 2 * pruned["difference_standard_error"]]
+    found = "No" if better.empty else f"Yes, at {listed(percent(value) for value in better['density'])}"
+    fitted = table[table["train_median_pct"] == 0]
+    least = table.iloc[-1]
+    return (
+        f"Does pruning lower the test error? {found}. At {percent(pruned['density'].iloc[0])} of the weights "
+        f"{pruned['better'].iloc[0]} of {pruned['seeds'].iloc[0]} seeds gain.",
+        f"The error is clearly higher from {percent(clear['density'].iloc[0])} of the weights on: by "
+        f"{points(clear['difference_mean'].iloc[0])} there, and by {points(least['difference_mean'])} at "
+        f"{percent(least['density'])}.",
+        f"The training error stays at zero down to {percent(fitted['density'].iloc[-1])} of the weights, so "
+        f"pruning that far takes nothing that fitting needs.",
     )

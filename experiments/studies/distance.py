@@ -8,18 +8,6 @@ Look for. In `distance`, where each line leaves the dotted level of everything e
 that point from SRAM to DRAM. In `offload`, the two sides change places: an image is large and
 its network small, a token is small and its network huge. Every link and radio is of low
 confidence and marked. The radio's base power and tail are left out, which favours off-loading.
-
-Answer. From DRAM, AlexNet's dense weights cost 7.7 times everything else of an inference. The compressed ones
-cost 0.24 times. They first cost more than everything else from another rack over optics (1.4 times). Even
-then the inference takes 3.6 times less energy than dense fp32 with its own DRAM, and 1.1 times as much as
-dense INT8 with its own DRAM. SRAM of the next chip in the package is fifteen times cheaper per bit than the
-chip's own DRAM. If a model is downloaded over Wi-Fi for 10,000 inferences and then read from DRAM, its
-weights cost 17 times as much per inference as from DRAM alone. The radio and the internet dominate the life
-of a model that is seldom used. A phone computes an image network with less battery energy than its Wi-Fi
-radio needs to send the image as JPEG: SqueezeNet takes 1/330, VGG-16 1/4. The internet then takes another
-0.8 J. Language is the opposite: BERT's tokens take 9 times less to send than to compute on, and a token of a
-7B model takes 39,000 times less. The data centre then spends 0.2 J on that token. A new AlexNet for a million
-phones takes 1.8 MWh dense, 450 kWh in INT8 and 55 kWh compressed, nearly all of it in the internet.
 """
 
 from __future__ import annotations
@@ -29,14 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from experiments.figures import distance as figures
-from experiments.figures import style
+from experiments.runs.phrases import listed, quantity, span, times
 from hwsim.energy.table import EnergyTable
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import STAGES, load_network
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.pricing import PriceList
 
 CHIP, NETWORK = "reference_250w", "alexnet"
@@ -130,13 +120,11 @@ UPDATED = ("alexnet", "vgg16")
 
 
 def produce(run: Run) -> None:
-    """Write energy by place, on-device against off-load, updates of a fleet, and two figures."""
+    """Write energy by place, on-device against off-load, updates of a fleet."""
     places, offload, updates = by_place(), on_device_or_not(), fleet_updates()
     run.write_csv("places.csv", places)
     run.write_csv("offload.csv", offload)
     run.write_csv("updates.csv", updates)
-    style.save(figures.places(places), run.folder / "distance")
-    style.save(figures.offload(offload, updates), run.folder / "offload")
 
 
 def way(place: Place, prices: PriceList) -> tuple[float, bool]:
@@ -248,3 +236,37 @@ def fleet_updates() -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "distance": figures.places(tables["places"]),
+        "offload": figures.offload(tables["offload"], tables["updates"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what weights cost by place, when a phone should off-load, and what an update of phones costs."""
+    places = tables["places"]
+    share = (
+        (places["weights_J"] / places["rest_J"])
+        .groupby([places["stage"], places["place"]], sort=False)
+        .first()
+    )
+    first = next(place for place, ratio in share["huffman"].items() if ratio > 1)
+    phone = tables["offload"].query("radio == 'Wi-Fi'").set_index("label")
+    ratio = phone["battery_J"] / phone["device_J"]
+    send, keep = ratio[ratio < 1], ratio[ratio > 1]
+    fleet = tables["updates"].query("network == 'alexnet'").set_index("stage")
+    total_kWh = fleet[["wifi_kWh", "internet_kWh"]].sum(axis=1)
+    return (
+        f"From DRAM, dense weights of AlexNet cost {times(share['dense', 'DRAM'])} everything else of an "
+        f"inference, compressed ones {times(share['huffman', 'DRAM'])}. Compressed weights first cost more "
+        f"than everything else from here: {first}.",
+        f"A phone computes {listed(keep.index)} with {span(keep, times)} less energy than its Wi-Fi needs "
+        f"to send the input. Sending is cheaper for {listed(send.index)}, by {span(1 / send, times)}.",
+        f"A new AlexNet for a million phones over Wi-Fi takes {quantity(1000 * total_kWh['dense'], 'Wh')} "
+        f"dense, {quantity(1000 * total_kWh['int8'], 'Wh')} in INT8 and "
+        f"{quantity(1000 * total_kWh['huffman'], 'Wh')} Huffman-coded.",
+    )

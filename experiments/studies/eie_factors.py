@@ -6,15 +6,6 @@ weight sharing and 3x for skipping zero activations. Why does no machine use 28,
 Look for. In `eie_factors`, each published factor beside ours, once for the weights' way alone and once
 for the whole layer. Then in `eie_waterfall`, what the bars are made of: when weights have become cheap,
 arithmetic and registers are all that is left, and a saving of weights saves nothing.
-
-Answer. For the weights' way alone, from a 32 KiB bank, the factors are 128, 5.5, 2.1 and 2.8: sparsity
-and sharing lose half to the index, for every 4-bit weight comes with 4 bits of gap, and every column
-with two pointers in every PE. From one memory of 8 MiB behind a single port the first factor is 8, and
-then sharing gives 4.1, for pointers no longer count. For the whole layer the product is 1,400 (32 KiB)
-or 550 (8 MiB): once a weight costs less than its multiply-add and registers, 8 pJ in fp32, saving more
-of it saves little. That is what 16-bit fixed point is for, which no factor names: another 1.8x. EIE as
-published is 1,510 times below dense weights from DRAM, as simulated 1,420: near the product for a bank,
-since that is what its PEs read, and 19 times short of 28,800.
 """
 
 from __future__ import annotations
@@ -28,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from experiments.figures import eie_factors as figures
-from experiments.figures import style
+from experiments.runs.phrases import listed, number, times
 from hwsim.analysis.validation import validate_eie
 from hwsim.arrays.eie import EieArray
 from hwsim.csvfile import read_rows
@@ -39,7 +30,9 @@ from hwsim.pricing import PriceList
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.arrays.base import ArrayCost
     from hwsim.workload.layer import Arithmetic, Layer
 
@@ -86,13 +79,11 @@ STEPS = (
 
 
 def produce(run: Run) -> None:
-    """Write the energy of every step by part, the factors beside the published ones, two figures."""
+    """Write the energy of every step by part, the factors beside the published ones."""
     parts = energy_by_step()
     table = factors(parts)
     run.write_csv("energy.csv", parts)
     run.write_csv("factors.csv", table)
-    style.save(figures.factors(table), run.folder / "eie_factors")
-    style.save(figures.waterfall(parts), run.folder / "eie_waterfall")
 
 
 def energy_by_step() -> pd.DataFrame:
@@ -196,3 +187,32 @@ def published_factors() -> dict[str, float]:
     path = resources.files("hwsim") / "data" / "published" / "eie_factors.csv"
     rows = read_rows(path, ("step", "factor", "saving", "source", "confidence"))
     return {row.text("step"): row.number("factor") for row in rows}
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "eie_factors": figures.factors(tables["factors"]),
+        "eie_waterfall": figures.waterfall(tables["energy"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what the factors are here, what they make together, and how near the machine itself comes."""
+    table = tables["factors"].set_index(["memory", "step"])
+    banks = table.index.get_level_values("memory").unique()
+    found = {memory: table.loc[memory] for memory in banks}
+    near, far = (found[memory] for memory in banks)
+    steps = near.index[: near.index.get_loc("fixed")]
+    told = listed(number(near.loc[step, "weights"]) for step in steps)
+    paper = listed(number(near.loc[step, "published"]) for step in steps)
+    published = near.loc["product", "published"]
+    return (
+        f"The published factors are {paper}. For weights from a {banks[0]} ours are {told}: entries carry an "
+        f"index and the arithmetic stays.",
+        f"For the whole layer the four factors multiply to {number(near.loc['product', 'layer'])} "
+        f"({banks[0]}) or {number(far.loc['product', 'layer'])} ({banks[1]}), not to {number(published, 3)}.",
+        f"EIE as published takes {times(near.loc['measured', 'layer'])} less energy than dense weights from "
+        f"DRAM, and as simulated {times(near.loc['simulated', 'layer'])}: "
+        f"{times(published / near.loc['measured', 'layer'])} short of the product.",
+    )

@@ -6,11 +6,6 @@ Look for. In `energy_ladder`, nine powers of ten from adding a word to sending i
 and the place of DRAM: 173 multiplications. Open points rest on figures of low confidence. In
 `memory_wall`, the famous 128 times between DRAM and SRAM: it holds for one bank of 32 KiB and
 shrinks with the root of the capacity that is read through one port.
-
-Answer. A DRAM word costs as much as 140 multiply-adds at 45 nm. Measured, 7 nm makes arithmetic two to
-four times cheaper and large SRAM seven times, while a popular scaling rule promises fifteen times
-for all: at 7 nm the rule is off by two to eleven times, and always on the optimistic side. DRAM
-got five times better by moving next to the chip (HBM2), not by scaling.
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from experiments.figures import energy_ladder as figures
-from experiments.figures import style
+from experiments.runs.phrases import number, size, span, times
 from hwsim.energy.cacti import SOURCE, cacti_bank
 from hwsim.energy.compare import rule_vs_measured
 from hwsim.energy.dram import load_dram
@@ -28,7 +23,9 @@ from hwsim.energy.sram import bank_access
 from hwsim.energy.table import SCALING_KINDS, EnergyTable
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.energy.table import EnergyConstant
 
 WORD_BITS = 32
@@ -78,14 +75,12 @@ DRAM_45NM, DRAM_7NM = "dram_read_32b", "HBM2-2000"
 
 
 def produce(run: Run) -> None:
-    """Write the ladder, the wall between SRAM and DRAM, the rule against measurement, two figures."""
+    """Write the ladder, the wall between SRAM and DRAM, the rule against measurement."""
     rungs, wall = ladder(), memory_wall()
     rule = rule_vs_measured(EnergyTable.load("45nm_horowitz"), EnergyTable.load("7nm"))
     run.write_csv("energy_ladder.csv", rungs)
     run.write_csv("memory_wall.csv", wall)
     run.write_csv("rule_vs_measured.csv", rule)
-    style.save(figures.ladder(rungs), run.folder / "energy_ladder")
-    style.save(figures.wall(wall, rule), run.folder / "memory_wall")
 
 
 def ladder() -> pd.DataFrame:
@@ -138,3 +133,30 @@ def memory_wall() -> pd.DataFrame:
     columns = ["model", "capacity_B", "sram_pJ", "dram_pJ", "low_confidence", "source"]
     wall = pd.DataFrame(rows, columns=columns)
     return wall.assign(ratio=wall["dram_pJ"] / wall["sram_pJ"])
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "energy_ladder": figures.ladder(tables["energy_ladder"]),
+        "memory_wall": figures.wall(tables["memory_wall"], tables["rule_vs_measured"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what a DRAM word is worth in arithmetic, how far the rule is off, and what capacity does."""
+    rungs = tables["energy_ladder"].query("node == '45 nm'").set_index("label")["energy_pJ"]
+    dram, mac = rungs["DRAM"], rungs["multiply, fp32"] + rungs["add, fp32"]
+    rule = tables["rule_vs_measured"].set_index("action")
+    logic, sram = (rule[rule.index.str.startswith("sram") == here] for here in (False, True))
+    wall = tables["memory_wall"].query("model == '45nm table'").set_index("capacity_B")["ratio"]
+    least, most = wall.index.min(), wall.index.max()
+    return (
+        f"A word from DRAM costs as much as {number(dram / mac)} fp32 multiply-adds at 45 nm.",
+        f"From 45 nm to 7 nm, measured arithmetic became {span(logic['measured_gain'], times)} cheaper and "
+        f"SRAM {span(sram['measured_gain'], times)}. A common scaling rule promises "
+        f"{times(rule['rule_gain'].mean())} for all and is optimistic by "
+        f"{span(1 / rule['rule_error'], times)}.",
+        f"DRAM costs {times(wall[least])} as much as a bank of {size(least)}, but only {times(wall[most])} "
+        f"as much as {size(most)} read through one port.",
+    )

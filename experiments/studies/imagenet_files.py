@@ -7,13 +7,6 @@ Look for. `files` has the whole file, written in four ways; `layers` the paper's
 beside the paper's. Weights are Laplace, pruned by magnitude. Once every weight is pruned by itself, and once
 rows and columns differ in scale, so that kept weights cluster as they do in trained networks; by how much
 is a guess, not a fit. Where kept weights are evenly spread, no coder can gain on their places.
-
-Answer. Both stages of the published rows appear: AlexNet 24 to 25 times smaller without Huffman codes and
-30 to 33 with them, VGG-16 31 to 32 and 43 to 46. With independent masks the coded files are 14 to 15%
-larger than published, with clustered ones 6 to 7%: rows of unlike scale make values and gaps more uneven,
-which a Huffman code exploits. A gap width chosen by cost for each layer saves another 5 to 10%. Mixing
-contexts adds 1% where masks are independent and 11 to 12% where they are clustered: AlexNet in 5.9 MB,
-VGG-16 in 9.9 MB.
 """
 
 from __future__ import annotations
@@ -33,7 +26,8 @@ from compress.methods.cluster import kmeans
 from compress.methods.prune import weights_of
 from compress.nn import zoo
 from experiments.figures import imagenet_files as figures
-from experiments.figures import style
+from experiments.runs import labels
+from experiments.runs.phrases import listed, percent, span
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +36,9 @@ if TYPE_CHECKING:
     from compress.format.layout import Layout
     from compress.format.tensors import StoredTensor
     from compress.nn.network import Network
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 NETWORKS = ("alexnet", "vgg16")
 MASKS = {"independent": 0.0, "clustered": 0.5}
@@ -72,7 +68,7 @@ WAYS = (
 
 
 def produce(run: Run) -> None:
-    """Write the tables of layers and of files, and the figure."""
+    """Write the tables of layers and of files."""
     layers, files = [], []
     for network in NETWORKS:
         for mask, spread in MASKS.items():
@@ -86,7 +82,6 @@ def produce(run: Run) -> None:
         together = pd.concat(tables)
         together = together[[*columns, *together.columns.drop(columns)]]
         run.write_csv(f"{name}.csv", together)
-    style.save(figures.draw(pd.concat(files)), run.folder / "files")
 
 
 def synthetic_tensors(network: str, spread: float) -> dict[str, SharedTensor]:
@@ -190,3 +185,31 @@ def file_table(network: str, mask: str, layouts: dict[str, Layout]) -> pd.DataFr
         for way, layout in layouts.items()
     ]
     return pd.DataFrame(rows)
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"files": figures.draw(tables["files"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how near the published sizes are, and what better codes make of the same weights."""
+    files = tables["files"]
+    coded = files[files["way"] == "P+Q+H"]
+    sizes = [
+        f"{labels.network(str(name))} {span(found['ratio'])} times smaller"
+        for name, found in coded.groupby("network", sort=False)
+    ]
+    over = coded.groupby("mask", sort=False)["over_published"]
+    excess = {mask: span(found - 1, percent) for mask, found in over}
+    bytes_ = files.pivot_table("bytes", ["network", "mask"], "way")
+    best = 1 - bytes_["Huffman, best gap width"] / bytes_["P+Q+H"]
+    mixed = 1 - bytes_["context mixing"] / bytes_["Huffman, best gap width"]
+    return (
+        f"With Huffman codes the published pipeline makes {listed(sizes)}.",
+        f"Files are {excess['independent']} larger than published if weights are pruned independently, and "
+        f"{excess['clustered']} if kept weights cluster.",
+        f"A gap width chosen for each layer saves another {span(best, percent)}. Context mixing then saves "
+        f"{span(mixed.xs('independent', level='mask'), percent)} with independent masks and "
+        f"{span(mixed.xs('clustered', level='mask'), percent)} with clustered ones.",
+    )

@@ -6,12 +6,6 @@ codec.
 
 Look for. In `large_or_small`, how far the curve of the compressed large network lies to the left of (at
 equal error) and below (at equal bytes) those of small ones. `contest.csv` has both distances.
-
-Answer. Training large wins everywhere. At equal error a small network in fp32 takes 13 to 25 times the
-bytes, and one that is shared and coded itself still 1.6 to 2.8 times. At equal bytes the advantage is
-largest where files are smallest: 11% error instead of 27% at 1.8 kB, 6.2% instead of 6.9% at 13 kB. So
-most of the ratio usually quoted comes from coding, which a small network can have too; pruning's own
-share is a factor of about two.
 """
 
 from __future__ import annotations
@@ -26,7 +20,7 @@ from compress.nn.train import evaluate
 from compress.pipeline.recipe import EncodeStep, PruneStep, ShareStep, TrainStep
 from compress.pipeline.state import State
 from experiments.figures import large_or_small as figures
-from experiments.figures import style
+from experiments.runs.phrases import listed, number, span, times
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
 
@@ -35,7 +29,9 @@ if TYPE_CHECKING:
 
     from compress.format.container import Artifact
     from compress.pipeline.recipe import Step
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 MINUTES = 6
 
@@ -114,12 +110,11 @@ def _coding() -> list[Step]:
 
 
 def conclude(run: Run) -> None:
-    """Write medians over the seeds, the contest at equal bytes and at equal error, and the figure."""
+    """Write medians over the seeds, the contest at equal bytes and at equal error."""
     measured = pd.read_csv(run.folder / MEASURED)
     points = medians(measured)
     run.write_csv("points.csv", points)
     run.write_csv("contest.csv", contest(points))
-    style.save(figures.draw(measured, points), run.folder / "large_or_small")
 
 
 def medians(measured: pd.DataFrame) -> pd.DataFrame:
@@ -148,3 +143,30 @@ def contest(points: pd.DataFrame) -> pd.DataFrame:
             rows.append((method, file_bytes, error_pct, at_size, at_error, at_error / file_bytes))
     columns = ["bytes", "large_error_pct", "small_error_pct", "small_bytes", "bytes_ratio"]
     return pd.DataFrame(rows, columns=["method", *columns])
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"large_or_small": figures.draw(tables["measured"], tables["points"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say which network is smaller at equal error, which is better at equal bytes, and why."""
+    contest = tables["contest"]
+    ratio = contest.dropna(subset="bytes_ratio").groupby("method")["bytes_ratio"]
+    plain, coded = (ratio.get_group(method) for method in ("small, fp32", "small, shared and coded"))
+    same = contest[contest["method"] == "small, shared and coded"].dropna(subset="small_error_pct")
+    fair = same.iloc[[0, -1]]
+    told = [
+        f"{number(row.large_error_pct)}% instead of {number(row.small_error_pct)}% at {row.bytes:,.0f} bytes"
+        for row in fair.itertuples()
+    ]
+    wins = (contest["bytes_ratio"].dropna() > 1).all()
+    return (
+        f"Training large {'wins everywhere' if wins else 'does not always win'}. At equal error a small "
+        f"fp32 network takes {span(plain, times)} the bytes, and one that is shared and coded "
+        f"{span(coded, times)}.",
+        f"At equal bytes the compressed large network has an error of {listed(told)}.",
+        "Most of the usual ratio comes from coding, which a small network can have too. What pruning adds "
+        f"is {span(coded, times)}.",
+    )

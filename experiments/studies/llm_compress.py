@@ -8,26 +8,6 @@ model go under a cap of 250 W?
 Look for. In `llm_compress`, the perplexity of a chapter (2,691 tokens), the size of the file, and the energy
 of a decode step after 1,024 tokens. In `token_joules`, Llama 3 8B with as many bits per weight as were
 measured: one sequence, 64 sequences, and reading a prompt.
-
-Answer. Coded exponents are bit for bit the same weights in two thirds of the bytes, and INT8 in groups of 64
-costs 0.4% of perplexity. INT4 in the same groups costs 40% if every weight goes to the nearest level, and 23%
-if later columns make up for the errors, with 1,024 tokens to fit on. The imported file has 4 bits in groups
-of 32 with an offset. In that form our quantizer keeps the perplexity of INT8, because the weights lie on its
-grid already. Half the weights cannot be taken away from so small a model without training: perplexity is 99
-and, in the pattern 2:4, 125. On the phone a token follows the bytes: 21.9 mJ in bf16, 15.4 with coded
-exponents, 12.4 in INT8, 8.7 in INT4. On the H100 and A100 INT8 and INT4 save 5% to 10%, and coded exponents
-nothing: starting kernels takes the time of so small a model. On the 250 W reference chip Huffman code words
-keep the decoders busy: INT4 is smaller with them, and no cheaper.
-
-For Llama 3 8B, writing one sequence is memory-bound. The card still draws its 250 W, because a die that
-waits is awake. The cap lowers the clock to 92% in bf16, and that costs 1% of the speed. A token takes 3.8 J
-in bf16, 2.2 in INT8 and 1.4 in INT4. Coded exponents fetch a third less and take 3.6 J: the lanes of the
-card, which has no decoder of its own, are busy decoding them. For the same reason INT4 in Huffman code
-words takes 3.3 J, more than twice as much as plain INT4. With 64 sequences a token takes 89 mJ in bf16 and
-59 in INT4, because every sequence fetches its own cache. The clock is at 83% to 93%. Reading a prompt is
-power-limited at 87% to 89% of the clock, and takes 20 mJ per token in any form. There the cap costs 12% of
-the speed in bf16. The text was surely in the training data of the model, and its weights had been rounded
-to 4 bits before: only differences count.
 """
 
 from __future__ import annotations
@@ -49,6 +29,7 @@ from compress.nn.zoo.llama import MATRICES, TABLE
 from experiments.figures import llm_compress as figures
 from experiments.figures import style
 from experiments.runs.language_parts import stored_weights
+from experiments.runs.phrases import joules, limit, number, percent, span
 from experiments.runs.smollm2 import READ, SCORED, import_model, text
 from hwsim.analysis.strategies import as_run
 from hwsim.machine.chip import load_chip
@@ -64,7 +45,9 @@ if TYPE_CHECKING:
 
     from compress.format.container import Artifact
     from compress.methods.compensate import Target
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.analysis.tiles import SteadyRun
     from hwsim.report import Report
 
@@ -198,14 +181,12 @@ def require_same(first: Artifact, second: Artifact) -> None:
 
 
 def conclude(run: Run) -> None:
-    """Simulate what was measured on every chip; tables and two figures."""
+    """Simulate what was measured on every chip."""
     measured = pd.read_csv(run.folder / "measured.csv")
     frontier = pd.DataFrame([row for _, way in measured.groupby("way", sort=False) for row in rows_of(way)])
     tokens = pd.DataFrame([row for _, way in measured.groupby("way", sort=False) for row in large_rows(way)])
     run.write_csv("llm_compress.csv", frontier)
     run.write_csv("token_joules.csv", tokens)
-    style.save(figures.frontier(frontier), run.folder / "llm_compress")
-    style.save(figures.token(tokens), run.folder / "token_joules")
 
 
 SHOWN = ("bf16", "bf16 Huffman", "int8", "int4", "int4 Huffman")
@@ -305,4 +286,40 @@ def _form(rows: pd.DataFrame) -> Form:
         )
         if total["steps"]
         else form_of("bf16")
+    )
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "llm_compress": figures.frontier(tables["llm_compress"]),
+        "token_joules": figures.token(tables["token_joules"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what ways to store weights cost in perplexity, what they save, and where a cap matters."""
+    table, large = tables["llm_compress"], tables["token_joules"]
+    ways = table.drop_duplicates("way").set_index("way")
+    rise = ways["perplexity"] / ways.loc["bf16", "perplexity"] - 1
+    alone = table[table["batch"] == 1].pivot_table("energy_per_token_J", "chip", "way")
+    saved = 1 - alone["int4"] / alone["bf16"]
+    phone, cards = (
+        alone.loc["phone"],
+        saved[[chip for chip in saved.index if chip.startswith(("a100", "h100"))]],
+    )
+    phases = large[large["way"].isin(["bf16", "int4"])].set_index(["phase", "batch", "way"]).sort_index()
+    token, prompt = phases.loc[("decode", 1)], phases.loc[("prefill", 1)]
+    return (
+        f"Huffman-coded exponents keep every weight exactly. Perplexity rises by {percent(rise['int8'])} in "
+        f"INT8, by {percent(rise['int4'])} in INT4 and to "
+        f"{number(ways.loc['half pruned Huffman', 'perplexity'])} if half of the weights are pruned without "
+        "training.",
+        f"On the phone chip a token takes {joules(phone['bf16'])} in bf16, "
+        f"{joules(phone['bf16 Huffman'])} with coded exponents and {joules(phone['int4'])} in INT4. "
+        f"On large cards INT4 saves only {span(cards, percent)}, because the model is too small for them.",
+        f"A token of Llama 3 8B under 250 W takes {joules(token.loc['bf16', 'energy_per_token_J'])} in bf16 "
+        f"and {joules(token.loc['int4', 'energy_per_token_J'])} in INT4. Reading a prompt is "
+        f"{limit(prompt.loc['bf16', 'limiter'])} and takes {span(prompt['energy_per_token_J'], joules)} per "
+        "token.",
     )

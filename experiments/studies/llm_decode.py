@@ -9,17 +9,6 @@ the arithmetic: only the stored weights change.
 Look for. In `llm_decode`, tokens per second at batch 1 follow the bytes of the weights. The tiles
 are stalled. From some batch on, keys and values are most of what is fetched.
 `exponents` shows why bf16 can be coded: eight bits hold less than three.
-
-Answer. One sequence is memory-bound: 69 tokens per second and 3.6 J per token in fp16. 2:4 sparsity gives 107
-and 2.3 J, INT8 115 and 2.2 J, INT4 175 and 1.4 J. Coded exponents save a third of the bytes with bit for bit
-the same weights, but give only 72 tokens per second and 3.5 J: the vector lanes decode a symbol in 15
-instructions and become the bottleneck. Unpacking integers takes 2% to 3% of the energy and no time. Waiting
-costs more than work. The clock tree, the schedulers and the fabric of a die that is awake take half of the
-energy, DRAM a quarter, and leakage, standby and board a sixth. So the card draws its 250 W in every form,
-although its tiles stall for 85% (fp16) to 77% (INT4) of the time. The cap lowers the clock and costs few
-tokens. With 24 sequences a token needs 1.07 GB of keys, values and activations and only 0.55 GB of fp16
-weights. INT4 then gives 1.3 times the tokens per second of fp16, not 2.5 times. The exponents are those of a
-small encoder's trained weights; a large decoder's may differ.
 """
 
 from __future__ import annotations
@@ -34,8 +23,10 @@ import pandas as pd
 from compress.codecs.huffman import build, encoded_bits
 from experiments.figures import llm_decode as figures
 from experiments.figures import style
+from experiments.runs.phrases import joules, limit, listed, number, percent, times
 from hwsim.analysis.strategies import as_run
 from hwsim.csvfile import read_rows
+from hwsim.energy.components import COMPONENTS
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.whole import ceil_div
@@ -47,7 +38,9 @@ from hwsim.workload.storage import evenly, stored_dense, stored_n_of_m, stored_p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.analysis.tiles import SteadyRun
     from hwsim.workload.layer import Layer, StoredWeights
 
@@ -62,7 +55,7 @@ EXPONENT_BITS, OTHER_BITS = 8, 8
 
 
 def produce(run: Run) -> None:
-    """Simulate every way to store the weights at every batch; tables and two figures."""
+    """Simulate every way to store the weights at every batch."""
     counts = exponent_counts()
     runs = without_unused(
         pd.DataFrame([row(stage, batch, counts) for stage in stages(counts) for batch in BATCHES])
@@ -70,8 +63,6 @@ def produce(run: Run) -> None:
     exponents = exponent_table(counts)
     run.write_csv("llm_decode.csv", runs)
     run.write_csv("exponents.csv", exponents)
-    style.save(figures.decode(runs), run.folder / "llm_decode")
-    style.save(figures.exponents(exponents), run.folder / "exponents")
 
 
 def without_unused(runs: pd.DataFrame) -> pd.DataFrame:
@@ -167,3 +158,35 @@ def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
         "peak_share": found.peak_share,
         **{f"{state}_share": share for state, share in found.states._asdict().items()},
     }
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "llm_decode": figures.decode(tables["llm_decode"]),
+        "exponents": figures.exponents(tables["exponents"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what one sequence costs by stage, where the energy goes, and what is left in a batch."""
+    runs = tables["llm_decode"].set_index(["stage", "batch"])
+    alone, most = runs.xs(1, level="batch"), runs.index.get_level_values("batch").max()
+    plain, coded, few = alone.loc["fp16"], alone.loc["bf16 coded"], alone.loc["int4"]
+    parts = plain.filter(regex="_J$").drop("energy_per_token_J").astype(float)
+    largest = [
+        f"{COMPONENTS[name.removesuffix('_J')].label} {percent(value / parts.sum())}"
+        for name, value in parts.nlargest(3).items()
+    ]
+    crowd = runs.xs(most, level="batch")["tokens_per_s"]
+    return (
+        f"One sequence is {limit(plain['limiter'])}: {number(plain['tokens_per_s'])} tokens per second at "
+        f"{joules(plain['energy_per_token_J'])} each in fp16, {number(few['tokens_per_s'])} at "
+        f"{joules(few['energy_per_token_J'])} in INT4.",
+        f"Coded exponents save {percent(1 - coded['weight_GB'] / plain['weight_GB'])} of the bytes without "
+        f"loss, but only {percent(1 - coded['energy_per_token_J'] / plain['energy_per_token_J'])} of the "
+        f"energy. In fp16 the largest parts are {listed(largest)}.",
+        f"With {most} sequences INT4 gives {times(crowd['int4'] / crowd['fp16'])} the tokens per second of "
+        f"fp16, not {times(few['tokens_per_s'] / plain['tokens_per_s'])}: keys and values are most of the "
+        "traffic.",
+    )

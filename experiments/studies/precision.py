@@ -7,12 +7,6 @@ Look for. In `precision`, error stays where it is from 64 bits down to 5, while 
 shrink with every bit. Rounding alone fails at 2 bits; training with the rounding in place mends most of
 it. Energy falls faster than the bits as a larger share of the network fits on chip; it stops falling at
 3 bits, where all of it does.
-
-Answer. Medians of three seeds, trained on a part of MNIST, so that only differences between errors
-count: fp64, fp32, fp16 and bf16 have the same error. int8 takes a sixth of the energy of fp32, because
-nearly half of the network stays on chip. 4 bits, with training, cost 0.2 points of error and take a 44th
-of the energy, because less than a tenth of the network comes from DRAM. 2 bits cost 3.5 points with
-training and 13.5 without. Energy of fp64 is left empty: no array here has it.
 """
 
 from __future__ import annotations
@@ -36,7 +30,7 @@ from compress.nn.train import evaluate
 from compress.pipeline.recipe import QuantizeStep, TrainStep
 from compress.pipeline.state import State
 from experiments.figures import precision as figures
-from experiments.figures import style
+from experiments.runs.phrases import changed, points
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
 from hwsim.machine.chip import load_chip
@@ -45,7 +39,9 @@ from hwsim.run import simulate
 if TYPE_CHECKING:
     from compress.nn.datasets import Dataset, Split
     from compress.nn.network import Network
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.workload.layer import Arithmetic
 
 MINUTES = 2
@@ -127,13 +123,12 @@ def integers(state: State, dataset: Dataset, seed: int) -> list[tuple[str, str, 
 
 
 def conclude(run: Run) -> None:
-    """Write medians over the seeds, the joules of each width, and the figure."""
+    """Write medians over the seeds and the energy of each width."""
     measured = pd.read_csv(run.folder / MEASURED)
     keys = ["way", "format", "bits"]
     medians = measured.groupby(keys, sort=False)[["file_bytes", "test_error_pct"]].median().reset_index()
     table = medians.merge(energies(), how="left", on="format")
     run.write_csv("precision.csv", table)
-    style.save(figures.draw(measured, table), run.folder / "precision")
 
 
 def energies() -> pd.DataFrame:
@@ -162,3 +157,34 @@ def energies() -> pd.DataFrame:
 FLOATS: dict[str, Arithmetic] = {"fp32": "fp32", "fp16": "fp16", "bf16": "bf16"}
 ARITHMETIC = FLOATS | {f"int{bits}": integer_arithmetic(bits) for bits in BITS}
 """What multiplies numbers of each format: the narrowest arithmetic that holds them."""
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"precision": figures.draw(tables["measured"], tables["precision"])}
+
+
+HARMLESS_PCT = 0.25
+"""Points of error that count as none."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how far bits can fall, what few bits save, and what training with rounding is worth."""
+    table = tables["precision"].set_index(["way", "bits"])
+    full = tables["precision"].query("format == 'fp32'").iloc[0]
+    energy = tables["precision"].groupby("format")["energy_J"].first()
+    aware, after = (table.loc[way]["test_error_pct"] for way in ("aware", "after"))
+    harmless = [bits for bits in aware.index if aware[bits] <= full["test_error_pct"] + HARMLESS_PCT]
+    least = min(harmless, default=aware.index.max())
+    fewest = aware.index.min()
+    names = table.loc["aware"]["format"]
+    return (
+        f"With quantization-aware training the error stays within {points(HARMLESS_PCT)} of fp32 down to "
+        f"{least} bits.",
+        f"INT8 takes {changed(energy['fp32'] / energy['int8'], 'energy')} than fp32, and {least} bits "
+        f"{changed(energy['fp32'] / energy[names[least]], 'energy')}, because more of the network stays on "
+        f"chip.",
+        f"At {fewest} bits the error rises by {points(aware[fewest] - full['test_error_pct'])} with "
+        f"quantization-aware training and by {points(after[fewest] - full['test_error_pct'])} with "
+        "post-training quantization.",
+    )

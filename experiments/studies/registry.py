@@ -1,9 +1,10 @@
 """The experiments: one module each, found by name, run into a folder, checked against its reference.
 
-A study is a module of this package. Its docstring gives the title (first line), the question, what
-to look for and the answer found; its one entry point is ``produce(run: Run) -> None``, which writes
-tidy CSV files and, through `experiments.figures.style.save`, figures into ``run.folder``. What it writes
-depends on the program and its shipped data alone, so that `check` can ask for the same again.
+A study is a module of this package. Its docstring gives the title (first line), the question and what to
+look for. It has three functions. ``produce(run: Run) -> None`` writes tidy CSV files into ``run.folder``.
+They depend on the program and its shipped data alone, so that `check` can ask for the same again.
+``answer(tables: Tables) -> tuple[str, str, str]`` makes three sentences or so of these files, and
+``draw(tables: Tables) -> dict[str, Figure]`` the figures. So both follow from any run, without a new one.
 
 A study that trains has ``MINUTES`` and, in place of ``produce``, ``measure() -> DataFrame``, a row a run,
 which is written to `MEASURED`, and ``conclude(run: Run) -> None``, which makes all else from that file.
@@ -24,12 +25,15 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.runs.record import REFERENCE, Run, recording, sha256
+from experiments.figures import style
+from experiments.runs.record import REFERENCE, RUNS, Run, recording, sha256
+from experiments.runs.tables import Tables
 from hwsim.errors import InputError, hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from experiments.figures.style import Figure
 STUDIES: tuple[str, ...] = (
     "boards",
     "cap_sweep",
@@ -81,9 +85,13 @@ class Study:
     ----------
     name, title : str
     text : str
-        The question, what to look for, the answer found.
+        The question, and what to look for.
     produce : callable
-        Writes everything into the folder of the run it is given.
+        Writes the tables into the folder of the run it is given.
+    answer : callable
+        Makes the three bullets of the answer from the tables of a run.
+    draw : callable
+        Makes the figures, by name, from the tables of a run.
     minutes : float
         CPU minutes that it trains for, about; 0 if it does not.
     conclude : callable, optional
@@ -94,6 +102,8 @@ class Study:
     title: str
     text: str
     produce: Callable[[Run], None]
+    answer: Callable[[Tables], tuple[str, str, str]]
+    draw: Callable[[Tables], dict[str, Figure]]
     minutes: float = 0
     conclude: Callable[[Run], None] | None = None
 
@@ -115,6 +125,8 @@ def load_study(name: str) -> Study:
         title.rstrip("."),
         text.strip(),
         module.produce if hasattr(module, "produce") else partial(_measure_and_conclude, module),
+        module.answer,
+        module.draw,
         getattr(module, "MINUTES", 0),
         getattr(module, "conclude", None),
     )
@@ -155,6 +167,7 @@ def run_study(
         else:
             run.inputs[MEASURED] = sha256(_reference(study, run.root) / MEASURED)
             _conclude(study, run)
+        save_figures(study, run.folder, run.folder)
     return run.target
 
 
@@ -168,6 +181,42 @@ def is_at_hand(name: str, root: Path = Path()) -> bool:
         Folder that holds ``results``; an installed package comes without references.
     """
     return load_study(name).conclude is None or (root / REFERENCE / name / MEASURED).is_file()
+
+
+def save_figures(study: Study, source: Path, target: Path) -> list[Path]:
+    """Draw a study from the tables in one folder, and save its figures as PNG and SVG in another.
+
+    Parameters
+    ----------
+    study : Study
+    source, target : Path
+        Folder of a run or a reference, and an existing one to write to.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        If a table is missing, or a figure cannot be written.
+    """
+    figures = study.draw(Tables(source))
+    return [path for name, figure in figures.items() for path in style.save(figure, target / name)]
+
+
+def latest(name: str, root: Path = Path()) -> Path:
+    """Return the folder of the last run of a study, or else that of its reference.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
+    for folder in (root / RUNS / name, root / REFERENCE / name):
+        if any(folder.glob("*.csv")):
+            return folder
+    raise InputError(f"no tables of {name}: expected a run of `hwsim experiments run {name}`")
 
 
 def check_study(name: str, root: Path = Path()) -> list[str]:

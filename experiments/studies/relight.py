@@ -8,25 +8,6 @@ Look for. In `relight`, the orange DRAM power turns blue, into MACs. In `floorpl
 compute is loading or unfilled, stalled on memory, throttled, or power-gated. Dark tiles are those without
 power: throttled and power-gated. In `blame`, one limit is removed at a time. In `watts`, compression does
 nothing for some networks.
-
-Answer. With the energy of HBM2 (3.9 pJ per bit) the dense fully-connected layers of AlexNet at batch 64 are
-memory-bound: they reach 34% of the peak MAC rate at 154 W, of which DRAM takes 32 W, and no tile is dark.
-Compressed, they reach 84% of the peak and the cap: 2.5x the inferences per second and 1.5x per joule. INT8
-without compression reaches 98% of the peak at 91 W: 2.9x per second and 4.9x per joule. At batch 1
-compression gives 5.8x per second and 8.5x per joule, INT8 4.1x and 4.4x.
-All other figures are those of the chip's own DRAM. It is a hypothetical part as wide as HBM whose bits cost
-as much as those of DDR3, 20 pJ. For the fully-connected layers of AlexNet at batch 64, DRAM takes 141 of
-250 W from the dense network, which leaves 29% of the peak MAC rate. It is 41 W and 68% when pruned, 7 W and
-82% when shared, 5 W and 82% with Huffman coding: 2.8x the inferences per second and per joule. INT8 without
-compression reaches 98% of the peak, at 173 W, and 4.8x per joule. The cap is the limit of the dense network
-there: infinite bandwidth gains it nothing. Without the cap it gains 1.15x, and is then memory-bound.
-At batch 1 bandwidth is the limit: the tiles stall 83% of the time and none is dark. Compression gives 5.8x
-the inferences per second and 26x per joule. Then loading weights into the arrays is the limit: tiles load
-97% of the time and compute 3%. It gains little where weights are reused anyway: 1.15x at batch 1,024, 1.04x
-for VGG-16 at batch 64, and 1.13x for a Llama layer at batch 64, where keys and values are most of the
-traffic. The whole of AlexNet at batch 1,024 is 1% faster compressed than dense. Huffman coding adds at most
-1% of speed to sharing. It costs a Llama layer 43% at batch 1, where the decoder is the bottleneck. DVFS is
-1.2x as fast as power-gating for both. `hand_model.csv` compares with a model on paper, line by line.
 """
 
 from __future__ import annotations
@@ -37,7 +18,9 @@ import pandas as pd
 
 from experiments.figures import blame, floorplan, style
 from experiments.figures import relight as figures
+from experiments.runs import labels
 from experiments.runs.parallel import in_order
+from experiments.runs.phrases import listed, percent, span, times, watts
 from experiments.runs.scenes import AS_IT_IS, LABELS, SCENES, VARIANTS, chip_of
 from experiments.studies import hand_model
 from hwsim.analysis.roofline import layer_roofs
@@ -50,8 +33,10 @@ from hwsim.workload.networks import STAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
     from experiments.runs.scenes import Scene
+    from experiments.runs.tables import Tables
     from hwsim.analysis.tiles import SteadyRun
 
 SHOWN, BATCH = "alexnet_fc", 64
@@ -64,23 +49,12 @@ KEYS = ("network", "stage", "batch")
 
 
 def produce(run: Run) -> None:
-    """Simulate everything and write tables and figures."""
-    runs, watts, layers = all_tables()
+    """Simulate everything and write tables."""
+    runs, by_component, layers = all_tables()
     run.write_csv("runs.csv", runs)
-    run.write_csv("watts.csv", watts)
+    run.write_csv("watts.csv", by_component)
     run.write_csv("layers.csv", layers)
     run.write_csv("hand_model.csv", hand_model.compared(runs))
-
-    cap_W = chip_of().power.cap_W
-    dimming = runs[runs["strategy"] == "dimming"]
-    base = dimming[dimming["variant"] == AS_IT_IS]
-    shown = watts[(watts["network"] == SHOWN) & (watts["batch"] == BATCH)]
-    style.save(figures.headline(base, shown, LABELS, cap_W), run.folder / "relight")
-    some = watts[watts["batch"].isin((1, 64, 1024))]
-    style.save(figures.stacks(base, some, LABELS, cap_W), run.folder / "watts")
-    varied = dimming[(dimming["network"] == SHOWN) & dimming["batch"].isin(LAYERS_AT)]
-    style.save(blame.draw(varied, LABELS[SHOWN]), run.folder / "blame")
-    style.save(floorplans(runs), run.folder / "floorplan")
 
 
 def batches(strategy: str) -> list[int]:
@@ -91,7 +65,7 @@ def batches(strategy: str) -> list[int]:
     )
 
 
-class Tables(NamedTuple):
+class Rows(NamedTuple):
     """Rows of the three tables."""
 
     runs: list[dict[str, Any]]
@@ -107,9 +81,9 @@ def all_tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(runs), pd.DataFrame(watts), pd.DataFrame(layers)
 
 
-def evaluate(scene: Scene, stage: str) -> Tables:
+def evaluate(scene: Scene, stage: str) -> Rows:
     """Simulate one network at one stage: all batches, strategies and variants of the chip."""
-    tables = Tables([], [], [])
+    tables = Rows([], [], [])
     workload = scene.workload(stage)
     for batch in scene.batches:
         key = dict(zip(KEYS, (scene.name, stage, batch), strict=True))
@@ -147,20 +121,28 @@ def _run(found: SteadyRun) -> dict[str, Any]:
 
 
 def _watts(found: SteadyRun) -> Iterator[dict[str, Any]]:
-    for component, watts in (found.watts | {"headroom": found.headroom_W}).items():
-        yield {"component": component, "power_W": watts}
+    for component, power_W in (found.watts | {"headroom": found.headroom_W}).items():
+        yield {"component": component, "power_W": power_W}
 
 
 def floorplans(runs: pd.DataFrame) -> Any:
     """Draw the tiles of the headline's network: at batch 1, and under the cap gated and dimmed."""
     rows = {
-        f"{LABELS[SHOWN]}, batch 1: the cap does not bind": _plans(runs, 1, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: tiles gated by the cap": _plans(runs, BATCH, "gating"),
-        f"{LABELS[SHOWN]}, batch {BATCH}: all tiles throttled by DVFS (low confidence)": _plans(
-            runs, BATCH, "DVFS"
-        ),
+        "batch 1: the cap does not bind": _plans(runs, 1, "gating"),
+        f"batch {BATCH}: tiles power-gated by the cap": _plans(runs, BATCH, "gating"),
+        f"batch {BATCH}: all tiles throttled by DVFS (estimate)": _plans(runs, BATCH, "DVFS"),
     }
-    return floorplan.draw(rows, STAGES, chip_of().array_with(Tiled).tiles)
+    look_up = hand_model.Runs(runs)
+    dark, left = (
+        look_up("power_gated_share", stage, BATCH, network=SHOWN, strategy="gating")
+        for stage in ("dense", "huffman")
+    )
+    stalled = look_up("stalled_share", "dense", 1, network=SHOWN, strategy="gating")
+    title = (
+        f"{LABELS[SHOWN]}: dense weights stall {percent(stalled)} of the tiles at batch 1; at batch {BATCH} "
+        f"the cap gates {percent(dark)} of them, {percent(left)} once compressed"
+    )
+    return floorplan.draw(title, rows, STAGES, chip_of().array_with(Tiled).tiles)
 
 
 def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floorplan]:
@@ -182,3 +164,49 @@ def _plans(runs: pd.DataFrame, batch: int, strategy: str) -> list[floorplan.Floo
             )
         )
     return plans
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    runs, stacks, cap_W = tables["runs"], tables["watts"], chip_of().power.cap_W
+    dimming = runs[runs["strategy"] == "dimming"]
+    base = dimming[dimming["variant"] == AS_IT_IS]
+    shown = stacks[(stacks["network"] == SHOWN) & (stacks["batch"] == BATCH)]
+    some = stacks[stacks["batch"].isin((1, 64, 1024))]
+    varied = dimming[(dimming["network"] == SHOWN) & dimming["batch"].isin(LAYERS_AT)]
+    return {
+        "relight": figures.headline(base, shown, LABELS, cap_W),
+        "watts": figures.stacks(base, some, LABELS, cap_W),
+        "blame": blame.draw(varied, LABELS[SHOWN]),
+        "floorplan": floorplans(runs),
+    }
+
+
+LITTLE = 1.2
+"""A gain in speed up to here counts as little."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what compression gives at batch 64 and at batch 1, and where it gives little."""
+    runs = tables["runs"]
+    base = runs[(runs["strategy"] == "dimming") & (runs["variant"] == AS_IT_IS)]
+    base = base.set_index(["network", "batch", "stage"]).sort_index()
+    many, one = base.loc[(SHOWN, BATCH)], base.loc[(SHOWN, 1)]
+    dense, coded, int8 = many.loc["dense"], many.loc["huffman"], many.loc["int8"]
+    rates = base["inferences_per_s"].unstack("stage")
+    little = (rates["huffman"] / rates["dense"]).dropna()
+    little = little[little < LITTLE]
+    weak = [f"{labels.network(network)} at batch {batch:,}" for network, batch in little.nsmallest(3).index]
+    return (
+        f"At batch {BATCH} DRAM takes {watts(dense['dram_W'])} of {watts(dense['power_W'])} for dense "
+        f"fully-connected layers of AlexNet, and {watts(coded['dram_W'])} for Huffman-coded ones. That gives "
+        f"{times(coded['inferences_per_s'] / dense['inferences_per_s'])} as many inferences per second.",
+        f"At batch 1 the tiles stall {percent(one.loc['dense', 'stalled_share'])} of the time. Compression "
+        f"gives {times(one.loc['huffman', 'inferences_per_s'] / one.loc['dense', 'inferences_per_s'])} the "
+        "inferences per second and "
+        f"{times(one.loc['huffman', 'inferences_per_J'] / one.loc['dense', 'inferences_per_J'])} as many "
+        "per joule.",
+        f"Dense INT8 gives {times(int8['inferences_per_J'] / dense['inferences_per_J'])} as many inferences "
+        f"per joule at batch {BATCH}. Huffman coding gains least for {listed(weak)}: "
+        f"{span(little.nsmallest(3), times)}.",
+    )

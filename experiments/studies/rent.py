@@ -8,18 +8,6 @@ Look for. In `rent`, the rising left ends: leakage over ever fewer inferences. T
 on the right is the same for every network and stage: joules of fetching a bit over the watts of
 keeping it. In `huffman_pays`, the line at 1x, and how few decoders a tile needs once weights are used for
 many items.
-
-Answer. The memory cell decides. With fast 45 nm cells (itrs-hp) a bit must be used every 0.18 ms to be worth
-keeping on chip instead of fetching it from DRAM at 20 pJ, a hypothetical part. With dense, slow cells
-(itrs-lstp) once a second is enough. For the fully-connected layers of AlexNet these are 5,700 and 1
-inferences per second. The chip could run 26,000. Fetching from HBM2 costs less, so there a bit must be used
-every 0.03 ms or every 0.2 s. Compression lowers the leakage cost and the fetch cost alike and does not move
-the break-even. It decides whether there is a choice: dense weights do not fit.
-Huffman coding saves 1.8 bits per entry and spends 2.0 pJ on decoding it, so it pays above 1.1 pJ per bit. It
-saves 19 times what it spends from DRAM at 20 pJ, and 3.6 times from HBM2. It loses from a bank 5 mm away
-(0.8 times), and by a factor of seven in a 32 KiB bank beside the array. By the banks of CACTI
-decoding costs 5.3 pJ and pays 1.35 times over from HBM2. A tile needs 8 decoders at batch 1
-(17 in the densest layer), 4 at batch 64 and 2 at batch 256.
 """
 
 from __future__ import annotations
@@ -30,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.figures import rent as figures
-from experiments.figures import style
+from experiments.runs.phrases import number, times
 from experiments.runs.scenes import SCENES, chip_of
 from hwsim.analysis.rent import Rent, bank_leakage_W, break_even_s, decoders_to_keep_up
 from hwsim.arrays.base import Tiled
@@ -42,7 +30,9 @@ from hwsim.pricing import PriceList
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.workload.layer import Workload
 
 SCENE = "alexnet_fc"
@@ -67,14 +57,12 @@ class Level(NamedTuple):
 
 
 def produce(run: Run) -> None:
-    """Write energy by rate, break-even intervals, Huffman by level, decoders needed, two figures."""
+    """Write energy by rate, break-even intervals, Huffman by level, decoders needed."""
     rates, intervals, pays, decoders = by_rate(), break_even(), huffman_pays(), decoders_needed()
     run.write_csv("by_rate.csv", rates)
     run.write_csv("break_even.csv", intervals)
     run.write_csv("huffman_pays.csv", pays)
     run.write_csv("decoders.csv", decoders)
-    style.save(figures.rent(rates, intervals), run.folder / "rent")
-    style.save(figures.huffman(pays, decoders), run.folder / "huffman_pays")
 
 
 def rents(stage: str) -> dict[tuple[int, str], Rent]:
@@ -237,3 +225,31 @@ def decoders_needed() -> pd.DataFrame:
             for count, rate in zip(DECODERS, rates, strict=True)
         ]
     return pd.DataFrame(rows)
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "rent": figures.rent(tables["by_rate"], tables["break_even"]),
+        "huffman_pays": figures.huffman(tables["huffman_pays"], tables["decoders"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how often weights must be used to be kept on chip, and where Huffman coding pays."""
+    rates = tables["by_rate"]
+    coded = rates[(rates["stage"] == "huffman") & (rates["node_nm"] == CELLS[0][0])]
+    often = coded.groupby("cell", sort=False)["break_even_per_s"].first()
+    pays = tables["huffman_pays"].set_index("level")["ratio"]
+    losing = pays[pays < 1]
+    need = tables["decoders"].groupby("batch")["needed_largest_layer"].first()
+    return (
+        f"Fast {CELLS[0][0]} nm cells repay keeping AlexNet's coded layers on chip from "
+        f"{number(often[CELLS[0][1]])} inferences per second on, dense slow cells from "
+        f"{number(often[CELLS[1][1]])}. Below that, fetching them from DRAM is cheaper.",
+        f"Huffman coding saves {times(pays[DRAMS[0]])} what decoding costs if weights come from the chip's "
+        f"DRAM, and {times(pays['HBM2-2000'])} from HBM2. From here on it does not pay: {losing.index[0]} "
+        f"({times(losing.iloc[0])}).",
+        f"A tile needs {need.iloc[0]} decoders at batch {need.index[0]}, and {need.iloc[-1]} at batch "
+        f"{need.index[-1]}, where each weight is used more often.",
+    )

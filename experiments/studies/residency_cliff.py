@@ -7,21 +7,6 @@ Look for. The knee of each line, marked by a dot: the least memory with which no
 more. Left of it is a ramp and not a cliff: weights are pinned in parts, so every byte of memory saves a
 byte of DRAM traffic. On the logarithmic axis the ramp steepens towards the knee. Right of the knee more
 memory costs more, because it leaks and the wires to its banks get longer.
-
-Answer. Pruning and sharing move the knee to the left by about as much as they shrink the weights. AlexNet
-lives on chip from 236 MiB dense, 36.8 MiB pruned and 11.1 MiB shared. The search puts the Huffman-coded
-knee at 11.7 MiB, although those weights are smaller and all live on chip at 10 MiB, too. At most sizes
-from 9 MiB to the knee the search prefers a plan that is 1% faster and fetches up to 2% of the weights. In the
-10 MiB of the 250 W chip only the Huffman-coded network fits. The cliff has vanished: the shared network,
-of which 92% is on chip there, costs only 2% more. Dense AlexNet gains little from memory: it costs 48 to
-53 mJ from 1 to 128 MiB, because a MiB of fast cells leaks 0.95 W. At its own knee it costs 68 mJ (the dot
-is off the panel), because leakage and standby draw 231 W of the 250 W. On the edge chip memory repays:
-LeNet-300-100 falls from 186 µJ at 16 KiB to 10 µJ at 1.03 MiB, 19 times, in proportion to what is pinned.
-Its compressed stages, on chip from 35 to 116 KiB, cost 56% to 61% of those 10 µJ, because they read fewer
-bits of a smaller memory. int8 has the least energy right of its knee on both chips: it computes in 8 bits
-and the other stages in fp32. On the edge chip it costs 3.0 µJ, about half of what the shared network
-costs. On the 250 W chip leakage takes most of that advantage: with 59 MiB int8 costs 5.3 mJ, 12% less than
-the Huffman-coded network with 10 MiB.
 """
 
 from __future__ import annotations
@@ -33,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from experiments.figures import residency_cliff as figure
-from experiments.figures import style
+from experiments.runs.phrases import joules, size, span
 from hwsim.machine.chip import Chip, load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
@@ -41,7 +26,9 @@ from hwsim.workload.networks import load_network
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
 
@@ -71,7 +58,6 @@ def produce(run: Run) -> None:
     knees = pd.DataFrame([knee(case, stage) for case in CASES for stage in STAGES])
     run.write_csv("residency_cliff.csv", lines)
     run.write_csv("knees.csv", knees)
-    style.save(figure.draw(lines, knees), run.folder / "residency_cliff")
 
 
 def with_memory(chip: Chip, capacity_B: int) -> Chip:
@@ -124,3 +110,29 @@ def _row(case: Case, stage: str, report: Report) -> dict[str, Any]:
         "dram_energy_J": float(report.energy_by("component")["dram"]),
         "inferences_per_s": report.inferences_per_s,
     }
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"residency_cliff": figure.draw(tables["residency_cliff"], tables["knees"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say where the knees are, what memory repays on the small chip, and that it costs on the large one."""
+    knees = tables["knees"].set_index(["chip", "network", "stage"])
+    lines = tables["residency_cliff"].set_index(["chip", "network", "stage"]).sort_index()
+    large, small = knees.loc[("reference_250w", "alexnet")], knees.loc[("edge", "lenet300")]
+    start = lines.loc[("edge", "lenet300", "dense")].nsmallest(1, "sram_B").iloc[0]
+    wide = lines.loc[("reference_250w", "alexnet", "dense")]
+    dense, coded = large.loc["dense"], large.loc["huffman"]
+    return (
+        f"All weights of AlexNet fit on chip with {size(dense['sram_B'])} of memory if they are dense, "
+        f"{size(large.loc['pruned', 'sram_B'])} pruned, {size(large.loc['shared', 'sram_B'])} shared and "
+        f"{size(coded['sram_B'])} Huffman-coded.",
+        f"On the edge chip memory repays: dense LeNet-300-100 falls from {joules(start['energy_J'])} with "
+        f"{size(start['sram_B'])} to {joules(small.loc['dense', 'energy_J'])} with "
+        f"{size(small.loc['dense', 'sram_B'])}.",
+        f"On the 250 W chip memory alone is no cure, because it leaks. Dense AlexNet costs "
+        f"{span(wide['energy_J'], joules)} with {span(wide['sram_B'], size)} and "
+        f"{joules(dense['energy_J'])} once it fits; Huffman-coded it costs {joules(coded['energy_J'])}.",
+    )

@@ -7,14 +7,6 @@ Look for. In `roofline`, the shaded wedge between what a chip could do and what 
 widest at the ridge, where arrays and DRAM would both be busy. In `stages`, how compression moves the
 same layers to the right, away from the bandwidth roof and up to the power roof. At batch 1 it leaves
 them far below both, where loading weights into the arrays is the limit.
-
-Answer. However little DRAM traffic there is, the 45 nm reference chip and the T4 can power at most 84% of
-their MACs at full clock. All other chips power all of their MACs where DRAM is idle. At the ridge P40, TPU
-v1 and TPU v2 power all, the edge chip and the phone 87%, A100 79%, T4 57% and the reference chip 53%. A
-fp32 MAC takes 5.7 pJ on the die here, so a DRAM byte at 160 pJ costs as much as 28 MACs: below 28 MACs
-per byte most of the energy is DRAM's. Fully-connected layers at batch 1 lie at 0.26 MACs per byte dense,
-at 2.5 pruned, and at over 1,400 shared, where nothing but activations crosses DRAM. Large batches bring
-the shared network back to 550 MACs per byte, because activations take the place of pinned weights.
 """
 
 from __future__ import annotations
@@ -24,17 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from experiments.figures import roofline as figures
-from experiments.figures import style
+from experiments.runs import labels
 from experiments.runs.assumed_stages import load_stage
+from experiments.runs.phrases import listed, number, percent, span
 from experiments.runs.scenes import CHIP, SCENES, chip_of
 from hwsim.analysis.roofline import points, roofline
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
-from hwsim.units import LOW
 from hwsim.workload.networks import load_network
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.analysis.roofline import Roofline
     from hwsim.report import Report
     from hwsim.workload.layer import Workload
@@ -72,14 +66,7 @@ def produce(run: Run) -> None:
     roofs, layers = all_chips()
     run.write_csv("roofs.csv", roofs_table(roofs))
     run.write_csv("layers.csv", layers)
-    subtitles = {
-        chip: native.label + (LOW if roofs[chip].low_confidence else "") for chip, native in NATIVE.items()
-    }
-    style.save(figures.panels(roofs, layers, subtitles), run.folder / "roofline")
-    roof, stages = by_stage()
-    run.write_csv("stages.csv", stages)
-    title = f"{SCENES['alexnet_fc'].label} on {CHIP}: compression moves them right, to the cap"
-    style.save(figures.journey(roof, stages, title), run.folder / "stages")
+    run.write_csv("stages.csv", by_stage())
 
 
 def all_chips() -> tuple[dict[str, Roofline], pd.DataFrame]:
@@ -117,8 +104,8 @@ def _workload(network: str, native: Native) -> Workload:
     )
 
 
-def by_stage() -> tuple[Roofline, pd.DataFrame]:
-    """Roofs of the reference chip, and all fc layers of AlexNet together at each stage and batch."""
+def by_stage() -> pd.DataFrame:
+    """All fully-connected layers of AlexNet together at each stage and batch, on the reference chip."""
     scene = SCENES["alexnet_fc"]
     reports = [
         simulate(chip_of(), scene.workload(stage), batch)
@@ -139,7 +126,7 @@ def by_stage() -> tuple[Roofline, pd.DataFrame]:
                 "limiter": report.limiter,
             }
         )
-    return roofline(reports), pd.DataFrame(rows)
+    return pd.DataFrame(rows)
 
 
 def roofs_table(roofs: dict[str, Roofline]) -> pd.DataFrame:
@@ -156,3 +143,32 @@ def roofs_table(roofs: dict[str, Roofline]) -> pd.DataFrame:
         for chip, roof in roofs.items()
     ]
     return pd.DataFrame(rows)
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figures."""
+    return {
+        "roofline": figures.panels(tables["roofs"], tables["layers"]),
+        "stages": figures.journey(tables["roofs"], tables["stages"]),
+    }
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say which chips the cap limits, what a DRAM byte is worth, and where compression moves the layers."""
+    roofs, stages = tables["roofs"].set_index("chip"), tables["stages"].set_index(["stage", "batch"])
+    limited = roofs[roofs["active_at_most"] < 1]["active_at_most"]
+    ridge = roofs[roofs["active_at_ridge"] < 1]["active_at_ridge"]
+    own = roofs.loc[CHIP]
+    alone = stages.xs(1, level="batch")["intensity_MAC_per_B"]
+    return (
+        "The power cap keeps these chips from using all MACs even without DRAM traffic: "
+        f"{listed(labels.chip(str(name)) for name in limited.index)} ({span(limited, percent)} active). "
+        f"Where compute and bandwidth roofs meet, {len(ridge)} of {len(roofs)} chips cannot power all of "
+        "them.",
+        f"On the {labels.chip(CHIP)} a byte from DRAM costs as much as "
+        f"{number(own['dram_pJ_per_B'] / own['core_pJ_per_MAC'])} fp32 MACs. Layers with fewer MACs per "
+        "byte spend most of their energy on DRAM.",
+        f"Fully-connected layers of AlexNet at batch 1 do {number(alone['dense'])} MACs per byte dense, "
+        f"{number(alone['pruned'])} pruned and {number(alone['shared'])} shared, where only activations "
+        "come from DRAM.",
+    )

@@ -6,12 +6,6 @@ is trained again and all other layers stay whole (Han et al. 2015, figure 6)?
 Look for. In `sensitivity`, the order in which the lines leave the floor: first layers and last layers
 are small and leave it early, the large ones in the middle late. ``unharmed.csv`` holds the lowest density
 of each layer that costs no more than half a point.
-
-Answer. Medians of three seeds, trained on a part of MNIST, so that only differences between errors count:
-half a point is lost below 25 to 35% of the weights of each layer of LeNet-300-100, and below 70% (first
-layer) and 50% (the others) of LeNet-5. At 5% the small layers at the ends stand out: pruned to that, the
-last of either network errs on 19 to 20%, the first of LeNet-5 on 45%, where larger layers err on 10 to
-14%. Recipes that train again go far beyond this; the published one for LeNet-5 spares the same layers.
 """
 
 from __future__ import annotations
@@ -27,14 +21,17 @@ from compress.nn.train import evaluate
 from compress.pipeline.recipe import TrainStep
 from compress.pipeline.state import State
 from experiments.figures import sensitivity as figures
-from experiments.figures import style
+from experiments.runs import labels
+from experiments.runs.phrases import listed, number, percent, span
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
 
 if TYPE_CHECKING:
     from compress.nn.datasets import Split
     from compress.nn.network import Network
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 MINUTES = 4
 
@@ -69,12 +66,11 @@ def scan(network: Network, split: Split) -> pd.DataFrame:
 
 
 def conclude(run: Run) -> None:
-    """Write the median over the seeds, how far each layer may be pruned, and the figure."""
+    """Write the median over the seeds, how far each layer may be pruned."""
     measured = pd.read_csv(run.folder / MEASURED)
     medians = measured.groupby(["network", "layer", "density"])["error_pct"].median().reset_index()
     run.write_csv("sensitivity.csv", medians)
     run.write_csv("unharmed.csv", unharmed(medians))
-    style.save(figures.draw(medians), run.folder / "sensitivity")
 
 
 def unharmed(medians: pd.DataFrame) -> pd.DataFrame:
@@ -85,3 +81,38 @@ def unharmed(medians: pd.DataFrame) -> pd.DataFrame:
         fine = falling["error_pct"] <= falling["error_pct"].iloc[0] + TOLERANCE_PCT
         rows.append((network, layer, falling["density"][fine.cummin()].min()))
     return pd.DataFrame(rows, columns=["network", "layer", "density"])
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"sensitivity": figures.draw(tables["sensitivity"])}
+
+
+LOW_DENSITY = 0.05
+"""A density at which layers differ clearly."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how far each layer can be pruned without training, and which ones suffer first."""
+    least = tables["unharmed"].set_index(["network", "layer"])["density"]
+    told = [
+        f"{labels.network(str(name))} {span(found, percent)}"
+        for name, found in least.groupby(level="network", sort=False)
+    ]
+    table = tables["sensitivity"].set_index(["network", "layer", "density"])["error_pct"]
+    low = table.xs(LOW_DENSITY, level="density")
+    worst = {str(name): found.droplevel(0).idxmax() for name, found in low.groupby(level="network")}
+    best = {str(name): found.droplevel(0).idxmin() for name, found in low.groupby(level="network")}
+    first = [
+        f"{layer} of {labels.network(name)} ({number(low[name, layer])}%)" for name, layer in worst.items()
+    ]
+    last = [
+        f"{layer} of {labels.network(name)} ({number(low[name, layer])}%)" for name, layer in best.items()
+    ]
+    return (
+        f"Without training again, each layer alone loses half a point of accuracy below these shares of its "
+        f"weights: {listed(told)}.",
+        f"Pruned to {percent(LOW_DENSITY)}, these layers have the highest error: {listed(first)}.",
+        f"These have the lowest error at that density: {listed(last)}. Recipes that train again prune much "
+        "further.",
+    )

@@ -8,15 +8,6 @@ Look for. In `small_cnns`, the share of the weights in the bytes that an inferen
 chip. On the edge chip it is small while every feature map goes to DRAM and comes back. It is two to five
 times larger once stripes of rows pass through several layers at a time. The saving above each pair of bars
 follows the share.
-
-Answer. Weights matter again once layers are fused. On the edge chip fusion removes 66 to 81% of the bytes
-and divides the energy by 2.1 to 3.1. The share of the weights in what is left rises from 8-26% to 24-81%, and
-4-bit weights save 15 to 28% of the energy, where they saved 3 to 11% layer by layer. On the phone chip, whose
-memory holds many feature maps, they save 8 to 29% instead of 6 to 21%. SqueezeNet 1.1 is the exception
-there: its maps fit without fusion, and 17% stay 17%. The two add up: MobileNet v2 on the edge chip takes 4.4
-times less energy with both, 3.1 times with fusion and 1.1 times with 4-bit weights alone. In `stages`, the
-Huffman-coded SqueezeNet 1.0 of Deep Compression, in fp32, saves 7% on the edge chip layer by layer and 15%
-fused, on the phone chip 16% and 33%.
 """
 
 from __future__ import annotations
@@ -27,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from experiments.figures import small_cnns as figure
-from experiments.figures import style
+from experiments.runs import labels
+from experiments.runs.phrases import percent, span, times
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.layer import dense_storage
@@ -36,7 +28,9 @@ from hwsim.workload.networks import load_network
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.workload.layer import Workload
 
 CHIPS = ("edge", "phone")
@@ -54,7 +48,6 @@ def produce(run: Run) -> None:
     widths = pd.DataFrame(by_width())
     run.write_csv("small_cnns.csv", widths)
     run.write_csv("stages.csv", pd.DataFrame(by_stage()))
-    style.save(figure.draw(widths), run.folder / "small_cnns")
 
 
 def by_width() -> Iterator[dict[str, Any]]:
@@ -95,3 +88,31 @@ def figures(chip: str, workload: Workload, fusion: str) -> dict[str, float]:
         "weights_B": report.transferred_weight_bits / 8,
         "activations_B": report.activation_bits / 8,
     }
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"small_cnns": figure.draw(tables["small_cnns"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what fusion saves, what weights are worth before and after it, and what both give together."""
+    table = tables["small_cnns"].set_index(["chip", "network", "fusion", "weight_bits"])
+    energy = table["energy_J"].unstack(["fusion", "weight_bits"])
+    share = (table["weights_B"] / (table["weights_B"] + table["activations_B"])).unstack(
+        ["fusion", "weight_bits"]
+    )
+    gain = energy["none", 8] / energy["depth-first", 8]
+    saved = {way: 1 - energy[way, 4] / energy[way, 8] for way in ("none", "depth-first")}
+    both = (energy["none", 8] / energy["depth-first", 4])["edge"]
+    best = both.idxmax()
+    return (
+        f"On the edge chip fusion divides the energy by {span(gain['edge'])}. Weights are "
+        f"{span(share['none', 8]['edge'], percent)} of the DRAM traffic before, and "
+        f"{span(share['depth-first', 8]['edge'], percent)} after.",
+        f"Halving the weights to 4 bits saves {span(saved['none']['edge'], percent)} of the energy layer by "
+        f"layer, and {span(saved['depth-first']['edge'], percent)} with fusion. On the phone chip it is "
+        f"{span(saved['none']['phone'], percent)} and {span(saved['depth-first']['phone'], percent)}.",
+        f"The two work together: {labels.network(best)} on the edge chip takes {times(both[best])} less "
+        "energy with both.",
+    )

@@ -8,14 +8,6 @@ Look for. The Pareto front (judged on validation images; the figure shows the te
 parts with a gap between them: what fits on chip, where energy hardly differs, and the dense network in 4
 or 6 bits, which is fetched from DRAM. On the right, where each line leaves its level: so many bits a
 weight needs.
-
-Answer. Three bits are as good as 32 for pruned networks, within the range of three seeds, and four to
-six for the dense one, which 2 bits cost 1.5 points. With 6% of the weights in 4 bits, all on chip, an
-inference costs 4.2 µJ at 1.85% error (median): 43 times less than dense fp32, for 0.18 points. Keeping
-all weights in 6 bits loses nothing (1.65% against 1.67%) and saves 4.6 times. Below 6% error rises with
-every halving while energy stays, because what is left is activations and the clock at rest. A network
-that does not quite fit costs little more: with 12% of the weights in 4 bits it is 6.4 µJ. Huffman coding
-is nowhere on the front: files get 7 to 21% smaller, and arrays wait for decoders.
 """
 
 from __future__ import annotations
@@ -34,9 +26,9 @@ from compress.nn.train import evaluate
 from compress.pipeline.recipe import EncodeStep, PruneStep, Recipe, ShareStep, TrainStep
 from compress.pipeline.run import compress
 from experiments.figures import sparsity_bits as figure
-from experiments.figures import style
 from experiments.runs.parallel import in_order
 from experiments.runs.pareto import front
+from experiments.runs.phrases import changed, joules, percent, points, span
 from experiments.studies.registry import MEASURED
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -49,7 +41,9 @@ if TYPE_CHECKING:
 
     from compress.format.container import Artifact
     from compress.nn.datasets import Dataset
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 MINUTES = 10
 
@@ -72,12 +66,11 @@ POINT = ["density", "value_bits", "stage"]
 
 
 def conclude(run: Run) -> None:
-    """Simulate what was trained: points, those that no other beats, and the figure."""
+    """Simulate what was trained: points, those that no other beats."""
     points = points_of(pd.read_csv(run.folder / MEASURED))
     best = front(points, ["energy_J", "validation_error_pct"], [])
     run.write_csv("points.csv", points)
     run.write_csv("front.csv", best)
-    style.save(figure.draw(points, best), run.folder / "sparsity_bits")
 
 
 def measure() -> pd.DataFrame:
@@ -195,3 +188,36 @@ def workload(rows: pd.DataFrame, stage: str) -> Workload:
             )
         layers.append(layer)
     return replace(shapes, stage=stage, layers=tuple(layers), provenance="trained, a table of stored bits")
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"sparsity_bits": figure.draw(tables["points"], tables["front"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say which mix is best on chip, what the dense network gains, and what Huffman coding does."""
+    points_, best = tables["points"], tables["front"]
+    dense = points_[points_["stage"] == "dense"].iloc[0]
+    here, away = (best[best["on_chip"] == on] for on in (True, False))
+    mix = here.nsmallest(1, "test_error_pct").iloc[0]
+    file = points_.pivot_table("file_bytes", ["density", "value_bits"], "stage")
+    smaller = (1 - file["huffman"] / file["shared"]).dropna()
+    coded = (best["stage"] == "huffman").sum()
+    whole = away.nsmallest(1, "test_error_pct")
+    told = [
+        f"From DRAM, {percent(row.density)} of the weights in {row.value_bits} bits have an error of "
+        f"{row.test_error_pct:.2f}% and take {changed(dense['energy_J'] / row.energy_J, 'energy')} than "
+        "dense fp32."
+        for row in whole.itertuples()
+    ]
+    return (
+        f"On chip the best mix keeps {percent(mix['density'])} of the weights in {mix['value_bits']} bits: "
+        f"{joules(mix['energy_J'])} at {mix['test_error_pct']:.2f}% error, "
+        f"{changed(dense['energy_J'] / mix['energy_J'], 'energy')} than dense fp32 for "
+        f"{points(mix['test_error_pct'] - dense['test_error_pct'])} of error.",
+        told[0] if told else "All points of the Pareto front are on chip.",
+        f"Huffman coding makes files {span(smaller, percent)} smaller. It is "
+        f"{f'{coded} times' if coded else 'nowhere'} on the Pareto front, because arrays wait for the "
+        "decoders.",
+    )

@@ -6,13 +6,6 @@ happens at 300 W, and does compression, which turns DRAM's watts into those of M
 Look for. In `temperature`, the lines that reach the slowdown limit. On the right, the two ways a die can
 fail: more power than the board carries off, and leakage that feeds on its own heat. All parameters of
 the board are estimates of low confidence.
-
-Answer. Compression heats the die: under 250 W, dense weights leave 105 W of dynamic power on it (56 degC)
-and compressed ones 231 W (80 degC), since four fifths of DRAM's watts are spent elsewhere. The default
-board sustains both. From 300 W on, the compressed network runs at its full clock, draws 276 W on the die
-and reaches 88.8 degC, just below the limit of 89: it never throttles. Dense weights draw 140 W on the die
-from a cap of 300 W on, where DRAM bandwidth is the limit. Runaway is far off: above 1.3 kW with the 7 W of
-leakage of this chip, and above 290 W for a die that leaks 120 W.
 """
 
 from __future__ import annotations
@@ -23,32 +16,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from experiments.figures import style
 from experiments.figures import temperature as figures
+from experiments.runs import labels
+from experiments.runs.phrases import listed, quantity, watts
 from experiments.runs.scenes import SCENES, chip_of
 from hwsim.energy.constants import thermal_constants
 from hwsim.power.thermal import Board, Leakage, equilibrium_C, heat
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 SCENE, BATCH, STAGES = "alexnet_fc", 64, ("dense", "huffman")
 CAPS_W = (200.0, 250.0, 300.0, 350.0)
 SECONDS, INTERVAL_S = 400, 1e-3
 """Played from a cold board; the interval is short against the die's 6 ms."""
 SHOWN_EVERY = 500
-LEAKAGES_W = tuple(float(watts) for watts in np.geomspace(2, 120, 25))
+LEAKAGES_W = tuple(float(value) for value in np.geomspace(2, 120, 25))
 
 
 def produce(run: Run) -> None:
-    """Write every cap and stage, the temperatures over time, what leakage leaves, and a figure."""
+    """Write every cap and stage, the temperatures over time, and what leakage leaves."""
     table, curves = every_cap()
     limits = by_leakage()
     run.write_csv("caps.csv", table)
     run.write_csv("curves.csv", curves)
     run.write_csv("leakage.csv", limits)
-    style.save(figures.temperature(curves, limits, Board.default()), run.folder / "temperature")
 
 
 def every_cap() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -102,11 +97,11 @@ def by_leakage() -> pd.DataFrame:
     """Dynamic power a die may draw, by its leakage at 85 degC: leakage_W, sustained_W, runaway_W."""
     board = Board.default()
     rows = []
-    for watts in LEAKAGES_W:
-        leakage = Leakage.default(watts)
+    for leakage_W in LEAKAGES_W:
+        leakage = Leakage.default(leakage_W)
         rows.append(
             {
-                "leakage_W": watts,
+                "leakage_W": leakage_W,
                 "sustained_W": sustained_W(board, leakage),
                 "runaway_W": runaway_W(board, leakage),
             }
@@ -129,3 +124,35 @@ def runaway_W(board: Board, leakage: Leakage) -> float:
     leaks_W = math.exp(-1.0) / (leakage.per_K * resistance)
     without_C = leakage.reference_C + math.log(leaks_W / leakage.reference_W) / leakage.per_K
     return (without_C - board.inlet_C) / resistance
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"temperature": figures.temperature(tables["curves"], tables["leakage"], Board.default())}
+
+
+CAP_W = 250.0
+"""The cap of the reference chip."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say how compression heats the die, whether a higher cap throttles, and when leakage runs away."""
+    caps = tables["caps"].set_index(["stage", "cap_W"])
+    usual = caps.xs(CAP_W, level="cap_W")
+    dense, coded = usual.loc["dense"], usual.loc["huffman"]
+    hottest = caps["hottest_C"].idxmax()
+    throttled = caps[caps["throttled_share"] > 0]
+    limits = tables["leakage"]
+    told = (
+        listed(f"{stage} at {watts(cap)}" for stage, cap in throttled.index) if len(throttled) else "no case"
+    )
+    return (
+        f"Compression heats the die. Under {watts(CAP_W)} dense weights leave {watts(dense['die_W'])} on it "
+        f"({dense['equilibrium_C']:.0f} °C), and Huffman-coded ones {watts(coded['die_W'])} "
+        f"({coded['equilibrium_C']:.0f} °C).",
+        f"The hottest case is {labels.STAGES[hottest[0]]} under {watts(hottest[1])}: "
+        f"{caps.loc[hottest, 'hottest_C']:.1f} °C. Temperature throttles {told}.",
+        f"Thermal runaway is far off: it takes more than {quantity(limits['runaway_W'].iloc[0], 'W')} if "
+        f"the die leaks {watts(limits['leakage_W'].iloc[0])}, and "
+        f"{quantity(limits['runaway_W'].iloc[-1], 'W')} if it leaks {watts(limits['leakage_W'].iloc[-1])}.",
+    )

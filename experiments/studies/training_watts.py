@@ -8,16 +8,6 @@ Look for. In `training_watts`, the factor of three of the textbook: it holds whe
 update and activations stay near. At batch 1 the update of weights and optimizer state (momentum) costs
 more than everything else in networks of fully-connected layers. Right, the distance between training and
 inference of each chip.
-
-Answer. At batch 32 on the fp32 card an item of training costs 3.2 (a Llama layer) to 4.9 (AlexNet) inferences
-where activations are small beside the arithmetic, and 7.2 (SqueezeNet) or 12.8 (MobileNet v2) where they are
-not. There an inference runs depth-first and its activations hardly leave the chip, while a training step has
-to keep them for the gradients, through DRAM and back. At batch 1 the update alone takes 59% of AlexNet's
-step, whose factor is 8.6, and 15 on the A100-like chip, whose arithmetic is cheap. ResNet-50 trains 8.2
-images per joule in fp32 at 45 nm, 12 in bf16 on the chip like TPU v2 and 13 on the one like A100, which infer
-40, 39 and 62. The A100-like chip gains less over 45 nm than its arithmetic does: a die that is awake draws
-151 of its 250 W at the nominal clock, whatever it computes. Training ResNet-50 stalls and throttles more of
-the fp32 card: its peak share is 51%, and 82% in inference.
 """
 
 from __future__ import annotations
@@ -26,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from experiments.figures import style
 from experiments.figures import training_watts as figures
+from experiments.runs import labels
 from experiments.runs.parallel import in_order
+from experiments.runs.phrases import listed, number, percent, span, times
 from hwsim.analysis.strategies import as_run
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -36,7 +27,9 @@ from hwsim.workload.networks import load_network
 from hwsim.workload.training import footprint, training_step
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
     from hwsim.report import Report
 
 CAP_W = 250.0
@@ -59,12 +52,11 @@ PHASES = {
 
 
 def produce(run: Run) -> None:
-    """Simulate inference and training of every network on every chip; a table and a figure."""
+    """Simulate inference and training of every network on every chip."""
     jobs = [(chip, network, batch) for chip in CHIPS for network in NETWORKS for batch in BATCHES]
     parts = in_order(rows, jobs)
     table = pd.DataFrame([row for part in parts for row in part])
     run.write_csv("training_watts.csv", table)
-    style.save(figures.draw(table, list(CHIPS), NETWORKS), run.folder / "training_watts")
 
 
 def rows(chip_name: str, network: str, batch: int) -> list[dict[str, Any]]:
@@ -118,3 +110,34 @@ def phase_of(layer: str) -> str:
         return "input gradients"
     kind = "dw" if kind.startswith("dw") else kind
     return next((phase for phase, ends in PHASES.items() if kind in ends), "forward")
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"training_watts": figures.draw(tables["training_watts"], list(CHIPS), NETWORKS)}
+
+
+BOTH = "resnet50"
+"""Network whose rates are told."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what training costs beside inference, what a batch of one adds, and what newer chips gain."""
+    table = tables["training_watts"].set_index(["chip", "network", "batch", "mode"])
+    energy = table["energy_per_item_J"].unstack("mode")
+    ratio = energy["training"] / energy["inference"]
+    card, most = next(iter(CHIPS)), max(BATCHES)
+    many = ratio[card].xs(most, level="batch").sort_values()
+    step = table.xs("training", level="mode").loc[(card, "alexnet", 1)]
+    rates = table["items_per_J"].xs((BOTH, most), level=("network", "batch")).unstack("mode").reindex(CHIPS)
+    told = [f"{number(row.training)} on the {labels.chip(str(chip))}" for chip, row in rates.iterrows()]
+    return (
+        f"At batch {most} on the {labels.chip(card)} training costs {times(many.iloc[0])} the "
+        f"energy of an inference for {labels.network(many.index[0])}. It costs {times(many.iloc[-1])} for "
+        f"{labels.network(many.index[-1])}, whose activations must be kept in DRAM.",
+        "At batch 1 the update of the weights takes "
+        f"{percent(step['update_J'] / step['energy_per_item_J'])} of a training step of AlexNet, which "
+        f"costs {times(ratio[card]['alexnet', 1])} an inference.",
+        f"{labels.network(BOTH)} trains this many images per joule: {listed(told)}. Inference gives "
+        f"{span(rates['inference'] / rates['training'], times)} as many.",
+    )

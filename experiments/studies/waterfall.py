@@ -6,13 +6,6 @@ each step take off the bytes and off the joules of an inference, and what does i
 Look for. Bytes fall at every step. Joules fall with them only until the weights live on chip; from there
 on, arithmetic is what is left to pay. The error does not move: the papers print it for pruning and for
 the whole, and Huffman coding loses nothing.
-
-Answer. Bytes fall 32 to 49 times. Energy falls 27 times for LeNet-300-100, 14 for LeNet-5, 8.2 for AlexNet
-and 2.0 for VGG-16, whose convolutions are arithmetic. Pruning takes the most: of the 43 mJ that AlexNet
-saves, 39 go with the first step and 5 with sharing. Huffman coding takes another fifth off AlexNet's bytes
-and 2% off its energy. On the edge chip the shared weights are on chip already, and the arrays wait for the
-decoder. There Huffman coding costs LeNet-300-100 10% and LeNet-5 4%. Sizes are within 10% of the printed
-ones except for LeNet-5, 18% above: entry points, code tables and biases are counted here.
 """
 
 from __future__ import annotations
@@ -22,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from experiments.figures import style
 from experiments.figures import waterfall as figure
+from experiments.runs import labels
+from experiments.runs.phrases import SAME, listed, number, percent, points, span, times
 from hwsim.csvfile import read_rows
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -32,7 +26,9 @@ from hwsim.workload.networks import load_network
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 CHIPS = {"lenet300": "edge", "lenet5": "edge", "alexnet": "reference_250w", "vgg16": "reference_250w"}
 """The chip each network runs on, at batch 1."""
@@ -45,7 +41,6 @@ def produce(run: Run) -> None:
     """Simulate every network after every step, beside the published errors and sizes."""
     table = pd.DataFrame(steps())
     run.write_csv("waterfall.csv", table)
-    style.save(figure.draw(table), run.folder / "waterfall")
 
 
 def steps() -> Iterator[dict[str, Any]]:
@@ -70,3 +65,31 @@ def steps() -> Iterator[dict[str, Any]]:
             "weights_home": report.weights_home,
             "source": row.text("source"),
         }
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"waterfall": figure.draw(tables["waterfall"])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what compression takes off bytes and energy, which step takes most, and what coding does."""
+    table = tables["waterfall"].set_index(["network", "stage"])
+    energy, ratio = table["energy_J"].unstack("stage"), table["ratio"].unstack("stage")
+    gain = (energy["dense"] / energy["huffman"]).reindex(CHIPS)
+    told = [f"{number(value)} for {labels.network(str(name))}" for name, value in gain.items()]
+    large = energy.loc["alexnet"]
+    saved = large["dense"] - large["huffman"]
+    coding = (energy["huffman"] / energy["shared"]).reindex(CHIPS)
+    worse = [f"{labels.network(str(n))} {percent(v - 1)}" for n, v in coding.items() if v > 1 + SAME]
+    errors = table["top1_error_pct"].unstack("stage")
+    shift = (errors["huffman"] - errors["dense"]).abs().max()
+    return (
+        f"Weights become {span(ratio['huffman'], times)} smaller. Energy falls by a factor of "
+        f"{listed(told)}. The published errors move by at most {points(shift)}.",
+        f"Pruning takes the most: {percent((large['dense'] - large['pruned']) / saved)} of what AlexNet "
+        f"saves. Sharing takes {percent((large['pruned'] - large['shared']) / saved)} and Huffman coding "
+        f"{percent((large['shared'] - large['huffman']) / saved)}.",
+        f"Huffman coding saves bytes everywhere. It costs energy where the arrays wait for the decoders: "
+        f"{listed(worse)}.",
+    )

@@ -5,11 +5,6 @@ Question. What do pruning, retraining and sharing do to the values of a layer?
 Look for. In `weight_histogram`, the bell of the dense layer; the hole that pruning tears around zero and
 the two humps which retraining makes of the rest, as in Deep Compression, figure 8; and the few lines
 that are left of them after sharing. ``summary.csv`` counts zeros and filled bins.
-
-Answer. The dense layer is a bell: most weights are close to zero, and the network does not need them. Of
-the 5.6% of the largest layer that stay, none is nearer to zero than 0.1: retraining does not fill the
-hole, it moves the rest outwards. Sharing leaves the two humps their outline in 15 values. The last layer
-keeps 66% of its weights, as one threshold for all layers spares the small ones whose weights are large.
 """
 
 from __future__ import annotations
@@ -23,13 +18,15 @@ from compress.methods.prune import weights_of
 from compress.nn.lenets import build
 from compress.pipeline.recipe import PruneStep, ShareStep, TrainStep
 from compress.pipeline.state import State
-from experiments.figures import style
 from experiments.figures import weight_histogram as figures
+from experiments.runs.phrases import number, percent
 from experiments.studies.registry import MEASURED
 from experiments.studies.training import follow, small_mnist
 
 if TYPE_CHECKING:
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 MINUTES = 0.2
 
@@ -65,7 +62,6 @@ def conclude(run: Run) -> None:
     """Write a summary by stage and layer, and the figure of the largest layer."""
     measured = pd.read_csv(run.folder / MEASURED)
     run.write_csv("summary.csv", summary(measured))
-    style.save(figures.draw(measured[measured["layer"] == LAYERS[0]]), run.folder / "weight_histogram")
 
 
 def summary(measured: pd.DataFrame) -> pd.DataFrame:
@@ -75,3 +71,28 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
     found = grouped[["weights", "zeros", "filled_bins"]].sum().reset_index()
     found["zeros_pct"] = 100 * found["zeros"] / found["weights"]
     return found[["stage", "layer", "weights", "zeros_pct", "filled_bins"]]
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    measured = tables["measured"]
+    return {"weight_histogram": figures.draw(measured[measured["layer"] == LAYERS[0]])}
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what is left of the layers, how far retraining moves weights, and what sharing leaves."""
+    summary, bins = tables["summary"].set_index(["stage", "layer"]), tables["measured"]
+    first, last = LAYERS[0], LAYERS[-1]
+    kept = 1 - summary["zeros_pct"] / 100
+    humps = bins[(bins["stage"] == "pruned") & (bins["layer"] == first)]
+    left = humps[humps["weights"] > humps["zeros"]]
+    gap = left[["low", "high"]].abs().min(axis=1).min()
+    return (
+        f"Pruning keeps {percent(kept['pruned', first])} of the largest layer and "
+        f"{percent(kept['pruned', last])} of the last one: one threshold spares small layers with large "
+        "weights.",
+        f"After retraining no kept weight of the largest layer is nearer to zero than {number(gap)}: "
+        "retraining does not fill the hole.",
+        f"Sharing keeps the two humps in {summary.loc[('shared', first), 'filled_bins']} filled bins "
+        f"instead of {summary.loc[('pruned', first), 'filled_bins']}.",
+    )

@@ -6,16 +6,6 @@ take away, and what is left of the gain?
 Look for. Four ways to the line at 1x. Batch and convolution use a weight many times, so that fetching it
 hardly counts. A network that lives on chip anyway saves only what a small memory charges. And a decoder
 that is slower than the array makes the coded network slower than the same network without the code.
-
-Answer. The fully-connected layers of AlexNet cost 26 times less energy at batch 1, 2.7 times at batch 64
-and 1.07 times at batch 1,024. All of VGG-16 costs 2.0 times less at batch 1, 1.1 times at batch 16 and
-1.01 times at batch 1,024. By layer the gain is 13 to 38 times where each weight is used once. It is 1.5
-to 1.7 times in convolutions that use one 169 or 196 times, and 1.0 to 1.2 times in those that use one
-more often. LeNet-300-100 in a memory that holds it dense gains 6% from sharing if banks of 1 KiB are
-read, and 64% if of 256 KiB. Huffman coding, decoded at every use, makes it 5% worse than dense at 1 KiB:
-the arrays wait for the decoders, so that the chip leaks for a third longer. With 256 decoders AlexNet's
-layers run at 0.67 of the rate of the uncoded ones, with 512 at 0.98. A Llama layer runs at 0.71 with 1,024
-and needs 2,048.
 """
 
 from __future__ import annotations
@@ -24,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from experiments.figures import style
 from experiments.figures import when_not as figure
+from experiments.runs import labels
+from experiments.runs.phrases import changed, listed, percent, size, span, times
 from experiments.runs.scenes import SCENES
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
@@ -34,7 +25,9 @@ from hwsim.workload.networks import load_network
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.figures.style import Figure
     from experiments.runs.record import Run
+    from experiments.runs.tables import Tables
 
 CHIP = "reference_250w"
 STAGES = ("pruned", "shared", "huffman")
@@ -55,16 +48,9 @@ DECODED = ("alexnet_fc", "lstm", "llama")
 
 
 def produce(run: Run) -> None:
-    """Write a table a panel, and the figure."""
-    tables = {
-        "batch": pd.DataFrame(by_batch()),
-        "layers": pd.DataFrame(by_layer()),
-        "small_memory": pd.DataFrame(by_bank()),
-        "decoders": pd.DataFrame(by_decoders()),
-    }
-    for name, table in tables.items():
-        run.write_csv(f"{name}.csv", table)
-    style.save(figure.draw(tables), run.folder / "when_not")
+    """Write one table per panel."""
+    for name, rows in PANELS.items():
+        run.write_csv(f"{name}.csv", pd.DataFrame(rows()))
 
 
 def by_batch() -> Iterator[dict[str, Any]]:
@@ -152,3 +138,43 @@ def by_decoders() -> Iterator[dict[str, Any]]:
                 "speedup": report.inferences_per_s / plain.inferences_per_s,
                 "limiter": report.limiter,
             }
+
+
+PANELS = {"batch": by_batch, "layers": by_layer, "small_memory": by_bank, "decoders": by_decoders}
+"""Rows of each table."""
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw the figure."""
+    return {"when_not": figure.draw({name: tables[name] for name in PANELS})}
+
+
+ENOUGH = 0.01
+"""Share of the speed that may be missing."""
+
+
+def answer(tables: Tables) -> tuple[str, str, str]:
+    """Say what batch, reuse and a small memory leave of the gain, and what slow decoders cost."""
+    batch = tables["batch"].set_index(["network", "batch"])["gain"]
+    layers = tables["layers"].groupby("kind")["gain"]
+    memory = tables["small_memory"].set_index(["stage", "bank_B"])["gain"]
+    banks = memory["shared"].index
+    decoders = tables["decoders"].set_index(["network", "decoders"])["speedup"]
+    told = [
+        f"{labels.network(str(name))} {found[found > 1 - ENOUGH].index[0][1]:,}"
+        for name, found in decoders.groupby(level="network", sort=False)
+        if (found > 1 - ENOUGH).any()
+    ]
+    most = batch["alexnet_fc"].index.max()
+    return (
+        "Compression gains little where weights are used often. Fully-connected layers of AlexNet take "
+        f"{changed(batch['alexnet_fc', 1], 'energy')} at batch 1 and "
+        f"{changed(batch['alexnet_fc', most], 'energy')} at batch {most:,}. Convolutions at batch 1 gain "
+        f"{span(layers.get_group('conv'), times)}.",
+        "A network that lives on chip anyway gains little. Sharing saves LeNet-300-100 "
+        f"{percent(1 - 1 / memory['shared', banks[0]])} with banks of {size(banks[0])} and "
+        f"{percent(1 - 1 / memory['shared', banks[-1]])} with banks of {size(banks[-1])}. Huffman coding "
+        f"gives {changed(memory['huffman', banks[0]], 'energy')} with the small banks.",
+        "Too few decoders make a coded network slower than the uncoded one. Full speed needs this many "
+        f"decoders: {listed(told)}.",
+    )

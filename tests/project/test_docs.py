@@ -11,6 +11,7 @@ from pygments.lexers import get_lexer_by_name
 import compress
 import hwsim
 from experiments.labs.notebooks import lab_names
+from experiments.runs.tables import Tables
 from experiments.studies.registry import STUDIES, load_study
 
 DOCS = ROOT / "docs"
@@ -34,6 +35,8 @@ def test_every_study_has_a_page_with_its_figures_and_tables(name, written):
     reference = ROOT / "results" / "reference" / name
     assert load_study(name).title in page.replace("\\", "")
     assert "**Question.**" in page
+    for bullet in load_study(name).answer(Tables(reference)):
+        assert f"* {bullet}" in page.replace("\\", "")
     for path in (*reference.glob("*.png"), *reference.glob("*.csv")):
         assert f"{name}-{path.name}" in page
         assert (written / "gallery" / f"{name}-{path.name}").read_bytes() == path.read_bytes()

@@ -18,11 +18,10 @@ REPORT = Path("results/reference/trust")
 SURVIVORS = Path(__file__).parent / "survivors.csv"
 FIGURES = {
     "fuzz": drawing.inputs,
-    "faults": drawing.faults,
     "mutants": drawing.mutants,
     "coverage": drawing.coverage,
 }
-TABLES = (*FIGURES, "campaign", "portability")
+TABLES = (*FIGURES, "campaign", "faults", "portability")
 
 
 def crashes() -> pd.DataFrame:

@@ -9,6 +9,8 @@ import pytest
 from checkout import ROOT
 
 from experiments.cli import main as cli
+from experiments.figures import style
+from experiments.figures.canvas import canvas
 from experiments.runs.record import Run
 from experiments.studies import compression
 from experiments.studies import registry as studies
@@ -27,6 +29,16 @@ class Squares:
     def __init__(self) -> None:
         self.factor = 1.0
 
+    def answer(self, tables) -> tuple[str, str, str]:
+        table = tables["squares"]
+        return (f"The largest is {table['square_J'].max():g}.", "It grows.", "That is all.")
+
+    def draw(self, tables):
+        with style.applied():
+            figure, axes = canvas(f"{len(tables['squares'])} squares", 2.0)
+            axes.plot(tables["squares"]["square_J"], color=style.INK)
+        return {"squares": figure}
+
     def produce(self, run) -> None:
         numbers = [1, 2, 3]
         squares = [self.factor * number**2 / 3 for number in numbers]
@@ -37,7 +49,7 @@ class Squares:
 def squares(tmp_path, monkeypatch):
     """The one study there is, with a current folder to run it in."""
     study = Squares()
-    module = types.SimpleNamespace(__doc__=DOC, produce=study.produce)
+    module = types.SimpleNamespace(__doc__=DOC, produce=study.produce, answer=study.answer, draw=study.draw)
     monkeypatch.setitem(sys.modules, "experiments.studies.squares", module)
     monkeypatch.setattr(studies, "STUDIES", ("squares",))
     monkeypatch.chdir(tmp_path)
@@ -60,6 +72,9 @@ def test_a_study_says_what_it_asks(name):
     assert study.title
     assert "\n" not in study.title
     assert len(study.text) > 200
+    assert "?" in study.text
+    assert "Answer." not in study.text
+    assert study.text.count("\n") < 40
 
 
 def test_list(squares, capsys):
@@ -79,13 +94,39 @@ def test_a_run_records_what_it_made_and_what_it_read(squares, tmp_path):
     assert run("run", "squares") == 0
     folder = tmp_path / "results" / "runs" / "squares"
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert list(manifest["files"]) == ["squares.csv"]
+    assert list(manifest["files"]) == ["squares.csv", "squares.png", "squares.svg"]
     assert manifest["inputs"] == {"shipped data": studies.shipped_data_digest()}
 
 
 def test_a_run_goes_where_it_is_told(squares, tmp_path):
     assert run("run", "squares", "-o", "elsewhere") == 0
     assert (tmp_path / "elsewhere" / "squares.csv").exists()
+
+
+def test_a_run_prints_the_answer_of_its_tables(squares, capsys):
+    assert run("run", "squares") == 0
+    assert "- The largest is 3." in capsys.readouterr().out
+    squares.factor = 2.0
+    assert run("run", "squares", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["squares"]["answer"][0] == "The largest is 6."
+
+
+@pytest.mark.parametrize("look", style.LOOKS)
+def test_figures_are_drawn_again_from_the_tables_of_the_last_run(squares, tmp_path, look, capsys):
+    made_and_kept()
+    first = (tmp_path / "results" / "runs" / "squares" / "squares.png").read_bytes()
+    squares.produce = None  # nothing is run
+    assert run("draw", "squares", "--style", look) == 0
+    folder = tmp_path / "results" / "figures" / look / "squares"
+    assert sorted(path.name for path in folder.iterdir()) == ["squares.png", "squares.svg"]
+    assert ((folder / "squares.png").read_bytes() == first) == (look == "light")
+    assert f"style {look}" in capsys.readouterr().out
+
+
+def test_what_was_never_run_is_not_drawn(squares, capsys):
+    assert run("draw", "squares") == 2
+    assert "no tables of squares" in capsys.readouterr().err
+    assert run("draw", "squares", "--style", "loud") == 2
 
 
 def test_several_studies_run_at_once_and_name_the_command_that_was_typed(tmp_path, monkeypatch):
@@ -124,7 +165,14 @@ def test_a_study_that_trains_is_concluded_from_its_shipped_runs(squares, tmp_pat
         errors = pd.read_csv(run.folder / studies.MEASURED)["error"]
         run.write_csv("mean.csv", pd.DataFrame({"error": [squares.factor * errors.mean()]}))
 
-    module = types.SimpleNamespace(__doc__=DOC, produce=produce, conclude=conclude, MINUTES=7.5)
+    module = types.SimpleNamespace(
+        __doc__=DOC,
+        produce=produce,
+        conclude=conclude,
+        answer=lambda tables: ("a", "b", f"{tables['mean']['error'][0]}"),
+        draw=lambda tables: {},
+        MINUTES=7.5,
+    )
     monkeypatch.setitem(sys.modules, "experiments.studies.squares", module)
     made_and_kept()
     assert run("run", "--all") == 0

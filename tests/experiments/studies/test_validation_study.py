@@ -49,7 +49,7 @@ def test_the_figure_counts_the_bounds_and_names_the_farthest_point():
     assert "Eyeriss: 0 of 1 bounds met" in labels
     energy = next(axes for axes in figure.axes if axes.get_title(loc="left") == "Energy")
     texts = [text.get_text() for text in energy.texts]
-    assert texts == ["2 of 3 within 10%", "c: +80%"]
+    assert texts == ["2/3 in band", "c: +80%"]
 
 
 def test_idle_share_falls_with_depth_in_the_figure():

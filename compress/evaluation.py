@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Artifact | str | Path, dataset: Dataset | str | Path = "mnist", *, stored: bool = False
+    model: Artifact | str | Path,
+    dataset: Dataset | str | Path = "mnist",
+    *,
+    stored: bool = False,
+    arithmetic: str = "fp32",
 ) -> float:
     """Execute a compressed network on the test images and return its test error, from 0 to 1.
 
@@ -35,6 +39,8 @@ def evaluate(
         A data set, or a name or path as for `load_dataset`.
     stored : bool
         Compute with codebook indices, not with decoded weights.
+    arithmetic : {"fp32", "fp16", "bf16"}
+        Of layers in floating point, see `compress.format.execution.executable`.
 
     Raises
     ------
@@ -42,7 +48,7 @@ def evaluate(
         If the file cannot be read, the network cannot be executed, its outputs are not one score per class,
         or the data set does not exist.
     """
-    network = executable(model, stored=stored)
+    network = executable(model, stored=stored, arithmetic=arithmetic)
     train.require_classifier(network, CLASSES)
     return train.evaluate(network, dataset_of(dataset).test)
 

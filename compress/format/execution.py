@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from compress.format.container import opened
 from compress.format.tensors import DenseTensor, QuantizedTensor, SharedTensor
+from compress.nn.narrow import narrowed
+from compress.nn.ops.conv import arranged
 from compress.nn.ops.integer import INPUT_SCALE
 from hwsim.errors import InputError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from compress.nn.ops.base import Array
 
 Accumulator = Literal["int32", "float64"]
+Arithmetic = Literal["fp32", "fp16", "bf16"]
 Executed = tuple["Node", dict[str, "Array"]]
 """A node, and the parameters that it has got."""
 
@@ -33,7 +36,11 @@ SPARSE = 0.5
 
 
 def executable(
-    artifact: Artifact | str | Path, *, stored: bool = False, accumulator: Accumulator = "float64"
+    artifact: Artifact | str | Path,
+    *,
+    stored: bool = False,
+    accumulator: Accumulator = "float64",
+    arithmetic: str = "fp32",
 ) -> Network:
     """Return the network that executes an artifact.
 
@@ -51,12 +58,19 @@ def executable(
     accumulator : {"int32", "float64"}
         What products of integers are added in. Both add without rounding and give the same outputs
         bit for bit; float64 has the faster libraries.
+    arithmetic : {"fp32", "fp16", "bf16"}
+        Of layers that do not run on integers, see `compress.nn.narrow`.
 
     Raises
     ------
     InputError
-        If the network cannot be executed, or the sums of an integer layer could overflow 32 bits.
+        If the network cannot be executed, the sums of an integer layer could overflow 32 bits, or the
+        arithmetic is unknown or not that of stored weights.
     """
+    if arithmetic not in get_args(Arithmetic):
+        raise InputError(f"arithmetic is {arithmetic!r}, expected one of {', '.join(get_args(Arithmetic))}")
+    if stored and arithmetic != "fp32":
+        raise InputError(f"arithmetic is {arithmetic}, expected fp32 to compute from stored weights")
     artifact = opened(artifact)
     params: dict[str, Array] = {}
     nodes = []
@@ -66,7 +80,10 @@ def executable(
         params |= arrays
     used = {name for node in nodes for name in (*node.params, *node.inputs)}
     params |= {name: tensor.to_array() for name, tensor in artifact.tensors.items() if name in used}
-    return replace(artifact.topology, nodes=tuple(nodes)).network(params)
+    kernels = {node.params[0] for node in nodes if node.op == "conv"}
+    params |= {name: arranged(params[name]) for name in kernels if params[name].ndim == 4}
+    network = replace(artifact.topology, nodes=tuple(nodes)).network(params)
+    return network if arithmetic == "fp32" else narrowed(network, arithmetic)
 
 
 def require_floating(artifact: Artifact) -> None:

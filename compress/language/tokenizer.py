@@ -1,4 +1,5 @@
-"""Byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019), from the lists of a GGUF file.
+"""Byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019), from the lists of a GGUF file
+or of a ``tokenizer.json``.
 
 A text is cut into special words, digits, words with the space before them, and other marks. The UTF-8 bytes
 of each part are spelled in printable characters, then joined by the merges, the first of the list first.
@@ -28,6 +29,9 @@ MODEL, CUTS = "gpt2", ("smollm", "gpt-2")
 
 SPECIAL = 3
 """Type of a word that stands for no text of its own, such as the end of a text."""
+
+ENDS = ("<|endoftext|>", "<|im_end|>", "</s>")
+"""Words that end a text, where a file does not say which one does."""
 
 MAX_BYTES = 64 << 20
 """Of a tokenizer, decompressed."""
@@ -86,6 +90,23 @@ class Tokenizer:
         except KeyError as error:
             raise InputError(f"{where}: no {error.args[0]}, expected a tokenizer") from None
         return cls(words, merges, special, cut, int(values.get("tokenizer.ggml.eos_token_id", -1)))
+
+    @classmethod
+    def of_json(cls, found: Mapping[str, Any]) -> Tokenizer | None:
+        """Build the tokenizer that a ``tokenizer.json`` describes; None if it is of another kind."""
+        try:
+            cut = _cut_of(found["pre_tokenizer"])
+            vocabulary, merges = found["model"]["vocab"], found["model"]["merges"]
+            added = {one["content"]: one["id"] for one in found.get("added_tokens", ()) if one["special"]}
+            numbers = {**vocabulary, **added}
+            words = sorted(numbers, key=numbers.__getitem__)
+            joined = [merge if isinstance(merge, str) else " ".join(merge) for merge in merges]
+        except (KeyError, TypeError):
+            return None
+        if cut not in CUTS or [numbers[word] for word in words] != list(range(len(words))):
+            return None
+        ends = [number for word, number in added.items() if word in ENDS]
+        return cls(words, joined, sorted(added.values()), cut, min(ends, default=-1))
 
     def to_bytes(self) -> bytes:
         """Return the tokenizer as compressed JSON."""
@@ -160,6 +181,18 @@ class Tokenizer:
                 break
             parts[at : at + 2] = [parts[at] + parts[at + 1]]
         return parts
+
+
+def _cut_of(how: Mapping[str, Any]) -> str:
+    """Way to cut a text that a ``pre_tokenizer`` stands for; empty if it is none of `CUTS`."""
+    steps = how["pretokenizers"] if how["type"] == "Sequence" else [how]
+    last = steps[-1]
+    if last["type"] != "ByteLevel" or last.get("add_prefix_space") or not last.get("use_regex", True):
+        return ""
+    if len(steps) == 1:
+        return "gpt-2"
+    alone = len(steps) == 2 and steps[0]["type"] == "Digits" and steps[0].get("individual_digits")
+    return "smollm" if alone else ""
 
 
 @cache

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compress.format.tensors import DenseTensor, QuantizedTensor
-from compress.nn.network import Node
+from compress.methods.ranges import rounding_before
 from compress.nn.ops.integer import INPUT_SCALE, levels
 from compress.nn.train import Constraint
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from compress.format.container import Artifact
     from compress.format.tensors import StoredTensor
-    from compress.nn.network import Network
+    from compress.nn.network import Network, Node
     from compress.nn.ops.base import Array
 
 
@@ -43,9 +43,7 @@ class QuantizationAware(Constraint):
         nodes: list[Node] = []
         for node in self._start.topology.nodes:
             if INPUT_SCALE in node.attrs:
-                bits = self._quantized[node.params[0]].bits
-                attrs = {"scale": node.attrs[INPUT_SCALE], "bits": bits}
-                rounding = Node(f"{node.name}.round", "round_levels", node.inputs[:1], attrs)
+                rounding = rounding_before(node, self._quantized[node.params[0]].bits)
                 nodes += [rounding, replace(node, inputs=(rounding.name, *node.inputs[1:]))]
             else:
                 nodes.append(node)

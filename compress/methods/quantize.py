@@ -1,42 +1,36 @@
 """Post-training quantization (PTQ) to integers, by linear scales.
 
-Weights and activations become ``round(value / scale)`` in a few bits, symmetric around zero (Jacob
-et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
-inference", with a zero point of 0). A layer multiplies integers and adds them into 32 bits; the sums
-times both scales are what the next layer reads. Scales come from calibration: of the weights
-themselves, and of what each layer reads on some images.
+Weights and activations become ``round(value / scale)`` in a few bits (Jacob et al. 2018, "Quantization
+and training of neural networks for efficient integer-arithmetic-only inference"). Weights are symmetric
+around zero; activations have the levels between their lowest and highest value (`ranges`). A layer
+multiplies integers and adds them into 32 bits; the sums times both scales are what the next layer reads.
+Scales come from calibration: of the weights themselves, and of what each layer reads on some images.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from compress.format.container import Artifact
 from compress.format.tensors import QuantizedTensor, StoredTensor
 from compress.methods.prune import other_matrices, require_weights, weights_of
+from compress.methods.ranges import MSE_STEPS, PERCENTILE, Calibration, levels_of
 from compress.methods.remarks import ignore
 from compress.nn.distinct import shared_values
 from compress.nn.network import INPUT
-from compress.nn.ops.integer import INPUT_SCALE, levels, top_level
+from compress.nn.ops.integer import INPUT_SCALE, SUM_LIMIT, levels, most_sum, top_level
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from compress.nn.network import Network
+    from compress.nn.network import Network, Node
     from compress.nn.ops.base import Array
 
-Calibration = Literal["minmax", "percentile", "mse"]
-
 FEWEST_BITS, MOST_BITS = 2, 8
-PERCENTILE = 99.9
-"""Of the magnitudes, which ``percentile`` takes for the largest: a choice."""
-
-MSE_STEPS = 80
-"""Ranges that ``mse`` tries, evenly spaced up to the largest magnitude: a choice."""
 
 
 def quantize_network(
@@ -65,8 +59,7 @@ def quantize_network(
         One scale for each output of a layer, instead of one for the layer; shared weights have one, which
         keeps their values few.
     calibration : {"minmax", "percentile", "mse"}
-        Range of a tensor: its largest magnitude, the 99.9th percentile of magnitudes, or the one of
-        least squared error.
+        Range of a tensor: all its values, 99.9% of them, or the one of least squared error.
     extra : dict of str to ndarray, optional
         Further inputs.
     remark : callable
@@ -109,9 +102,9 @@ def quantize_network(
         )
         for name, width in widths.items()
     }
-    scales = _input_scales(network, {INPUT: images, **(extra or {})}, bits_of, calibration, remark)
+    read = _input_levels(network, {INPUT: images, **(extra or {})}, bits_of, calibration, remark)
     nodes = (
-        replace(node, attrs={**node.attrs, INPUT_SCALE: scales[node.name]}) if node.name in scales else node
+        replace(node, attrs={**node.attrs, **read[node.name]}) if node.name in read else node
         for node in network.nodes
     )
     used = set(widths.values())
@@ -183,31 +176,39 @@ def scale_of(values: Array, bits: int = 8, calibration: Calibration = "minmax") 
     return np.float32(max(largest / top, np.finfo(np.float32).tiny))
 
 
-def _input_scales(
+def _input_levels(
     network: Network,
     inputs: Mapping[str, Array],
     bits_of: Mapping[str, int],
     calibration: Calibration,
     remark: Callable[[str], None],
-) -> dict[str, float]:
-    """Scale of what each named layer reads."""
-    readers: dict[str, list[str]] = {}
+) -> dict[str, dict[str, Any]]:
+    """Attributes of each named layer that say the levels of what it reads."""
+    readers: dict[str, list[Node]] = {}
     for node in network.nodes:
         if node.name in bits_of:
-            readers.setdefault(node.inputs[0], []).append(node.name)
-    scales: dict[str, float] = {}
+            readers.setdefault(node.inputs[0], []).append(node)
+    found: dict[str, dict[str, Any]] = {}
 
     def measure(source: str, value: Array) -> None:
+        made = {
+            bits: levels_of(value, bits, calibration)
+            for bits in {bits_of[reader.name] for reader in readers.get(source, ())}
+        }
         for reader in readers.get(source, ()):
-            scales[reader] = float(scale_of(value, bits_of[reader], calibration))
+            bits, weight = bits_of[reader.name], network.params[weights_of(network)[reader.name]]
+            attrs = {INPUT_SCALE: made[bits].scale, "range": made[bits].reach}
+            if most_sum(weight[0].size, bits, attrs) >= SUM_LIMIT:
+                attrs = {INPUT_SCALE: float(scale_of(value, bits, calibration))}
+            found[reader.name] = attrs
             if not value.any():
-                remark(f"layer {reader}: all its inputs are zero, so their range is unknown")
+                remark(f"layer {reader.name}: all its inputs are zero, so their range is unknown")
 
     for name, value in inputs.items():
         measure(name, value)
     further = {name: value for name, value in inputs.items() if name != INPUT}
     network.run(inputs[INPUT], extra=further, observe=lambda node, output: measure(node.name, output))
-    return scales
+    return found
 
 
 def _squared_error(magnitudes: Array, scale: float, top: int) -> float:

@@ -79,12 +79,26 @@ def _ends(content: NDArray[Any], size: int) -> NDArray[Any]:
     return np.concatenate([first, last])
 
 
-def noise(name: str, shape: tuple[int, ...]) -> Callable[[], Values]:
-    """Return a maker of smooth noise, as features of a signal are."""
+def noise(name: str, shape: tuple[int, ...], **others: tuple[int, ...]) -> Callable[[], Values]:
+    """Return a maker of smooth noise, as features of a signal are, and of other inputs of plain noise."""
 
     def make() -> Values:
         rng = np.random.default_rng(0)
         rough = rng.standard_normal((ITEMS, *shape))
-        return {name: (np.cumsum(rough, axis=1) / np.sqrt(shape[0])).astype(np.float32)}
+        made = {name: (np.cumsum(rough, axis=1) / np.sqrt(shape[0])).astype(np.float32)}
+        return made | {
+            other: rng.standard_normal((ITEMS, *sizes)).astype(np.float32) for other, sizes in others.items()
+        }
+
+    return make
+
+
+def words(name: str, length: int, mask: str, most: int = 20_000) -> Callable[[], Values]:
+    """Return a maker of numbers of words, common ones more often, and of a mask that says all are there."""
+
+    def make() -> Values:
+        rng = np.random.default_rng(0)
+        numbers = np.minimum(rng.zipf(1.2, (ITEMS, length)) + 1000, most)
+        return {name: numbers.astype(np.int64), mask: np.ones((ITEMS, length), np.int64)}
 
     return make

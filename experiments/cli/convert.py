@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def import_(
     model: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An .onnx or .gguf file.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="An .onnx or .gguf file, or a folder of .safetensors with its config.json.",
+            show_default=False,
+        ),
     ],
     output: Output,
     shape: Annotated[
@@ -30,14 +35,15 @@ def import_(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Import an ONNX model, or a language model in GGUF, as a .dcz file; its weights keep their form."""
+    """Import an ONNX model, or a language model, as a .dcz file; its weights keep their form."""
     from compress.format.found import descriptions, ties
     from compress.interop.onnx import read_onnx, stored
+    from compress.interop.safetensors import is_folder_of_safetensors
     from experiments.console import print_line
     from experiments.runs.doors import require
 
-    if model.suffix.lower() == ".gguf":
-        _import_gguf(model, output, [*(shape or []), *(fix or [])])
+    if model.suffix.lower() == ".gguf" or is_folder_of_safetensors(model):
+        _import_language_model(model, output, [*(shape or []), *(fix or [])])
         return
     require(model, ".onnx")
     shapes, fixed = dict(map(shape_option, shape or [])), dict(map(fix_option, fix or []))
@@ -51,15 +57,21 @@ def import_(
     )
 
 
-def _import_gguf(model: Path, output: Path, options: list[str]) -> None:
-    from compress.interop.gguf import import_gguf
+def _import_language_model(model: Path, output: Path, options: list[str]) -> None:
+    from compress.interop.model import import_model
+    from compress.language.tokenizer import KEPT
     from experiments.console import print_line
     from hwsim.errors import InputError
 
     if options:
-        raise InputError(f"{model}: a GGUF file leaves nothing open, expected no --shape or --fix")
-    _save(import_gguf(model), output)
-    print_line(f'next: dcz execute {quoted(output)} --prompt "The capital of France is"')
+        raise InputError(f"{model}: a language model leaves nothing open, expected no --shape or --fix")
+    artifact = import_model(model)
+    _save(artifact, output)
+    if KEPT in artifact.beside:
+        print_line(f'next: dcz execute {quoted(output)} --prompt "The capital of France is"')
+        return
+    print_line(f"{model}: without a tokenizer of a kind that we have; it takes numbers of words")
+    print_line(f"next: dcz execute {quoted(output)} --inputs FILE.npy")
 
 
 def import_han(

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Force, Inputs, Mean, Model, Size, Std, preparation, quoted
+from experiments.cli.options import (
+    Arithmetic,
+    AsJson,
+    Force,
+    Inputs,
+    Mean,
+    Model,
+    Size,
+    Std,
+    preparation,
+    quoted,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +52,7 @@ def execute(
     stored: Annotated[
         bool, typer.Option("--stored", help="Compute from labels and codebooks, not from decoded weights.")
     ] = False,
+    arithmetic: Arithmetic = "fp32",
     mean: Mean = "",
     std: Std = "",
     size: Size = 0,
@@ -62,7 +74,7 @@ def execute(
         return
     if output and output.suffix not in (".npy", ".npz"):
         raise InputError(f"cannot write {output}: expected a name that ends in .npy or .npz")
-    network = executable(read(model)[0], stored=stored)
+    network = executable(read(model)[0], stored=stored, arithmetic=arithmetic)
     if output and output.suffix == ".npy" and len(network.outputs) > 1:
         raise InputError(
             f"cannot write {output}: the network has outputs {', '.join(network.named_outputs)}, expected a "

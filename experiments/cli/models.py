@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.cli.options import (
+    Arithmetic,
     AsJson,
     Data,
     Force,
@@ -167,24 +168,28 @@ def evaluate(
         Path | None,
         typer.Option(help="Instead of a data set: a text file, of a language model's perplexity."),
     ] = None,
+    arithmetic: Arithmetic = "fp32",
     mean: Mean = "",
     std: Std = "",
     size: Size = 0,
     as_json: AsJson = False,
 ) -> None:
     """Execute a file on test images and print its error; quantized layers run on integers."""
+    from compress.format.execution import executable
+
     if text:
         _evaluate_text(model, text, as_json)
         return
     if inputs:
-        _evaluate_inputs(model, inputs, labels, preparation(mean, std, size), stored, as_json)
+        network = executable(model, stored=stored, arithmetic=arithmetic)
+        _evaluate_inputs(model, network, inputs, labels, preparation(mean, std, size), as_json)
         return
     from compress.evaluation import evaluate as error_of
     from compress.nn.datasets import load_dataset
     from experiments.console import print_ending, print_json
 
     data = load_dataset(dataset)
-    error = error_of(model, data, stored=stored)
+    error = error_of(model, data, stored=stored, arithmetic=arithmetic)
     if as_json:
         print_json({"file": str(model), "dataset": data.name, "images": len(data.test), "test_error": error})
     else:
@@ -214,16 +219,19 @@ def _evaluate_text(model: Path, text: Path, as_json: bool) -> None:
 
 
 def _evaluate_inputs(
-    model: Path, inputs: list[str], labels: Path | None, how: "Preparation", stored: bool, as_json: bool
+    model: Path,
+    network: "Network",
+    inputs: list[str],
+    labels: Path | None,
+    how: "Preparation",
+    as_json: bool,
 ) -> None:
     """Print the errors of a classifier on items that a user has labels of."""
     from compress.evaluation import label_errors
-    from compress.format.execution import executable
     from experiments.console import print_ending, print_json
     from experiments.runs.images import read_labels
     from experiments.runs.inputs import items, read_inputs, run
 
-    network = executable(model, stored=stored)
     values = read_inputs(inputs, network, images=how)
     folder = Path(inputs[0].rpartition("=")[2])
     known = read_labels(labels, folder if folder.is_dir() else None, items(network, values))

@@ -57,6 +57,9 @@ Workers = Annotated[
     int,
     typer.Option(help="Processes that work at once.", callback=workers_allowed),
 ]
+Arithmetic = Annotated[
+    str, typer.Option(help="Of layers in floating point: fp32, fp16 or bf16; sums are fp32 in any.")
+]
 Mean = Annotated[
     str, typer.Option(help="Of images, taken off pixels in 0..1: 0.485,0.456,0.406.", show_default=False)
 ]

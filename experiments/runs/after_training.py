@@ -17,6 +17,7 @@ from compress.methods.prune import weights_of
 from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
 from compress.methods.rounding import round_after_training
+from compress.methods.spare import spare
 from compress.nn.folding import fold
 from compress.nn.interface import OPEN
 from compress.nn.network import INPUT
@@ -125,6 +126,7 @@ def quantize(
     cost, budget = (_bytes, max_bytes) if max_J is None else (joules, max_J)
     if budget is None:
         made = quantize_network(network, x, bits, calibration=calibration, extra=extra, remark=remarks.append)
+        made = spare(network, made, x, extra, remarks.append)
     else:
         made = quantize_within(
             network, x, budget, cost, bits, calibration=calibration, extra=extra, remark=remarks.append

@@ -10,6 +10,7 @@ DOORS = {
     ".dcz": "a compressed network, which dcz inspect {0}, dcz execute {0} and hwsim run CHIP {0} take",
     ".onnx": "an ONNX model, which dcz import {0} -o {1}.dcz and hwsim run CHIP {0} take",
     ".gguf": "a language model, which dcz import {0} -o {1}.dcz and hwsim run CHIP {0} take",
+    ".safetensors": "weights, whose folder dcz import and hwsim run CHIP take if config.json is there",
     ".csv": "a table of layers, which hwsim run CHIP {0} takes",
     ".toml": "a chip or a recipe, which hwsim run {0} NETWORK and dcz compress --recipe {0} take",
     ".npy": "an array, which --inputs {0} takes",
@@ -19,7 +20,8 @@ DOORS = {
     ".pth": "a PyTorch file, whose network torch.onnx.export writes as an .onnx file",
     ".h5": "a Keras file, whose network tf2onnx writes as an .onnx file",
     ".keras": "a Keras file, whose network tf2onnx writes as an .onnx file",
-    ".tflite": "a TFLite file, whose network tf2onnx writes as an .onnx file",
+    ".tflite": "a TFLite file, of which python -m tf2onnx.convert --tflite {0} --output {1}.onnx makes an "
+    "ONNX model",
 }
 """What a file is by the end of its name, and what takes it."""
 

@@ -58,7 +58,8 @@ def any_batch(trace: Callable[[int | None], Network], entry: Entry) -> Network:
         fixed = replace(interface, lead=dict.fromkeys(network.inputs, entry.batch))
         return replace(network, interface=fixed)
     network = replace(network, interface=replace(interface, apart=True))
-    _check_items(network)
+    if entry.any_batch:  # else the file itself takes one item, and what it gives of each is stacked
+        _check_items(network)
     return network
 
 

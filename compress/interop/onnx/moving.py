@@ -52,11 +52,9 @@ def transpose(call: Call) -> Value:
 
 
 def squeeze(call: Call) -> Value:
-    """Convert Squeeze; without axes it drops all of size 1, except what would be the batch."""
+    """Convert Squeeze; without axes it drops all of size 1, of one item its batch, too."""
     axes = call.axes(13)
     if axes is None:
-        if call[0].shape[0] == 1 and not isinstance(call[0], Constant):
-            raise InputError("without axes it would drop the batch too, expected axes")
         axes = tuple(axis for axis, size in enumerate(call[0].shape) if size == 1)
     return call.builder.apply("squeeze", call[0], axes=axes) if axes else call[0]
 

@@ -69,13 +69,24 @@ def _all_of(function: np.ufunc) -> Op:
 
 
 def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))`` of every element, without overflow."""
-    return special.expit(x)
+    """``1 / (1 + exp(-x))`` of every element; where the exponential overflows it is 0."""
+    with np.errstate(over="ignore"):
+        y = np.asarray(np.exp(-x))
+    y += 1
+    return np.reciprocal(y, out=y)
 
 
 def hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
     """Piecewise linear sigmoid of every element, ``clip(alpha x + beta, 0, 1)``."""
-    return np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1)
+    y = x * x.dtype.type(alpha)
+    y += x.dtype.type(beta)
+    return np.clip(y, 0, 1, out=y)
+
+
+def _hard_swish(x: Array) -> Array:
+    y = hard_sigmoid(x, 1 / 6, 0.5)
+    y *= x
+    return y
 
 
 def _leaky_relu(x: Array, attrs: Attrs) -> Array:
@@ -93,8 +104,12 @@ def _linear(x: Array, attrs: Attrs) -> Array:
 
 def gelu(x: Array) -> Array:
     """``x/2 (1 + erf(x / sqrt 2))`` of every element (Hendrycks and Gimpel 2016)."""
-    one, half = x.dtype.type(1), x.dtype.type(0.5)
-    return x * (special.erf(x * x.dtype.type(math.sqrt(0.5))) + one) * half
+    y = x * x.dtype.type(math.sqrt(0.5))
+    special.erf(y, out=y)
+    y += 1
+    y *= x
+    y *= x.dtype.type(0.5)
+    return y
 
 
 def _divide(dividend: Array, divisor: Array) -> Array:
@@ -124,7 +139,7 @@ OPS = {
         "beta",
         work=HARD_SIGMOID_OPS,
     ),
-    "hard_swish": unary(lambda x, _: x * hard_sigmoid(x, 1 / 6, 0.5), work=HARD_SIGMOID_OPS + 1),
+    "hard_swish": unary(lambda x, _: _hard_swish(x), work=HARD_SIGMOID_OPS + 1),
     "tanh": unary(lambda x, _: np.tanh(x)),
     "erf": unary(lambda x, _: special.erf(x), work=FUNCTION_OPS),
     "exp": unary(lambda x, _: np.exp(x), work=FUNCTION_OPS),

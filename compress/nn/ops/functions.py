@@ -32,6 +32,12 @@ def gelu_tanh(x: Array) -> Array:
     return kind(0.5) * x * (kind(1) + np.tanh(inner))
 
 
+def _silu(x: Array) -> Array:
+    y = sigmoid(x)
+    y *= x
+    return y
+
+
 def _elu(x: Array, attrs: Attrs) -> Array:
     """``alpha (exp(x) - 1)`` below zero (Clevert et al. 2016)."""
     return np.where(x < 0, x.dtype.type(attrs["alpha"]) * np.expm1(np.minimum(x, 0)), x)
@@ -84,7 +90,7 @@ OPS = {
     "sign": unary(lambda x, _: np.sign(x)),
     "isnan": unary(lambda x, _: np.isnan(x)),
     "isinf": Op(_infer_isinf, _isinf),
-    "silu": unary(lambda x, _: x * sigmoid(x)),
+    "silu": unary(lambda x, _: _silu(x)),
     "gelu_tanh": unary(lambda x, _: gelu_tanh(x), work=9),  # as gelu: tanh of a cubic
     "elu": unary(_elu, "alpha", work=FUNCTION_OPS + 1),
     # maximum, difference, sum, exponential

@@ -29,6 +29,9 @@ Shapes = tuple[Shape, ...]
 MOST_LEVELS = 1 << 16
 """On a side of zero: inputs have 16 bits at most."""
 
+SUM_LIMIT = 1 << 31
+"""Sums of products stay below it, so that 32 bits hold them."""
+
 UNSIGNED_TOP = 255
 """Highest level of eight bits without a sign."""
 
@@ -99,7 +102,7 @@ def _op(layer: Op, per_output: Shape) -> Op:
                 f"accumulator is {attrs['accumulator']!r}, expected one of {', '.join(ACCUMULATORS)}"
             )
         largest = most_sum(math.prod(weight[1:]), int(attrs["bits"]), attrs)
-        if largest >= 2**31:
+        if largest >= SUM_LIMIT:
             raise InputError(
                 f"sums of {math.prod(weight[1:])} products may reach {largest}, expected 31 bits"
             )

@@ -1,8 +1,9 @@
 """Rounding between layers: what fewer bits do to activations, in floating point and in training.
 
-``round_levels`` rounds to multiples of ``scale`` in ``bits`` bits or within a ``range``, ``round_float``
-to a ``format`` of 16 bits. Backward, gradients pass straight through (Bengio et al. 2013, "Estimating or
-propagating gradients through stochastic neurons"), except where the range of the levels clips.
+``round_levels`` rounds to multiples of ``scale`` in ``bits`` bits or within a ``range``. ``round_float``
+rounds floats to a ``format`` of 16 bits and leaves integers. Backward, gradients pass straight through
+(Bengio et al. 2013, "Estimating or propagating gradients through stochastic neurons"), except where the
+range of the levels clips.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def _backward_levels(grad: Array, inputs: Arrays, _params: Arrays, attrs: Attrs,
 
 
 def _forward_float(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
+    if inputs[0].dtype.kind != "f":
+        return inputs[0]
     return rounded_float(inputs[0], attrs["format"]).astype(inputs[0].dtype, copy=False)
 
 

@@ -118,7 +118,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     ndarray of the same dtype and shape
         Sums to 1 along `axis`.
     """
-    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    y = x - x.max(axis=axis, keepdims=True)
+    np.exp(y, out=y)
     y /= y.sum(axis=axis, keepdims=True)
     return y
 

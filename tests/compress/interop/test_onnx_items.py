@@ -122,6 +122,17 @@ def test_an_output_without_a_dimension_of_items_is_refused_where_they_mix():
         import_onnx_bytes(data, "seq.onnx")
 
 
+@pytest.mark.parametrize("first", [1, "n"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_squeeze_without_axes_gives_one_score_an_item(first, count):
+    """At batch 1 the standard drops the batch, too; three items have three scores, as three runs give."""
+    nodes = [node("MatMul", "x w", "s"), node("Squeeze", "s", "q"), node("Sigmoid", "q", "y")]
+    data, x = support.model(nodes, {"x": [first, 6]}, ["y"], {"w": values(6, 1)}), values(count, 6)
+    network = import_onnx_bytes(data, "score.onnx")
+    apart = [float(support.reference(data, {"x": x[at : at + 1]})[0]) for at in range(count)]
+    assert network.forward(x).ravel() == pytest.approx(apart, abs=1e-6)
+
+
 def test_states_of_a_file_of_one_item_count_items_along_their_second_dimension():
     """The states to begin with are constants for one item, so items run apart."""
     gru = helper.make_node(

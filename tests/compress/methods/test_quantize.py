@@ -104,14 +104,16 @@ def test_any_convolution_in_integers_equals_its_emulation(data):
 
 
 def test_one_layer_in_integers_by_hand():
-    # Steps of 1/8 for inputs, 1/4 for weights: levels (127, -40) by (127, 8) add up to 16129 - 320.
+    # Inputs from -8 to 23.875 have 255 steps of 1/8, the 64th of which is zero, weights have steps of 1/4:
+    # levels (191, -40) by (127, 8) add up to 24257 - 320.
     nodes = (Node("fc", "fc", params=("w", "b")),)
     params = {"w": np.array([[31.75, 2.0]], np.float32), "b": np.array([0.5], np.float32)}
     network = Network("one", (2,), nodes, params)
-    artifact = quantize_network(network, np.array([[15.875, 1]], np.float32))
+    artifact = quantize_network(network, np.array([[23.875, -8]], np.float32))
+    assert artifact.topology.nodes[0].attrs["range"] == (-64, 191)
     for accumulator in ("int32", "float64"):
         executed = executable(artifact, accumulator=accumulator)
-        assert executed.forward(np.array([[99.0, -5.0]], np.float32))[0, 0] == 15809 / 32 + 0.5
+        assert executed.forward(np.array([[99.0, -5.0]], np.float32))[0, 0] == 23937 / 32 + 0.5
 
 
 def test_eight_bits_hardly_change_the_outputs_and_survive_the_file():
@@ -122,6 +124,15 @@ def test_eight_bits_hardly_change_the_outputs_and_survive_the_file():
     assert y.tobytes() == executable(artifact).forward(x).tobytes()
     expected = network.forward(x)
     assert np.abs(y - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_sums_that_would_overflow_take_symmetric_levels():
+    """255 x 128 x 70,000 is more than 31 bits hold, 128 x 128 x 70,000 is not."""
+    nodes = (Node("fc", "fc", params=("w",)),)
+    network = Network("wide", (70_000,), nodes, {"w": np.ones((1, 70_000), np.float32)})
+    artifact = quantize_network(network, np.ones((1, 70_000), np.float32))
+    assert "range" not in artifact.topology.nodes[0].attrs
+    assert executable(artifact).forward(np.ones((1, 70_000), np.float32))[0, 0] == pytest.approx(70_000)
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ MACHINES = {
             "phone",
             "phone processor, 2 W",
             tuple(1024 * size for size in (256, 512, 1024, 2048, 4096)),
-            (("LPDDR4-3200", "LPDDR4"), ("LPDDR2-800", "LPDDR2")),
+            (("LPDDR4-3200", "LPDDR4"),),
             (0.5, 1.0, 2.0),
             arithmetic="fp16",
             nodes=False,
@@ -142,7 +142,7 @@ MACHINES = {
             "A100-class card, 250 W",
             (40 * MIB,),
             (("HBM2-2000", "HBM2"),),
-            (150.0, 250.0),
+            (250.0,),
             arithmetic="fp16",
             nodes=False,
         ),
@@ -270,7 +270,7 @@ class Network:
         return found
 
     def set_by(self, choice: Choice) -> dict[str, Any]:
-        """Keys that a choice sets: all, so that none that it keeps follows another, or none."""
+        """Keys that a choice sets: all or none of them, so that no key follows another."""
         changed = any(self.shipped(key) != value for key, value in choice.changes.items())
         return choice.changes if changed else {}
 

@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from hwsim.pricing import PriceList
     from hwsim.workload.layer import Workload
 
-FINE, ALL, PER_OCTAVE = 3, 6, 16
-"""Working memories that are tried: all of the on-chip memory, below it so many in each octave, for three
-octaves, and the powers of two of six.
+PER_OCTAVE = (16, 16, 8, 4, 1, 1)
+"""Working memories that are tried: all of the on-chip memory, and so many in each octave below it.
 
-They are the same whatever the on-chip memory, so that a larger one has the plans of a smaller one and more.
+They are roots of powers of two whatever the on-chip memory, so that a larger one has plans of a smaller one.
 """
 
 
@@ -59,9 +58,10 @@ def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> lis
     capacity = 8.0 * (chip.sram.capacity_B - buffer_bytes(chip))
     spaces = _spaces(capacity)
     plans: list[Plan] = []
-    for cuts in ways_to_decode(chip, workload, prices):
-        for limit in _pass_sizes(chip, batch):
-            costs = Costs(chip, workload, batch, limit, prices, cuts, spaces)
+    ways = ways_to_decode(chip, workload, prices)
+    for limit in _pass_sizes(chip, batch):
+        first = Costs(chip, workload, batch, limit, prices, ways[0], spaces)
+        for costs in (first, *map(first.with_cuts, ways[1:])):
             found = search(costs.tables, costs.terms, capacity, spaces, chip.sram.holds_weights, chip.fusion)
             plans += [Plan(costs, one) for one in found]
     if not plans:
@@ -70,7 +70,7 @@ def choose(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> lis
             f"workload {workload.name} at batch {batch}, expected more memory or smaller buffers"
         )
     plans.sort(key=lambda plan: plan.cost)
-    return _no_worse_than_one_place(plans)
+    return plans if len(ways) == 1 else _no_worse_than_one_place(plans)
 
 
 def _no_worse_than_one_place(plans: list[Plan]) -> list[Plan]:
@@ -95,10 +95,14 @@ def _no_worse_than_one_place(plans: list[Plan]) -> list[Plan]:
 
 def _spaces(capacity: float) -> NDArray[np.float64]:
     """Working memories to try, in bits, largest first."""
-    per = PER_OCTAVE
-    top = math.ceil(per * math.log2(max(capacity, 1.0))) - 1
-    steps = [step for step in range(top, top - per * ALL, -1) if step > top - per * FINE or step % per == 0]
-    return np.array([capacity, *(2.0 ** (step / per) for step in steps)])
+    finest = PER_OCTAVE[0]
+    top = math.ceil(finest * math.log2(max(capacity, 1.0))) - 1
+    steps = [
+        top - below
+        for below in range(finest * len(PER_OCTAVE))
+        if (top - below) % (finest // PER_OCTAVE[below // finest]) == 0
+    ]
+    return np.array([capacity, *(2.0 ** (step / finest) for step in steps)])
 
 
 def _pass_sizes(chip: Chip, batch: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 
 SIZES = 16
 """Passes, and items of a pass, up to which the work of a batch is worked out without interpolation."""
+
+
+SHARED = (
+    "kernels", "roots", "graph", "own", "terms", "tilings", "_starts", "_sizes", "_works", "_tick_J",
+    "_stripe", "_blocks", "_need",
+)  # fmt: skip
+"""What does not depend on where weights are decoded."""
 
 
 class Work(NamedTuple):
@@ -87,6 +94,13 @@ class Costs:
     cuts: tuple[Cut, ...]
     spaces: NDArray[np.float64]
 
+    def with_cuts(self, cuts: tuple[Cut, ...]) -> Costs:
+        """The same with weights that are decoded elsewhere; what they do not change is worked out once."""
+        other = replace(self, cuts=cuts)
+        for name in SHARED:
+            vars(other)[name] = getattr(self, name)
+        return other
+
     @cached_property
     def kernels(self) -> tuple[Kernel, ...]:
         """Layers that run as one."""
@@ -135,7 +149,6 @@ class Costs:
         """What the search sees of every kernel."""
         fetches = [self.own[k].input_fetches if k in self.own else 1.0 for k in range(len(self.kernels))]
         kernels, edges = self.graph
-        striped = self.chip.fusion != "none"
         return Tables(
             kernels,
             edges,
@@ -146,8 +159,13 @@ class Costs:
             self._works,
             self._stripe,
             self._blocks,
-            stripes_need(kernels, edges) if striped else np.full((1, 1, 1), np.inf),
+            self._need,
         )
+
+    @cached_property
+    def _need(self) -> NDArray[np.float64]:
+        striped = self.chip.fusion != "none"
+        return stripes_need(*self.graph) if striped else np.full((1, 1, 1), np.inf)
 
     @cached_property
     def _starts(self) -> NDArray[np.float64]:
@@ -259,21 +277,14 @@ class Costs:
         table = self.graph.kernels
         alone = (self.batch * table["alone_each"] + table["alone_once"]).tolist()
         buffering, layerwise = self.chip.buffers.buffering, self.terms.layerwise
-        rising = -self.spaces
+        spaces = tuple(self.spaces.tolist())
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
-            first = int(np.searchsorted(rising, -alone[k], "right")) if layerwise else 0
-            while first < len(rising):
-                ways = _ways(Same(root), self.batch, int(self.spaces[first]), buffering, layerwise)
-                if not ways:  # not even single elements fit, nor do they in less memory
-                    break
-                # the best blocks for more memory fit less, too, as long as it has what they need
-                need = max(tiling.needed_bits for tiling, _ in ways)
-                end = max(int(np.searchsorted(rising, -need, "right")), first + 1)
+            largest = alone[k] if layerwise else math.inf
+            for first, end, ways in _ways_in(spaces, Same(root), self.batch, largest, buffering, layerwise):
                 best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
                 found.append(InBlocks(k, first, end, *best))
-                first = end
         return found
 
     def _cut_J(self, k: int, tiling: Tiling, passes: int) -> float:
@@ -285,8 +296,9 @@ class Costs:
 
     @cached_property
     def _blocks(self) -> NDArray[np.void]:
-        found = np.zeros((len(self.spaces), len(self.kernels)), BLOCKS)
-        found["bits"], found["fetches"] = np.inf, 1.0
+        names = BLOCKS.names or ()
+        found = np.zeros((len(self.spaces), len(self.kernels), len(names)))
+        found[..., names.index("bits")], found[..., names.index("fetches")] = np.inf, 1.0
         times = ceil_div(self.batch, self.limit)
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or k in self.own:
@@ -298,7 +310,7 @@ class Costs:
             bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
             work, bits = self._work(k, items), bits * (self.batch / items)
             found[first:end, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits, first)
-        return found
+        return found.view(BLOCKS)[..., 0]
 
     def _streamed_bits(self, k: int, fetches: float) -> float:
         """DRAM bits of activations of a kernel that streams through the chip, element after element."""
@@ -309,6 +321,30 @@ class Costs:
         outside = row["outside_bits"] * (self.batch if row["outside_each"] else 1)
         written = row["out_bits"] * (self.batch if row["out_each"] else 1)
         return float(fetches * (read.sum() + outside) + written)
+
+
+@lru_cache(maxsize=1 << 10)
+def _ways_in(
+    spaces: tuple[float, ...],
+    same: Same[Layer],
+    batch: int,
+    largest: float,
+    buffering: Buffering,
+    layerwise: bool,
+) -> list[tuple[int, int, tuple[tuple[Tiling, int], ...]]]:
+    """`_ways` of every space below the `largest`, and from which position to which they are the same."""
+    found = []
+    first = sum(space >= largest for space in spaces)
+    while first < len(spaces):
+        ways = _ways(same, batch, int(spaces[first]), buffering, layerwise)
+        if not ways:  # not even single elements fit, nor do they in less memory
+            break
+        # the best blocks for more memory fit less, too, as long as it has what they need
+        need = max(tiling.needed_bits for tiling, _ in ways)
+        end = max(sum(space >= need for space in spaces), first + 1)
+        found.append((first, end, ways))
+        first = end
+    return found
 
 
 @lru_cache(maxsize=1 << 14)

@@ -53,6 +53,7 @@ def test_more_memory_moves_no_more_and_costs_no_more(network):
         ("edge", "resnet18", 81_481),
         ("phone", "bert_layer", 438_677),
         ("phone", "squeezenet1_1", 678_185),
+        ("phone", "squeezenet1_1", 272_735),
     ],
 )
 def test_steps_of_memory_of_two_percent(chip, network, capacity_B):
@@ -72,6 +73,13 @@ def test_a_prime_batch_costs_no_more_than_its_neighbours():
     assert found["energy_J_worst_pct"] <= CEILINGS_PCT
 
 
+def test_a_layer_streams_at_any_batch_that_leaves_room_for_the_others():
+    """With 81 items the first layer no longer fits the working memory in which it streamed 80."""
+    found = monotone.worst_steps(monotone.sweep("phone", "lenet300", "batch", [80, 81, 82]))
+    assert found["time_s_worst_pct"] <= SLACK_PCT
+    assert found["energy_J_worst_pct"] <= SLACK_PCT
+
+
 @pytest.mark.parametrize(
     ("chip", "network"), [("phone", "lenet300"), ("phone", "bert_layer"), ("edge", "squeezenet1_1")]
 )
@@ -83,11 +91,16 @@ def test_more_tiles_take_no_longer(chip, network):
 
 
 @pytest.mark.parametrize(
-    ("network", "batches"), [("llama_layer_prefill", [4, 5, 8, 16, 32]), ("bert_layer", [8, 9, 12, 13, 16])]
+    ("chip", "network", "batches"),
+    [
+        ("reference_250w", "llama_layer_prefill", [4, 5, 8, 16, 32]),
+        ("reference_250w", "bert_layer", [8, 9, 12, 13, 16]),
+        ("edge", "bert_layer", [11, 12, 13, 14]),
+    ],
 )
-def test_a_larger_batch_costs_no_more_by_item(network, batches):
+def test_a_larger_batch_costs_no_more_by_item(chip, network, batches):
     """A layer that is cut can go in passes of any size, so that large batches cost what small ones do."""
-    points = monotone.sweep("reference_250w", network, "batch", batches)
+    points = monotone.sweep(chip, network, "batch", batches)
     found = monotone.worst_steps(points)
     assert found["time_s_worst_pct"] <= CEILINGS_PCT
     assert found["energy_J_worst_pct"] <= CEILINGS_PCT

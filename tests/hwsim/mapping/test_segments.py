@@ -97,6 +97,30 @@ def test_inputs_from_outside_have_their_own_size_and_life():
 
 
 @pytest.mark.parametrize(
+    ("channels", "side", "filters", "unpinned_bits"), [(900, 10, 100, 8 * 90_000), (4096, 32, 64, None)]
+)
+def test_a_tiny_layer_before_changes_nothing_for_one_whose_input_fills_the_chip(
+    channels, side, filters, unpinned_bits
+):
+    """90,000 B of weights and as many of input do not fit 128 KiB: without pinning, all weights are fetched.
+
+    With pinning a part of them stays, as the input may come in blocks, and as much whatever stood before.
+    """
+    stored = dense_storage(channels * filters, 8)
+    large = conv("large", channels, (side, side), filters, (1, 1), weights=stored, arithmetic="int8")
+    tiny = conv("tiny", 1, (2, 2), 1, (1, 1), weights=dense_storage(1, 8), arithmetic="int8")
+    for holds in (False, True):
+        chip = EDGE.replace(**{"sram.holds_weights": holds})
+        alone = simulate(chip, chain(large)).runs[0].work
+        after = simulate(chip, chain(tiny, large)).runs[1].work
+        slack_bits = 8 * 64 * holds  # a burst, as the tiny layer takes a little of the memory
+        assert after.requested_weight_bits == pytest.approx(alone.requested_weight_bits, abs=slack_bits)
+        assert after.activation_bits == pytest.approx(alone.activation_bits, abs=slack_bits)
+        if not holds and unpinned_bits:
+            assert alone.requested_weight_bits == unpinned_bits
+
+
+@pytest.mark.parametrize(
     ("network", "stage", "batch", "capacity_B"),
     [("lenet5", "dense", 13, 40_000), ("lenet300", "dense", 7, 131_072), ("alexnet", "huffman", 5, 1 << 20)],
 )

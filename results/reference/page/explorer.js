@@ -164,6 +164,7 @@
     hwsim.energyRows(hwsim.byId("components"), [{ joules: a.components, pale: true }, { joules: b.components }], factor.components);
     showTensors(b);
     showHome(runs);
+    hwsim.byId("memory").hidden = network().axes.sram.length < 2;
     hwsim.cliff(hwsim.byId("cliff"), grid, name, place, [{ ...A, total: a.total, label: "A" }, { ...B, total: b.total, label: "B" }].filter((mark, at) => at || hwsim.site.axes.every((axis) => ["stage", "sram"].includes(axis) || A[axis] === B[axis])), factor.cliff);
   };
 

@@ -18,7 +18,7 @@ def ceil_div(a: NDArray[np.int64], b: int | NDArray[np.int64]) -> NDArray[np.int
 def ceil_div(a: int | NDArray[np.int64], b: int | NDArray[np.int64]) -> int | NDArray[np.int64]:
     """Quotient of two integers, rounded up.
 
-    Compiled code calls it as ``numba.njit(ceil_div)``: this module imports neither numba nor numpy.
+    Compiled code calls it as ``njit(cache=True)(ceil_div)``: this module imports neither numba nor numpy.
 
     Parameters
     ----------

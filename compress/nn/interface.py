@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +132,7 @@ class Interface:
 
     def _items(self, name: str, value: Array, shape: Shape) -> int | None:
         """Items of an input; None where it is one for all."""
+        require_type(value, np.ndarray, f"input {name}", "an array of numbers")
         whole = name in self.lead
         count: int | None
         if whole and value.ndim == len(shape) + 2:

@@ -55,7 +55,7 @@ Inputs = Annotated[
 CORES = os.cpu_count() or 1
 Workers = Annotated[
     int,
-    typer.Option(help="Processes that work at once.", callback=workers_allowed),
+    typer.Option(min=1, help="Processes that work at once.", callback=workers_allowed),
 ]
 Arithmetic = Annotated[
     str, typer.Option(help="Of layers in floating point: fp32, fp16 or bf16; sums are fp32 in any.")

@@ -87,3 +87,14 @@ def test_nothing_is_hidden_where_the_current_folder_is_not_looked_into(tmp_path)
     (tmp_path / "compress.py").write_text("", encoding="utf-8")
     ended = started(["-P", "-m", "hwsim", "chips"], tmp_path, ROOT)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_one_module_asks_numba_to_compile():
+    """It knows what to do where there is no place for compiled code."""
+    asking = [
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "import numba" in (text := path.read_text(encoding="utf-8")) or "from numba import njit" in text
+    ]
+    assert asking == ["hwsim/compiled.py"]

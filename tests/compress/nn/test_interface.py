@@ -10,7 +10,7 @@ import pytest
 from compress.format.container import Artifact, parse
 from compress.nn.interface import OPEN, Interface
 from compress.nn.items import mixing
-from compress.nn.network import Network, Node
+from compress.nn.network import INPUT, Network, Node
 from hwsim.errors import InputError
 
 RNG = np.random.default_rng(3)
@@ -103,3 +103,10 @@ def test_observers_see_single_numbers_of_items_that_run_apart():
     found = network.run(x, observe=lambda node, output: seen.update({node.name: output}))
     assert seen["all"] == pytest.approx(x.sum(axis=(1, 2)))
     assert found["scaled"] == pytest.approx(x * x.sum(axis=(1, 2), keepdims=True), rel=1e-5)
+
+
+@pytest.mark.parametrize("value", [None, 3, [1.0], "x"])
+def test_what_is_no_array_is_refused(value):
+    network = Network("one", (2,), (Node("r", "relu", (INPUT,)),), {})
+    with pytest.raises(InputError, match=r"input input is .*, expected an array of numbers"):
+        network.forward(value)

@@ -51,6 +51,7 @@ def write(docs: Path) -> None:
             study_page(load_study(name), target / "gallery"), encoding="utf-8"
         )
     (target / "gallery.rst").write_text(gallery_page(), encoding="utf-8")
+    (target / "figures.rst").write_text(figures_page(), encoding="utf-8")
     for lab in lab_names():
         cells = for_version(cells_of(source_of(lab)), "student")
         (target / "labs" / f"{lab}.md").write_text(lab_page(cells), encoding="utf-8")
@@ -100,17 +101,41 @@ GALLERY = (
 )
 
 
+def figures_page() -> str:
+    """Contact sheet: every figure of every study, each of which leads to the page of its study."""
+    cells = [[*picture(name, path), f"``{path.stem}``"] for name in STUDIES for path in figures_of(name)]
+    return "\n".join([heading("All figures"), FIGURES, "", *table_of(cells)])
+
+
+FIGURES = (
+    "Every figure of the reference runs leads to its page. ``hwsim experiments draw NAME --style slide`` "
+    "draws one with the letters of a slide, ``--style dark`` on a dark page, as PNG and SVG."
+)
+
+
+def picture(name: str, path: Path) -> list[str]:
+    """Lines of an image that leads to the page of a study."""
+    return [
+        f".. image:: gallery/{name}-{path.name}",
+        f"   :target: gallery/{name}.html",
+        f"   :alt: {path.stem}",
+        "",
+    ]
+
+
 def thumbnails(names: tuple[str, ...]) -> list[str]:
     """Rows of a table: a figure that leads to the page of a study, above its title."""
     cells = []
     for name in names:
-        title = escaped(load_study(name).title)
+        link = f":doc:`{escaped(load_study(name).title)} <gallery/{name}>`"
         figure = next(iter(figures_of(name)), None)
-        lines = [f":doc:`{title} <gallery/{name}>`"]
-        if figure:
-            image = f".. image:: gallery/{name}-{figure.name}"
-            lines = [image, f"   :target: gallery/{name}.html", f"   :alt: {figure.stem}", "", *lines]
-        cells.append(lines)
+        cells.append([*(picture(name, figure) if figure else []), link])
+    return table_of(cells)
+
+
+def table_of(cells: list[list[str]]) -> list[str]:
+    """Lines of a table with `ACROSS` cells in a row."""
+    cells = [*cells]
     cells += [[""]] * (-len(cells) % ACROSS)
     rows = [".. list-table::", f"   :widths: {' '.join(['1'] * ACROSS)}", ""]
     for index, lines in enumerate(cells):

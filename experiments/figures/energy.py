@@ -41,12 +41,11 @@ def draw(energy: pd.DataFrame) -> Figure:
 
 
 def _result(tables: dict[str, pd.DataFrame]) -> str:
-    """Say what the last stage of each network takes off the energy of the first one."""
+    """Say what the last stage takes off the energy of the first one, at most and at least."""
     totals = {name: table.sum(axis=1) for name, table in tables.items()}
-    return "; ".join(
-        f"{name}: {changed(float(total.iloc[0] / total.iloc[-1]), 'energy')}"
-        for name, total in totals.items()
-    )
+    gains = {name: float(total.iloc[0] / total.iloc[-1]) for name, total in totals.items()}
+    ends = dict.fromkeys((max(gains, key=gains.__getitem__), min(gains, key=gains.__getitem__)))
+    return "; ".join(f"{name}: {changed(gains[name], 'energy')}" for name in ends)
 
 
 def save(energy: pd.DataFrame, path: Path) -> list[Path]:

@@ -11,7 +11,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from experiments.figures import style
 from experiments.figures.canvas import canvas, legend
 from experiments.figures.labels import name_ends
-from experiments.runs.phrases import size
+from experiments.runs import labels
+from experiments.runs.phrases import listed, size
 from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ TITLES = {
     ("edge", "lenet300"): "LeNet-300-100, edge chip",
     ("reference_250w", "alexnet"): "AlexNet, 250 W chip",
 }
+TOLD = ("dense", "pruned", "shared")
+"""Stages that the title speaks of."""
 GAP = 0.075
 """Between labels, as a part of the height of a panel."""
 
@@ -32,10 +35,8 @@ def draw(lines: pd.DataFrame, knees: pd.DataFrame) -> Figure:
     A knee beyond the largest memory of the lines is named, and its dot is left out.
     """
     fit = knees[(knees["network"] == "alexnet")].set_index("stage")["sram_B"]
-    title = (
-        f"All weights of AlexNet fit on chip with {size(fit['dense'])} dense, {size(fit['pruned'])} pruned "
-        f"and {size(fit['shared'])} shared; right of its dot a line only leaks"
-    )
+    told = listed(f"{size(fit[stage])} {labels.STAGES[stage]}" for stage in TOLD if stage in fit)
+    title = f"All weights of AlexNet fit on chip with {told}; right of its dot a line only leaks"
     with style.applied():
         figure, panels = canvas(title, 3.3, ncols=len(TITLES))
         for axes, ((chip, network), name) in zip(panels, TITLES.items(), strict=True):

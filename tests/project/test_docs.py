@@ -42,6 +42,14 @@ def test_every_study_has_a_page_with_its_figures_and_tables(name, written):
         assert (written / "gallery" / f"{name}-{path.name}").read_bytes() == path.read_bytes()
 
 
+def test_the_contact_sheet_shows_every_figure(written):
+    page = (written / "figures.rst").read_text(encoding="utf-8")
+    shown = re.findall(r"image:: gallery/(\S+)", page)
+    figures = [path for name in STUDIES for path in (ROOT / "results" / "reference" / name).glob("*.png")]
+    assert sorted(shown) == sorted(f"{path.parent.name}-{path.name}" for path in figures)
+    assert all((written / "gallery" / name).exists() for name in shown)
+
+
 def test_every_lab_has_a_page_without_solutions(written):
     assert sorted(path.stem for path in (written / "labs").iterdir()) == lab_names()
     for path in (written / "labs").iterdir():

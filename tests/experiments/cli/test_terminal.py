@@ -6,11 +6,12 @@
 import io
 import re
 import shlex
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -40,14 +41,19 @@ COMMANDS = (
     "roofline",
     "roofline edge --network lenet5",
     "experiments list",
+    "dcz inspect results/reference/compression/best-lenet300-0.dcz",
+    "dcz verify results/reference/compression/best-lenet300-0.dcz",
+    "dcz inspect results/reference/compression/han2016-lenet5-0.dcz",
 )
+"""Of `hwsim`, or of `dcz` where that is said, typed in the checkout."""
 
 
 def screen(command: str, width: int) -> str:
     """What a command prints on a terminal of so many columns."""
-    out = io.StringIO()
-    with patch.dict("os.environ", {"COLUMNS": str(width)}), redirect_stdout(out):
-        assert cli.run(cli.HWSIM, shlex.split(command)) == 0
+    out, words = io.StringIO(), shlex.split(command)
+    app = cli.DCZ if words[0] == "dcz" else cli.HWSIM
+    with patch.dict("os.environ", {"COLUMNS": str(width)}), redirect_stdout(out), chdir(ROOT):
+        assert cli.run(app, [word for word in words if word != "dcz"]) == 0
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 

@@ -94,7 +94,9 @@ class Problem(NamedTuple):
         """`gram` times weights, (groups, depth, filters of a group)."""
         if self.rows is None:
             return self.gram @ weights
-        return np.matmul(self.rows.transpose(0, 2, 1), self.rows @ weights) + self.ridge * weights
+        products = np.matmul(self.rows.transpose(0, 2, 1), self.rows @ weights)
+        products += self.ridge * weights
+        return products
 
     def with_positions_of(self, other: Problem) -> Problem:
         """Problem of the same weights at the positions of both."""
@@ -211,25 +213,29 @@ def fit_weights(problem: Problem, weight: Array, mask: Mask) -> NDArray[np.float
     ndarray of float32, shape of `weight`
     """
     groups, depth = problem.input_mean.shape
-    inside = mask.reshape(groups, -1, depth).transpose(0, 2, 1)
-    w = weight.reshape(groups, -1, depth).transpose(0, 2, 1) * inside
+    inside = np.ascontiguousarray(mask.reshape(groups, -1, depth).transpose(0, 2, 1))
+    w = np.multiply(weight.reshape(groups, -1, depth).transpose(0, 2, 1), inside, dtype=np.float64, order="C")
     residual = (problem.cross - problem.product(w)) * inside
-    direction, power = residual.copy(), _squares(residual)
+    scratch = np.empty_like(residual)  # large arrays made anew in every step would take most of the time
+    direction, power = residual.copy(), _dots(residual, residual, scratch)
     enough = power * TOLERANCE**2
     for _ in range(ITERATIONS):
         if (power <= enough).all():
             break
-        moved = problem.product(direction) * inside
-        step = _ratio(power, (direction * moved).sum(axis=1, keepdims=True))
-        w = w + step * direction
-        residual = residual - step * moved
-        power, before = _squares(residual), power
-        direction = residual + _ratio(power, before) * direction
+        moved = problem.product(direction)
+        moved *= inside
+        step = _ratio(power, _dots(direction, moved, scratch))
+        w += np.multiply(step, direction, out=scratch)
+        residual -= np.multiply(step, moved, out=scratch)
+        power, before = _dots(residual, residual, scratch), power
+        direction *= _ratio(power, before)
+        direction += residual
     return np.ascontiguousarray(w.transpose(0, 2, 1)).reshape(weight.shape).astype(np.float32)
 
 
-def _squares(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.square(values).sum(axis=1, keepdims=True)
+def _dots(one: Array, other: Array, scratch: Array) -> NDArray[np.float64]:
+    """Sum of products by filter; `scratch` holds the products."""
+    return np.multiply(one, other, out=scratch).sum(axis=1, keepdims=True)
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

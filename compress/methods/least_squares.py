@@ -28,6 +28,10 @@ ITERATIONS = 50
 TOLERANCE = 1e-6
 """Conjugate gradients stop at so many steps, or when the residual is this part of what it was."""
 
+FEW = 3
+"""With fewer positions than one for so many inputs, products with all inputs at each position take less time
+than those with the mean products of any two inputs."""
+
 TINY = 1e-30
 """Least mean square that the ridge is taken of, where all inputs are zero."""
 
@@ -49,6 +53,11 @@ class Problem(NamedTuple):
         That the statistics are of.
     silent : bool
         Whether all inputs are zero.
+    rows : ndarray, shape (groups, positions, depth), optional
+        Where there are few positions, the inputs over the root of their number: their products with one
+        another, plus the ridge, are `gram`.
+    ridge : float
+        That goes with `rows`.
     """
 
     gram: NDArray[np.float64]
@@ -57,6 +66,8 @@ class Problem(NamedTuple):
     output_mean: NDArray[np.float64]
     positions: int
     silent: bool
+    rows: NDArray[np.float64] | None = None
+    ridge: float = 0.0
 
     @property
     def importance(self) -> NDArray[np.float64]:
@@ -76,7 +87,16 @@ class Problem(NamedTuple):
 
     def scaled(self, by: float) -> Problem:
         """Return the same problem with errors that count `by` times as much."""
-        return self._replace(gram=self.gram * by, cross=self.cross * by)
+        rows = None if self.rows is None else self.rows * np.sqrt(by)
+        return self._replace(gram=self.gram * by, cross=self.cross * by, rows=rows, ridge=self.ridge * by)
+
+    def product(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`gram` times weights, (groups, depth, filters of a group)."""
+        if self.rows is None:
+            return self.gram @ weights
+        products = np.matmul(self.rows.transpose(0, 2, 1), self.rows @ weights)
+        products += self.ridge * weights
+        return products
 
     def with_positions_of(self, other: Problem) -> Problem:
         """Problem of the same weights at the positions of both."""
@@ -129,7 +149,11 @@ def problem(
     ridge = RIDGE * max(float(np.diagonal(gram, axis1=1, axis2=2).mean()), TINY)
     gram += ridge * np.eye(depth)
     cross += ridge * weight.reshape(groups, -1, depth).transpose(0, 2, 1)
-    return Problem(gram, cross, input_mean, output_mean, count, silent)
+    means = (input_mean, output_mean)
+    if FEW * count > depth:
+        return Problem(gram, cross, *means, count, silent)
+    few = rows.astype(np.float64) / np.sqrt(count)
+    return Problem(gram, cross, *means, count, silent, few, ridge)
 
 
 def table_problem(weight: Array) -> Problem:
@@ -189,25 +213,29 @@ def fit_weights(problem: Problem, weight: Array, mask: Mask) -> NDArray[np.float
     ndarray of float32, shape of `weight`
     """
     groups, depth = problem.input_mean.shape
-    inside = mask.reshape(groups, -1, depth).transpose(0, 2, 1)
-    w = weight.reshape(groups, -1, depth).transpose(0, 2, 1) * inside
-    residual = (problem.cross - problem.gram @ w) * inside
-    direction, power = residual.copy(), _squares(residual)
+    inside = np.ascontiguousarray(mask.reshape(groups, -1, depth).transpose(0, 2, 1))
+    w = np.multiply(weight.reshape(groups, -1, depth).transpose(0, 2, 1), inside, dtype=np.float64, order="C")
+    residual = (problem.cross - problem.product(w)) * inside
+    scratch = np.empty_like(residual)  # large arrays made anew in every step would take most of the time
+    direction, power = residual.copy(), _dots(residual, residual, scratch)
     enough = power * TOLERANCE**2
     for _ in range(ITERATIONS):
         if (power <= enough).all():
             break
-        moved = (problem.gram @ direction) * inside
-        step = _ratio(power, (direction * moved).sum(axis=1, keepdims=True))
-        w = w + step * direction
-        residual = residual - step * moved
-        power, before = _squares(residual), power
-        direction = residual + _ratio(power, before) * direction
+        moved = problem.product(direction)
+        moved *= inside
+        step = _ratio(power, _dots(direction, moved, scratch))
+        w += np.multiply(step, direction, out=scratch)
+        residual -= np.multiply(step, moved, out=scratch)
+        power, before = _dots(residual, residual, scratch), power
+        direction *= _ratio(power, before)
+        direction += residual
     return np.ascontiguousarray(w.transpose(0, 2, 1)).reshape(weight.shape).astype(np.float32)
 
 
-def _squares(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.square(values).sum(axis=1, keepdims=True)
+def _dots(one: Array, other: Array, scratch: Array) -> NDArray[np.float64]:
+    """Sum of products by filter; `scratch` holds the products."""
+    return np.multiply(one, other, out=scratch).sum(axis=1, keepdims=True)
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -220,7 +248,11 @@ def fit_codebook(problem: Problem, shared: SharedTensor) -> SharedTensor:
     labels = shared.labels.reshape(groups, -1, depth).astype(np.int64)
     size = len(shared.codebook)
     matrix, target = np.zeros((size, size)), np.zeros(size)
-    _accumulate(problem.gram, problem.cross, labels, matrix, target)
+    if problem.rows is None:
+        _accumulate(problem.gram, problem.cross, labels, matrix, target)
+    else:
+        columns = np.ascontiguousarray(problem.rows.transpose(0, 2, 1))
+        _accumulate_few(columns, problem.ridge, problem.cross, labels, matrix, target)
     used = np.diagonal(matrix) > 0
     values = shared.codebook.astype(np.float64)
     among = matrix[np.ix_(used, used)]
@@ -248,3 +280,20 @@ def _accumulate(gram, cross, labels, matrix, target):  # type: ignore[no-untyped
                 label = labels[group, each, j] - 1
                 if label >= 0:
                     matrix[:, label] += rows[:, j]
+
+
+@njit(cache=True)
+def _accumulate_few(columns, ridge, cross, labels, matrix, target):  # type: ignore[no-untyped-def]
+    """As `_accumulate`, of `columns` (groups, depth, positions) whose products, plus ridge, are `gram`."""
+    groups, filters, depth = labels.shape
+    sums = np.empty((len(target), columns.shape[2]))
+    for group in range(groups):
+        for each in range(filters):
+            sums[:] = 0
+            for i in range(depth):
+                label = labels[group, each, i] - 1
+                if label >= 0:
+                    sums[label] += columns[group, i]
+                    target[label] += cross[group, i, each]
+                    matrix[label, label] += ridge
+            matrix += sums @ sums.T

@@ -61,6 +61,23 @@ def test_codebook_is_the_least_squares_solution(monkeypatch):
     np.testing.assert_allclose(fit_codebook(posed, start).codebook, true[1:], atol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_few_positions_are_fitted_as_by_their_mean_products(scale):
+    """20 positions of 70 inputs: the same weights and codebook, with fewer operations."""
+    x, weight = correlated(20, 70), RNG.standard_normal((6, 70)).astype(np.float32)
+    y = x @ weight.T + 0.1 * RNG.standard_normal((20, 6)).astype(np.float32)
+    few = problem(FC, weight, x, y, RNG).scaled(scale)
+    assert few.rows is not None
+    assert problem(FC, weight[:, :12], x[:, :12], y, RNG).rows is None
+    whole = few._replace(rows=None, ridge=0.0)
+    values = RNG.standard_normal((1, 70, 6))
+    np.testing.assert_allclose(few.product(values), whole.product(values), atol=1e-4)
+    mask = RNG.random((6, 70)) < 0.5
+    np.testing.assert_allclose(*(fit_weights(each, weight, mask) for each in (few, whole)), atol=5e-3)
+    start = SharedTensor(RNG.integers(0, 4, (6, 70)), np.array([-1, 0.1, 1], np.float32))
+    np.testing.assert_allclose(*(fit_codebook(each, start).codebook for each in (few, whole)), atol=5e-3)
+
+
 @pytest.mark.parametrize("groups", [1, 3])
 def test_convolution_poses_the_same_problem_as_its_patches(groups):
     weight = RNG.standard_normal((6, 6 // groups, 3, 2)).astype(np.float32)

@@ -74,11 +74,13 @@ def apart(work: Callable[[], int], folder: Path) -> Ended:
             out = os.open(os.devnull, os.O_WRONLY)
             os.dup2(out, 1)
             os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 5))
             signal.alarm(WALL_S)
             code = work()
             sys.stderr.flush()
         except BaseException:
+            sys.stderr.flush()
             os.write(2, traceback.format_exc().encode())
         finally:
             os._exit(code)

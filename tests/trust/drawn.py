@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LONG = {
     "demo", "page", "slides", "bench", "measure", "reference", "validate", "compress", "frontier",
-    "sensitivity", "run-all", "labs", "experiments",
+    "sensitivity", "labs", "experiments", "relight", "dark",
 }  # fmt: skip
 """Commands that train, measure or write for minutes."""
 
@@ -56,10 +56,12 @@ BY_NAME: dict[str, tuple[str, ...]] = {
 
 
 def prepare(folder: Path) -> Path:
-    """Write the files that words name, sound ones and odd ones, and load what every process needs."""
+    """Write the files that words name, sound ones and odd ones; load and compile what most processes need."""
     from compress.format.container import Artifact
     from compress.nn.lenets import lenet_300_100
+    from hwsim.run import simulate
 
+    simulate("edge", "lenet300", stage="huffman")
     rng = np.random.default_rng(0)
     model = Artifact.of(lenet_300_100(rng, (20, 10)), "dense")
     model.save(folder / "model.dcz")
@@ -185,7 +187,7 @@ def _odd(folder: Path) -> list[Any]:
     """Values that hardly any parameter takes."""
     return [
         None, True, 0, -1, 1, 3, 2.5, float("nan"), float("inf"), 10**30, "", "edge", "lenet5", "x\0y",
-        b"", [], {}, ("edge",), object(), np.int64(3), np.float32(2), np.str_("edge"), np.bool_(True),
+        b"", [], {}, ("edge",), ..., np.int64(3), np.float32(2), np.str_("edge"), np.bool_(True),
         np.zeros(3), np.zeros((2, 1, 28, 28), ">f4"), np.array("edge"), np.array([1, None], object),
         folder / "model.dcz", folder / "missing", folder, "a" * 5000, "caf\udce9",
     ]  # fmt: skip

@@ -112,8 +112,7 @@ def draw(
     drawn = []
     with looking(look):
         for name in names or STUDIES:
-            source = latest(name)
-            study = load_study(name)
+            study, source = load_study(name), latest(name)
             make_folder(folder / name)
             drawn += save_figures(study, source, folder / name)
     pictures = [path for path in drawn if path.suffix == ".png"]

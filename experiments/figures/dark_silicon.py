@@ -112,7 +112,7 @@ def _published(axes: Axes, figures: Sequence[Published]) -> list[tuple[str, str,
             axes.plot([found.node_nm], [part], mark, color=colour, markersize=6)
             bound = "" if found.relation == "equal" else "> "
             name = f"{paper}: " if index == 0 else ""
-            points.append((f"{name}{bound}{percent(part)}", colour, float(found.node_nm), part))
+            points.append((f"{name}{bound}{100 * part:.3g}%", colour, float(found.node_nm), part))
     return points
 
 

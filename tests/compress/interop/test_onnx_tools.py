@@ -29,6 +29,8 @@ WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1], "dila
 SIZES = {"w1": (8, 3, 3, 3), "w2": (8, 4, 3, 3), "w3": (5, 8)}
 WIDTHS = {"w1": 4, "w2": 8, "w3": 4}
 """Bits of the weights in the file of Brevitas."""
+LEVEL = 0.03
+"""The widest level of activations in the files below."""
 
 
 def weight(name: str, bits: int = 8) -> np.ndarray:
@@ -140,7 +142,10 @@ def values(*shape: int) -> np.ndarray:
 
 
 def check(data: bytes, x: np.ndarray) -> Artifact:
-    """Weights and layers are integers, and answers are onnxruntime's: all but a level here and there."""
+    """Weights and layers are integers, and answers are onnxruntime's, but for a level here and there.
+
+    A sum half-way between two levels is rounded either way: that moves an answer by one level at most.
+    """
     artifact = stored(*read_onnx_bytes(data, "case.onnx"))
     assert sum(isinstance(tensor, QuantizedTensor) for tensor in artifact.tensors.values()) == 3
     network = executable(parse(artifact.to_bytes())[0])
@@ -150,7 +155,7 @@ def check(data: bytes, x: np.ndarray) -> Artifact:
     expected = np.concatenate([reference(data, {"x": one})[0] for one in x[:, None]])
     found = network.forward(x)
     assert relative_error(found, expected) < 0.05
-    assert np.isclose(found, expected, rtol=1e-4, atol=1e-5).mean() > 0.8
+    assert np.abs(found - expected).max() < LEVEL * 1.001
     return artifact
 
 

@@ -28,7 +28,8 @@ WRITERS = {
 """Commands whose product is a file, not a report."""
 DRAWING = {
     "hwsim demo", "hwsim compare", "hwsim relight", "hwsim dark", "hwsim roofline", "hwsim pareto",
-    "hwsim validate", "hwsim run", "hwsim sweep", "hwsim experiments run", "dcz sensitivity", "dcz frontier",
+    "hwsim validate", "hwsim run", "hwsim sweep", "hwsim experiments run",
+    "hwsim experiments draw", "dcz sensitivity", "dcz frontier",
 }  # fmt: skip
 
 
@@ -169,6 +170,8 @@ BAD = {
     "hwsim pareto noise.bin --minimise a,b": "noise.bin",
     "hwsim experiments run": "expected names, or --all and none",
     "hwsim experiments run nothing": "no experiment 'nothing'",
+    "hwsim experiments draw nothing": "no experiment 'nothing'",
+    "hwsim experiments draw rent --style loud": "style 'loud', expected one of light, dark, slide",
     "hwsim experiments check nothing": "no experiment 'nothing'",
     "hwsim bench nothing": "'nothing'",
     "hwsim demo --network alexnet": "--network 'alexnet'",

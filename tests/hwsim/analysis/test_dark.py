@@ -177,7 +177,7 @@ def test_figures_show_every_published_figure():
     table = dark_silicon.by_node(CHIP)
     roads = pd.DataFrame([found._asdict() | {"dark": found.dark} for found in roadmaps()])
     texts = "\n".join(text.get_text() for text in figures.dark(table, roads, published()).axes[0].texts)
-    assert all(part in texts for part in ("21%", "> 50%", "> 93%", "> 96.5%", "naive, ITRS: 74%"))
+    assert all(part in texts for part in ("21%", "> 50%", "> 93%", "> 96.5%", "roadmap, ITRS: 74%"))
     assert len(figures.strategies(table).axes[0].texts) == 3
 
 

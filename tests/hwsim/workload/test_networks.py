@@ -298,7 +298,7 @@ def test_a_block_comes_so_many_times(tmp_path):
         (BLOCKS.replace("sum first", "narrow first"), [":6", "inputs", "'narrow first'"]),
         (BLOCKS.replace("wide,3", "none,3"), [":3", "like", "'none'"]),
         (BLOCKS.replace("first,,,,3", "first,,,first,3"), [":5", "like", "add"]),
-        (BLOCKS.replace(",3\n", ",30000\n"), [":3", "times", "65536"]),
+        (BLOCKS.replace(",3\n", ",30000\n"), [":3", "times", "8192"]),
         (BLOCKS.replace(",3\n", ",0\n"), [":3", "times", "'0'"]),
     ],
 )

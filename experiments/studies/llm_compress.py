@@ -310,16 +310,19 @@ def answer(tables: Tables) -> tuple[str, str, str]:
     )
     phases = large[large["way"].isin(["bf16", "int4"])].set_index(["phase", "batch", "way"]).sort_index()
     token, prompt = phases.loc[("decode", 1)], phases.loc[("prefill", 1)]
+    limiter = token.loc["bf16", "limiter"]
+    slowed = ", so the cap hardly slows it down" if limiter == "bandwidth" else ""
     return (
         f"Huffman-coded exponents keep every weight exactly. Perplexity rises by {percent(rise['int8'])} in "
-        f"INT8, by {percent(rise['int4'])} in INT4 and to "
-        f"{number(ways.loc['half pruned Huffman', 'perplexity'])} if half of the weights are pruned without "
-        "training.",
+        f"INT8 and by {percent(rise['int4 g32 offset'])} on the source's INT4 grid (groups of 32 with "
+        f"offsets), but by {percent(rise['int4'])} with plain scales, and to "
+        f"{number(ways.loc['half pruned Huffman', 'perplexity'])} if half is pruned without training.",
         f"On the phone chip a token takes {joules(phone['bf16'])} in bf16, "
         f"{joules(phone['bf16 Huffman'])} with coded exponents and {joules(phone['int4'])} in INT4. "
         f"On large cards INT4 saves only {span(cards, percent)}, because the model is too small for them.",
         f"A token of Llama 3 8B under 250 W takes {joules(token.loc['bf16', 'energy_per_token_J'])} in bf16 "
-        f"and {joules(token.loc['int4', 'energy_per_token_J'])} in INT4. Reading a prompt is "
+        f"and {joules(token.loc['int4', 'energy_per_token_J'])} in INT4. Decoding is "
+        f"{limit(limiter)}{slowed}. Reading a prompt is "
         f"{limit(prompt.loc['bf16', 'limiter'])} and takes {span(prompt['energy_per_token_J'], joules)} per "
         "token.",
     )

@@ -16,6 +16,7 @@ from experiments.cli.after_training import quantize, shrink
 from experiments.cli.bench import bench
 from experiments.cli.chips import chips
 from experiments.cli.compare import compare
+from experiments.cli.contest import contest
 from experiments.cli.convert import export, import_, import_han, recode
 from experiments.cli.dark import dark
 from experiments.cli.demo import demo
@@ -88,7 +89,7 @@ HWSIM = application(
     "A path through: chips, run edge lenet5, compare, sweep sram-cap, pareto. Each command says more with "
     "--help. Compressed models are made and looked into with dcz.",
     {
-        "Begin here": [demo, page, labs, slides],
+        "Begin here": [demo, page, labs, slides, contest],
         "One run, and two": [run_, compare, tile, request],
         "Chips, networks, energy tables": [chips, networks, energy],
         "Power": [relight, dark, roofline],

@@ -178,6 +178,7 @@ BAD = {
     "hwsim demo --dataset none": "none",
     "hwsim demo --seed -1": "greater than or equal to 0",
     "hwsim labs -o model.dcz": "cannot write to model.dcz",
+    "hwsim contest nowhere": "nowhere: not a folder",
     "hwsim page -o model.dcz": "model.dcz",
     "hwsim slides": "no figure results/runs/energy_ladder/energy_ladder.png",
     "hwsim reference": "no finished run",

@@ -79,36 +79,50 @@ def test_every_command_that_draws_opens_its_figures():
     assert {typed for typed, options in COMMANDS.items() if "--show" in options} == DRAWING
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "hwsim chips",
-        "hwsim chips edge",
-        "hwsim run edge lenet300",
-        "hwsim run edge model.dcz",
-        "hwsim tile edge lenet300",
-        "hwsim request a100_pcie smollm2-135m --prompt 8 --output 2",
-        "hwsim compare edge:lenet300 edge:model.dcz --hold throughput",
-        "hwsim networks",
-        "hwsim networks lenet5",
-        "hwsim energy",
-        "hwsim energy --op dram_read_32b",
-        "hwsim energy --dram",
-        "hwsim roofline edge --network lenet5 --stage huffman",
-        "hwsim sweep sweep.toml --backend serial",
-        "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s",
-        "hwsim experiments list",
-        "hwsim labs",
-        "dcz inspect model.dcz",
-        "dcz verify model.dcz",
-        "dcz evaluate model.dcz --dataset few.npz",
-        "dcz execute model.dcz --inputs items.npy",
-    ],
+PRINTING = (
+    "hwsim chips",
+    "hwsim chips edge",
+    "hwsim run edge lenet300",
+    "hwsim run edge model.dcz",
+    "hwsim tile edge lenet300",
+    "hwsim request a100_pcie smollm2-135m --prompt 8 --output 2",
+    "hwsim compare edge:lenet300 edge:model.dcz --hold throughput",
+    "hwsim networks",
+    "hwsim networks lenet5",
+    "hwsim energy",
+    "hwsim energy --op dram_read_32b",
+    "hwsim energy --dram",
+    "hwsim roofline edge --network lenet5 --stage huffman",
+    "hwsim sweep sweep.toml --backend serial",
+    "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s",
+    "hwsim experiments list",
+    "hwsim labs",
+    "dcz inspect model.dcz",
+    "dcz verify model.dcz",
+    "dcz evaluate model.dcz --dataset few.npz",
+    "dcz execute model.dcz --inputs items.npy",
 )
+"""Commands that print tables, each with little to do, in a folder of small files."""
+
+
+@pytest.mark.parametrize("typed", PRINTING)
 def test_what_is_printed_as_json_is_json(typed, folder, capsys):
     program, *arguments = typed.split()
     assert cli.run(APPS[program], [*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("typed", [*PRINTING, "hwsim dark", "hwsim tile edge lenet300 --orders"])
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_is_printed_fits_the_terminal(typed, width, folder, capsys, monkeypatch):
+    """No line is longer, but for commands to copy and names of files, which cannot be broken."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    program, *arguments = typed.split()
+    assert cli.run(APPS[program], arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    long = [line for line in lines if len(line) > width and not line.startswith("next: ")]
+    assert not [line for line in long if str(folder) not in line]
 
 
 TAKE_NOTHING = {"hwsim validate", "hwsim experiments list"}

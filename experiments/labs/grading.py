@@ -12,8 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from experiments.labs.kit import questions_of
-from experiments.labs.notebooks import cells_of, lab_names, source_of
+from experiments.labs.notebooks import cells_of, lab_names, questions_of, source_of
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:

@@ -58,6 +58,11 @@ def cells_of(source: str) -> list[Cell]:
     return cells
 
 
+def questions_of(code: str) -> list[str]:
+    """Numbers of the questions that the code of a lab checks, in order."""
+    return list(dict.fromkeys(re.findall(r'^check\("(\S+?)",', code, re.MULTILINE)))
+
+
 def for_version(cells: list[Cell], version: Version) -> list[Cell]:
     """Return the cells that students, or instructors, are to see."""
     return [cell for cell in cells if LEFT_OUT[version] not in cell.tags]
@@ -80,10 +85,26 @@ def _cell(number: int, cell: Cell) -> dict[str, Any]:
     common = {
         "cell_type": cell.kind,
         "id": f"cell-{number}",
-        "metadata": {"tags": list(cell.tags)} if cell.tags else {},
+        "metadata": ({"tags": list(cell.tags)} if cell.tags else {}) | _for_nbgrader(number, cell),
         "source": cell.text.splitlines(keepends=True),
     }
     return common | ({"execution_count": None, "outputs": []} if cell.kind == "code" else {})
+
+
+def _for_nbgrader(number: int, cell: Cell) -> dict[str, Any]:
+    """Metadata by which nbgrader knows cells that students fill, and those whose questions give points."""
+    asked = questions_of(cell.text) if cell.kind == "code" else []
+    if not asked and "answer" not in cell.tags:
+        return {}
+    known = {
+        "schema_version": 3,
+        "grade_id": f"question-{'-'.join(asked)}" if asked else f"answer-{number}",
+        "grade": bool(asked),
+        "locked": bool(asked),
+        "solution": not asked,
+        "task": False,
+    }
+    return {"nbgrader": known | ({"points": len(asked)} if asked else {})}
 
 
 def write_labs(folder: Path, version: Version) -> list[Path]:

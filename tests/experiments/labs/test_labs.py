@@ -148,6 +148,26 @@ def test_the_points_of_a_lab_are_those_it_says(lab):
     assert re.search(r"\*\*Points\.\*\* (\d+)\.", source_of(lab))[1] == str(len(asked(lab)))
 
 
+@pytest.mark.parametrize("lab", LABS)
+def test_nbgrader_knows_what_students_fill_and_what_gives_points(lab):
+    cells = notebook_of(for_version(cells_of(source_of(lab)), "student"))["cells"]
+    known = [cell["metadata"]["nbgrader"] for cell in cells if "nbgrader" in cell["metadata"]]
+    assert len({cell["grade_id"] for cell in known}) == len(known)
+    assert sum(cell["points"] for cell in known if cell["grade"]) == len(asked(lab))
+    assert all(cell["locked"] == cell["grade"] != cell["solution"] for cell in known)
+    filled = [cell for cell in cells if "answer" in cell["metadata"].get("tags", ())]
+    assert sum(cell["solution"] for cell in known) == len(filled) > 0
+
+
+@pytest.mark.parametrize("answer", [None, -1])
+def test_a_wrong_answer_is_an_error_where_nbgrader_runs_it(answer, monkeypatch, capsys):
+    check("1.1", answer)
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    with pytest.raises(AssertionError, match=r"^1\.1  no"):
+        check("1.1", answer)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def written(path: Path, lab: str, version: str) -> Path:
     """A notebook of a lab, as a student hands it in."""
     path.write_text(json.dumps(notebook_of(for_version(cells_of(source_of(lab)), version))), encoding="utf-8")

@@ -98,7 +98,7 @@ def _for_nbgrader(number: int, cell: Cell) -> dict[str, Any]:
         return {}
     known = {
         "schema_version": 3,
-        "grade_id": f"question-{'-'.join(asked)}" if asked else f"answer-{number}",
+        "grade_id": f"question-{'-'.join(asked)}".replace(".", "_") if asked else f"answer-{number}",
         "grade": bool(asked),
         "locked": bool(asked),
         "solution": not asked,

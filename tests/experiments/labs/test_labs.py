@@ -153,6 +153,7 @@ def test_nbgrader_knows_what_students_fill_and_what_gives_points(lab):
     cells = notebook_of(for_version(cells_of(source_of(lab)), "student"))["cells"]
     known = [cell["metadata"]["nbgrader"] for cell in cells if "nbgrader" in cell["metadata"]]
     assert len({cell["grade_id"] for cell in known}) == len(known)
+    assert all(re.fullmatch(r"[\w-]+", cell["grade_id"]) for cell in known)  # by nbgrader's schema
     assert sum(cell["points"] for cell in known if cell["grade"]) == len(asked(lab))
     assert all(cell["locked"] == cell["grade"] != cell["solution"] for cell in known)
     filled = [cell for cell in cells if "answer" in cell["metadata"].get("tags", ())]

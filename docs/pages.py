@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.labs.notebooks import Cell, cells_of, for_version, lab_names, source_of
+from experiments.labs.notebooks import Cell, cells_of, for_version, source_of, write_labs
 from experiments.runs.tables import Tables
 from experiments.studies.registry import STUDIES, Study, load_study
 from hwsim.analysis.boards import KINDS
@@ -52,9 +52,9 @@ def write(docs: Path) -> None:
         )
     (target / "gallery.rst").write_text(gallery_page(), encoding="utf-8")
     (target / "figures.rst").write_text(figures_page(), encoding="utf-8")
-    for lab in lab_names():
-        cells = for_version(cells_of(source_of(lab)), "student")
-        (target / "labs" / f"{lab}.md").write_text(lab_page(cells), encoding="utf-8")
+    for path in write_labs(target / "labs", "student"):
+        cells = for_version(cells_of(source_of(path.stem)), "student")
+        path.with_suffix(".md").write_text(lab_page(path.name, cells), encoding="utf-8")
     (target / "validation.rst").write_text(validation_page(), encoding="utf-8")
     (target / "networks.rst").write_text(networks_page(), encoding="utf-8")
 
@@ -145,11 +145,12 @@ def table_of(cells: list[list[str]]) -> list[str]:
     return [*rows, ""]
 
 
-def lab_page(cells: list[Cell]) -> str:
-    """Page of one lab, as students get it."""
-    return "\n\n".join(
+def lab_page(notebook: str, cells: list[Cell]) -> str:
+    """Page of one lab, as students get it, with its notebook to download after the first cell."""
+    first, *others = [
         cell.text if cell.kind == "markdown" else f"```python\n{cell.text}\n```" for cell in cells
-    )
+    ]
+    return "\n\n".join((first, f"{{download}}`Download this notebook <{notebook}>`", *others))
 
 
 def validation_page() -> str:

@@ -50,10 +50,15 @@ def test_the_contact_sheet_shows_every_figure(written):
     assert all((written / "gallery" / name).exists() for name in shown)
 
 
-def test_every_lab_has_a_page_without_solutions(written):
-    assert sorted(path.stem for path in (written / "labs").iterdir()) == lab_names()
-    for path in (written / "labs").iterdir():
-        assert " = None\n" in path.read_text(encoding="utf-8")
+def test_every_lab_has_a_page_without_solutions_and_its_notebook(written):
+    pages = sorted((written / "labs").glob("*.md"))
+    assert [path.stem for path in pages] == lab_names()
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        assert " = None\n" in text
+        notebook = path.with_suffix(".ipynb")
+        assert f"<{notebook.name}>" in text
+        assert " = None" in notebook.read_text(encoding="utf-8")
 
 
 def test_the_validation_page_counts_what_the_reference_run_judged(written):

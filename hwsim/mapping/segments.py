@@ -222,7 +222,8 @@ def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, m
         return segments, np.zeros(0), np.zeros(0), 0.0, np.inf, (np.inf, np.inf)
     last = len(how) - 1
     for s in range(number - 1, -1, -1):
-        segments[s] = how[last]
+        for field in range(3):  # one by one: a row at once would compile the check of its shape for seconds
+            segments[s, field] = how[last, field]
         last = how[last, 0] - 1
     first, mode, amount = segments[:, 0].copy(), segments[:, 1].copy(), segments[:, 2].copy()
     kept, stay, held, need, outlay = _filled(t, terms, capacity, first, mode, amount, may_pin, both)
@@ -232,11 +233,12 @@ def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, m
 @njit(cache=True, error_model="numpy")
 def _filled(t, terms, capacity, first, mode, amount, may_pin, both):  # type: ignore[no-untyped-def]
     """See `fill`: the better of `both` orders, or the order of worth alone."""
-    filled = fill(t, terms, capacity, first, mode, amount, may_pin, False)
-    if both:
-        other = fill(t, terms, capacity, first, mode, amount, may_pin, True)
-        if other[4][0] + other[4][1] * terms.tick_J < filled[4][0] + filled[4][1] * terms.tick_J:
-            filled = other
+    least = np.inf
+    for order in range(2 if both else 1):  # one call: each place of a call is compiled by itself
+        found = fill(t, terms, capacity, first, mode, amount, may_pin, order == 1)
+        cost = found[4][0] + found[4][1] * terms.tick_J
+        if order == 0 or cost < least:
+            filled, least = found, cost
     return filled
 
 

@@ -20,13 +20,13 @@ def engineering(value: float, unit: str) -> str:
     return f"{rounded / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}".rstrip()
 
 
-def memory_size(size_B: float) -> str:
-    """Write a memory size with a binary prefix, for example ``128 KiB``."""
+def memory_size(size_B: float, digits: int = 4) -> str:
+    """Write a memory size with a binary prefix, for example ``128 KiB``, in as many digits."""
     for prefix in ("", "Ki", "Mi"):
-        if size_B < 1024:
-            return f"{size_B:.4g} {prefix}B"
+        if size_B < min(1024, 10**digits):
+            return f"{size_B:.{digits}g} {prefix}B"
         size_B /= 1024
-    return f"{size_B:.4g} GiB"
+    return f"{size_B:.{digits}g} GiB"
 
 
 def times(ratio: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from experiments.runs.labels import LIMITS
-from hwsim.units import engineering
+from hwsim.units import engineering, memory_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,11 +56,7 @@ def watts(value: float) -> str:
 
 def size(value_B: float) -> str:
     """Write a size of memory, for example ``11 MiB``."""
-    for prefix in ("", "Ki", "Mi"):
-        if value_B < 1000:
-            return f"{number(value_B, 3)} {prefix}B"
-        value_B /= 1024
-    return f"{number(value_B, 3)} GiB"
+    return memory_size(value_B, 3)
 
 
 def span(values: Iterable[float], write: Callable[[float], str] = number) -> str:

@@ -54,15 +54,10 @@ def unfolded(workload: Workload) -> Workload:
     return replace(workload, layers=tuple(layers))
 
 
-def channels_of(layer: Layer) -> int:
-    """Channels that a normalisation after a layer has parameters for."""
-    return layer.filters * layer.groups
-
-
 def _apart(layer: Layer, index: int) -> list[Layer]:
     """A layer without its bias, the statistics of its output, and their normalisation."""
     assert layer.weights is not None
-    size, channels = layer.output_elements, channels_of(layer)
+    size, channels = layer.output_elements, layer.filters * layer.groups
     statistics = vector(
         f"{layer.name}_statistics", size, PARAMETERS * channels, STATISTICS_OPS * size, inputs=(index,),
         op="statistics", arithmetic=layer.arithmetic, over_batch="sum",

@@ -217,6 +217,10 @@ class _Step:
             if source in self.needed:
                 self.gradients.setdefault(source, []).append(gradient)
 
+    def _weights_get(self, index: int, gradient: int) -> None:
+        """Keep a gradient for the weights that a layer uses, until those of all its uses are there."""
+        self.sums.setdefault(_owner(index, self.layers), []).append(gradient)
+
     def _vector(self, index: int, gradient: int) -> None:
         layer = self.layers[index]
         if layer.op == NORMALISE:
@@ -237,14 +241,14 @@ class _Step:
         )  # fmt: skip
         self._pass_on(layer.inputs, made)
         if layer.weights:
-            self.sums.setdefault(_owner(index, self.layers), []).append(made)
+            self._weights_get(index, made)
 
     def _normalised(self, index: int, gradient: int) -> None:
         """Of a batch normalisation: sums over the batch first, then the gradient of every element."""
         layer = self.layers[index]
         source = layer.inputs[0]
         sums, back = gradient_layers(layer, gradient, source, len(self.layers))
-        self.sums.setdefault(_owner(index, self.layers), []).append(self._add(sums))
+        self._weights_get(index, self._add(sums))
         self._pass_on((source,), self._add(back))
 
     def _matmul(self, index: int, gradient: int) -> None:
@@ -281,7 +285,7 @@ class _Step:
             input_density=layer.input_density, arithmetic=layer.arithmetic, inputs=(*layer.inputs, gradient),
             over_batch="sum",
         )  # fmt: skip
-        self.sums.setdefault(_owner(index, self.layers), []).append(self._add(weights))
+        self._weights_get(index, self._add(weights))
 
     def _update(self, index: int) -> None:
         """Once the gradient of its last use is there, change the optimizer's state and the weights."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import NullLocator
 
 from experiments.figures import style
-from experiments.figures.canvas import canvas, legend, patches, rows
+from experiments.figures.canvas import beside, canvas, legend, patches, rows
 from experiments.runs.phrases import number, times
 from experiments.runs.scenes import AS_IT_IS
 
@@ -65,15 +65,7 @@ def _panel(axes: Axes, gains: dict[str, pd.Series[float]]) -> None:
     for index, (name, gain) in enumerate(gains.items()):
         places = [row + BAR * (index - 0.5) for row in range(len(gain))]
         axes.barh(places, gain - 1, left=1, height=BAR, color=GAINS[name][1])
-        for place, value in zip(places, gain, strict=True):
-            axes.annotate(
-                f"{number(value)}×",
-                (max(value, 1.0), place),
-                (3, 0),
-                textcoords="offset points",
-                va="center",
-                size="small",
-            )
+        beside(axes, gain.clip(lower=1.0).tolist(), [f"{number(one)}×" for one in gain], places, size="small")
     values = [float(value) for gain in gains.values() for value in gain]
     low, high = min(values), max(values)
     axes.set_xscale("log")

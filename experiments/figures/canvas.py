@@ -6,6 +6,7 @@ size of letters.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+
+WORDS = re.compile(r" (?!(?:W|MB|GB|pJ|times)\b)")
+"""Between words: a number stays with its unit."""
 
 WIDTH_PT = 72 * (style.HALF_PAGE_IN - 0.4)
 """Longest line of a title."""
@@ -75,7 +79,7 @@ def _title_pt() -> float:
 def _lines(title: str) -> Iterator[str]:
     font = FontProperties(family=mpl.rcParams["font.family"], weight="bold", size=_title_pt())
     line = ""
-    for word in title.split():
+    for word in WORDS.split(title):
         longer = f"{line} {word}".strip()
         if line and TextPath((0, 0), longer, prop=font).get_extents().width > WIDTH_PT:
             yield line
@@ -116,10 +120,16 @@ def stack(axes: Axes, parts: Sequence[tuple[NDArray[np.float64], str]], height: 
         left = left + widths
 
 
-def beside(axes: Axes, ends: Sequence[float], texts: Sequence[str], **look: Any) -> None:
-    """Write a text behind the end of each row's bar, and make room for it."""
-    for row, (end, text) in enumerate(zip(ends, texts, strict=True)):
-        axes.annotate(text, (end, row), (4, 0), textcoords="offset points", va="center", **look)
+def beside(
+    axes: Axes,
+    ends: Sequence[float],
+    texts: Sequence[str],
+    places: Sequence[float] | None = None,
+    **look: Any,
+) -> None:
+    """Write a text behind the end of each bar: one bar in each row, or bars at the `places` given."""
+    for place, end, text in zip(places or range(len(ends)), ends, texts, strict=True):
+        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", **look)
 
 
 def legend(figure: Figure, handles: Sequence[Any], *, columns: int, where: str = "lower") -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.figures import style
-from experiments.figures.canvas import canvas, legend, patches, rows
+from experiments.figures.canvas import beside, canvas, legend, patches, rows
 from experiments.runs.phrases import listed, number, times
 from hwsim.units import LOW, engineering
 
@@ -51,24 +51,17 @@ def factors(table: pd.DataFrame) -> Figure:
 
 
 def _factors(axes: Axes, table: pd.DataFrame) -> None:
-    lines: list[dict[Any, Any]] = table.to_dict("records")
     for index, (column, (_, colour)) in enumerate(BARS.items()):
-        for place, line in enumerate(lines):
-            value = line[column]
-            if value != value:
-                continue
-            height = place + 0.27 * (index - 1)
-            axes.barh(height, value, height=0.25, color=colour)
-            mark = LOW if line["low_confidence"] and column == "layer" else ""
-            axes.annotate(
-                f"{number(value, 3 if value >= EXACT else 2)}×{mark}",
-                (max(value, 1.0), height),
-                (3, 0),
-                textcoords="offset points",
-                va="center",
-                size="x-small",
-            )
-    rows(axes, [line["label"] for line in lines])
+        known = table[column].notna().to_numpy()
+        places = (known.nonzero()[0] + 0.27 * (index - 1)).tolist()
+        values, marked = table.loc[known, column], table.loc[known, "low_confidence"] & (column == "layer")
+        axes.barh(places, values, height=0.25, color=colour)
+        texts = [
+            f"{number(value, 3 if value >= EXACT else 2)}×{LOW if mark else ''}"
+            for value, mark in zip(values, marked, strict=True)
+        ]
+        beside(axes, values.clip(lower=1.0).tolist(), texts, places, size="x-small")
+    rows(axes, table["label"].tolist())
     axes.set_xscale("log")
     axes.set_xlim(1, ROOM * float(table[list(BARS)].max().max()))
     axes.xaxis.set_major_locator(LogLocator(100, numticks=5))
@@ -121,13 +114,7 @@ def _falls(axes: Axes, totals: pd.Series[float], low: pd.Series[bool], floor: fl
             va="center",
         )
     axes.barh(len(names), joules[-1] - floor, left=floor, color=LEFT, height=0.72)
-    axes.annotate(
-        engineering(float(f"{joules[-1]:.2g}"), "J"),
-        (joules[-1], len(names)),
-        (4, 0),
-        textcoords="offset points",
-        va="center",
-    )
+    beside(axes, joules[-1:], [engineering(float(f"{joules[-1]:.2g}"), "J")], [len(names)])
     rows(axes, [*names, "what is left"])
     axes.set_xlim(floor, 1.5 * joules[0])
     axes.xaxis.set_major_locator(LogLocator(10, numticks=4))

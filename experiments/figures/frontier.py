@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -15,6 +16,8 @@ from experiments.runs import labels
 from experiments.runs.phrases import listed, times
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -26,7 +29,7 @@ AUGMENTED = {
 }
 COUNTED = {"whole network": ("D", "published"), "parameters only": ("x", "published, parameters only")}
 GREY = "#6E6E6E"
-PANEL_IN = 2.7
+PANEL_IN = 2.9
 
 
 def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figure:
@@ -41,12 +44,16 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
     networks += sorted(set(runs["network"]) - set(networks))
     least = [medians[medians["network"] == name].nsmallest(1, "bytes").iloc[0] for name in networks]
     told = [
-        f"{labels.network(name)} {times(row['ratio'])} smaller at {row['test_error_pct']:.2f}% error"
+        f"{labels.network(name)} is {times(row['ratio'])} smaller at {row['test_error_pct']:.2f}% error"
         for name, row in zip(networks, least, strict=True)
     ]
     with style.applied():
         figure, panels = canvas(
-            listed(told), PANEL_IN * len(networks) + 0.8, nrows=len(networks), squeeze=False
+            f"Compressed and retrained, {listed(told)}",
+            PANEL_IN * len(networks) + 0.8,
+            nrows=len(networks),
+            squeeze=False,
+            height_ratios=[4 + len(marks[marks["network"] == name]) for name in networks],
         )
         chosen = {
             name: [table[table["network"] == name] for table in (runs, medians, marks)] for name in networks
@@ -96,13 +103,16 @@ def _name(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataF
     ]
     theirs = [(row["method"], GREY, row["bytes"], row["error_pct"]) for row in marks.to_dict("records")]
     best = medians[medians["on_frontier"]].sort_values("bytes").to_dict("records")
-    steps = [
-        ("", GREY, one["bytes"] * (two["bytes"] / one["bytes"]) ** part, one["test_error_pct"])
-        for one, two in pairwise(best)
-        for part in (0.2, 0.4, 0.6, 0.8, 1.0)
-    ]
+    steps = [("", GREY, x, y) for one, two in pairwise(best) for x, y in _step(one, two)]
     seeds = [("", GREY, row["bytes"], row["test_error_pct"]) for row in runs.to_dict("records")]
     name_points(axes, [*ours, *theirs, *seeds, *steps])
+
+
+def _step(one: dict[Any, Any], two: dict[Any, Any]) -> Iterator[tuple[float, float]]:
+    """Places along the front from one point to the next: across, then down."""
+    for part in np.linspace(0, 1, 9):
+        yield one["bytes"] * (two["bytes"] / one["bytes"]) ** part, one["test_error_pct"]
+        yield two["bytes"], one["test_error_pct"] + part * (two["test_error_pct"] - one["test_error_pct"])
 
 
 def _key(kinds: set[str]) -> list[Line2D]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
 
 
 def spread(positions: list[float], gap: float, low: float = -math.inf, high: float = math.inf) -> list[float]:
@@ -101,7 +102,7 @@ def name_ends(
 AROUND = tuple(
     (reach * math.cos(angle), reach * math.sin(angle))
     for reach in (7.0, 13.0, 21.0, 31.0, 43.0, 57.0, 75.0)
-    for angle in np.radians((0, 180, 45, 135, 315, 225, 90, 270))
+    for angle in np.radians((0, 180, 45, 135, 315, 225, 90, 270, 22, 158, 338, 202))
 )
 """Where a label may stand around its point, in points of length, the nearest first."""
 NEAR_PT = 14.0
@@ -109,7 +110,9 @@ NEAR_PT = 14.0
 DOT_PT = 3.5
 """Half of the width of a dot."""
 OUTSIDE, ON_LABEL, ON_DOT = 100.0, 40.0, 15.0
-"""Cost of a place: outside the axes, on a label, on a dot; a point of distance costs 1."""
+"""Cost of a place: outside the axes, on a label or its line, on a dot; a point of distance costs 1."""
+ROUNDS = 8
+"""Times that all labels are placed anew, at most."""
 
 
 def name_points(
@@ -132,36 +135,32 @@ def name_points(
     scale = figure.dpi / 72
     dots = [tuple(axes.transData.transform((x, y)).tolist()) for _, _, x, y in points]
     boxes = [_box(x, y, DOT_PT * scale, DOT_PT * scale) for x, y in dots]
-    taken: list[Box] = []
-    frame = axes.get_window_extent()
-    for (label, colour, x, y), dot in zip(points, dots, strict=True):
-        if not label:
-            continue
-        text = axes.annotate(
-            label, (x, y), (0, 0), textcoords="offset points", size=size, color=colour, va="center"
-        )
-        text.set_in_layout(False)
-        extent = text.get_window_extent()
-        half = extent.width / 2, extent.height / 2
-        placed = [(offset, _at(dot, offset, half, scale)) for offset in AROUND]
-        inside: Box = (frame.x0, frame.y0, frame.x1, frame.y1)
-        offset, box = min(placed, key=lambda one: _cost(one, inside, taken, boxes))
-        taken.append(box)
-        far = math.hypot(*offset) > NEAR_PT
-        middle = ((box[0] + box[2]) / 2 - dot[0]) / scale, ((box[1] + box[3]) / 2 - dot[1]) / scale
-        text.remove()
+    named = [index for index, point in enumerate(points) if point[0]]
+    halves = [_half(axes, points[index][0], size) for index in named]
+    found = _places([dots[index] for index in named], halves, boxes, axes.get_window_extent(), scale)
+    for index, place in zip(named, found, strict=True):
+        label, colour, x, y = points[index]
+        box, dot = place.box, dots[index]
         axes.annotate(
             label,
             (x, y),
-            middle,
+            (((box[0] + box[2]) / 2 - dot[0]) / scale, ((box[1] + box[3]) / 2 - dot[1]) / scale),
             textcoords="offset points",
             size=size,
             color=colour,
             ha="center",
             va="center",
-            arrowprops=leader(colour) | {"relpos": (0.5, 0.5), "shrinkA": 0} if far else None,
+            arrowprops=leader(colour) | {"relpos": _edge_at(dot, box), "shrinkA": 0} if place.line else None,
             bbox={"facecolor": "none", "edgecolor": "none", "pad": 0.5},
         ).set_in_layout(False)
+
+
+def _half(axes: Axes, label: str, size: str | float) -> tuple[float, float]:
+    """Half of the width and of the height of a label, in pixels."""
+    text = axes.annotate(label, (0.5, 0.5), xycoords="axes fraction", size=size)
+    extent = text.get_window_extent()
+    text.remove()
+    return extent.width / 2, extent.height / 2
 
 
 Box = tuple[float, float, float, float]
@@ -179,16 +178,76 @@ def _at(dot: tuple[float, ...], offset: tuple[float, float], half: tuple[float, 
     return _box(x + across, y + up, *half)
 
 
-def _cost(
-    one: tuple[tuple[float, float], Box], frame: Box, taken: Sequence[Box], dots: Sequence[Box]
-) -> float:
-    offset, box = one
+class Place(NamedTuple):
+    """Where a label stands: its distance in points, its box, and boxes along the line to its point."""
+
+    distance_pt: float
+    box: Box
+    line: tuple[Box, ...]
+
+
+def _places(
+    dots: Sequence[tuple[float, ...]],
+    halves: Sequence[tuple[float, float]],
+    taken: Sequence[Box],
+    frame: Bbox,
+    scale: float,
+) -> list[Place]:
+    """Choose a place for each label, and then anew, given all others, until nothing changes."""
+    ways = [
+        [_place(dot, offset, half, scale) for offset in AROUND]
+        for dot, half in zip(dots, halves, strict=True)
+    ]
+    inside: Box = (frame.x0, frame.y0, frame.x1, frame.y1)
+    chosen: list[Place] = []
+    for way in ways:
+        chosen.append(min(way, key=lambda one: _cost(one, inside, chosen, taken)))
+    for _ in range(ROUNDS):
+        before = list(chosen)
+        for index, way in enumerate(ways):
+            others = chosen[:index] + chosen[index + 1 :]
+            chosen[index] = min(way, key=lambda one: _cost(one, inside, others, taken))
+        if chosen == before:
+            break
+    return chosen
+
+
+def _place(
+    dot: tuple[float, ...], offset: tuple[float, float], half: tuple[float, float], scale: float
+) -> Place:
+    box, far = _at(dot, offset, half, scale), math.hypot(*offset)
+    line: tuple[Box, ...] = ()
+    if far > NEAR_PT:
+        edge = _edge(dot, box)
+        parts = [
+            tuple(a + (b - a) * part for a, b in zip(dot, edge, strict=True)) for part in (0.3, 0.5, 0.7, 0.9)
+        ]
+        line = tuple(_box(x, y, scale, scale) for x, y in parts)
+    return Place(far, box, line)
+
+
+def _edge(dot: tuple[float, ...], box: Box) -> tuple[float, float]:
+    """Point of a box that is nearest to a dot."""
+    return min(max(dot[0], box[0]), box[2]), min(max(dot[1], box[1]), box[3])
+
+
+def _edge_at(dot: tuple[float, ...], box: Box) -> tuple[float, float]:
+    """The same, in fractions of the box."""
+    x, y = _edge(dot, box)
+    return (x - box[0]) / (box[2] - box[0]), (y - box[1]) / (box[3] - box[1])
+
+
+def _cost(one: Place, frame: Box, others: Sequence[Place], dots: Sequence[Box]) -> float:
+    box = one.box
     outside = box[0] < frame[0] or box[1] < frame[1] or box[2] > frame[2] or box[3] > frame[3]
     return (
-        math.hypot(*offset)
+        one.distance_pt
         + OUTSIDE * outside
-        + ON_LABEL * sum(_meet(box, other) for other in taken)
-        + ON_DOT * sum(_meet(box, other) for other in dots)
+        + ON_LABEL * sum(_meet(box, other.box) for other in others)
+        + ON_LABEL * sum(_meet(box, part) for other in others for part in other.line)
+        + ON_LABEL * sum(_meet(part, other.box) for other in others for part in one.line)
+        + ON_DOT * sum(_meet(box, dot) for dot in dots)
+        + ON_DOT * sum(_meet(part, dot) for part in one.line for dot in dots)
     )
 
 

@@ -1,4 +1,4 @@
-"""Rooflines with a power roof: one panel per chip, and the way of a network's layers through the stages."""
+"""Rooflines with a power roof: layers under it, what the cap powers of each chip, and stages of a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from experiments.figures import style
-from experiments.figures.canvas import canvas, legend
+from experiments.figures.canvas import beside, canvas, legend, patches, stack
+from experiments.figures.canvas import rows as name_rows
 from experiments.figures.labels import leader, name_points, spread
 from experiments.runs import labels
 from experiments.runs.phrases import times
@@ -19,15 +20,18 @@ from hwsim.analysis.roofline import Roofline
 from hwsim.units import LOW, engineering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-DARK = "#F2E3DC"
+DARK = style.PALE
 """What the peak and bandwidth would allow and the cap does not."""
-POWER, BLUE = style.COMPONENTS["dram"][1], style.SERIES[0]
+BLUE = style.SERIES[0]
+CAP = (0, (3, 1.5))
+"""Dashes of the roof that the cap makes."""
 CHIP, NETWORK = "reference_250w", "alexnet"
 """The chip that is drawn large, and the network whose layers are named."""
 SHAPES = {"conv": "o", "fc": "s", "matmul": "^"}
@@ -35,7 +39,7 @@ KINDS = {"conv": "convolution", "fc": "fully-connected", "matmul": "attention"}
 
 
 def panels(roofs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
-    """Draw the layers of one network under the roofs of one chip, and what the cap powers of every chip.
+    """Draw the layers of one network under the roofs of one chip, a panel per batch.
 
     Parameters
     ----------
@@ -46,7 +50,6 @@ def panels(roofs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     """
     shown = layers[(layers["chip"] == CHIP) & (layers["network"] == NETWORK)]
     batches = sorted(shown["batch"].unique().tolist())
-    inks = dict(zip(batches, ("#FFFFFF", BLUE), strict=True))
     bound = shown["limiter"].eq("bandwidth").groupby(shown["batch"]).sum()
     limited = shown["limiter"].eq("power").groupby(shown["batch"]).sum()
     first, last = batches[0], batches[-1]
@@ -54,25 +57,46 @@ def panels(roofs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
         f"AlexNet, {labels.chip(CHIP)}: {bound[first]} of {len(shown) // len(batches)} layers are "
         f"memory-bound at batch {first}, {limited[last]} power-limited at batch {last}"
     )
+    finite = shown["intensity_MAC_per_B"].replace(np.inf, np.nan)
+    low, high = float(finite.min()) / 2, float(finite.max()) * 2
     with style.applied():
-        figure, (large, small) = canvas(title, 3.9, ncols=2, width_ratios=(2.6, 1))
-        finite = shown["intensity_MAC_per_B"].replace(np.inf, np.nan)
-        low, high = float(finite.min()) / 2, float(finite.max()) * 4
-        _roofs(large, _roofline(roofs, CHIP), low, high, float(shown["MAC_per_s"].min()))
-        for batch, ink in inks.items():
-            _scatter(large, shown[shown["batch"] == batch], high, ink)
-        large.xaxis.set_major_formatter(FuncFormatter(_short))
-        large.set(xlabel="MACs per DRAM byte", ylabel="MACs per second")
-        _powered(small, roofs)
+        figure, pair = canvas(title, 3.4, ncols=len(batches), sharey=True)
+        for axes, batch in zip(pair, batches, strict=True):
+            _roofs(axes, _roofline(roofs, CHIP), low, high, float(shown["MAC_per_s"].min()))
+            _scatter(axes, shown[shown["batch"] == batch], high, BLUE)
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.set(title=f"batch {batch}", xlabel="MACs per DRAM byte")
+        pair[0].set_ylabel("MACs per second")
         kinds = [kind for kind in SHAPES if kind in set(shown["kind"])]
-        legend(figure, _legend(kinds, inks), columns=3)
-        names = [
-            (" ".join(found["layer"]), BLUE, min(float(found["intensity_MAC_per_B"].mean()), high), rate)
-            for found, rate in _together(shown, high)
-        ]
-        dots = _dots(shown, high)
-        name_points(large, [*names, *dots])
+        legend(figure, _legend(kinds), columns=3)
+        for axes, batch in zip(pair, batches, strict=True):
+            _name(axes, shown[shown["batch"] == batch], high)
     return figure
+
+
+def _name(axes: Axes, points: pd.DataFrame, high: float) -> None:
+    """Write the names of layers beside them, off the roofs."""
+    names = [
+        (_series(found["layer"].tolist()), BLUE, min(float(found["intensity_MAC_per_B"].mean()), high), rate)
+        for found, rate in _together(points, high)
+    ]
+    name_points(axes, [*names, *_dots(points, high), *_along(axes)])
+
+
+def _series(names: list[str]) -> str:
+    """Say names that end in successive numbers by the first and the last: conv3 to 5."""
+    told: list[tuple[str, list[int]]] = []
+    for name in names:
+        word = name.rstrip("0123456789")
+        number = int(name[len(word) :] or 0)
+        if told and told[-1][0] == word and told[-1][1][-1] + 1 == number:
+            told[-1][1].append(number)
+        else:
+            told.append((word, [number]))
+    return ", ".join(
+        f"{word}{found[0]}\u2013{found[-1]}" if len(found) > 1 else f"{word}{found[0] or ''}"
+        for word, found in told
+    )
 
 
 def _together(points: pd.DataFrame, high: float) -> Iterator[tuple[pd.DataFrame, float]]:
@@ -89,25 +113,56 @@ def _dots(points: pd.DataFrame, high: float) -> list[tuple[str, str, float, floa
     return [("", style.INK, float(x), float(y)) for x, y in places]
 
 
-def _powered(axes: Axes, roofs: pd.DataFrame) -> None:
-    """Draw which share of its MACs each chip can power where arrays and DRAM are both busy."""
-    rows = roofs.sort_values("active_at_ridge", ascending=False)
-    places = range(len(rows))
-    axes.barh(places, rows["active_at_ridge"], color=POWER, height=0.7)
-    axes.barh(places, 1 - rows["active_at_ridge"], left=rows["active_at_ridge"], color=DARK, height=0.7)
-    names = [
-        labels.chip(str(row.chip)).removesuffix(" chip").removesuffix(" reference")
-        + (LOW if row.low_confidence else "")
-        for row in rows.itertuples()
+def _along(axes: Axes) -> list[tuple[str, str, float, float]]:
+    """Places along the lines of axes that labels leave free."""
+    left, right = np.log10(axes.get_xlim())
+    grid = np.logspace(left, right, 60)
+    return [
+        ("", style.INK, float(x), float(y))
+        for line in axes.lines
+        if len(line.get_xdata()) > 1 and line.get_linestyle() != "None"  # type: ignore[arg-type]
+        for x, y in zip(grid, _at(line, grid), strict=True)
+        if np.isfinite(y)
     ]
-    axes.set_yticks(places, names)
-    axes.tick_params(axis="y", length=0)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xticks([0, 1])
-    axes.set_title("MACs active", weight="normal", x=1.0, ha="right")
-    axes.set_xlabel(f"at the ridge ({LOW} estimate)", x=1.0, ha="right")
+
+
+def _at(line: Line2D, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Heights of a line that goes from left to right; not a number beside it."""
+    x, y = np.log10(np.asarray(line.get_xydata(), float)).T
+    return 10 ** np.interp(np.log10(grid), x, y, left=np.nan, right=np.nan)
+
+
+def powered(roofs: pd.DataFrame) -> Figure:
+    """Draw which share of its MACs each chip can power where arrays and DRAM are both busy.
+
+    Parameters
+    ----------
+    roofs : DataFrame
+        As for `panels`.
+    """
+    rows = roofs.sort_values("active_at_ridge", ascending=False)
+    limited = rows[rows["active_at_ridge"] < 1]
+    least = rows.iloc[-1]
+    title = (
+        f"{len(limited)} of {len(rows)} chips cannot power all MACs while DRAM is busy: the "
+        f"{labels.chip(str(least['chip']))} powers {least['active_at_ridge']:.0%}"
+    )
+    with style.applied():
+        figure, axes = canvas(title, 0.32 * len(rows) + 1.1)
+        active = rows["active_at_ridge"].to_numpy()
+        stack(axes, [(active, style.INK), (1 - active, DARK)])
+        texts = [
+            f"{share:.0%}{LOW if low else ''}"
+            for share, low in zip(active, rows["low_confidence"], strict=True)
+        ]
+        beside(axes, [1.0] * len(rows), texts)
+        name_rows(axes, [labels.chip(str(chip)) for chip in rows["chip"]])
+        axes.set_xlim(0, 1.12)
+        axes.set_xticks([0, 0.5, 1])
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel(f"MACs that the cap can power at the ridge ({LOW} estimate)")
+        legend(figure, patches([("active", style.INK), ("dark by the cap", DARK)]), columns=2)
+    return figure
 
 
 def _roofline(roofs: pd.DataFrame, chip: str) -> Roofline:
@@ -152,9 +207,8 @@ def journey(roofs: pd.DataFrame, points: pd.DataFrame) -> Figure:
             ]
         axes.xaxis.set_major_formatter(FuncFormatter(_short))
         axes.set(xlabel="MACs per DRAM byte", ylabel="MACs per second")
-        legend(figure, _legend([], {}), columns=3)
-        dots = _dots(points, high)
-        name_points(axes, [*named, *dots])
+        legend(figure, _legend([]), columns=3)
+        name_points(axes, [*named, *_dots(points, high), *_along(axes)])
     return figure
 
 
@@ -192,7 +246,7 @@ def one_chip(roof: Roofline, points: pd.DataFrame, title: str) -> Figure:
         axes.set_xlabel("MACs per DRAM byte; no DRAM at all at the right edge")
         axes.set_ylabel("MACs per second")
         kinds = [kind for kind in SHAPES if kind in set(points["kind"])]
-        legend(figure, _legend(kinds, {}), columns=3)
+        legend(figure, _legend(kinds), columns=3)
     return figure
 
 
@@ -202,7 +256,7 @@ def _roofs(axes: Axes, roof: Roofline, low: float, high: float, least: float) ->
     bandwidth_or_peak = np.minimum(roof.peak_MAC_per_s, roof.bandwidth_B_per_s * grid)
     power = np.array([roof.power_roof(value) for value in grid])
     axes.fill_between(grid, np.minimum(power, bandwidth_or_peak), bandwidth_or_peak, color=DARK, linewidth=0)
-    axes.plot(grid, power, color=POWER, linewidth=1.6)
+    axes.plot(grid, power, color=style.INK, linewidth=1.6, linestyle=CAP)
     axes.plot(grid, bandwidth_or_peak, color=style.INK, linewidth=1.6)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -236,12 +290,11 @@ def _scatter(axes: Axes, points: pd.DataFrame, high: float, face: str) -> None:
         )
 
 
-def _legend(kinds: Sequence[str], inks: Mapping[int, str]) -> list[Line2D | Patch]:
+def _legend(kinds: Sequence[str]) -> list[Line2D | Patch]:
     shape: dict[str, Any] = {"linestyle": "", "color": style.PALE, "markeredgecolor": style.INK}
     return [
         Line2D([], [], color=style.INK, linewidth=1.6, label="bandwidth and peak"),
-        Line2D([], [], color=POWER, linewidth=1.6, label="power cap"),
+        Line2D([], [], color=style.INK, linewidth=1.6, linestyle=CAP, label="power cap"),
         Patch(color=DARK, label="dark by the cap"),
         *(Line2D([], [], marker=SHAPES[kind], label=KINDS[kind], **shape) for kind in kinds),
-        *(Patch(facecolor=ink, edgecolor=BLUE, label=f"batch {batch}") for batch, ink in inks.items()),
     ]

@@ -1,147 +1,131 @@
-"""Simulated against published figures, log-log, with the 10% band and the farthest points named."""
+"""How far simulated figures lie from published ones: a row per machine and kind, a dot per figure."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from experiments.figures import style
-from experiments.figures.canvas import canvas, legend
-from hwsim.units import engineering
-from hwsim.whole import ceil_div
+from experiments.figures.canvas import beside, canvas, legend, rows
+from experiments.figures.labels import name_points
+from experiments.runs import labels
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MACHINES = {"EIE": "#D55E00", "Eyeriss": "#0072B2", "TPU v1": "#009E73", "SCALE-Sim": "#CC79A7"}
-BAND = 0.10
-COLUMNS = 3
-PANEL_IN = 2.2
-"""Side of the square panels."""
+BAND_PCT = 10.0
+APART, LANES = 0.13, 5
+"""Dots of a row lie in so many lanes, so far apart in rows."""
+ROOM = 0.25
+"""Part of the axis at the right that names of figures may take."""
 
 
-class Panel(NamedTuple):
-    """One pair of axes: the metrics it shows, the factor of each to the unit, the unit."""
+class Row(NamedTuple):
+    """Figures of one machine that are drawn in one row: what they are called, and their metrics."""
 
-    title: str
-    metrics: dict[str, float]
-    unit: str
+    machine: str
+    name: str
+    metrics: tuple[str, ...]
 
 
-PANELS = (
-    Panel("Time", {"time, theoretical": 1e-6, "time, actual": 1e-6, "processing_ms": 1e-3}, "s"),
-    Panel("Traffic", {"dram_MB": 1e6, "buffer_MB": 1e6}, "B"),
-    Panel("Throughput", {"throughput": 1e12}, "OPS"),
-    Panel("Energy", {"energy": 1e-6}, "J"),
-    Panel("Power", {"power_mW": 1e-3}, "W"),
-    Panel(
-        "Cycles, words",
-        {"compute_cycles": 1, "sram_ifmap_reads": 1, "sram_filter_reads": 1, "sram_ofmap_writes": 1},
-        "",
-    ),
+ROWS = (
+    Row("EIE", "time", ("time, theoretical", "time, actual")),
+    Row("EIE", "energy", ("energy",)),
+    Row("Eyeriss", "time", ("processing_ms",)),
+    Row("Eyeriss", "power", ("power_mW",)),
+    Row("Eyeriss", "DRAM traffic", ("dram_MB",)),
+    Row("Eyeriss", "buffer traffic", ("buffer_MB",)),
+    Row("TPU v1", "throughput", ("throughput",)),
+    Row("SCALE-Sim", "cycles", ("compute_cycles",)),
+    Row("SCALE-Sim", "words read", ("sram_ifmap_reads", "sram_filter_reads")),
+    Row("SCALE-Sim", "words written", ("sram_ofmap_writes",)),
 )
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Draw the table of `hwsim.analysis.validation` with its ``verdict``, one panel per kind of figure."""
-    panels = [panel for panel in PANELS if table["metric"].isin(panel.metrics).any()]
+    """Draw the table of `hwsim.analysis.validation` with its ``verdict``."""
+    figures = table[(table["published"] > 0) & (table["layer"] != "total")]
+    parts = [
+        figures[(figures["source"] == row.machine) & figures["metric"].isin(row.metrics)] for row in ROWS
+    ]
+    drawn = [(row, part) for row, part in zip(ROWS, parts, strict=True) if len(part)]
+    near = [int((part["error_pct"].abs() <= BAND_PCT).sum()) for _, part in drawn]
     judged = table[table["verdict"] != "not judged"]
     title = (
-        f"Published machines, simulated: {(judged['verdict'] == 'met').sum()} of {len(judged)} bounds are met"
+        f"{sum(near)} of {sum(len(part) for _, part in drawn)} published figures are simulated within "
+        f"{BAND_PCT:.0f}%; {(judged['verdict'] == 'met').sum()} of {len(judged)} bounds are met"
     )
+    errors = [error for _, part in drawn for error in part["error_pct"]]
+    low, high = min(*errors, -BAND_PCT), max(*errors, BAND_PCT)
+    left, right = low - 0.06 * (high - low), high + ROOM * (high - low)
     with style.applied():
-        down = ceil_div(len(panels), COLUMNS)
-        figure, grid = canvas(title, PANEL_IN * down + 0.9, nrows=down, ncols=COLUMNS, squeeze=False)
-        for axes, panel in zip(grid.flat, panels, strict=False):
-            _panel(axes, table, panel)
-            axes.set_box_aspect(1)
-        for axes in grid.flat[len(panels) :]:
-            axes.remove()
-        for axes in grid[:, 0]:
-            axes.set_ylabel("simulated")
-        for axes in grid[-1]:
-            axes.set_xlabel("published")
-        legend(figure, _legend(table), columns=2)
+        figure, axes = canvas(title, 0.34 * len(drawn) + 1.3)
+        axes.axvspan(-BAND_PCT, BAND_PCT, color=style.PALE, linewidth=0)
+        axes.axvline(0, color=style.INK, linewidth=0.8)
+        rows(axes, [f"{row.machine}, {row.name}" for row, _ in drawn])
+        axes.set_xlim(left, right)
+        axes.xaxis.set_major_locator(MultipleLocator(25))
+        axes.xaxis.set_major_formatter(FuncFormatter(_percent))
+        axes.set_xlabel("simulated against published")
+        shares = [f"{count} of {len(part)}" for count, (_, part) in zip(near, drawn, strict=True)]
+        beside(axes, [right] * len(drawn), shares, annotation_clip=False)
+        places = [place for at, (_, part) in enumerate(drawn) for place in _dots(axes, at, part)]
+        legend(figure, _legend(), columns=3)
+        names = [_farthest(at, part) for at, (_, part) in enumerate(drawn)]
+        name_points(axes, [*(name for name in names if name), *places])
     return figure
 
 
-def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
-    handles: list[Line2D | Patch] = []
-    for machine, colour in MACHINES.items():
-        judged = table[(table["source"] == machine) & (table["verdict"] != "not judged")]
-        met = int((judged["verdict"] == "met").sum())
-        label = f"{machine}: {met} of {len(judged)} bounds met"
-        handles.append(Line2D([], [], color=colour, marker="o", linestyle="", markersize=4, label=label))
-    open_point = Line2D([], [], color=style.INK, marker="o", markerfacecolor="white", linestyle="")
-    open_point.set(markersize=4, label="open: not judged")
-    return [*handles, open_point, Patch(color=style.PALE, label=f"within {BAND:.0%}")]
-
-
-def _panel(axes: Axes, table: pd.DataFrame, panel: Panel) -> None:
-    shown = table[
-        table["metric"].isin(panel.metrics) & (table["published"] > 0) & (table["layer"] != "total")
-    ]
-    factor = shown["metric"].map(panel.metrics)
-    points = shown.assign(x=shown["published"] * factor, y=shown["simulated"] * factor)
-    low = 0.55 * float(points[["x", "y"]].min().min())
-    high = 1.8 * float(points[["x", "y"]].max().max())
-    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
-    ends = [low, high]
-    axes.fill_between(
-        ends, [(1 - BAND) * end for end in ends], [(1 + BAND) * end for end in ends], color=style.PALE, lw=0
-    )
-    axes.plot(ends, ends, color=style.INK, linewidth=0.6)
-    for (machine, judged), group in points.groupby(["source", points["verdict"] != "not judged"]):
-        colour = MACHINES[str(machine)]
+def _dots(axes: Axes, row: int, part: pd.DataFrame) -> list[tuple[str, str, float, float]]:
+    """Draw the figures of a row, in lanes so that each is seen; their places."""
+    ordered = part.sort_values("error_pct")
+    lanes = APART * (np.arange(len(ordered)) % LANES - LANES // 2)
+    judged = (ordered["verdict"] != "not judged").to_numpy()
+    for chosen, face in ((judged, style.SERIES[0]), (~judged, "white")):
         axes.plot(
-            group["x"],
-            group["y"],
+            ordered["error_pct"][chosen],
+            row + lanes[chosen],
             linestyle="",
             marker="o",
-            markersize=3.6,
-            markerfacecolor=colour if judged else "white",
-            markeredgecolor=colour,
+            markersize=4,
+            markerfacecolor=face,
+            markeredgecolor=style.SERIES[0],
             markeredgewidth=0.8,
         )
-    _ticks(axes, panel.unit, wide=high > 100 * low)
-    axes.set_title(panel.title)
-    groups = points.groupby("source", sort=False)
-    notes = [(f"{machine} " if len(groups) > 1 else "") + _off(g["error_pct"]) for machine, g in groups]
-    axes.text(0.98, 0.03, "\n".join(notes), transform=axes.transAxes, ha="right", va="bottom", size="small")
-    _name_farthest(axes, points)
+    return [
+        ("", style.INK, float(x), float(row + lane))
+        for x, lane in zip(ordered["error_pct"], lanes, strict=True)
+    ]
 
 
-def _off(error_pct: pd.Series) -> str:
-    """Say how many of a group of points lie in the band."""
-    within = int((error_pct.abs() <= 100 * BAND).sum())
-    return f"{within}/{len(error_pct)} in band"
+def _farthest(row: int, part: pd.DataFrame) -> tuple[str, str, float, float] | None:
+    """Name of the figure that is farthest off, and its place; none where all are in the band."""
+    ordered = part.sort_values("error_pct", ignore_index=True)
+    at = int(ordered["error_pct"].abs().argmax())
+    far = ordered.iloc[at]
+    if abs(far["error_pct"]) <= BAND_PCT:
+        return None
+    network = labels.network(str(far["network"]))
+    layer = "" if far["layer"] == "all" else str(far["layer"]).split(",")[0]
+    name = layer if network.split("-")[0] in layer else f"{network} {layer}".strip()
+    text = f"{name} {_percent(far['error_pct'])}"
+    return text, style.INK, float(far["error_pct"]), row + APART * (at % LANES - LANES // 2)
 
 
-def _name_farthest(axes: Axes, points: pd.DataFrame) -> None:
-    far = points.iloc[points["error_pct"].abs().argmax()]
-    if abs(far["error_pct"]) < 100 * BAND:
-        return
-    name = textwrap.shorten(far["layer"] if far["layer"] != "all" else far["network"], 12, placeholder="…")
-    axes.annotate(
-        f"{name}: " + f"{far['error_pct']:+.0f}%".replace("-", "−"),
-        (far["x"], far["y"]),
-        (0.04, 0.96),
-        textcoords="axes fraction",
-        va="top",
-        size="small",
-        arrowprops={"arrowstyle": "-", "color": style.INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
-    )
+def _percent(value: float, _position: object = None) -> str:
+    return f"{value:+.0f}%".replace("-", "\u2212").replace("+0%", "0%")
 
 
-def _ticks(axes: Axes, unit: str, *, wide: bool) -> None:
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(10, subs=(1.0,) if wide else (1.0, 3.0), numticks=3))
-        axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: engineering(value, unit)))
-        axis.set_tick_params(labelsize="small")
+def _legend() -> list[Line2D | Patch]:
+    look = {"linestyle": "", "marker": "o", "markersize": 4, "markeredgecolor": style.SERIES[0]}
+    return [
+        Line2D([], [], markerfacecolor=style.SERIES[0], label="with a bound", **look),
+        Line2D([], [], markerfacecolor="white", label="without", **look),
+        Patch(color=style.PALE, label=f"within {BAND_PCT:.0f}% (numbers at the right)"),
+    ]

@@ -149,6 +149,7 @@ def draw(tables: Tables) -> dict[str, Figure]:
     """Draw the figures."""
     return {
         "roofline": figures.panels(tables["roofs"], tables["layers"]),
+        "chips": figures.powered(tables["roofs"]),
         "stages": figures.journey(tables["roofs"], tables["stages"]),
     }
 

@@ -37,7 +37,7 @@ from hwsim.arrays.counting import (
     useful_macs,
 )
 from hwsim.arrays.windows import Pieces, staged
-from hwsim.compiled import njit
+from hwsim.compiled import njit, tiered
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 from hwsim.workload.layer import OPERAND_BITS
@@ -325,6 +325,7 @@ def _best_grid(array: GemmArray, gemm: Gemm, beside: Beside) -> Grid:
 _ceil_div = njit(cache=True)(ceil_div)
 
 
+@tiered(turns=lambda _gemm, _shape, _block, tiles, *_: tiles * tiles.bit_length())
 @njit(cache=True)
 def _search(
     gemm: Gemm,
@@ -383,6 +384,7 @@ def _search(
     return grid
 
 
+@tiered()
 @njit(cache=True)
 def multicasts(blocks: int, groups: int, column_split: int) -> int:
     """How often the activations of a group are read, summed over groups.

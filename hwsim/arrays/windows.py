@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
-from hwsim.compiled import njit
+from hwsim.compiled import njit, tiered
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def _inputs_once(pieces: Pieces, *geometry: tuple[int, int]) -> int:
     return int(_piece_inputs(pieces, *geometry))
 
 
+@tiered(turns=lambda pieces, *_: pieces.rows // pieces.chunk)
 @njit(cache=True)
 def _piece_inputs(
     pieces: Pieces,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hwsim.compiled import njit
+from hwsim.compiled import njit, tiered
 from hwsim.engine.stream import MAC_ARRAY
 from hwsim.engine.timeline import COMPUTE, DECODE, READ, WRITE, Timeline
 from hwsim.same import Same
@@ -103,13 +103,14 @@ def _period(same: Same[TileStream]) -> Fraction:
     ticks, repetitions = _recurrence(steps)
     if repetitions == 0:
         ticks, repetitions = _cycle_mean(_repetition_matrix(steps))
-    return Fraction(ticks, repetitions * times)
+    return Fraction(int(ticks), int(repetitions) * times)
 
 
 def _steps(stream: TileStream) -> _Steps:
     return _Steps(*(getattr(stream, name) for name in _Steps._fields))
 
 
+@tiered(turns=lambda _drain, _resources, _end, steps: len(steps.read))
 @njit(cache=True)
 def _advance(drain: bool, resources: _Resources, end, steps: _Steps):  # type: ignore[no-untyped-def]
     """Run all steps, and then all pending write-backs if `drain` is true.
@@ -197,6 +198,7 @@ def _state_size(steps):  # type: ignore[no-untyped-def]
     return CLOCKS + 2 * steps.fetch_depth + steps.decode_depth
 
 
+@tiered(turns=lambda steps: REPETITIONS * len(steps.read))
 @njit(cache=True)
 def _recurrence(steps):  # type: ignore[no-untyped-def]
     """How much later a state comes back, after how many repetitions; (0, 0) if none soon does."""
@@ -218,6 +220,7 @@ def _recurrence(steps):  # type: ignore[no-untyped-def]
     return 0, 0
 
 
+@tiered(turns=lambda steps: _state_size.py_func(steps) * len(steps.read))
 @njit(cache=True)
 def _repetition_matrix(steps):  # type: ignore[no-untyped-def]
     """Max-plus matrix of one repetition: the state after it, for each clock of the state before."""
@@ -234,6 +237,7 @@ def _repetition_matrix(steps):  # type: ignore[no-untyped-def]
     return matrix
 
 
+@tiered(turns=lambda weights: len(weights) ** 3)
 @njit(cache=True)
 def _cycle_mean(weights):  # type: ignore[no-untyped-def]
     """Greatest mean weight of a cycle, as (weight, length) (Karp, Discrete Math. 23, 1978)."""

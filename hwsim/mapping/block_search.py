@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hwsim.arrays.counting import PSUM_BITS
-from hwsim.compiled import njit
+from hwsim.compiled import njit, tiered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class Found(NamedTuple):
     keep: bool
 
 
+@tiered()
 @njit(cache=True)
 def times(
     places: NDArray[np.int64], m_trips: float, n_trips: float, k_trips: float
@@ -61,6 +62,7 @@ def times(
     return weights, inputs, outputs
 
 
+@tiered()
 @njit(cache=True)
 def follows(places: NDArray[np.int64], k_trips: float) -> bool:
     """Whether an input block is followed by the next positions of the same channels."""
@@ -113,6 +115,7 @@ def _memory(
     )
 
 
+@tiered()
 @njit(cache=True)
 def needed(
     cut: NDArray[np.float64],
@@ -213,6 +216,7 @@ def _least(cut: NDArray[np.float64], places: NDArray[np.int64], layer: Sizes, al
     return min(once, _traffic(cut, places, 2.0, k_trips, True, layer))
 
 
+@tiered(turns=lambda cuts, sizes, orders, *_: len(cuts) * len(orders))
 @njit(cache=True)
 def search(
     cuts: NDArray[np.float64],

@@ -10,24 +10,27 @@ import numpy as np
 
 from hwsim.compiled import njit
 from hwsim.mapping.law import CUT, STRIPES, WHOLE, price, run_of
-from hwsim.mapping.room import HOLD, enter
+from hwsim.mapping.room import enter
 
 LEAST = 1e-9
 """A smaller part of anything is nothing."""
 
 
 @njit(cache=True, error_model="numpy")
-def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first):  # type: ignore[no-untyped-def]
+def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):  # type: ignore[no-untyped-def]
     """Fill the memory that is left, the most worthy first, or tensors before weights.
 
-    Returns the kept and pinned fractions of every kernel, the most bits on chip except pinned ones, the most
-    bits that a segment needs by itself, and joules and ticks of a batch.
+    `hold` is room for a record of each kernel. Returns the kept and pinned fractions of every kernel, the
+    most bits on chip except pinned ones, the most bits that a segment needs by itself, and joules and ticks
+    of a batch.
     """
     count, number = len(t.kernels), len(first)
     segment = np.zeros(count, np.int64)
     slack, bits, other = np.full(number, float(capacity)), np.zeros(count), np.zeros(count)
     early = np.zeros(count)
-    hold, kept, pinned = np.zeros(count, HOLD), np.zeros(count), np.zeros(count)
+    kept, pinned = np.zeros(count), np.zeros(count)
+    for k in range(count):
+        hold[k].seen = -1
     # what touches a kernel's DRAM traffic: by which item, and bits of it per bit held
     size = len(t.edges) + 2 * count
     item_of, at_kernel, rate = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)

@@ -10,11 +10,11 @@ as the slots for decoded weights let a unit be ahead.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hwsim.compiled import njit
+from hwsim.compiled import Records, njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,6 +113,12 @@ class Tables(NamedTuple):
     stripe: NDArray[np.void]
     blocks: NDArray[np.void]
     need: NDArray[np.float64]
+
+    def as_records(self) -> Tables:
+        """Return them as plain Python takes them: see `hwsim.compiled.Records`."""
+        tables: Any = self
+        records: Any = [Records(table) if table.dtype.names else table for table in tables]
+        return Tables(*records)
 
 
 @njit(cache=True, error_model="numpy")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.compiled import njit
+from hwsim.compiled import Records, njit, tiered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,17 @@ those of them that come in. ``seen``: first kernel of the latest segment in whic
 """
 
 
-@njit(cache=True, error_model="numpy")
 def stripes_need(kernels: NDArray[np.void], edges: NDArray[np.void]) -> NDArray[np.float64]:
+    """Bits of activations on chip for every depth-first segment: see `_stripes_need`."""
+    run = _stripes_need.chosen(kernels)
+    tables = (kernels, edges) if run == _stripes_need.compiled else (Records(kernels), Records(edges))
+    found: NDArray[np.float64] = run(*tables)
+    return found
+
+
+@tiered(turns=lambda kernels: len(kernels) * LONGEST_STRIPES * HEIGHTS)
+@njit(cache=True, error_model="numpy")
+def _stripes_need(kernels, edges):  # type: ignore[no-untyped-def]
     """Bits of activations on chip for every depth-first segment, shape (kernels, lengths, heights).
 
     For a stripe of some rows of the last kernel, each tensor is needed up to some row by the kernels that

@@ -19,11 +19,11 @@ tries several sizes of working memory. A plan costs joules, plus time valued at 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hwsim.compiled import njit
+from hwsim.compiled import Records, njit, tiered
 from hwsim.mapping.filling import fill
 from hwsim.mapping.law import CUT, STRIPES, WHOLE, price
 from hwsim.mapping.room import HEIGHTS, HOLD, LONGEST_STRIPES, enter
@@ -40,6 +40,7 @@ SPLITS = 8
 
 KNOWN_PASSES = 16
 """Passes up to which costs of segments are remembered."""
+
 
 ROUNDS, REFINED = 2, 3
 """The best plans are divided anew with the weights that they pin, so often, and so many of them."""
@@ -98,20 +99,22 @@ class Found(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known):  # type: ignore[no-untyped-def]
+def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known, hold):  # type: ignore[no-untyped-def]
     """Divide the kernels into segments that work in `space` of `capacity` bits, by dynamic programming.
 
     `at` is the position of that space among those of `Tables.blocks`. `pinned` and `kept` are the fractions
     of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs
-    depends on no space, and is worked out once: see `_unknown`. Returns, by last
-    kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot be done.
+    depends on no space, and is worked out once: see `_unknown`. `hold` is room for a record of each kernel.
+    Returns, by last kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot
+    be done.
     """
     count = len(t.kernels)
     best = np.zeros(count + 1)
     for k in range(count):
         best[k + 1] = np.inf
     how = np.zeros((count, 3), np.int64)
-    hold = np.zeros(count, HOLD)
+    for k in range(count):
+        hold[k].seen = -1
     bits, early = np.zeros(count), np.zeros(count)
     for first in range(count):
         if best[first] == np.inf:
@@ -160,9 +163,9 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
                     if length > 1 or t.blocks[at, last].bits == np.inf:
                         continue
                 else:
-                    kind, number, loads = STRIPES, (row.rows + (1 << height) - 1) >> height, 1.0
                     if height < 0 or height == HEIGHTS:
                         continue
+                    kind, number, loads = STRIPES, (row.rows + (1 << height) - 1) >> height, 1.0
                     slot = height
                 if length > known.shape[1]:
                     slot = -1
@@ -206,14 +209,15 @@ def _kept_bits(t, terms, k, kept):  # type: ignore[no-untyped-def]
     return saved
 
 
+@tiered(patience_s=3.0, turns=lambda t: 8 * len(t.kernels) ** 2)
 @njit(cache=True, error_model="numpy")
-def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, may_pin, both, known):  # type: ignore[no-untyped-def]
+def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, may_pin, both, known, hold):  # type: ignore[no-untyped-def]
     """Divide, and fill in the better of `both` orders, or in the order of worth alone.
 
     Returns the segments (first kernels, modes, amounts), and what `fill` says of them; infinite bits and
     joules where nothing runs.
     """
-    how, cost = divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known)
+    how, cost = divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known, hold)
     number, last = 0, len(how) - 1
     while last >= 0 and cost < np.inf:
         number, last = number + 1, how[last, 0] - 1
@@ -226,16 +230,16 @@ def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, m
             segments[s, field] = how[last, field]
         last = how[last, 0] - 1
     first, mode, amount = segments[:, 0].copy(), segments[:, 1].copy(), segments[:, 2].copy()
-    kept, stay, held, need, outlay = _filled(t, terms, capacity, first, mode, amount, may_pin, both)
+    kept, stay, held, need, outlay = _filled(t, terms, capacity, first, mode, amount, may_pin, both, hold)
     return segments, kept, stay, held, need, outlay
 
 
 @njit(cache=True, error_model="numpy")
-def _filled(t, terms, capacity, first, mode, amount, may_pin, both):  # type: ignore[no-untyped-def]
+def _filled(t, terms, capacity, first, mode, amount, may_pin, both, hold):  # type: ignore[no-untyped-def]
     """See `fill`: the better of `both` orders, or the order of worth alone."""
     least = np.inf
     for order in range(2 if both else 1):  # one call: each place of a call is compiled by itself
-        found = fill(t, terms, capacity, first, mode, amount, may_pin, order == 1)
+        found = fill(t, terms, capacity, first, mode, amount, may_pin, order == 1, hold)
         cost = found[4][0] + found[4][1] * terms.tick_J
         if order == 0 or cost < least:
             filled, least = found, cost
@@ -266,6 +270,11 @@ def search(
         Kernels without stored weights (products of activations, and softmax between them) run by stripes
         unless it is ``"none"``; all may if it is ``"depth-first"``.
     """
+    run, count = _plan.chosen(tables), len(tables.kernels)
+    seen: Tables = tables
+    hold: Any = np.zeros(count, HOLD)
+    if run != _plan.compiled:
+        seen, hold = tables.as_records(), Records(hold)
     found: dict[Division, Found] = {}
     striped, depth_first = fusion != "none", fusion == "depth-first"
 
@@ -279,8 +288,9 @@ def search(
     ) -> float:
         """Note a plan; bits that its largest segment needs, infinite without one."""
         space = float(spaces[at])
-        segments, left, stay, held, need, spent = _plan(
-            tables, terms, at, space, capacity, pinned, kept, depth_first, striped, may_pin, both, known
+        fixed = depth_first, striped, may_pin, both
+        segments, left, stay, held, need, spent = run(
+            seen, terms, at, space, capacity, pinned, kept, *fixed, known, hold
         )
         if need < np.inf:
             division, outlay = Division(*zip(*segments.tolist(), strict=True)), Outlay(*spent)
@@ -289,8 +299,8 @@ def search(
                 found[division] = Found(division, at, held, stay, left, outlay, cost)
         return float(need)
 
-    none, all_weights = np.zeros(len(tables.kernels)), np.ones(len(tables.kernels))
-    inner = (tables.kernels["last_use"] < len(tables.kernels)).astype(float)
+    none, all_weights = np.zeros(count), np.ones(count)
+    inner = (tables.kernels["last_use"] < count).astype(float)
     for pinned in (none, all_weights)[: 1 + may_pin]:
         for kept in (none, inner):
             known, enough = _unknown(tables, terms), np.inf

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hwsim.compiled import njit
+from hwsim.compiled import njit, tiered
 from hwsim.energy.dram import load_dram
 from hwsim.errors import InputError
 from hwsim.mapping.stripes import Units, array_cost
@@ -350,6 +350,7 @@ _ceil_div = njit(cache=True)(ceil_div)
 _passes_before = njit(cache=True)(passes_before)
 
 
+@tiered(turns=lambda read, *_: len(read))
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
     read, compute, write, sizes: tuple[int, int, int, int, int, int], demand: Demand, channel: Channel

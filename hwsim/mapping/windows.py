@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hwsim.compiled import njit
+from hwsim.compiled import njit, tiered
 from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def _blocks(axis: Axis, size: int) -> Blocks:
     return Blocks(size, number, int(reach), int(overlap), int(total), int(total - shared))
 
 
+@tiered(turns=lambda outputs, *_: outputs)
 @njit(cache=True)
 def _walk(
     outputs: int, inputs: int, kernel: int, stride: int, pad: int, whole: bool, size: int
@@ -137,6 +138,7 @@ def _window(output: int, inputs: int, kernel: int, stride: int, pad: int) -> int
     return max(0, min(begin + kernel, inputs) - max(begin, 0))
 
 
+@tiered(turns=lambda outputs, *_: outputs)
 @njit(cache=True)
 def _totals(outputs: int, inputs: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:
     """Distinct inputs of all windows, and the sum over windows."""

@@ -50,6 +50,9 @@ def test_without_a_place_for_compiled_code_each_process_compiles(read_only, tmp_
     ended = started(["-P", "-m", "hwsim", "run", "edge", "lenet300", "--json"], tmp_path, read_only)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert '"energy_J"' in ended.stdout
+    code = "from hwsim.mapping.windows import _totals; print(_totals.compiled(4, 4, 3, 1, 1))"
+    ended = started(["-P", "-c", code], tmp_path, read_only)
+    assert (ended.stdout, ended.stderr) == ("(4, 10)\n", "")
 
 
 def test_all_experiments_run_without_references_but_those_that_train(read_only, tmp_path):

@@ -247,8 +247,8 @@ def files_page() -> str:
         heading("Coded for each chip", "-"),
         "The coding that ``dcz shrink`` and ``dcz quantize`` take on each chip, and the joules of an "
         "inference over those of the network as it was. It never takes more than the same "
-        "weights without a coding. ``python -m experiments.bench.codings FILE.csv`` makes the table, which has "
-        "the joules of every coding.",
+        "weights without a coding. ``python -m experiments.bench.codings FILE.csv`` makes the table, which "
+        "has the joules of every coding.",
         "",
         csv_table("Coding, and joules over before", by_chip.reset_index().fillna("")),
         csv_table("Limiter", limiters.reset_index().fillna("")),

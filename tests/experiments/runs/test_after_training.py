@@ -67,6 +67,19 @@ def test_the_coding_is_chosen_for_the_chip_and_another_chip_has_a_command(tmp_pa
     assert simulate("tpu_v1", workload_of(there)).energy_per_inference_J == min(one.energy_J for one in tried)
 
 
+def test_a_run_says_where_decoding_takes_much_of_the_energy(tmp_path, network, capsys):
+    assert shrink(tmp_path, "--chip", "edge", "--coding", "context") == 0
+    small = str(tmp_path / "small.dcz")
+    capsys.readouterr()
+    run = ["run", "edge", small, "--set", "decoder.place=array"]
+    assert cli.run(cli.HWSIM, run) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"of the energy: dcz recode {small} --coding auto --chip edge takes the cheapest coding" in out
+    assert cli.run(cli.HWSIM, [*run, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert sum("decoding takes" in warning for warning in told["warnings"]) == 1
+
+
 def test_the_cheapest_coding_needs_a_chip(tmp_path, network, capsys):
     assert cli.run(cli.DCZ, ["recode", str(tmp_path / "model.dcz"), "--coding", "auto", "-o", "x.dcz"]) == 2
     assert "--coding auto: expected --chip with it" in capsys.readouterr().err

@@ -9,6 +9,9 @@ SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
 # of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes
 PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
 FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compress/recipes/best-*.toml)))
+MADE ?= results/frontier
+DATA ?= mnist
+FASHION ?= /usr/share/datasets/fashion-mnist
 ATHERIS := atheris==3.0.0
 COSMIC_RAY := cosmic-ray==8.7.0
 SECONDS_EACH ?= 600
@@ -21,7 +24,7 @@ DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier monotone fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier fashion monotone fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +59,14 @@ bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results
 
 # A run that was stopped goes on where it was; finished files are kept.
 frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours): results/frontier/
-	@set -e; made=results/frontier; mkdir -p $$made/work; export OMP_NUM_THREADS=1; \
+	@set -e; made=$(MADE); mkdir -p $$made/work; export OMP_NUM_THREADS=1; \
 	for recipe in $(FRONTIER); do for seed in 0 1 2; do \
 	  test -e $$made/$$recipe-$$seed.dcz || $(BIN)/dcz compress --recipe $$recipe --seed $$seed \
-	    --work $$made/work --output $$made/$$recipe-$$seed.dcz; \
-	done; done; $(BIN)/dcz frontier $$made
+	    --dataset $(DATA) --work $$made/work --output $$made/$$recipe-$$seed.dcz; \
+	done; done; $(BIN)/dcz frontier $$made --dataset $(DATA) --output $$made/tables
+
+fashion: ## the same on Fashion-MNIST, from the Debian package dataset-fashion-mnist: results/fashion/
+	@$(MAKE) --no-print-directory frontier MADE=results/fashion DATA=$(FASHION)
 
 # The fuzzer stays out of the environment: it is there for as long as it runs.
 fuzz: $(DEV) ## ten minutes of processor for every parser: results/runs/trust/fuzz.csv

@@ -21,6 +21,7 @@ from compress.codecs import gaps, huffman
 from compress.codecs.base import Codec, Decoded, Labels, Limits, Streams, rows_of
 from compress.codecs.bits import GUARD_BYTES, padded, read_fixed, width_for, write_fixed
 from compress.codecs.fields import ByteWriter
+from compress.codecs.points import read_points, write_points
 from hwsim.errors import InputError
 from hwsim.whole import ceil_div
 
@@ -35,10 +36,6 @@ MAX_HUFFMAN_GAP_BITS = 10
 
 _ALIGNED, _SEVERAL = 0x10, 0x20
 """Several segments: as in version 1, and as they are written now."""
-
-_MAX_POINT_BITS = 32
-_FREE_POINTS = 1 << 16
-"""Equal entry points take no bytes of their own: so many may be declared whatever the bytes that follow."""
 
 _WHOLE_VALUES = 1 << 32
 
@@ -79,7 +76,7 @@ def write_sparse(
     writer.byte(width | _SEVERAL * several)
     if several:
         writer.varint(length)
-        _write_points(writer, counts)
+        write_points(writer, counts)
     else:
         writer.varint(int(counts[0]))
     if not counts.any():
@@ -111,7 +108,7 @@ def read_sparse(reader: ByteReader, rows: int, size: int, alphabet: int, *, entr
             raise InputError(f"segments have {length} weights, expected 1 to {size}")
     segments = max(ceil_div(size, length), 1)
     if several and not aligned:
-        counts = _read_points(reader, segments)
+        counts = read_points(reader, segments)
     elif segments > reader.left:
         raise InputError(f"{segments} segments declared where {reader.left} bytes are left")
     else:
@@ -179,29 +176,6 @@ def _length_of(size: int, rows: int, segments: int) -> int:
     return max(ceil_div(size, segments), 1)
 
 
-def _write_points(writer: ByteWriter, values: NDArray[np.int64]) -> None:
-    """Append numbers: the least, a width, and what each has above the least."""
-    least = int(values.min())
-    width = int(values.max() - least).bit_length()
-    writer.varint(least)
-    writer.byte(width)
-    out = np.zeros(ceil_div(len(values) * width, 8) + 1, np.uint8)
-    write_fixed(values - least, width, out, 0)
-    writer.raw(out[:-1].tobytes())
-
-
-def _read_points(reader: ByteReader, count: int) -> NDArray[np.int64]:
-    """Read what `_write_points` wrote."""
-    least, width = reader.varint(), reader.byte()
-    if width > _MAX_POINT_BITS or least >> _MAX_POINT_BITS:
-        raise InputError(f"entry points of {width} bits from {least} on, expected {_MAX_POINT_BITS} bits")
-    if count > _FREE_POINTS + 8 * reader.left or count * width > 8 * reader.left:
-        raise InputError(f"{count} segments declared where {reader.left} bytes are left")
-    values = np.empty(count, np.int64)
-    read_fixed(padded(reader.raw(ceil_div(count * width, 8))), 0, width, values)
-    return values + least
-
-
 def _write_fixed(
     writer: ByteWriter,
     entries: NDArray[Any],
@@ -261,7 +235,7 @@ def _write_huffman(
         at = huffman.encode(distances[start:stop], gap_code, out, at)
         ends.append(at)
     if len(counts) > 1:
-        _write_points(writer, np.diff(ends))
+        write_points(writer, np.diff(ends))
     writer.raw(huffman.pack_lengths(value_code))
     writer.raw(huffman.pack_lengths(gap_code))
     writer.raw(out[: ceil_div(at, 8)].tobytes())
@@ -276,7 +250,7 @@ def _read_huffman(
     if several and aligned:
         sizes = 8 * np.array([reader.count() for _ in counts], np.int64)
     elif several:
-        sizes = _read_points(reader, len(counts))
+        sizes = read_points(reader, len(counts))
     tables_at = reader.at
     value_code, reader.at = huffman.unpack_lengths(reader.data, reader.at, alphabet)
     gap_code, reader.at = huffman.unpack_lengths(reader.data, reader.at, 1 << gap_bits)

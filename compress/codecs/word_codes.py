@@ -41,8 +41,8 @@ class WordCodec(Codec):
         counts = np.bincount(labels, minlength=tensor.alphabet)
         code = huffman.build(counts)
         rows, columns = rows_of(tensor.shape)
-        segments = max(huffman.encoded_bits(code, counts) // (8 * SEGMENT_BYTES), 1)
-        step = ceil_div(rows, min(segments, rows))
+        segments = tensor.segments or huffman.encoded_bits(code, counts) // (8 * SEGMENT_BYTES)
+        step = ceil_div(rows, min(max(segments, 1), rows))
         out = np.zeros(huffman.MAX_LENGTH * labels.size // 8 + ceil_div(rows, step) + GUARD_BYTES, np.uint8)
         at, ends = 0, []
         for first in range(0, labels.size, step * columns):

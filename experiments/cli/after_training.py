@@ -185,7 +185,7 @@ def _save_and_show(
 ) -> None:
     """Write the compressed version; print both, beside each other."""
     from experiments.console import print_ending, print_json, print_line, print_remarks, print_table
-    from experiments.runs.codings import decoding_sentence
+    from experiments.runs.codings import decoding_sentence, recode_command
     from experiments.runs.inputs import halves, items
 
     original, made = found
@@ -203,8 +203,11 @@ def _save_and_show(
     rows = [_row(version, dense_B) for version in found]
     title = f"{made.artifact.topology.name} on {where}; answers compared on {compared} inputs"
     print_table(title, HEADER, rows, optional=("location", "largest error", "inferences/s"), wide=wide)
-    print_table(f"Codings, best by {by}" if len(made.tried) > 1 else "Coding", CODINGS, _by_coding(made))
+    print_table(f"{'Codings' if len(made.tried) > 1 else 'Coding'} on {where}", CODINGS, _by_coding(made))
     taken = next(one for one in made.tried if one.artifact is made.artifact)
+    if len(made.tried) > 1:
+        print_line(f"{taken.coding} takes the fewest {by} on {where}; for another chip:")
+        print_line(f"{recode_command(quoted(output), 'NAME')} -o FILE")
     print_line(decoding_sentence(taken))
     if len(made.agreements) > 1:
         print_table("Answers by output", OUTPUTS, _by_output(made))

@@ -90,17 +90,33 @@ def import_han(
 def recode(
     model: Model,
     output: Output,
-    coding: Annotated[str, typer.Option(help="fixed, huffman, context, words or smallest.")] = "smallest",
+    coding: Annotated[
+        str,
+        typer.Option(
+            help="fixed, huffman, context, words or smallest; auto: what costs the fewest joules on --chip."
+        ),
+    ] = "smallest",
     chip: Annotated[str, typer.Option(help="Keep all decoders of this chip busy.", show_default=False)] = "",
     force: Force = False,
 ) -> None:
     """Code shared or quantized weights another way, bit for bit the same."""
     from compress.format.container import read
     from compress.format.recode import recode as coded_anew
+    from experiments.console import print_line
+    from experiments.runs.codings import AUTO, best_of, decoding_sentence, try_codings
+    from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
 
-    decoders = load_chip(chip).decoder.count if chip else None
-    _save(coded_anew(read(model)[0], coding_of(coding), decoders=decoders), output)
+    if coding == AUTO and not chip:
+        raise InputError("--coding auto: expected --chip with it, on which the codings are compared")
+    machine, artifact = (load_chip(chip) if chip else None), read(model)[0]
+    if machine is None or coding != AUTO:
+        decoders = machine.decoder.count if machine else None
+        _save(coded_anew(artifact, coding_of(coding), decoders=decoders), output)
+        return
+    taken = best_of(try_codings(artifact, machine, 1))
+    _save(taken.artifact, output)
+    print_line(decoding_sentence(taken))
 
 
 def export(

@@ -32,7 +32,7 @@ def frontier(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Execute finished files and draw their error against their bytes, beside published results."""
+    """Execute finished files and draw their error against their bytes, on MNIST beside published results."""
     from compress.nn.datasets import load_dataset
     from experiments.cli.show import show_figures
     from experiments.console import print_json, print_line, print_table
@@ -62,13 +62,14 @@ def frontier(
         optional=("ratio", "seeds", "augmentation"),
         wide=wide,
     )
-    print_table(
-        "Published results",
-        MARKS,
-        [_mark_row(row) for row in marks],
-        optional=("ours at its error", "counted", "ratio"),
-        wide=wide,
-    )
+    if marks:
+        print_table(
+            "Published results",
+            MARKS,
+            [_mark_row(row) for row in marks],
+            optional=("ours at its error", "counted", "ratio"),
+            wide=wide,
+        )
     print_line(f"tables and figure: {run.target}")
 
 

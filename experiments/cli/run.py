@@ -133,7 +133,12 @@ def run_(
     if training:
         workloads = [training_step(found, optimizer) for found in workloads]
     reports = _simulated(machine, workloads, batch, engine, arithmetic or None)
-    inert = inert_changes(shipped, changed, reports)
+    remarks = inert_changes(shipped, changed, reports)
+    if Path(workload).suffix == ".dcz":
+        from experiments.runs.codings import dear_decoding
+
+        for report in reports:
+            remarks += dear_decoding(report, quoted(workload), quoted(chip))
     if explain:
         _check_component(reports, explain)
     if check:
@@ -151,13 +156,13 @@ def run_(
         stages = [report.workload.stage if is_built_in(workload) else "" for report in reports]
         print_json(
             [
-                _values(report, inert) | {"changes": changed, "asked": asked | {"stage": name}}
+                _values(report, remarks) | {"changes": changed, "asked": asked | {"stage": name}}
                 for report, name in zip(reports, stages, strict=True)
             ]
         )
         return
     print_reports(reports, training=training, wide=wide)
-    print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *inert])
+    print_remarks(machine.notes, [*(text for report in reports for text in report.warnings), *remarks])
     if explain:
         for report in reports:
             explain_(report, explain, wide)
@@ -211,7 +216,7 @@ def _audit(reports: list[Report]) -> None:
     print_note(f"audit: {len(laws)} laws hold in {len(reports)} runs: {'; '.join(laws)}")
 
 
-def _values(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
+def _values(report: Report, remarks: tuple[str, ...]) -> dict[str, object]:
     from experiments.cli.run_tables import strategies
 
     energy = report.energy_by("tensor", "component")
@@ -224,7 +229,7 @@ def _values(report: Report, inert: tuple[str, ...]) -> dict[str, object]:
         "low_confidence": report.low_confidence,
         "provenance": report.workload.provenance,
         "notes": list(report.notes),
-        "warnings": [*report.warnings, *inert],
+        "warnings": [*report.warnings, *remarks],
     }
 
 

@@ -30,6 +30,8 @@ AUGMENTED = {
 COUNTED = {"whole network": ("D", "published"), "parameters only": ("x", "published, parameters only")}
 GREY = "#6E6E6E"
 PANEL_IN = 2.9
+LEAST_MARGIN_PCT = 0.1
+"""Above and below errors that are all the same."""
 
 
 def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figure:
@@ -62,7 +64,7 @@ def draw(runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.DataFrame) -> Figu
             _panel(axes, *chosen[name])
             axes.set_title(labels.network(name))
         panels[-1, 0].set_xlabel("bytes of the whole file (small dots: single seeds)")
-        legend(figure, _key(set(runs["augmented"])), columns=2)
+        legend(figure, _key(set(runs["augmented"]), set(marks["counted"])), columns=2)
         for axes, name in zip(panels[:, 0], networks, strict=True):
             _name(axes, *chosen[name])
     return figure
@@ -86,7 +88,8 @@ def _panel(axes: Axes, runs: pd.DataFrame, medians: pd.DataFrame, marks: pd.Data
     errors = [*runs["test_error_pct"], *marks["error_pct"]]
     low, high = min(errors), max(errors)
     axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.6)
-    axes.set_ylim(low - 0.2 * (high - low), high + 0.2 * (high - low))
+    margin = 0.2 * (high - low) or LEAST_MARGIN_PCT
+    axes.set_ylim(low - margin, high + margin)
     axes.grid(visible=True)
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -115,8 +118,8 @@ def _step(one: dict[Any, Any], two: dict[Any, Any]) -> Iterator[tuple[float, flo
         yield two["bytes"], one["test_error_pct"] + part * (two["test_error_pct"] - one["test_error_pct"])
 
 
-def _key(kinds: set[str]) -> list[Line2D]:
-    """Legend: what a marker stands for."""
+def _key(kinds: set[str], counted: set[str]) -> list[Line2D]:
+    """Legend: what a marker stands for, of those that are drawn."""
     ours = [
         Line2D([], [], color=colour, marker="o", linestyle="", label=label)
         for kind, (label, colour) in AUGMENTED.items()
@@ -124,6 +127,7 @@ def _key(kinds: set[str]) -> list[Line2D]:
     ]
     theirs = [
         Line2D([], [], color=GREY, marker=marker, linestyle="", markerfacecolor="none", label=label)
-        for marker, label in COUNTED.values()
+        for kind, (marker, label) in COUNTED.items()
+        if kind in counted
     ]
     return [*ours, *theirs, Line2D([], [], color=style.INK, linewidth=1, label="Pareto front of our medians")]

@@ -226,7 +226,7 @@ def _versions(
     made = kept_forms(made, original)
     outputs = run(network, held)
 
-    tried = try_codings(made, chip, batch, coding, **_measured(made, held))
+    tried = try_codings(made, chip, batch, coding, **measured(made, held))
     small = [one for one in tried if max_bytes is None or one.size_B <= max_bytes]
     best = best_of(small or tried, by)
     near = agreements(network, outputs, run(executable(made), held))
@@ -268,11 +268,11 @@ def workload_on(artifact: Artifact, values: Values, layout: Layout | None = None
     layout : Layout, optional
         Of its file, counted anew by default.
     """
-    return workload_of(artifact, layout=layout, **_measured(artifact, values))
+    return workload_of(artifact, layout=layout, **measured(artifact, values))
 
 
-def _measured(artifact: Artifact, values: Values) -> dict[str, Any]:
-    """What `compress.lowering.workload_of` takes of an artifact that is executed on inputs."""
+def measured(artifact: Artifact, values: Values) -> dict[str, Any]:
+    """What `compress.lowering.workload_of` takes of an artifact that is executed on inputs, by keyword."""
     x, extra = parted(values)
     network = executable(artifact)
     return {"input_density": input_densities(network, x, extra), "steps": _steps(network, values)}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from hwsim.machine.chip import Chip
     from hwsim.report import Report
 
+MUCH = 0.2
+"""Part of the energy of a run from which on decoding is worth a remark."""
+
 AUTO = "auto"
 """Name for the coding that costs least on a chip."""
 
@@ -97,6 +100,33 @@ def best_of(tried: Sequence[Coded], by: By = "joules") -> Coded:
     if by == "bytes":
         return min(tried, key=lambda one: (one.size_B, one.energy_J))
     return min(tried, key=lambda one: (one.energy_J, one.size_B))
+
+
+def recode_command(file: str, chip: str) -> str:
+    """Command that takes the coding that costs least on a chip; both as a shell reads them."""
+    return f"dcz recode {file} --coding {AUTO} --chip {chip}"
+
+
+def dear_decoding(report: Report, file: str, chip: str) -> tuple[str, ...]:
+    """Say that decoding takes much of a run's energy, and which command takes the cheapest coding.
+
+    Parameters
+    ----------
+    report : Report
+    file, chip : str
+        The compressed file and the chip, as a shell reads them.
+
+    Returns
+    -------
+    tuple of str
+        A sentence, or nothing if decoding takes little.
+    """
+    share = report.joules_by("component").get(("decoder",), 0.0) / report.energy_per_inference_J
+    if share < MUCH:
+        return ()
+    return (
+        f"decoding takes {share:.0%} of the energy: {recode_command(file, chip)} takes the cheapest coding",
+    )
 
 
 def decoding_sentence(one: Coded) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from compress.pipeline.recipe import Recipe
 
 FLOAT32_B = 4
+PUBLISHED_ON = "mnist"
+"""Data set of the published errors."""
 ROUNDING = 1e-9
 """Test errors are whole images over their number: percentages differ by far more than this or not at all."""
 
@@ -163,7 +165,7 @@ def verdicts(marks: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
                 "at_its_error_bytes": as_good["bytes"].iloc[0] if len(as_good) else np.nan,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*marks.columns, "dominated_by", "at_its_error_bytes"])
 
 
 def within(bounds: Mapping[str, tuple[float, ...]], ours: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -192,4 +194,5 @@ def within(bounds: Mapping[str, tuple[float, ...]], ours: pd.DataFrame, table: p
                 middle = min(seeds, key=lambda run: abs(run["test_error_pct"] - best["test_error_pct"]))
                 facts = {key: best[key] for key in ("recipe", "bytes", "ratio", "test_error_pct", "seeds")}
                 rows.append({"network": network, "bound_pct": limit, **facts, "file": middle["file"]})
-    return pd.DataFrame(rows)
+    columns = ["network", "bound_pct", "recipe", "bytes", "ratio", "test_error_pct", "seeds", "file"]
+    return pd.DataFrame(rows, columns=columns)

@@ -240,7 +240,8 @@ def answer(tables: Tables) -> tuple[str, str, str]:
     rates = tables["by_rate"]
     coded = rates[(rates["stage"] == "huffman") & (rates["node_nm"] == CELLS[0][0])]
     often = coded.groupby("cell", sort=False)["break_even_per_s"].first()
-    pays = tables["huffman_pays"].set_index("level")["ratio"]
+    by_level = tables["huffman_pays"].set_index("level")
+    pays, by_cacti = by_level["ratio"], by_level["cacti_ratio"]
     losing = pays[pays < 1]
     need = tables["decoders"].groupby("batch")["needed_largest_layer"].first()
     return (
@@ -248,8 +249,8 @@ def answer(tables: Tables) -> tuple[str, str, str]:
         f"{number(often[CELLS[0][1]])} inferences per second on, dense slow cells from "
         f"{number(often[CELLS[1][1]])}. Below that, fetching them from DRAM is cheaper.",
         f"Huffman coding saves {times(pays[DRAMS[0]])} what decoding costs if weights come from the chip's "
-        f"DRAM, and {times(pays['HBM2-2000'])} from HBM2. From here on it does not pay: {losing.index[0]} "
-        f"({times(losing.iloc[0])}).",
+        f"DRAM, and {times(pays['HBM2-2000'])} from HBM2, or {times(by_cacti['HBM2-2000'])} with memories as "
+        f"CACTI prices them. From here on it does not pay: {losing.index[0]} ({times(losing.iloc[0])}).",
         f"A tile needs {need.iloc[0]} decoders at batch {need.index[0]}, and {need.iloc[-1]} at batch "
         f"{need.index[-1]}, where each weight is used more often.",
     )

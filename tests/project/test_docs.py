@@ -80,6 +80,32 @@ def test_the_page_of_networks_shows_every_family_and_model(written):
     assert all(name in page for name in names)
 
 
+def test_the_page_of_files_shows_marks_recipes_models_and_chips(written):
+    page = (written / "files.rst").read_text(encoding="utf-8")
+    folder = ROOT / "results" / "reference"
+    dominated, others = page.split("csv-table:: Not dominated")
+    for mark in pd.read_csv(folder / "compression" / "marks.csv", keep_default_na=False).itertuples():
+        part = dominated if mark.dominated_by else others
+        assert f"{mark.network},{mark.method},{mark.counted},{mark.bytes}," in part
+    recipes = pd.read_csv(folder / "fashion" / "recipes.csv")
+    assert all(f"{recipe}," in others for recipe in recipes["recipe"])
+    packed = pd.read_csv(folder / "lossless" / "lossless.csv")
+    assert packed["model"].nunique() >= 5
+    best = packed.loc[packed.groupby("model")["packed_bytes"].idxmin()]
+    assert set(best["tool"]) == {"dcz pack"}
+    assert all(f"{model}," in others for model in packed["model"])
+
+
+def test_no_coding_that_was_taken_is_dearer_than_what_it_codes():
+    """Shared weights against the network before, integers against the same integers without a coding."""
+    codings = pd.read_csv(ROOT / "results" / "reference" / "codings" / "codings.csv")
+    shared, integers = (codings[codings["form"] == form] for form in ("shared", "int8"))
+    assert (shared["over_before"].dropna() <= 1.002).all()
+    assert (integers["energy_J"] <= integers["raw_J"]).all()
+    assert codings["limiter"].all()
+    assert codings.groupby(["network", "form"])["chip"].nunique().min() > 20
+
+
 @pytest.mark.parametrize("package", [hwsim, compress])
 def test_the_api_page_lists_the_public_names_before_the_internals(package):
     public, internals = (DOCS / "api.rst").read_text(encoding="utf-8").split("\nInternals\n")

@@ -164,5 +164,5 @@ def test_a_wrong_number_of_nonzeros_is_refused() -> None:
     labels = np.zeros((4, 30), np.uint8)
     labels[1, 7] = labels[2, 9] = 1
     code = CONTEXT.encode(Labels(labels.ravel(), labels.shape, CODEBOOK))
-    with pytest.raises(InputError, match="121 non-zeros declared in 120 weights"):
-        CONTEXT.decode(ByteReader(bytes([121]) + code[1:]), labels.shape, CODEBOOK)
+    with pytest.raises(InputError, match="124 non-zeros declared in 120 weights"):
+        CONTEXT.decode(ByteReader(bytes([124]) + code[1:]), labels.shape, CODEBOOK)

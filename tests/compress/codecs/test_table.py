@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from small_network import small_problem
 
+from compress.codecs import mixed
 from compress.codecs.base import Codec, Decoded, Labels, Limits, Streams, rows_of
 from compress.codecs.fields import ByteReader
 from compress.codecs.table import CODECS, codings
@@ -121,9 +123,14 @@ def test_a_codec_of_one_s_own_is_one_more_row_of_the_table(monkeypatch: pytest.M
         parse(data)
 
 
-@pytest.mark.parametrize("coding", ["fixed", "huffman"])
+@pytest.mark.parametrize("coding", ["fixed", "huffman", "context", "words"])
 @given(tensors(), st.integers(1, 40))
 def test_segments_are_as_many_as_asked_for_as_nearly_as_rows_allow(coding: str, tensor: Labels, parts: int):
+    with mock.patch.object(mixed, "LEAST_ENTRIES", 1):
+        segments_are_as_many_as_asked_for(coding, tensor, parts)
+
+
+def segments_are_as_many_as_asked_for(coding: str, tensor: Labels, parts: int) -> None:
     codec, wanted = CODECS[coding], replace(tensor, segments=parts)
     code = codec.encode(wanted)
     found = codec.decode(ByteReader(code), tensor.shape, VALUES)
@@ -132,8 +139,45 @@ def test_segments_are_as_many_as_asked_for_as_nearly_as_rows_allow(coding: str, 
     made = len(found.streams.segment_bits)
     assert 1 <= made <= max(parts, 1)
     assert codec.encode(replace(tensor, segments=made)) == code
-    if tensor.labels.size and parts <= rows_of(tensor.shape)[0]:
-        assert made > parts // 2
+    most = min(parts, np.count_nonzero(tensor.labels)) if coding == "context" else parts
+    if tensor.labels.size and most <= rows_of(tensor.shape)[0]:
+        assert made > most // 2
+    for bits, symbols in zip(found.streams.segment_bits, found.streams.segment_symbols, strict=True):
+        assert coding == "fixed" or (bits > 0) <= (symbols > 0)
+
+
+@given(tensors(), st.integers(2, 5), st.data())
+def test_damaged_segments_of_a_context_code_are_refused_or_fill_the_tensor(
+    tensor: Labels, parts: int, data: st.DataObject
+) -> None:
+    with mock.patch.object(mixed, "LEAST_ENTRIES", 1):
+        code = bytearray(CODECS["context"].encode(replace(tensor, segments=parts)))
+    code[data.draw(st.integers(0, len(code) - 1))] ^= data.draw(st.integers(1, 255))
+    reader = ByteReader(bytes(code))
+    try:
+        found = CODECS["context"].decode(reader, tensor.shape, VALUES)
+    except InputError:
+        return
+    assert reader.at <= len(code)
+    assert found.labels.size == tensor.labels.size
+
+
+def test_a_segment_of_a_context_code_begins_at_a_row_and_costs_some_thirty_bytes() -> None:
+    """A quarter of a million weights, 90,000 of them in eight segments: a third of a percent."""
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random((500, 500)) < 0.35, rng.integers(1, 8, (500, 500)), 0).astype(np.uint8)
+    tensor = Labels(labels.ravel(), labels.shape, VALUES)
+    codes = [CODECS["context"].encode(replace(tensor, segments=parts)) for parts in (None, 8)]
+    assert 8 * 10 < len(codes[1]) - len(codes[0]) < 8 * 60
+    streams = CODECS["context"].decode(ByteReader(codes[1]), labels.shape, VALUES).streams
+    assert len(streams.segment_bits) == 8
+    assert streams.segment_symbols.max() < 1.1 * streams.segment_symbols.mean()
+
+
+def test_few_entries_are_one_segment_of_a_context_code() -> None:
+    labels = np.arange(64 * 60, dtype=np.uint8) % 3
+    tensor = Labels(labels, (64, 60), VALUES)
+    assert CODECS["context"].encode(replace(tensor, segments=768)) == CODECS["context"].encode(tensor)
 
 
 @pytest.mark.parametrize("coding", ["fixed", "huffman"])

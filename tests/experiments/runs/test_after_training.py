@@ -9,8 +9,12 @@ import pytest
 
 from compress.format.container import Artifact, read
 from compress.format.execution import executable
+from compress.lowering import workload_of
 from compress.nn.lenets import build
 from experiments.cli import main as cli
+from experiments.runs.codings import try_codings
+from hwsim.machine.chip import load_chip
+from hwsim.run import simulate
 
 
 @pytest.fixture
@@ -46,6 +50,39 @@ def test_the_table_says_where_it_was_written(tmp_path, network, capsys):
     out = capsys.readouterr().out
     assert f"{(tmp_path / 'small.dcz').stat().st_size:,} bytes" in out
     assert "answers compared on 4 inputs" in out
+
+
+def test_the_coding_is_chosen_for_the_chip_and_another_chip_has_a_command(tmp_path, network, capsys):
+    assert shrink(tmp_path, "--chip", "edge") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Codings on edge, batch 1" in out
+    small = tmp_path / "small.dcz"
+    assert (
+        f"takes the fewest joules on edge, batch 1; for another chip: dcz recode {small} --coding auto" in out
+    )
+    there = str(tmp_path / "there.dcz")
+    assert cli.run(cli.DCZ, ["recode", str(small), "--coding", "auto", "--chip", "tpu_v1", "-o", there]) == 0
+    assert "decoding takes" in capsys.readouterr().out
+    tried = try_codings(read(small)[0], load_chip("tpu_v1"), 1)
+    assert simulate("tpu_v1", workload_of(there)).energy_per_inference_J == min(one.energy_J for one in tried)
+
+
+def test_a_run_says_where_decoding_takes_much_of_the_energy(tmp_path, network, capsys):
+    assert shrink(tmp_path, "--chip", "edge", "--coding", "context") == 0
+    small = str(tmp_path / "small.dcz")
+    capsys.readouterr()
+    run = ["run", "edge", small, "--set", "decoder.place=array"]
+    assert cli.run(cli.HWSIM, run) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"of the energy: dcz recode {small} --coding auto --chip edge takes the cheapest coding" in out
+    assert cli.run(cli.HWSIM, [*run, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert sum("decoding takes" in warning for warning in told["warnings"]) == 1
+
+
+def test_the_cheapest_coding_needs_a_chip(tmp_path, network, capsys):
+    assert cli.run(cli.DCZ, ["recode", str(tmp_path / "model.dcz"), "--coding", "auto", "-o", "x.dcz"]) == 2
+    assert "--coding auto: expected --chip with it" in capsys.readouterr().err
 
 
 def quantize(tmp_path, *more):

@@ -3,41 +3,31 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from compress.format.container import Artifact
-from compress.format.tensors import QuantizedTensor, SharedTensor
+from compress.format.recode import recode
+from compress.format.tensors import QuantizedTensor
 from compress.lowering import workload_of
 from compress.methods.prune import require_weights
 from compress.nn.zoo import build
-from experiments.runs.codings import best_of, decoding_sentence, try_codings
+from experiments.bench.codings import NETWORKS, halved, main
+from experiments.runs.codings import best_of, dear_decoding, decoding_sentence, try_codings
 from hwsim import chips
 from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 
-NETWORKS = (
-    "lenet300", "lenet5", "squeezenet1_0", "squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "resnet18",
-    "resnet1202", "lstm", "neural_ode",
-)  # fmt: skip
 SLACK = 1.002
 """Entry points and codebooks that stay on chip beside decoded weights, and what the search does not see."""
 
 
 @cache
 def versions(name: str) -> tuple[Artifact, Artifact]:
-    """A network as it is, and half of its weights rounded to 31 values of a tensor, the others zero."""
+    """A network as it is, and half of its weights shared, the others zero."""
     network = build(name, np.random.default_rng(0))
-    tensors = {}
-    for weight in require_weights(network).values():
-        values = network.params[weight]
-        scale = float(np.abs(values).max()) / 16
-        levels = np.rint(values / scale).astype(np.int64)
-        levels[np.abs(values) < np.median(np.abs(values))] = 0
-        codebook = scale * np.array([level for level in range(-16, 17) if level], np.float32)
-        labels = np.where(levels < 0, levels + 17, levels + 16) * (levels != 0)
-        tensors[weight] = SharedTensor(labels, codebook.astype(np.float32))
-    return Artifact.of(network, "dense"), Artifact.of(network, "shared", tensors)
+    return Artifact.of(network, "dense"), halved(network)
 
 
 def never_dearer(chip_name: str, network: str) -> None:
@@ -70,6 +60,25 @@ def test_the_coding_that_is_taken_is_not_dearer_than_dense(chip: str, network: s
 @pytest.mark.parametrize("chip", chips())
 def test_the_coding_that_is_taken_is_never_dearer_than_dense(chip: str, network: str) -> None:
     never_dearer(chip, network)
+
+
+def test_the_matrix_keeps_rows_that_it_has(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("experiments.bench.codings.chips", lambda: ("edge",))
+    main(tmp_path / "codings.csv", ["lenet300"])
+    monkeypatch.setattr("experiments.bench.codings.chips", lambda: ("edge", "tpu_v1"))
+    capsys.readouterr()
+    main(tmp_path / "codings.csv", ["lenet300"])
+    assert "edge" not in capsys.readouterr().out
+    rows = pd.read_csv(tmp_path / "codings.csv").set_index("chip")
+    assert rows.index.tolist() == ["edge", "tpu_v1"]
+    original, shared = versions("lenet300")
+    before = simulate("edge", workload_of(original))
+    assert rows.loc["edge", "before_J"] == pytest.approx(before.energy_per_inference_J, rel=1e-3)
+    assert rows.loc["edge", "over_before"] == pytest.approx(
+        best_of(try_codings(shared, load_chip("edge"), 1)).energy_J / before.energy_per_inference_J, rel=1e-3
+    )
+    codings = [f"{name}_J" for name in ("fixed", "huffman", "context", "words")]
+    assert (rows["energy_J"] == rows[codings].min(axis=1)).all()
 
 
 def test_integers_are_coded_too() -> None:
@@ -105,3 +114,27 @@ def test_segments_are_as_many_as_keep_the_decoders_busy() -> None:
     segments = [len(layer.weights.segment_bits) for layer in layers if layer.weights]
     assert segments[0] > 300
     assert tried["huffman"].report.inferences_per_s > 5 * tried["context"].report.inferences_per_s
+
+
+def test_segments_of_the_context_coding_keep_decoders_busy_for_a_hundredth_of_its_bytes() -> None:
+    _, shared = versions("lenet300")
+    chip = load_chip("reference_250w").replace(**{"decoder.place": "array"})
+    rates, sizes = {}, {}
+    for decoders in (1, chip.decoder.count):
+        coded = recode(shared, "context", decoders=decoders)
+        rates[decoders] = simulate(chip, workload_of(coded)).inferences_per_s
+        sizes[decoders] = len(coded.to_bytes())
+    assert rates[chip.decoder.count] > 10 * rates[1]
+    assert sizes[1] < sizes[chip.decoder.count] < 1.015 * sizes[1]
+
+
+def test_decoding_that_takes_much_energy_is_worth_a_remark() -> None:
+    """Where a bit of the context coding is decoded at every use, and where all stays decoded."""
+    _, shared = versions("lenet300")
+    coded = recode(shared, "context")
+    edge = load_chip("edge")
+    at_use = simulate(edge.replace(**{"decoder.place": "array"}), workload_of(coded))
+    (remark,) = dear_decoding(at_use, "net.dcz", "edge")
+    share = at_use.joules_by("component")["decoder",] / at_use.energy_per_inference_J
+    assert remark.startswith(f"decoding takes {share:.0%} of the energy: dcz recode net.dcz --coding auto --")
+    assert dear_decoding(simulate(load_chip("reference_250w"), workload_of(coded)), "net.dcz", "edge") == ()

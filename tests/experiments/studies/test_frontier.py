@@ -92,16 +92,29 @@ def test_the_command_draws_what_it_is_given(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Artifact.of(build("lenet300", np.random.default_rng(0)), "dense").save("mine.dcz")
     x = np.zeros((4, 28, 28), np.uint8)
-    np.savez("few.npz", x_train=x, y_train=x[:, 0, 0], x_test=x, y_test=x[:, 0, 0] + np.uint8(1))
-    assert cli.run(cli.DCZ, ["frontier", "mine.dcz", "--dataset", "few.npz", "--json"]) == 0
+    np.savez("mnist.npz", x_train=x, y_train=x[:, 0, 0], x_test=x, y_test=x[:, 0, 0] + np.uint8(1))
+    assert cli.run(cli.DCZ, ["frontier", "mine.dcz", "--dataset", "mnist.npz", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert {mark["network"] for mark in told["marks"]} == {"lenet300"}
     (recipe,) = told["recipes"]
     assert (recipe["recipe"], recipe["bytes"]) == ("mine", Path("mine.dcz").stat().st_size)
     folder = tmp_path / "results" / "runs" / "frontier"
     kept = {path.name for path in folder.iterdir()}
     assert {"runs.csv", "recipes.csv", "marks.csv", "frontier.png", "manifest.json"} <= kept
-    assert cli.run(cli.DCZ, ["frontier", "mine.dcz", "--dataset", "few.npz"]) == 0
+    assert cli.run(cli.DCZ, ["frontier", "mine.dcz", "--dataset", "mnist.npz"]) == 0
     assert "Published results" in capsys.readouterr().out
+
+
+def test_results_published_on_mnist_do_not_stand_beside_another_data_set(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Artifact.of(build("lenet5", np.random.default_rng(0)), "dense").save("best-lenet5-0.dcz")
+    x = np.zeros((4, 28, 28), np.uint8)
+    np.savez("clothes.npz", x_train=x, y_train=x[:, 0, 0], x_test=x, y_test=x[:, 0, 0])
+    assert cli.run(cli.DCZ, ["frontier", "best-lenet5-0.dcz", "--dataset", "clothes.npz", "-o", "made"]) == 0
+    assert "Published results" not in capsys.readouterr().out
+    assert pd.read_csv("made/runs.csv")["augmented"].tolist() == ["moved"]
+    assert pd.read_csv("made/marks.csv").empty
+    assert pd.read_csv("made/bounds.csv").empty
 
 
 def test_every_shipped_file_is_in_the_table_with_its_bytes():

@@ -1,7 +1,7 @@
 """The whole table of benchmarks, in ``results/reference/bench/``: ``python -m experiments.bench.report``.
 
-It holds what `hwsim bench` measured last of each benchmark. `make bench` measures all of them, with the peers,
-and then makes the table.
+It holds what `hwsim bench` measured last of each benchmark. `make bench` measures all of them,
+peers too, and then makes the table.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ lint: $(DEV) ## ruff and mypy
 
 # The peers, SCALE-Sim above all, need other libraries than ours: they live in an environment of their own,
 # for as long as it runs. What cannot be installed is left out.
-bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results/bench/
+bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results/bench/, results/reference/bench/
 	@set -e; peers=$$(mktemp -d); trap 'rm -rf "$$peers"' EXIT; \
 	echo "Installing SCALE-Sim and other peers into an environment of their own"; \
 	$(BIN)/python -m venv --without-pip "$$peers"; \
@@ -55,7 +55,8 @@ bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results
 	for peer in $(PEERS); do \
 	  $$install $$peer || echo "$${peer##* } cannot be installed here: its comparison is skipped." >&2; \
 	done; \
-	$(BIN)/hwsim bench --peer-python "$$peers/bin/python"
+	missed=0; $(BIN)/hwsim bench --peer-python "$$peers/bin/python" || missed=$$?; \
+	$(BIN)/python -m experiments.bench.report; exit $$missed
 
 # A run that was stopped goes on where it was; finished files are kept.
 frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours): results/frontier/

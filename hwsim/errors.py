@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import reprlib
 from difflib import get_close_matches
 from pathlib import PurePath
@@ -57,8 +59,21 @@ def require_type(found: object, types: type | tuple[type, ...], what: str, expec
         kind = type(found).__name__
         shown = "None" if found is None else f"{reprlib.repr(found)} ({kind})"
         raise InputError(f"{what} is {shown}, expected {expected}")
-    if isinstance(found, (str, PurePath)) and "\0" in str(found):
-        raise InputError(f"{what} is {str(found)!r}, expected {expected}: no name holds a null character")
+    if isinstance(found, (str, PurePath)) and (fault := _fault(str(found))):
+        raise InputError(f"{what} is {reprlib.repr(str(found))}, expected {expected}: {fault}")
+
+
+def _fault(name: str) -> str:
+    """Why no file of this system can have a name; empty if one can."""
+    if "\0" in name:
+        return "no name holds a null character"
+    try:
+        os.lstat(name)
+    except UnicodeEncodeError:
+        return "no name holds such characters"
+    except OSError as error:
+        return "the name is too long" if error.errno == errno.ENAMETOOLONG else ""
+    return ""
 
 
 def hint(name: object, known: Iterable[str]) -> str:

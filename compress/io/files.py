@@ -11,7 +11,7 @@ from stat import S_IMODE
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     InputError
         If the file cannot be written.
     """
+    require_type(path, (str, Path), "path", "the name of a file to write")
     target = Path(path)
     if target.is_dir():
         raise InputError(f"cannot write {target}: it is a folder, expected the name of a file")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from compress.nn.interface import Interface, join
 from compress.nn.ops import OPS
 from compress.nn.ops.base import Array, Context, Shape
+from compress.nn.room import held_B
+from hwsim.budget import require_memory
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -274,7 +276,8 @@ class Network:
         Raises
         ------
         InputError
-            If an input is missing, unknown or has another shape, or a node cannot take the batch.
+            If an input is missing, unknown or has another shape, a node cannot take the batch, or the values
+            between nodes would take more memory than is allowed.
         """
         name = self.interface.name
         if values.keys() != self.inputs.keys():
@@ -289,9 +292,15 @@ class Network:
         for piece in pieces:
             sizes = tuple(len(piece[name]) for name in self.inputs)
             if sizes not in self._checked:
-                self.shapes(sizes[0], max(sizes))
+                self._require_memory(self.shapes(sizes[0], max(sizes)), len(pieces))
                 self._checked.add(sizes)
         return pieces
+
+    def _require_memory(self, shapes: dict[str, Shape], pieces: int) -> None:
+        """Refuse inputs whose values between nodes would take too much."""
+        reads = {node.name: node.inputs for node in self.nodes}
+        values_B = pieces * held_B(reads, shapes, self.outputs)
+        require_memory(f"network {self.name}", {"values between nodes": values_B})
 
     def joined(self, output: str, arrays: list[Array]) -> Array:
         """Put what pieces gave for an output together."""

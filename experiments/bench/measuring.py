@@ -13,6 +13,7 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 LEAST_S = 0.2
 """A call too short for the clock is repeated until it has taken this long."""
@@ -72,7 +73,12 @@ class Child:
     wall_s: float
 
 
-def run_child(command: Sequence[str], text: str = "", environment: Mapping[str, str] | None = None) -> Child:
+def run_child(
+    command: Sequence[str],
+    text: str = "",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Child:
     """Run a process with `text` on its standard input, and measure it.
 
     Parameters
@@ -81,6 +87,8 @@ def run_child(command: Sequence[str], text: str = "", environment: Mapping[str, 
     text : str
     environment : mapping of str to str, optional
         Variables to add to those of this process.
+    folder : Path, optional
+        Where it runs; the current folder by default.
 
     Raises
     ------
@@ -97,6 +105,7 @@ def run_child(command: Sequence[str], text: str = "", environment: Mapping[str, 
             text=True,
             check=True,
             env=os.environ | dict(environment or {}),
+            cwd=folder,
         )
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip() or "no message").splitlines()[-1]
@@ -110,5 +119,6 @@ def run_child(command: Sequence[str], text: str = "", environment: Mapping[str, 
 
 
 def peak_B() -> int:
-    """Most memory that this process has held (on Linux, which counts it in KiB)."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Most memory that this process or one it started has held (on Linux, which counts it in KiB)."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return 1024 * max(resource.getrusage(which).ru_maxrss for which in whose)

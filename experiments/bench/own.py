@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import pandas as pd
 import simpy
 
+from experiments.bench.commands import LONG, compiling, first_use, light, long
 from experiments.bench.measuring import Measurement, cpu_s, run_child
 from experiments.bench.peers import scalesim_cycles
 from experiments.bench.sweeps import sweeps
@@ -31,7 +31,7 @@ from hwsim.machine.chip import load_chip
 from hwsim.mapping.tiling import best_tiling
 from hwsim.run import simulate
 from hwsim.workload.layer import Layer
-from hwsim.workload.networks import load_network
+from hwsim.workload.networks import load_network, network_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -42,22 +42,28 @@ if TYPE_CHECKING:
     from hwsim.workload.layer import Workload
 
 RESULTS = Path("results") / "bench"
+MEASUREMENTS, MACHINE = "measurements.csv", "machine.json"
 
 SETS = ("lenet5", "gemm16")
 """Workloads of SCALE-Sim whose cycles are shipped."""
 
 CHIP, NETWORK = "reference_250w", "alexnet"
-STAGES = ("dense", "pruned", "shared", "huffman", "int8")
+REPORTS = {
+    "alexnet": {1: 600, 64: 200},
+    "resnet50": {1: 250, 64: 80},
+    "bert_layer": {1: 200, 64: 60},
+    "llama_layer_decode": {1: 60, 64: 20},
+}
+"""Least reports a second, by network and batch."""
 SRAM_MIB = (4, 8, 12, 16, 32)
-RUNS = 5
-"""Processes that are started for one measurement."""
+REPORT_RUNS = 2
 LARGE_NETWORKS = ("vgg16", "resnet50")
 
 
 def produce(run: Run, measurements: list[Measurement]) -> None:
     """Write measurements and the machine they were made on."""
-    run.write_csv("measurements.csv", to_frame(measurements))
-    run.write_json("machine.json", machine())
+    run.write_csv(MEASUREMENTS, to_frame(measurements))
+    run.write_json(MACHINE, machine())
 
 
 def to_frame(measurements: list[Measurement]) -> pd.DataFrame:
@@ -213,16 +219,17 @@ def bare_pipeline(items: int) -> simpy.Environment:
 
 def reports() -> list[Measurement]:
     """Whole reports a second on one core: chip changed and checked, scheduled, simulated, priced."""
-    chip, workloads = load_chip(CHIP), [load_network(NETWORK, stage) for stage in STAGES]
-    points = len(SRAM_MIB) * len(workloads)
+    chip = load_chip(CHIP)
     return [
         Measurement(
-            f"{NETWORK} reports, batch {batch}",
-            points / cpu_s(partial(_report_all, chip, workloads, batch)),
+            f"{network} reports, batch {batch}",
+            len(SRAM_MIB) * len(workloads) / cpu_s(partial(_report_all, chip, workloads, batch), REPORT_RUNS),
             "design points/s",
             target,
         )
-        for batch, target in ((1, 200), (64, None))
+        for network, targets in REPORTS.items()
+        for workloads in [[load_network(network, stage) for stage in network_stages(network)]]
+        for batch, target in targets.items()
     ]
 
 
@@ -233,42 +240,6 @@ def _report_all(chip: Chip, workloads: list[Workload], batch: int) -> None:
             report = simulate(changed, workload, batch)
             report.summary()
             report.energy_by("component")
-
-
-def start() -> list[Measurement]:
-    """The lecture run from a cold start: the first ever, which compiles, and the next.
-
-    One thread does it all, so on a machine with a core to spare it takes its CPU time.
-    """
-    command = [sys.executable, "-c", "from experiments.cli.main import hwsim; hwsim()", "run", CHIP, NETWORK]
-    measured = []
-    with tempfile.TemporaryDirectory() as cache:
-        for which in ("the first ever", "the next"):
-            done = run_child(command, environment={"NUMBA_CACHE_DIR": cache})
-            measured += [
-                Measurement(f"hwsim run {CHIP} {NETWORK}, {which}", done.cpu_s, "CPU s", 10, "less"),
-                Measurement(f"hwsim run {CHIP} {NETWORK}, {which}", done.wall_s, "s by the clock"),
-            ]
-    return measured
-
-
-def light() -> list[Measurement]:
-    """What every program and every ``--help`` pays: the best of a few processes, warm."""
-    commands = {
-        "import hwsim": ("import hwsim", [], 0.1),
-        "import compress": ("import compress", [], 0.1),
-        "hwsim --help": ("from experiments.cli.main import hwsim; hwsim()", ["--help"], 0.35),
-    }
-    return [
-        Measurement(
-            name,
-            min(run_child([sys.executable, "-c", code, *arguments]).cpu_s for _ in range(RUNS)),
-            "CPU s",
-            target,
-            "less",
-        )
-        for name, (code, arguments, target) in commands.items()
-    ]
 
 
 def memory() -> list[Measurement]:
@@ -294,7 +265,7 @@ print(*(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"
 
 PEAK = f"""
 from hwsim.machine.chip import load_chip
-from hwsim.workload.networks import load_network
+from hwsim.workload.networks import load_network, network_stages
 from hwsim.run import simulate
 simulate(load_chip("{CHIP}"), load_network("{{network}}"), {{batch}}).summary()
 {PRINT_PEAK}"""
@@ -353,10 +324,12 @@ OWN: dict[str, Callable[[], list[Measurement]]] = {
     "engines": engines,
     "reports": reports,
     "mapper": mapper,
-    "start": start,
+    "first-use": first_use,
     "light": light,
+    "compiling": compiling,
     "memory": memory,
     "files": files,
     "sweeps": sweeps,
+    **{name: partial(long, name) for name in LONG},
 }
 """Benchmarks that need nobody else."""

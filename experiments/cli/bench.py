@@ -26,8 +26,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="scalesim, codecs, clusters, training, inference, engines, reports, start, light, memory, "
-            "files, sweeps; or all.",
+            help="scalesim, codecs, clusters, training, inference, engines, reports, mapper, first-use, "
+            "light, compiling, memory, files, sweeps, page, all-experiments; all if none.",
         ),
     ] = None,
     peer_python: Annotated[

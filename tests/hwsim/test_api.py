@@ -185,6 +185,9 @@ WORKLOAD = "expected a Workload, the name of a shipped network or a .csv table o
             lambda: hwsim.load_network(b"lenet5"),
             "network is b'lenet5' (bytes), expected the name of a shipped network or a .csv table of layers",
         ),
+        (lambda: hwsim.load_chip("a" * 5000), "or a .toml file: the name is too long"),
+        (lambda: hwsim.load_network("x\0y"), "no name holds a null character"),
+        (lambda: hwsim.load_chip("\ud800"), "no name holds such characters"),
         (lambda: hwsim.network_stages(1), "network is 1 (int), expected the name of a shipped network"),
         (
             lambda: hwsim.load_network("layers.csv", "dense"),

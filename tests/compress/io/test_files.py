@@ -40,6 +40,12 @@ def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
         write_bytes(tmp_path / "none" / "a.bin", b"")
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "x\0y", "\ud800"])
+def test_a_name_that_no_file_can_have_is_one_sentence(name: str) -> None:
+    with pytest.raises(InputError, match="expected the name of a file to write: "):
+        write_bytes(name, b"")
+
+
 def test_the_mode_of_the_old_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_bytes(b"old")

@@ -1,12 +1,16 @@
 """Benchmarks: verdicts, what is timed is what is claimed, and clear words where a peer is missing."""
 
+import io
 import json
 import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from experiments.bench import commands, report
 from experiments.bench import own as bench
-from experiments.bench.measuring import Measurement, cpu_s, run_child
+from experiments.bench.measuring import Child, Measurement, cpu_s, run_child
 from experiments.cli import main as cli
 from hwsim.analysis.validation import validate_scalesim
 from hwsim.errors import InputError
@@ -70,11 +74,53 @@ def test_without_the_peer_its_benchmark_is_skipped_with_a_word(capsys):
 
 def test_results_are_recorded_and_a_missed_target_ends_with_1(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(bench.OWN, "start", lambda: [Measurement("time", 3.0, "s", 2.0, "less")])
-    assert cli.run(cli.HWSIM, ["bench", "start"]) == 1
+    monkeypatch.setitem(bench.OWN, "light", lambda: [Measurement("time", 3.0, "s", 2.0, "less")])
+    monkeypatch.setitem(bench.OWN, "memory", lambda: [Measurement("space", 3.0, "MB")])
+    assert cli.run(cli.HWSIM, ["bench", "light", "memory"]) == 1
     assert "missed" in capsys.readouterr().out
-    folder = tmp_path / "results" / "bench" / "start"
+    folder = tmp_path / "results" / "bench" / "light"
     assert {path.name for path in folder.iterdir()} == {"manifest.json", "machine.json", "measurements.csv"}
+    report.main()
+    assert "0 targets met, 1 missed" in capsys.readouterr().out
+    kept = pd.read_csv(tmp_path / "results" / "reference" / "bench" / "table.csv")
+    assert kept["benchmark"].tolist() == ["light", "memory"]
+    assert kept["value"].tolist() == [3.0, 3.0]
+
+
+def test_without_measurements_there_is_no_table(tmp_path):
+    with pytest.raises(InputError, match="no benchmark in"):
+        report.whole(tmp_path)
+
+
+def test_commands_are_timed_from_nothing_compiled_and_warm(monkeypatch):
+    caches = []
+
+    def run(line, folder, environment=None):
+        assert (folder / "model.dcz").is_file()
+        caches.append(dict(environment or {}).get("NUMBA_CACHE_DIR"))
+        assert caches[-1] is None or not any(Path(caches[-1]).iterdir())
+        return Child("", 3.0 if caches[-1] else 0.5, 9.0)
+
+    monkeypatch.setattr(commands, "_run", run)
+    verdicts = {found.quantity: found.verdict for found in commands.first_use()}
+    assert verdicts["dcz inspect model.dcz, the first ever"] == "missed"
+    assert verdicts["dcz inspect model.dcz, warm"] == "met"
+    assert len({cache for cache in caches if cache}) == len(commands.COMMANDS)
+
+
+def test_a_command_of_minutes_tells_its_memory(monkeypatch):
+    monkeypatch.setitem(commands.LONG, "page", ("hwsim chips", 120, 1024))
+    spent, memory = commands.long("page")
+    assert spent.verdict == memory.verdict == "met"
+    assert memory.value > 10
+
+
+def test_the_first_call_of_each_codec_is_one_that_succeeds(monkeypatch, capsys):
+    for coding, way in commands.FIRST_CALLS:
+        data = commands.CODECS[coding].encode(commands._labels())
+        monkeypatch.setattr(sys, "stdin", io.StringIO(data.hex()))
+        commands.print_first_call(coding, way)
+        assert float(capsys.readouterr().out) >= 0
 
 
 def test_an_unknown_benchmark(capsys):

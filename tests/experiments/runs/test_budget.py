@@ -14,6 +14,7 @@ from compress.format.container import Artifact
 from compress.format.tensors import PrunedTensor
 from compress.nn.datasets import load_dataset
 from compress.nn.network import INPUT, Network, Node
+from compress.nn.room import held_B
 from experiments.cli import main as cli
 from experiments.runs import after_training
 from experiments.runs.inputs import read_inputs
@@ -138,3 +139,31 @@ def test_parts_of_a_sum_are_named():
         require_memory("work", {"a": MOST_B, "b": 1024, "c": 0})
     with pytest.raises(InputError, match="memory is 0 bytes, expected at least 1"):
         allow_memory(0)
+
+
+def unfolding(side):
+    """A file of a few bytes whose execution holds many planes of its input at once."""
+    conv = Node("conv", "conv", (INPUT,), {"kernel": (1, 1)}, ("w",))
+    nodes = (conv, Node("relu", "relu", ("conv",)), Node("sum", "global_avg_pool", ("relu",)))
+    network = Network("unfolding", (1, side, side), nodes, {"w": np.ones((64, 1, 1, 1), np.float32)})
+    return Artifact.of(network, "dense")
+
+
+def test_values_between_nodes_that_would_take_too_much():
+    shapes = {"input": (2, 5), "a": (2, 10), "a:1": (2, 1), "b": (2, 10), "c": (2, 3)}
+    reads = {"a": ["input"], "b": ["a"], "c": ["b", "a"]}
+    # a and b are held while c is made; the second output of a is read by none, an output is held to the end
+    assert held_B(reads, shapes, ("c",)) == 4 * 2 * (10 + 10 + 3)
+    assert held_B(reads, shapes, ("c", "a:1")) == 4 * 2 * (10 + 1 + 10 + 3)
+    assert held_B(reads, shapes, ("c", "input")) == 4 * 2 * (5 + 10 + 10 + 3)
+    with pytest.raises(InputError, match="network unfolding would take 8 GiB of values between nodes"):
+        unfolding(4096).to_network().forward(np.broadcast_to(np.float32(1), (1, 1, 4096, 4096)))
+
+
+def test_a_command_that_executes_adds_up_and_may_be_allowed_more(tmp_path, capsys):
+    unfolding(64).save(tmp_path / "model.dcz")
+    np.save(tmp_path / "images.npy", np.ones((1, 1, 64, 64), np.float32))
+    words = ["execute", str(tmp_path / "model.dcz"), "--inputs", str(tmp_path / "images.npy")]
+    assert cli.run(cli.DCZ, ["--max-memory", "1M", *words]) == 2
+    assert "network unfolding would take 2 MiB of values between nodes" in capsys.readouterr().err
+    assert cli.run(cli.DCZ, ["--max-memory", "4M", *words]) == 0

@@ -1,5 +1,7 @@
 """Requests: sums of simulated passes, closed forms of drafts and of several boards."""
 
+from dataclasses import replace
+
 import pytest
 
 from hwsim.analysis.serving import Draft, Request, Service, Spent
@@ -8,9 +10,18 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.language.memory import Served
+from hwsim.workload.language.shipped import model_of
 
 A100 = load_chip("a100_pcie")
-SMALL = Served.of("smollm2-135m")
+
+
+def shallow(name, blocks=3):
+    """A shipped model with its first blocks alone: passes of the same layers, fewer of them."""
+    model = model_of(name)
+    return Served.of(replace(model, decoder=model.decoder[:blocks]))
+
+
+WHOLE, SMALL = Served.of("smollm2-135m"), shallow("smollm2-135m")
 
 
 def spent(workload, batch=1):
@@ -59,7 +70,7 @@ def test_tokens_of_a_round(tokens, acceptance, expected):
 
 
 def test_a_round_is_drafted_steps_and_one_that_checks_them():
-    model = Served.of("smollm2-360m")
+    model = shallow("smollm2-360m")
     found = Service(A100, model, Request(64, 2), draft=Draft(SMALL, 3, 0.5))
     round_s = 3 * spent(SMALL.decode(64)).seconds + spent(model.decode(64, tokens=4)).seconds
     assert found.token_s == pytest.approx(round_s / 1.875)
@@ -69,7 +80,7 @@ def test_a_round_is_drafted_steps_and_one_that_checks_them():
 def test_a_ring_by_hand():
     """Four boards, 30 blocks of two sums of 8 tokens x 576 features x 2 bytes."""
     boards = Boards(4, Link("wire", bandwidth_GB_per_s=10.0, latency_us=3.0, pJ_per_bit=2.0))
-    found = boards.exchange(SMALL, tokens=8)
+    found = boards.exchange(WHOLE, tokens=8)
     tensor_B = 8 * 576 * 2
     assert found.seconds == pytest.approx(60 * (1.5 * tensor_B / 10e9 + 6 * 3e-6))
     assert found.joules == pytest.approx(60 * 6 * tensor_B * 8 * 2e-12)

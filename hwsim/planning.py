@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-SAME, TRUSTED = 1e-9, 0.005
+SAME, TRUSTED, OTHERS = 1e-9, 0.005, 3
 """Estimates that differ by no more than the first are equal. Where the cost of the best plan differs from its
-estimate by more than the second, the best other plan is scheduled, too, and the cheaper one of both runs, if
-their estimates are as close."""
+estimate by more than the second, other plans are scheduled, too, whose estimates are as close: so many, the
+best ones. The cheapest of all runs."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -65,16 +65,27 @@ def _cheapest(
     def scheduled(plan: Plan) -> tuple[TileStream, Passes]:
         return _streamed(KernelPasses(chip, workload, plan.costs.cuts, channel), plan.residency)
 
-    first = plans[0]
-    streamed = scheduled(first)
-    cost = _cost(*streamed, prices, first.tick_J)
-    departure = abs(cost - first.cost)
-    other = next((plan for plan in plans if plan.cost > first.cost * (1 + SAME)), None)
-    if other and departure > TRUSTED * first.cost and other.cost <= first.cost + departure:
-        again = scheduled(other)
-        if _cost(*again, prices, other.tick_J) < cost:
-            return other, again
-    return first, streamed
+    best, streamed = plans[0], scheduled(plans[0])
+    least = _cost(*streamed, prices, best.tick_J)
+    departure = abs(least - best.cost)
+    others = []
+    if departure > TRUSTED * best.cost:
+        others = [plan for plan in _distinct(plans) if plan.cost <= plans[0].cost + departure]
+    for plan in others[1 : 1 + OTHERS]:
+        again = scheduled(plan)
+        cost = _cost(*again, prices, plan.tick_J)
+        if cost < least:
+            best, streamed, least = plan, again, cost
+    return best, streamed
+
+
+def _distinct(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans of different estimates, least first."""
+    found: list[Plan] = []
+    for plan in plans:
+        if not found or plan.cost > found[-1].cost * (1 + SAME):
+            found.append(plan)
+    return found
 
 
 def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:

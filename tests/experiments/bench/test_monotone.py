@@ -81,11 +81,18 @@ def test_a_layer_streams_at_any_batch_that_leaves_room_for_the_others():
 
 
 @pytest.mark.parametrize(
-    ("chip", "network"), [("phone", "lenet300"), ("phone", "bert_layer"), ("edge", "squeezenet1_1")]
+    ("chip", "network", "tiles"),
+    [
+        ("phone", "lenet300", None),
+        ("phone", "bert_layer", None),
+        ("edge", "squeezenet1_1", None),
+        ("reference_250w", "squeezenet1_1", [83, 84, 85, 86]),
+        ("reference_250w", "resnet18", [83, 84, 85, 86]),
+    ],
 )
-def test_more_tiles_take_no_longer(chip, network):
+def test_more_tiles_take_no_longer(chip, network, tiles):
     """Also where their number divides nothing, and partial sums would go through the shared memory."""
-    found = monotone.worst_steps(monotone.sweep(chip, network, "tiles"))
+    found = monotone.worst_steps(monotone.sweep(chip, network, "tiles", tiles))
     assert found["time_s_worst_pct"] <= SLACK_PCT
     assert found["energy_J_worst_pct"] <= SLACK_PCT
 

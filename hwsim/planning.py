@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-SAME, TRUSTED, OTHERS = 1e-9, 0.005, 3
-"""Estimates that differ by no more than the first are equal. Where the cost of the best plan differs from its
-estimate by more than the second, other plans are scheduled, too, whose estimates are as close: so many, the
-best ones. The cheapest of all runs."""
+TRUSTED, OTHERS = 0.01, 3
+"""Where the best plan costs more than its estimate by more than the first, so many other kinds of plans are
+scheduled, too, if they were estimated to cost less than it does. The cheapest of all runs."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -67,25 +66,26 @@ def _cheapest(
 
     best, streamed = plans[0], scheduled(plans[0])
     least = _cost(*streamed, prices, best.tick_J)
-    departure = abs(least - best.cost)
-    others = []
-    if departure > TRUSTED * best.cost:
-        others = [plan for plan in _distinct(plans) if plan.cost <= plans[0].cost + departure]
-    for plan in others[1 : 1 + OTHERS]:
-        again = scheduled(plan)
-        cost = _cost(*again, prices, plan.tick_J)
-        if cost < least:
-            best, streamed, least = plan, again, cost
+    if least <= best.cost * (1 + TRUSTED):
+        return best, streamed
+    for plan in _of_other_kinds(plans)[:OTHERS]:
+        if plan.cost < least:
+            again = scheduled(plan)
+            cost = _cost(*again, prices, plan.tick_J)
+            if cost < least:
+                best, streamed, least = plan, again, cost
     return best, streamed
 
 
-def _distinct(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans of different estimates, least first."""
-    found: list[Plan] = []
+def _of_other_kinds(plans: Sequence[Plan]) -> list[Plan]:
+    """The best plan of every other kind than the first: with other segments, or that run in another way.
+
+    Plans of one kind differ from their estimates alike.
+    """
+    kinds: dict[object, Plan] = {}
     for plan in plans:
-        if not found or plan.cost > found[-1].cost * (1 + SAME):
-            found.append(plan)
-    return found
+        kinds.setdefault(plan.found.division[:2], plan)
+    return list(kinds.values())[1:]
 
 
 def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:

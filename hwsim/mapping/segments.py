@@ -266,7 +266,7 @@ def search(
         Kernels without stored weights (products of activations, and softmax between them) run by stripes
         unless it is ``"none"``; all may if it is ``"depth-first"``.
     """
-    found: dict[Division, Found] = {}
+    found: dict[bytes, Found] = {}
     striped, depth_first = fusion != "none", fusion == "depth-first"
 
     def finish(
@@ -283,10 +283,11 @@ def search(
             tables, terms, at, space, capacity, pinned, kept, depth_first, striped, may_pin, both, known
         )
         if need < np.inf:
-            division, outlay = Division(*zip(*segments.tolist(), strict=True)), Outlay(*spent)
+            outlay, key = Outlay(*spent), segments.tobytes()
             cost = outlay.cost(terms.tick_J)
-            if division not in found or cost < found[division].cost:
-                found[division] = Found(division, at, held, stay, left, outlay, cost)
+            if key not in found or cost < found[key].cost:
+                division = Division(*zip(*segments.tolist(), strict=True))
+                found[key] = Found(division, at, held, stay, left, outlay, cost)
         return float(need)
 
     none, all_weights = np.zeros(len(tables.kernels)), np.ones(len(tables.kernels))
@@ -318,5 +319,5 @@ def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     return np.full((count, min(count, LONGEST), HEIGHTS + min(terms.batch, KNOWN_PASSES)), np.nan)
 
 
-def _best_of(found: dict[Division, Found]) -> list[Found]:
+def _best_of(found: dict[bytes, Found]) -> list[Found]:
     return sorted(found.values(), key=lambda plan: plan.cost)

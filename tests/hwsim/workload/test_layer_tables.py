@@ -92,7 +92,7 @@ def test_a_name_changes_no_joules(tmp_path):
 
 
 def test_two_convolutions_in_fp32_by_hand(tmp_path):
-    """Products alone cost more than everything does with int8: 900 windows of 27 and 784 of 144, 16 filters."""
+    """Products alone cost more than everything with int8: 900 windows of 27 and 784 of 144, 16 filters."""
     rows = "-,conv,,3,32,32,16,3,,,no,{0}", "b,conv,,,,,16,3,,,no,{0}"
     wide, narrow = (
         simulate(EDGE, load_csv(table(tmp_path, *(row.format(arithmetic) for row in rows))))

@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
-SAME, TRUSTED = 1e-9, 0.005
-"""Estimates that differ by no more than the first are equal. Where the cost of the best plan differs from its
-estimate by more than the second, the best other plan is scheduled, too, and the cheaper one of both runs, if
-their estimates are as close."""
+TRUSTED, OTHERS = 0.01, 3
+"""Where the best plan costs more than its estimate by more than the first, so many other kinds of plans are
+scheduled, too, if they were estimated to cost less than it does. The cheapest of all runs."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -65,16 +64,28 @@ def _cheapest(
     def scheduled(plan: Plan) -> tuple[TileStream, Passes]:
         return _streamed(KernelPasses(chip, workload, plan.costs.cuts, channel), plan.residency)
 
-    first = plans[0]
-    streamed = scheduled(first)
-    cost = _cost(*streamed, prices, first.tick_J)
-    departure = abs(cost - first.cost)
-    other = next((plan for plan in plans if plan.cost > first.cost * (1 + SAME)), None)
-    if other and departure > TRUSTED * first.cost and other.cost <= first.cost + departure:
-        again = scheduled(other)
-        if _cost(*again, prices, other.tick_J) < cost:
-            return other, again
-    return first, streamed
+    best, streamed = plans[0], scheduled(plans[0])
+    least = _cost(*streamed, prices, best.tick_J)
+    if least <= best.cost * (1 + TRUSTED):
+        return best, streamed
+    for plan in _of_other_kinds(plans)[:OTHERS]:
+        if plan.cost < least:
+            again = scheduled(plan)
+            cost = _cost(*again, prices, plan.tick_J)
+            if cost < least:
+                best, streamed, least = plan, again, cost
+    return best, streamed
+
+
+def _of_other_kinds(plans: Sequence[Plan]) -> list[Plan]:
+    """The best plan of every other kind than the first: with other segments, or that run in another way.
+
+    Plans of one kind differ from their estimates alike.
+    """
+    kinds: dict[object, Plan] = {}
+    for plan in plans:
+        kinds.setdefault(plan.found.division[:2], plan)
+    return list(kinds.values())[1:]
 
 
 def _cost(stream: TileStream, found: Passes, prices: PriceList, tick_J: float) -> float:

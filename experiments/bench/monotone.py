@@ -2,9 +2,11 @@
 
 More on-chip memory, DRAM bandwidth, watts or tiles shall make neither time nor joules per inference worse,
 nor shall a larger batch, except as far as whole passes and folds (ceilings) ask for it: a batch may cost
-what its best division into two smaller ones costs, but no more. Each row of the table is a network on a chip
+what its best division into two smaller ones costs, but no more. Plans may trade time for joules, so
+their product, the energy-delay product, is a figure of its own. Each row of the table is a network on a chip
 along one axis, with the worst step up of every figure, and of batches with the worst excess over a division.
-On a chip whose voltage follows its clock, a higher cap raises joules by the voltage::
+On a chip whose voltage follows its clock, a higher cap raises joules by the voltage; `FIXED` sweeps the
+cap at the nominal voltage::
 
     python -m experiments.bench.monotone -o results/reference/monotone
 """
@@ -44,9 +46,13 @@ KEYS = {
     "memory": "sram.capacity_B",
     "bandwidth": "dram.bandwidth_GB_per_s",
     "cap": "power.cap_W",
+    "cap at one voltage": "power.cap_W",
     "tiles": "array.tiles",
 }
 """Axis -> the key of the chip that is swept."""
+
+FIXED = "cap at one voltage"
+"""The axis along which the clock follows the cap, and the voltage does not."""
 
 RATIO, REACH = 1.02, 4.0
 """Steps of a key, and how far below and above the chip's own value they go."""
@@ -55,12 +61,21 @@ BATCHES = range(1, 101)
 
 
 class Point(NamedTuple):
-    """One point of a sweep: the value, and what must not grow with it."""
+    """One point of a sweep: the value, and what must not grow with it, per inference."""
 
     value: float
     time_s: float
     energy_J: float
     dram_bits: float
+
+    @property
+    def energy_delay(self) -> float:
+        """Energy-delay product, in J s."""
+        return self.time_s * self.energy_J
+
+
+FIGURES = ("time_s", "energy_J", "energy_delay", "dram_bits")
+"""What must not grow along a sweep."""
 
 
 def values_of(chip: Chip, axis: str) -> list[float]:
@@ -98,7 +113,8 @@ def _with_key_alone(chip: Chip, axis: str, value: float) -> Chip:
     table, _, name = KEYS[axis].partition(".")
     if table == "array":
         return chip.replace(**{KEYS[axis]: value})
-    section = getattr(chip, table).model_copy(update={name: value})
+    changes = {name: value} | ({"governor": "clock"} if axis == FIXED else {})
+    section = getattr(chip, table).model_copy(update=changes)
     return chip.model_copy(update={table: section})
 
 
@@ -110,7 +126,7 @@ def _point(value: float, report: Report) -> Point:
 def worst_steps(points: Sequence[Point]) -> dict[str, float]:
     """Largest rise of each figure from one point to the next, in percent, and where it is."""
     found: dict[str, float] = {}
-    for name in Point._fields[1:]:
+    for name in FIGURES:
         rises = [(_rise(getattr(a, name), getattr(b, name)), b.value) for a, b in pairwise(points)]
         found[f"{name}_worst_pct"], found[f"{name}_at"] = max(rises, default=(0.0, 0.0))
     return found
@@ -124,15 +140,32 @@ def worst_divisions(points: Sequence[Point]) -> dict[str, float]:
     points : sequence of Point
         Of the batches 1, 2, 3...; figures are per inference.
     """
+    sums = [Point(0.0, 0.0, 0.0, 0.0), *(_whole(point) for point in points)]
     found: dict[str, float] = {}
-    for name in Point._fields[1:]:
-        whole = [0.0, *(getattr(point, name) * point.value for point in points)]
+    for name in FIGURES:
         excess = [
-            (_rise(min(whole[part] + whole[batch - part] for part in range(1, batch)), whole[batch]), batch)
-            for batch in range(2, len(whole))
+            (
+                _rise(
+                    min(_of_both(sums, part, batch, name) for part in range(1, batch)), getattr(whole, name)
+                ),
+                batch,
+            )
+            for batch, whole in enumerate(sums)
+            if batch > 1
         ]
         found[f"{name}_division_pct"], found[f"{name}_division_at"] = max(excess, default=(0.0, 0))
     return found
+
+
+def _whole(point: Point) -> Point:
+    """Figures of a whole batch."""
+    return Point(point.value, *(point.value * figure for figure in point[1:]))
+
+
+def _of_both(sums: Sequence[Point], part: int, batch: int, name: str) -> float:
+    """A figure of a batch that is run as two smaller ones, one after the other."""
+    both = Point(batch, *(a + b for a, b in zip(sums[part][1:], sums[batch - part][1:], strict=True)))
+    return float(getattr(both, name))
 
 
 def _rise(before: float, after: float) -> float:

@@ -89,23 +89,32 @@ class Beside(NamedTuple):
     ----------
     per_cycle : float
         Bits that the memory moves in a cycle; infinite where it keeps up with any array.
-    stored : float
-        Bits of the stored weights, which are read once however the grid is.
+    fixed : float
+        Bits that move however the grid is: outputs, written once, and stored weights, read once.
     word : float
         Bits of a word on its way to the port of a tile.
-    activation, second, psum : float
-        Bits of an activation, of a word of a second operand (0 where weights are stored), of a partial sum.
+    activation, halo : float
+        Bits of a word of a window: where the rows are in one piece, and more for every other piece, which
+        fetches what it shares with the one before.
+    window, second, psum : float
+        Bits of a word of a window that is fetched by itself, of a word of a second operand (0 where weights
+        are stored), of a partial sum.
     """
 
     per_cycle: float
-    stored: float
+    fixed: float
     word: float
     activation: float
+    halo: float
+    window: float
     second: float
     psum: float
 
 
-WORDS = Beside(inf, 0.0, 1.0, 1.0, 0.0, 2.0)
+TAKEN = 1 / 8
+"""Worth of a cycle of the shared memory, in cycles: what comes from DRAM and the vector unit want it, too."""
+
+WORDS = Beside(inf, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 2.0)
 """A memory that keeps up; a partial sum counts as two words."""
 
 
@@ -190,6 +199,11 @@ class GemmArray:
         """Cycles the port of a tile needs for one fold; edge folds shift through whole arrays."""
         return ceil_div(self.rows * self.cols, self.load_words_per_cycle)
 
+    @property
+    def fill_drain_cycles(self) -> int:
+        """Cycles until the first rows have gone through a tile, and the last ones are out."""
+        return self.rows + self.cols - 2
+
     def load_latches(self, words: int) -> int:
         """Latches that `words` weights are clocked into on the way to their places.
 
@@ -230,8 +244,7 @@ class GemmArray:
             return self.at(layer.arithmetic).cost_beside(layer, batch, bits_per_cycle)
         gemm = gemm_of(layer, batch)
         grid = self.grid(gemm, self._beside(layer, gemm, bits_per_cycle))
-        load = self.load_cycles_per_fold
-        fill_drain = self.rows + self.cols - 2
+        load, fill_drain = self.load_cycles_per_fold, self.fill_drain_cycles
         return ArrayCost(
             cycles=load + grid.paced + fill_drain + grid.reduction,
             compute_cycles=grid.streamed + fill_drain + grid.reduction,
@@ -244,12 +257,20 @@ class GemmArray:
 
     def _beside(self, layer: Layer, gemm: Gemm, bits_per_cycle: float) -> Beside:
         bits = layer.operand_bits
-        fetched, windows = staged(layer, Pieces(gemm.m, gemm.m, gemm.m), self.rows, self.activation_B)
-        part = 1 - (windows - fetched) / (gemm.m * gemm.k)
+        one = self._bits_of_a_window(layer, gemm, 1)
+        cuts = min(gemm.m, self.tiles) - 1
+        halo = (self._bits_of_a_window(layer, gemm, cuts + 1) - one) / cuts if cuts else 0.0
         second = bits if stationary_tensor(layer) == "activations" else 0
         stored = layer.weights.total_bits if layer.weights else 0
-        sizes = (stored, bits, part * bits, second, psum_bits(layer))
+        fixed = gemm.m * gemm.n * gemm.groups * bits + stored
+        sizes = (fixed, bits, one, halo, bits, second, psum_bits(layer))
         return Beside(bits_per_cycle, *(float(size) for size in sizes))
+
+    def _bits_of_a_window(self, layer: Layer, gemm: Gemm, pieces: int) -> float:
+        """Bits from the shared memory for a word of a window, rows being cut into so many pieces."""
+        rows = ceil_div(gemm.m, pieces)
+        fetched, windows = staged(layer, Pieces(gemm.m, rows, rows), self.rows, self.activation_B)
+        return layer.operand_bits * (1 - (windows - fetched) / (gemm.m * gemm.k))
 
     def _counts(self, layer: Layer, gemm: Gemm, grid: Grid) -> dict[Action, int]:
         bits = layer.operand_bits
@@ -316,6 +337,7 @@ def _best_grid(array: GemmArray, gemm: Gemm, beside: Beside) -> Grid:
             (block_rows, block_cols // array.cols),
             array.tiles,
             array.load_cycles_per_fold,
+            array.fill_drain_cycles,
             array.accumulator_rows,
             beside,
         )
@@ -333,6 +355,7 @@ def _search(
     block: tuple[int, int],
     tiles: int,
     load: int,
+    fill_drain: int,
     accumulator_rows: int,
     beside: Beside,
 ) -> tuple[int, int, int, int, int, int, int, int, int]:
@@ -362,9 +385,12 @@ def _search(
                 # the reducing tiles share the outputs and read the other partial sums, cols a cycle
                 reduction = _ceil_div(tile_rows * column_folds * (depth_split - 1), depth_split)
                 loads = row_split * chunks
-                bits = reads * beside.activation + loads * words * beside.second + reduced * beside.psum
+                word = min(beside.activation + (loads - 1) * beside.halo, beside.window)
+                bits = reads * word + loads * words * beside.second + reduced * beside.psum
                 moved = bits + loads * words * beside.word
-                cycles = max(float(paced + reduction), (beside.stored + bits) / beside.per_cycle)
+                busy = float(load + paced + fill_drain + reduction)
+                taken = (beside.fixed + bits) / beside.per_cycle
+                cycles = max(busy, taken) + TAKEN * taken
                 key = (cycles, moved, loads, depth_split)
                 if key < best:
                     best = key

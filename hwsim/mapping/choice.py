@@ -80,8 +80,8 @@ def _no_worse_than_one_place(plans: list[Plan]) -> list[Plan]:
     """
     places: dict[bool, Plan] = {}
     for plan in plans:
-        if plan.place is not None:
-            places.setdefault(plan.place, plan)
+        if plan.costs.place is not None:
+            places.setdefault(plan.costs.place, plan)
     if len(places) < 2:
         return plans
     thrifty = min(places.values(), key=lambda plan: plan.joules)
@@ -89,7 +89,8 @@ def _no_worse_than_one_place(plans: list[Plan]) -> list[Plan]:
     return [
         plan
         for plan in plans
-        if plan.place is thrifty.place or (plan.joules <= joules and plan.found.outlay.ticks <= ticks)
+        if plan.costs.place is thrifty.costs.place
+        or (plan.joules <= joules and plan.found.outlay.ticks <= ticks)
     ]
 
 
@@ -130,13 +131,6 @@ class Plan:
     def cost(self) -> float:
         """Joules of a batch, time included, as the search estimates them."""
         return self.found.cost
-
-    @cached_property
-    def place(self) -> bool | None:
-        """Whether all coded weights are decoded once; None if only some are, or none is coded."""
-        cuts = (cut for cut in self.costs.cuts if cut.layer.weights and cut.layer.weights.encoded)
-        once = {cut.once for cut in cuts}
-        return once.pop() if len(once) == 1 else None
 
     @property
     def joules(self) -> float:

@@ -102,6 +102,12 @@ class Costs:
         return other
 
     @cached_property
+    def place(self) -> bool | None:
+        """Whether all coded weights are decoded once; None if only some are, or none is coded."""
+        once = {cut.once for cut in self.cuts if cut.layer.weights and cut.layer.weights.encoded}
+        return once.pop() if len(once) == 1 else None
+
+    @cached_property
     def kernels(self) -> tuple[Kernel, ...]:
         """Layers that run as one."""
         return kernels_of(self.workload, self.chip.fusion)

@@ -8,7 +8,7 @@ depends on how much memory there is, so several choices are handed to the search
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.hull import Choice, lower_hull, slope
 from hwsim.mapping.steps import Cut, busy_decoders
@@ -41,7 +41,8 @@ def ways_to_decode(chip: Chip, workload: Workload, prices: PriceList) -> list[tu
     place, layers = chip.decoder.place, workload.layers
     choices = [(place == "dram",) * len(layers)]
     if place == "either" and any(layer.encoded for layer in layers):
-        choices += [_once_within(chip, layers, prices, part * 8 * chip.sram.capacity_B) for part in MEMORIES]
+        steps = _steps(chip, layers, prices)
+        choices += [_once_within(layers, steps, part * 8 * chip.sram.capacity_B) for part in MEMORIES]
         choices.append(tuple(layer.encoded for layer in layers))
     return [_cuts(chip, layers, once) for once in dict.fromkeys(choices)]
 
@@ -88,27 +89,36 @@ def _side_by_side(chip: Chip, layers: Sequence[Layer], once: Sequence[bool]) -> 
     return found
 
 
-def _once_within(chip: Chip, layers: Sequence[Layer], prices: PriceList, bits: float) -> tuple[bool, ...]:
-    """Layers to keep decoded where weights may take so many bits on chip.
+class _Step(NamedTuple):
+    """From one way of a layer's weights to the next: see `hwsim.hull`."""
 
-    Every layer's weights stream, or stay as they are stored, or stay decoded. Memory goes where a bit saves
-    most, along the lower convex hulls of the layers' ways.
+    slope: float
+    index: int
+    more: float
+    decoded: bool
+
+
+def _steps(chip: Chip, layers: Sequence[Layer], prices: PriceList) -> list[_Step]:
+    """Steps along the lower convex hulls of the layers' ways, those that save most per bit first.
+
+    Every layer's weights stream, or stay as they are stored, or stay decoded.
     """
-    hulls = {}
-    for index, layer in enumerate(layers):
-        if layer.weights is not None and layer.like is None:
-            hulls[index] = lower_hull(_ways(chip, layer, prices))
-    steps = [
-        (slope(before, after), index, after.cost - before.cost, after.what)
-        for index, hull in hulls.items()
-        for before, after in pairwise(hull)
-    ]
+    return sorted(
+        _Step(slope(before, after), index, after.cost - before.cost, after.what)
+        for index, layer in enumerate(layers)
+        if layer.weights is not None and layer.like is None
+        for before, after in pairwise(lower_hull(_ways(chip, layer, prices)))
+    )
+
+
+def _once_within(layers: Sequence[Layer], steps: Sequence[_Step], bits: float) -> tuple[bool, ...]:
+    """Layers to keep decoded where weights may take so many bits on chip: memory goes where it saves most."""
     once = [False] * len(layers)
-    for _, index, more, decoded in sorted(steps):
-        if more > bits:
+    for step in steps:
+        if step.more > bits:
             break
-        bits -= more
-        once[index] = decoded
+        bits -= step.more
+        once[step.index] = step.decoded
     return tuple(once[index if layer.like is None else layer.like] for index, layer in enumerate(layers))
 
 

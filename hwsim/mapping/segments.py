@@ -275,7 +275,7 @@ def search(
     hold: Any = np.zeros(count, HOLD)
     if run != _plan.compiled:
         seen, hold = tables.as_records(), Records(hold)
-    found: dict[Division, Found] = {}
+    found: dict[bytes, Found] = {}
     striped, depth_first = fusion != "none", fusion == "depth-first"
 
     def finish(
@@ -293,10 +293,11 @@ def search(
             seen, terms, at, space, capacity, pinned, kept, *fixed, known, hold
         )
         if need < np.inf:
-            division, outlay = Division(*zip(*segments.tolist(), strict=True)), Outlay(*spent)
+            outlay, key = Outlay(*spent), segments.tobytes()
             cost = outlay.cost(terms.tick_J)
-            if division not in found or cost < found[division].cost:
-                found[division] = Found(division, at, held, stay, left, outlay, cost)
+            if key not in found or cost < found[key].cost:
+                division = Division(*zip(*segments.tolist(), strict=True))
+                found[key] = Found(division, at, held, stay, left, outlay, cost)
         return float(need)
 
     none, all_weights = np.zeros(count), np.ones(count)
@@ -328,5 +329,5 @@ def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     return np.full((count, min(count, LONGEST), HEIGHTS + min(terms.batch, KNOWN_PASSES)), np.nan)
 
 
-def _best_of(found: dict[Division, Found]) -> list[Found]:
+def _best_of(found: dict[bytes, Found]) -> list[Found]:
     return sorted(found.values(), key=lambda plan: plan.cost)

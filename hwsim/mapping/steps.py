@@ -193,7 +193,7 @@ class Cut:
         weights = self.layer.weights
         if weights is None or not weights.encoded:
             return {}
-        symbols = int(self._symbols(pinned_bits).sum()) if self._coded else 0
+        symbols = self._symbols_beyond(pinned_bits) if self._coded else 0
         counts: dict[str, int] = {weights.symbol: times * symbols}
         left = min(max(weights.total_bits - pinned_bits, 0), self.payload_bits)
         for action, count in (
@@ -295,23 +295,23 @@ class Cut:
 
     def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
         """Symbols of each part beyond the first bits."""
-        bits, symbols = self._segments
         ends = np.minimum(np.arange(self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
-        ends = np.maximum(ends, pinned_bits - self.side_bits)
-        counted = np.floor(np.interp(ends, bits, symbols)).astype(np.int64)
+        counted = self._symbols_before(np.maximum(ends, pinned_bits - self.side_bits))
         found: NDArray[np.int64] = counted[1:] - counted[:-1]
         return found
 
-    @cached_property
-    def _segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Bits and symbols up to the end of each segment."""
+    def _symbols_beyond(self, pinned_bits: int) -> int:
+        """Symbols of all parts beyond the first bits."""
+        start = max(0, pinned_bits - self.side_bits)
+        first, last = self._symbols_before(np.array([start, max(start, self.payload_bits)])).tolist()
+        return int(last - first)
+
+    def _symbols_before(self, bits: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Whole symbols in so many bits of payload."""
         weights = self.layer.weights
         if weights is None or not len(weights.segment_bits):
-            return np.zeros(1, np.int64), np.zeros(1, np.int64)
-        return (
-            np.concatenate([[0], np.cumsum(weights.segment_bits)]),
-            np.concatenate([[0], np.cumsum(weights.segment_symbols)]),
-        )
+            return np.zeros(len(bits), np.int64)
+        return np.floor(np.interp(bits, *weights.cumulated)).astype(np.int64)
 
     def _ticks(self, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ticks of the decoders that are busy with the layer."""

@@ -108,7 +108,9 @@ def _cost(units: Units, layer: Same[Layer], items: int) -> ArrayCost:
     if layer.thing.kind == "vector":
         return VectorUnit(units.lanes).cost(*layer.thing.joined(items))
     if isinstance(units.array, SharesMemory):
-        cost = units.array.cost_beside(*layer.thing.joined(items), units.sram_bits)
+        # the array's cycles are longer by the efficiency, below: as many more bits move in each of them
+        bits_per_cycle = units.sram_bits / units.efficiency
+        cost = units.array.cost_beside(*layer.thing.joined(items), bits_per_cycle)
     else:
         cost = units.array.cost(*layer.thing.joined(items))
     if units.efficiency == 1:

@@ -97,6 +97,14 @@ class StoredWeights:
         """Symbols to decode for one pass over the layer."""
         return int(self.segment_symbols.sum())
 
+    @cached_property
+    def cumulated(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bits, and symbols, before each segment and after the last, each of shape (segments + 1,)."""
+        bits, symbols = (
+            np.concatenate([[0], np.cumsum(each)]) for each in (self.segment_bits, self.segment_symbols)
+        )
+        return bits, symbols
+
     @property
     def total_bits(self) -> int:
         """All stored bits: payload and side information."""

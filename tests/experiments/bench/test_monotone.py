@@ -22,6 +22,11 @@ def test_worst_steps_by_hand():
     assert (found["time_s_worst_pct"], found["time_s_at"]) == (50.0, 3.0)
     assert (found["energy_J_worst_pct"], found["energy_J_at"]) == (pytest.approx(10.0), 2.0)
     assert (found["dram_bits_worst_pct"], found["dram_bits_at"]) == (0.0, 3.0)
+    # the products are 20, 11 and 13.5
+    assert (found["energy_delay_worst_pct"], found["energy_delay_at"]) == (
+        pytest.approx(22.73, abs=0.01),
+        3.0,
+    )
 
 
 def test_a_batch_is_compared_with_its_best_division_by_hand():
@@ -30,6 +35,8 @@ def test_a_batch_is_compared_with_its_best_division_by_hand():
     found = monotone.worst_divisions(points)
     assert (found["time_s_division_pct"], found["time_s_division_at"]) == (pytest.approx(20.0), 3)
     assert found["energy_J_division_pct"] == pytest.approx(0.0)
+    # a batch takes joules in proportion to its items here
+    assert found["energy_delay_division_pct"] == pytest.approx(20.0)
 
 
 def test_values_go_from_a_fourth_to_four_times_in_steps_of_two_percent():
@@ -73,6 +80,18 @@ def test_a_prime_batch_costs_no_more_than_its_neighbours():
     assert found["energy_J_worst_pct"] <= CEILINGS_PCT
 
 
+@pytest.mark.parametrize(("chip", "network"), [("phone", "resnet18"), ("reference_250w", "bert_layer")])
+def test_a_higher_cap_is_never_slower_and_costs_joules_by_the_voltage_alone(chip, network):
+    """Power is at most the cap and time never grows, so joules rise by no more than the cap does."""
+    cap_W = load_chip(chip).power.cap_W
+    caps = [cap_W * monotone.RATIO**step for step in range(-12, 1, 3)]
+    scaled = monotone.worst_steps(monotone.sweep(chip, network, "cap", caps))
+    fixed = monotone.worst_steps(monotone.sweep(chip, network, monotone.FIXED, caps))
+    assert max(scaled["time_s_worst_pct"], fixed["time_s_worst_pct"]) <= 0
+    assert fixed["energy_J_worst_pct"] <= 0
+    assert scaled["energy_J_worst_pct"] <= 100 * (monotone.RATIO**3 - 1)
+
+
 def test_a_layer_streams_at_any_batch_that_leaves_room_for_the_others():
     """With 81 items the first layer no longer fits the working memory in which it streamed 80."""
     found = monotone.worst_steps(monotone.sweep("phone", "lenet300", "batch", [80, 81, 82]))
@@ -81,11 +100,18 @@ def test_a_layer_streams_at_any_batch_that_leaves_room_for_the_others():
 
 
 @pytest.mark.parametrize(
-    ("chip", "network"), [("phone", "lenet300"), ("phone", "bert_layer"), ("edge", "squeezenet1_1")]
+    ("chip", "network", "tiles"),
+    [
+        ("phone", "lenet300", None),
+        ("phone", "bert_layer", None),
+        ("edge", "squeezenet1_1", None),
+        ("reference_250w", "squeezenet1_1", [83, 84, 85, 86]),
+        ("reference_250w", "resnet18", [83, 84, 85, 86]),
+    ],
 )
-def test_more_tiles_take_no_longer(chip, network):
+def test_more_tiles_take_no_longer(chip, network, tiles):
     """Also where their number divides nothing, and partial sums would go through the shared memory."""
-    found = monotone.worst_steps(monotone.sweep(chip, network, "tiles"))
+    found = monotone.worst_steps(monotone.sweep(chip, network, "tiles", tiles))
     assert found["time_s_worst_pct"] <= SLACK_PCT
     assert found["energy_J_worst_pct"] <= SLACK_PCT
 

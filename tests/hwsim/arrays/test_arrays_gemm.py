@@ -241,3 +241,14 @@ def test_more_tiles_beside_a_memory_are_never_slower(array, layer, batch, bits_p
         return max(cost.cycles, moved / bits_per_cycle)
 
     assert cycles(array.tiles + 1) <= 1.05 * cycles(array.tiles)
+
+
+def test_a_grid_counts_what_its_pieces_share():
+    """Rows in 85 pieces would stream for less time than in two blocks of 42, but fetch a halo for each."""
+    layer = conv("c", 64, (56, 56), 64, (3, 3), pad=(1, 1), arithmetic="fp32")
+    read = "activations", "sram", "read_bit"
+    array = GemmArray(84, 32, 32, 32, 512, activation_B=65_536)
+    even, odd = (replace(array, tiles=tiles).cost_beside(layer, 1, 65_536.0) for tiles in (84, 85))
+    pieces = array._bits_of_a_window(layer, gemm_of(layer, 1), 85) * 56 * 56 * 64 * 9
+    assert pieces > 1.5 * even.counts[read]
+    assert odd.counts[read] == even.counts[read]

@@ -91,6 +91,23 @@ def test_a_name_changes_no_joules(tmp_path):
     assert energies[0].tolist() == energies[1].tolist()
 
 
+def test_two_convolutions_in_fp32_by_hand(tmp_path):
+    """Products alone cost more than everything with int8: 900 windows of 27 and 784 of 144, 16 filters."""
+    rows = "-,conv,,3,32,32,16,3,,,no,{0}", "b,conv,,,,,16,3,,,no,{0}"
+    wide, narrow = (
+        simulate(EDGE, load_csv(table(tmp_path, *(row.format(arithmetic) for row in rows))))
+        for arithmetic in ("fp32", "int8")
+    )
+    macs = 16 * (30 * 30 * 27 + 28 * 28 * 144)
+    joules = wide.energy_by("component")
+    assert macs == 2_195_136
+    assert joules["mac"] == pytest.approx(macs * (3.7 + 0.9) * 1e-12)
+    assert joules["dram"] == pytest.approx(32 * (3 * 32 * 32 + 16 * 28 * 28) * 20e-12)
+    assert joules["static"] == pytest.approx(EDGE.static_W * wide.period_s)
+    assert wide.energy_per_inference_J == pytest.approx(24.1e-6, rel=0.01)
+    assert narrow.energy_per_inference_J < joules["mac"]
+
+
 BLOCK, PLAIN = "a,fc,input,100,,,9,,,,no,,2", "1.a,fc,input,100,,,9"
 
 

@@ -13,6 +13,7 @@ from compress.format.tensors import DenseTensor, QuantizedTensor, SharedTensor
 from compress.nn.narrow import narrowed
 from compress.nn.ops.conv import arranged
 from compress.nn.ops.integer import INPUT_SCALE
+from compress.nn.tiling import tiled
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def executable(
     kernels = {node.params[0] for node in nodes if node.op == "conv"}
     params |= {name: arranged(params[name]) for name in kernels if params[name].ndim == 4}
     network = replace(artifact.topology, nodes=tuple(nodes)).network(params)
-    return network if arithmetic == "fp32" else narrowed(network, arithmetic)
+    return tiled(network if arithmetic == "fp32" else narrowed(network, arithmetic))
 
 
 def require_floating(artifact: Artifact) -> None:

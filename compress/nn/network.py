@@ -6,49 +6,24 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from compress.nn.interface import Interface, join
+from compress.nn.node import INPUT, Node
 from compress.nn.ops import OPS
 from compress.nn.ops.base import Array, Context, Shape
 from compress.nn.room import held_B
+from compress.nn.steps import Plan, Step, joined, separate, tail_of
 from hwsim.budget import require_memory
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-INPUT = "input"
-
 MAX_ELEMENTS = 1 << 31
 """Largest tensor a network may hold: a declared shape must not exhaust memory."""
 
 Observe = Callable[["Node", Array], None]
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operator of a network.
-
-    Parameters
-    ----------
-    name : str
-        Also names its (first) output; the second and later outputs are ``name:1``, ``name:2``...
-    op : str
-        Key of `compress.nn.ops.OPS`.
-    inputs : tuple of str
-        Tensors: ``"input"``, outputs of earlier nodes, or parameters.
-    attrs : dict
-        Numbers, texts and tuples of them, as the operator defines.
-    params : tuple of str
-        The operator's own parameters, for example ``("fc1.weight", "fc1.bias")``.
-    """
-
-    name: str
-    op: str
-    inputs: tuple[str, ...] = (INPUT,)
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    params: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +64,7 @@ class Network:
     _contexts: dict[str, Context] = field(default_factory=dict, init=False, repr=False, compare=False)
     _values: dict[str, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
     _checked: set[tuple[int, ...]] = field(default_factory=set, init=False, repr=False, compare=False)
+    _plans: list[Plan] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -256,13 +232,14 @@ class Network:
         pieces = self.pieces({**(extra or {}), INPUT: x})
         if training and len(pieces) > 1:
             raise InputError(f"network {self.name}: {self.interface.sentence()}, which cannot be trained")
-        last_use = {} if training else self._last_uses()
-        for index, node in enumerate(self.nodes):
+        whole = observe is not None or training
+        plan = separate(self.nodes, self.outputs) if whole else self._plan()
+        for step, released in zip(*plan, strict=True):
             for values in pieces:
-                self._execute(node, values, training, rng)
+                self._execute(step, values, training, rng)
             if observe is not None:
-                observe(node, join([values[node.name] for values in pieces], 0))
-            for name in last_use.get(index, ()):
+                observe(step.node, join([values[step.node.name] for values in pieces], 0))
+            for name in () if training else released:
                 for values in pieces:
                     values.pop(name, None)
         if training:
@@ -306,18 +283,26 @@ class Network:
         """Put what pieces gave for an output together."""
         return arrays[0] if len(arrays) == 1 else join(arrays, self.item_axis(output))
 
+    def _plan(self) -> Plan:
+        """Steps of an inference, made once."""
+        if not self._plans:
+            self._plans.append(joined(self.nodes, self.params, self.shapes(), self.outputs))
+        return self._plans[0]
+
     def _execute(
-        self, node: Node, values: dict[str, Array], training: bool, rng: np.random.Generator | None
+        self, step: Step, values: dict[str, Array], training: bool, rng: np.random.Generator | None
     ) -> None:
-        """Add a node's outputs to `values`."""
+        """Add a step's outputs to `values`."""
+        node, context = step.node, self._context(step.node, training, rng)
+        context.tail = tail_of(step, lambda name: self._tensor(name, values))
         result = OPS[node.op].forward(
             tuple(self._tensor(name, values) for name in node.inputs),
             tuple(self.params[name] for name in node.params),
             node.attrs,
-            self._context(node, training, rng),
+            context,
         )
         outputs = result if isinstance(result, tuple) else (result,)
-        values.update(zip(output_names(node.name, len(outputs)), outputs, strict=True))
+        values.update(zip(output_names(step.output, len(outputs)), outputs, strict=True))
 
     def backward(self, grad: Array) -> dict[str, Array]:
         """Gradients of all parameters, given that of the (first) output of the last training pass.
@@ -381,15 +366,6 @@ class Network:
             if node.params or any(name in trained for name in node.inputs):
                 trained.add(node.name)
         return trained
-
-    def _last_uses(self) -> dict[int, list[str]]:
-        """Per node index, the tensors that are not needed after it."""
-        last = {name: index for index, node in enumerate(self.nodes) for name in (*node.inputs, node.name)}
-        released: dict[int, list[str]] = {}
-        for name, index in last.items():
-            if name not in self.outputs:
-                released.setdefault(index, []).append(name)
-        return released
 
 
 def output_names(node: str, count: int) -> list[str]:

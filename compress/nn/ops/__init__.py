@@ -18,6 +18,7 @@ from compress.nn.ops import (
     shaping,
     simple,
     stored,
+    tiled,
     volume,
 )
 from compress.nn.ops.base import Context, Op
@@ -37,6 +38,7 @@ MODULES = (
     recurrent,
     deconv,
     stored,
+    tiled,
     integer,
     rounding,
     functions,

@@ -3,8 +3,8 @@
 1. `infer` gives the shapes of all outputs from the shapes of inputs and parameters, batch
    included, and raises `InputError` when they do not fit; it touches no data.
 2. `forward` gives one array, or a tuple of arrays for several outputs, of the inferred shapes. It
-   never writes to its inputs. In training it may keep in ``ctx.saved`` what `backward` needs and
-   may return a buffer of ``ctx``, valid until the next training pass.
+   never writes to its inputs, unless ``ctx.out`` is one. In training it may keep in ``ctx.saved``
+   what `backward` needs and may return a buffer of ``ctx``, valid until the next training pass.
 3. `backward` gives the gradients of inputs and parameters, in order. The gradient of an input that
    ``ctx.needs`` marks False may be None. Operators for inference only leave it out.
 4. Images are (batch, channels, height, width) to every operator. Their memory may lie in any order
@@ -28,6 +28,8 @@ Shape = tuple[int, ...]
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
 Attrs = Mapping[str, Any]
+Tail = Callable[[Array, slice], None]
+"""What is done to a block of an output in place: the block, (positions, channels), and its positions."""
 
 
 @dataclass
@@ -44,12 +46,18 @@ class Context:
         Per input: whether its gradient will be used.
     cache : dict, optional
         What an operator keeps for the next tokens of a sequence; None outside a session.
+    tail : callable, optional
+        What a layer does to each block of its output, see `compress.nn.steps`.
+    out : ndarray, optional
+        An operator of single elements may put its output here; that may be the memory of an input.
     """
 
     training: bool = False
     rng: np.random.Generator | None = None
     needs: tuple[bool, ...] = ()
     cache: dict[str, Any] | None = None
+    tail: Tail | None = None
+    out: Array | None = None
     saved: dict[str, Any] = field(default_factory=dict)
     _buffers: dict[str, Array] = field(default_factory=dict)
 

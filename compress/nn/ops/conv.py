@@ -8,6 +8,7 @@ again, which is faster than reading a stored matrix back from memory.
 from __future__ import annotations
 
 import operator
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -137,26 +138,43 @@ def _scatter(patches, route, first, offset, lines):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"})
-def _depthwise(image, weight, bias, stride, dilation, y):  # type: ignore[no-untyped-def]
-    """Convolve each channel with its own kernel of `weight` (height, width, channels)."""
-    items, height, width, channels = y.shape
-    for n in range(items):
-        for line in range(height):
-            for column in range(width):
-                out = y[n, line, column]
-                out[:] = bias
-                for i in range(weight.shape[0]):
-                    pixels, kernels = image[n, line * stride[0] + i * dilation[0]], weight[i]
-                    first = column * stride[1]
-                    for j in range(0, weight.shape[1] - 2, 3):  # `out` is read and written once for three
-                        left, middle, right = kernels[j], kernels[j + 1], kernels[j + 2]
-                        a = pixels[first + j * dilation[1]]
-                        b = pixels[first + (j + 1) * dilation[1]]
-                        d = pixels[first + (j + 2) * dilation[1]]
-                        for c in range(channels):
-                            out[c] += a[c] * left[c] + b[c] * middle[c] + d[c] * right[c]
-                    for j in range(weight.shape[1] // 3 * 3, weight.shape[1]):
-                        pixel, kernel = pixels[first + j * dilation[1]], kernels[j]
+def _depthwise(image, weight, bias, window, first, y):  # type: ignore[no-untyped-def]
+    """Convolve each channel with its own kernel of `weight` (height, width, channels).
+
+    `y` has the lines of the output from `first` on, `window` the stride, dilation and leading pads of both
+    axes.
+    """
+    height, width, channels = image.shape
+    (down, along), (apart_h, apart_w), (pad_h, pad_w) = window
+    small = weight.shape[:2] == (3, 3)
+    for line in range(y.shape[0]):
+        top = (first + line) * down - pad_h
+        for column in range(y.shape[1]):
+            left, out = column * along - pad_w, y[line, column]
+            if small and min(top, left) >= 0 and top + 2 * apart_h < height and left + 2 * apart_w < width:
+                middle, right = left + apart_w, left + 2 * apart_w  # the usual case: `out` is written once
+                pixels = image[top]
+                a0, a1, a2 = pixels[left], pixels[middle], pixels[right]
+                pixels = image[top + apart_h]
+                b0, b1, b2 = pixels[left], pixels[middle], pixels[right]
+                pixels = image[top + 2 * apart_h]
+                c0, c1, c2 = pixels[left], pixels[middle], pixels[right]
+                u0, u1, u2 = weight[0, 0], weight[0, 1], weight[0, 2]
+                v0, v1, v2 = weight[1, 0], weight[1, 1], weight[1, 2]
+                w0, w1, w2 = weight[2, 0], weight[2, 1], weight[2, 2]
+                for c in range(channels):
+                    upper = a0[c] * u0[c] + a1[c] * u1[c] + a2[c] * u2[c]
+                    centre = b0[c] * v0[c] + b1[c] * v1[c] + b2[c] * v2[c]
+                    lower = c0[c] * w0[c] + c1[c] * w1[c] + c2[c] * w2[c]
+                    out[c] = bias[c] + upper + centre + lower
+                continue
+            out[:] = bias
+            for i in range(weight.shape[0]):
+                at = top + i * apart_h
+                for j in range(weight.shape[1] if 0 <= at < height else 0):
+                    place = left + j * apart_w
+                    if 0 <= place < width:
+                        pixel, kernel = image[at, place], weight[i, j]
                         for c in range(channels):
                             out[c] += pixel[c] * kernel[c]
 
@@ -195,11 +213,10 @@ class _Convolution:
         self.step = max(BLOCK_ELEMENTS // self.span, BLOCK_ROWS)
         self.scratch = ctx.buffer("patches", (min(self.step, self.positions), self.span), x.dtype)
 
-    def blocks(self) -> Iterator[tuple[slice, int]]:
-        """Blocks of output positions, each for every group."""
+    def blocks(self) -> Iterator[slice]:
+        """Blocks of output positions."""
         for first in range(0, self.positions, self.step):
-            for group in range(self.groups):
-                yield slice(first, min(first + self.step, self.positions)), group
+            yield slice(first, min(first + self.step, self.positions))
 
     def gather(self, rows: slice, group: int) -> Array:
         """Patches of a block as a matrix; valid until the next block."""
@@ -220,22 +237,41 @@ class _Convolution:
         _scatter(patches, self.route, rows.start, group * self.depth, lines)
 
 
+def _by_channel(x: Array, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
+    """Convolve each channel with a kernel of its own, some lines at a time."""
+    image, weight = channels_last(x), params[0]
+    kernels = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
+    bias = params[1] if len(params) > 1 else np.zeros(len(weight), x.dtype)
+    window = Window.of(attrs, weight.shape[2:])
+    height, width = window.output_hw((x.shape[2], x.shape[3]))
+    y = ctx.buffer("y", (len(x), height, width, len(weight)), x.dtype)
+    geometry = window.stride, window.dilation, (window.pads[0], window.pads[1])
+    step = max(BLOCK_ELEMENTS // (2 * width * len(weight)), 1)
+    for item, first in product(range(len(x)), range(0, height, step)):
+        lines = y[item, first : first + step]
+        _depthwise(image[item], kernels, bias, geometry, first, lines)
+        if ctx.tail is not None:
+            begin = (item * height + first) * width
+            ctx.tail(lines.reshape(-1, len(weight)), slice(begin, begin + len(lines) * width))
+    return channels_first(y)
+
+
 def _forward(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
-    conv = _Convolution(inputs, params, attrs, ctx)
     x, weight = inputs[0], params[0]
+    if weight.shape[1] == 1 and len(weight) == x.shape[1]:
+        return _by_channel(x, params, attrs, ctx)
+    conv = _Convolution(inputs, params, attrs, ctx)
     y = ctx.buffer("y", (len(x), *conv.out_hw, len(weight)), x.dtype)
-    if conv.depth == conv.filters == 1:
-        kernels = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
-        shift = params[1] if len(params) > 1 else np.zeros(len(weight), x.dtype)
-        _depthwise(conv.image, kernels, shift, conv.window.stride, conv.window.dilation, y)
-        return channels_first(y)
-    flat = y.reshape(-1, conv.groups, conv.filters)
-    bias = params[1].reshape(conv.groups, conv.filters) if len(params) > 1 else None
-    for rows, group in conv.blocks():
-        block = flat[rows, group]
-        np.matmul(conv.gather(rows, group), conv.matrices[group].T, out=block)
-        if bias is not None:
-            _add_bias(block, bias[group])
+    flat = y.reshape(-1, len(weight))
+    for rows in conv.blocks():
+        block = flat[rows]
+        for group in range(conv.groups):
+            part = block[:, group * conv.filters : (group + 1) * conv.filters]
+            np.matmul(conv.gather(rows, group), conv.matrices[group].T, out=part)
+        if len(params) > 1:
+            _add_bias(block, params[1])
+        if ctx.tail is not None:
+            ctx.tail(block, rows)
     return channels_first(y)
 
 
@@ -252,7 +288,7 @@ def _backward(grad: Array, inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Co
     flat = channels_last(grad).reshape(-1, conv.groups, conv.filters)
     d_matrices = np.zeros_like(conv.matrices)
     d_lines = np.zeros_like(conv.lines) if ctx.needs[0] else None
-    for rows, group in conv.blocks():
+    for rows, group in product(conv.blocks(), range(conv.groups)):
         upstream = flat[rows, group]
         d_matrices[group] += upstream.T @ conv.gather(rows, group)
         if d_lines is not None:

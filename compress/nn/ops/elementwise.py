@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 HARD_SIGMOID_OPS = 4
 """Scale, shift, minimum, maximum."""
 
+BLOCK_ELEMENTS = 1 << 14
+"""Elements that a long formula is computed for at a time; they stay in cache."""
+
+ERF_STEP = 0.3275911
+ERF_POLYNOMIAL = tuple(map(np.float32, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)))
+"""The error function in Abramowitz and Stegun (1964), 7.1.26; highest power first."""
+
 CASTS = ("float32", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
 """Element types that `cast` may name."""
 
@@ -58,14 +65,22 @@ def unary(function: Callable[[Array, Attrs], Array], *numbers: str, work: int | 
 
 
 def _joined(function: Callable[..., Any], fewest: int, most: int, work: int | None = None) -> Op:
-    def forward(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Array:
-        return function(*inputs)
+    def forward(inputs: Arrays, _params: Arrays, _attrs: Attrs, ctx: Context) -> Array:
+        return function(*inputs) if ctx.out is None else function(*inputs, out=ctx.out)
 
     return Op(broadcast, forward, inputs=(fewest, most), work=work)
 
 
 def _all_of(function: np.ufunc) -> Op:
     return _joined(lambda *arrays: reduce(function, arrays), 1, MANY)
+
+
+def silu(x: Array) -> Array:
+    """Sigmoid of every element times the element; where the exponential overflows it is 0."""
+    with np.errstate(over="ignore"):
+        y = np.asarray(np.exp(-x))
+    y += 1
+    return np.divide(x, y, out=y)
 
 
 def sigmoid(x: Array) -> Array:
@@ -93,8 +108,8 @@ def _leaky_relu(x: Array, attrs: Attrs) -> Array:
     return np.where(x < 0, x * x.dtype.type(attrs["alpha"]), x)
 
 
-def _clip(x: Array, attrs: Attrs) -> Array:
-    return np.clip(x, attrs.get("min"), attrs.get("max"))
+def _clip(inputs: Arrays, _params: Arrays, attrs: Attrs, ctx: Context) -> Array:
+    return np.clip(inputs[0], attrs.get("min"), attrs.get("max"), out=ctx.out)
 
 
 def _linear(x: Array, attrs: Attrs) -> Array:
@@ -104,12 +119,41 @@ def _linear(x: Array, attrs: Attrs) -> Array:
 
 def gelu(x: Array) -> Array:
     """``x/2 (1 + erf(x / sqrt 2))`` of every element (Hendrycks and Gimpel 2016)."""
+    if x.dtype == np.float32:
+        rows = x.reshape(-1)
+        y = np.empty_like(rows)
+        for first in range(0, len(rows), BLOCK_ELEMENTS):
+            part = slice(first, first + BLOCK_ELEMENTS)
+            _gelu_block(rows[part], y[part])
+        return y.reshape(x.shape)
     y = x * x.dtype.type(math.sqrt(0.5))
     special.erf(y, out=y)
     y += 1
     y *= x
     y *= x.dtype.type(0.5)
     return y
+
+
+def _gelu_block(x: Array, y: Array) -> None:
+    """Fill `y` with ``max(x, 0) - |x|/2 (1 - erf(|x| / sqrt 2))``, which is the same.
+
+    The error of what is in parentheses is at most 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
+    """
+    size = np.abs(x)
+    t = size * np.float32(ERF_STEP * math.sqrt(0.5))
+    t += 1
+    np.reciprocal(t, out=t)
+    np.multiply(t, ERF_POLYNOMIAL[0], out=y)
+    for coefficient in ERF_POLYNOMIAL[1:]:
+        y += coefficient
+        y *= t
+    np.multiply(x, x, out=t)
+    t *= np.float32(-0.5)
+    np.exp(t, out=t)
+    y *= t
+    y *= size
+    y *= np.float32(-0.5)
+    y += np.maximum(x, 0, out=t)
 
 
 def _divide(dividend: Array, divisor: Array) -> Array:
@@ -131,7 +175,7 @@ OPS = {
     "linear": unary(_linear, "alpha", "beta"),
     "gelu": unary(lambda x, _: gelu(x)),
     "leaky_relu": unary(_leaky_relu, "alpha"),
-    "clip": Op(_infer_clip, unary(_clip).forward),
+    "clip": Op(_infer_clip, _clip),
     "sigmoid": unary(lambda x, _: sigmoid(x)),
     "hard_sigmoid": unary(
         lambda x, attrs: hard_sigmoid(x, attrs["alpha"], attrs["beta"]),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from compress.nn.ops.base import Array, Arrays, Attrs, Context, Op, Shape
-from compress.nn.ops.elementwise import broadcast, sigmoid, unary
+from compress.nn.ops.elementwise import broadcast, silu, unary
 from compress.nn.ops.simple import OPS as SIMPLE
 from hwsim.errors import InputError
 from hwsim.workload.operators import FUNCTION_OPS
@@ -30,12 +30,6 @@ def gelu_tanh(x: Array) -> Array:
     kind = x.dtype.type
     inner = kind(math.sqrt(2 / math.pi)) * (x + kind(GELU_CUBIC) * x * x * x)
     return kind(0.5) * x * (kind(1) + np.tanh(inner))
-
-
-def _silu(x: Array) -> Array:
-    y = sigmoid(x)
-    y *= x
-    return y
 
 
 def _elu(x: Array, attrs: Attrs) -> Array:
@@ -90,7 +84,7 @@ OPS = {
     "sign": unary(lambda x, _: np.sign(x)),
     "isnan": unary(lambda x, _: np.isnan(x)),
     "isinf": Op(_infer_isinf, _isinf),
-    "silu": unary(lambda x, _: _silu(x)),
+    "silu": unary(lambda x, _: silu(x)),
     "gelu_tanh": unary(lambda x, _: gelu_tanh(x), work=9),  # as gelu: tanh of a cubic
     "elu": unary(_elu, "alpha", work=FUNCTION_OPS + 1),
     # maximum, difference, sum, exponential

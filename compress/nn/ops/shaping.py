@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress.nn.ops.base import Array, Arrays, Attrs, Context, Op, Shape
+from compress.nn.ops.window import channels_first
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,8 +132,11 @@ def _infer_gather(shapes: Shapes, _params: Shapes, attrs: Attrs) -> Shapes:
 
 def _gather(inputs: Arrays, _params: Arrays, attrs: Attrs, _ctx: Context) -> Array:
     """Take the elements that the second input numbers along ``axis``."""
+    x, indices, axis = inputs[0], inputs[1], attrs["axis"]
     try:
-        return np.take(inputs[0], inputs[1], axis=attrs["axis"])
+        if x.ndim == 4 and indices.ndim == 1 and axis > 1:  # an image stays channels-last if it is so
+            return channels_first(np.take(x.transpose(0, 2, 3, 1), indices, axis=axis - 1))
+        return np.take(x, indices, axis=axis)
     except IndexError:
         size = inputs[0].shape[attrs["axis"]]
         raise InputError(f"gather: an index is outside the {size} elements of axis {attrs['axis']}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import reduce
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from hwsim.errors import InputError
 
 
 def _relu(inputs: Arrays, _params: Arrays, _attrs: Attrs, ctx: Context) -> Array:
-    y = np.maximum(inputs[0], 0)
+    y = np.maximum(inputs[0], 0, out=ctx.out)
     if ctx.training:
         ctx.saved["y"] = y
     return y
@@ -90,8 +89,11 @@ def _infer_add(shapes: tuple[Shape, ...], _params: tuple[Shape, ...], _attrs: At
         raise InputError(f"shapes {', '.join(map(str, shapes))} cannot be added") from None
 
 
-def _add(inputs: Arrays, _params: Arrays, _attrs: Attrs, _ctx: Context) -> Array:
-    return reduce(np.add, inputs)
+def _add(inputs: Arrays, _params: Arrays, _attrs: Attrs, ctx: Context) -> Array:
+    total = np.add(inputs[0], inputs[1], out=ctx.out)
+    for further in inputs[2:]:
+        total = total + further
+    return total
 
 
 def _unbroadcast(grad: Array, shape: Shape) -> Array:

@@ -21,12 +21,14 @@ LLAMA_7B = {"width": 4096, "heads": 32, "hidden": 11008}
 """Touvron et al. 2023 (Llama 2), the 7B model; one of its 32 layers has 202,383,360 parameters."""
 
 
-def bert_base_encoder(rng: np.random.Generator | None = None, tokens: int = 128) -> Network:
-    """The twelve encoder layers of BERT-base on embedded tokens: 85,054,464 parameters."""
+def bert_base_encoder(
+    rng: np.random.Generator | None = None, tokens: int = 128, layers: int = BERT_BASE["layers"]
+) -> Network:
+    """The encoder layers of BERT-base on embedded tokens; all twelve have 85,054,464 parameters."""
     width, heads, hidden = (BERT_BASE[key] for key in ("width", "heads", "hidden"))
     sketch = Sketch("bert_base_encoder", (tokens, width))
     x = INPUT
-    for layer in range(1, BERT_BASE["layers"] + 1):
+    for layer in range(1, layers + 1):
         name = f"layer{layer}"
         q, k, v = (
             _heads(sketch, f"{name}_{part}", sketch.fc(f"{name}_{part}", x, width), heads) for part in "qkv"

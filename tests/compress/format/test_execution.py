@@ -100,7 +100,7 @@ def test_other_nodes_and_dense_layers_stay():
     executed = executable(
         Artifact.of(network, "pruned", {"fc1.weight": PrunedTensor(params["fc1.weight"])}), stored=True
     )
-    assert [node.op for node in executed.nodes] == ["sparse_fc", "relu", "fc", "add"]
+    assert [node.op for node in executed.nodes] == ["sparse_fc", "relu", "tiled_fc", "add"]
     x = rng.standard_normal((2, 3)).astype(np.float32)
     np.testing.assert_allclose(executed.forward(x), network.forward(x), rtol=1e-5, atol=1e-6)
     assert isinstance(Artifact.of(network, "dense").tensors["table"], DenseTensor)

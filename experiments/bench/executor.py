@@ -1,0 +1,173 @@
+"""The executor beside onnxruntime: CPU seconds and memory of one item, one thread each.
+
+``python -m experiments.bench.executor FILE.csv`` writes the table; ``hwsim bench executor`` measures the
+same. Networks of the right shapes have random weights, which take as long as trained ones. Both programs get
+the same network: one as a ``.dcz`` file, the other as the ONNX file that is exported from it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from compress.format.container import Artifact
+from compress.format.execution import executable
+from compress.interop.export import export
+from compress.nn import zoo
+from compress.nn.folding import fold
+from compress.nn.zoo.transformer import bert_base_encoder
+from experiments.bench.measuring import Measurement, peak_B, run_child
+from experiments.bench.yolo import yolo_v8n
+from experiments.console import print_json, print_note
+from experiments.threads import ONE_THREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from compress.nn.network import Network
+
+RUNS = 15
+MOST_MEMORY = 1.5
+"""Times the peak memory of onnxruntime's process that ours may have."""
+
+NEEDED = ("onnx", "onnxruntime")
+
+
+class Timed(NamedTuple):
+    """A network, and the most times of onnxruntime's CPU time that it may take."""
+
+    make: Callable[[np.random.Generator], Network]
+    most: float
+
+
+NETWORKS = {
+    "SqueezeNet 1.1": Timed(partial(zoo.build, "squeezenet1_1"), 1.5),
+    "ResNet-50": Timed(partial(zoo.build, "resnet50"), 1.5),
+    "MobileNet-v2": Timed(partial(zoo.build, "mobilenet_v2"), 2.0),
+    "BERT-base layer, 128 tokens": Timed(partial(bert_base_encoder, layers=1), 1.3),
+    "YOLOv8n": Timed(yolo_v8n, 2.0),
+}
+
+
+class Row(NamedTuple):
+    """One network.
+
+    Parameters
+    ----------
+    network : str
+    cpu_s, runtime_cpu_s : float
+        Median CPU seconds of an item: ours and those of onnxruntime.
+    times, most : float
+        Their ratio, and what it may be.
+    peak_MB, runtime_peak_MB : float
+        Most memory that each process held.
+    times_memory : float
+    difference : float
+        Largest difference of an answer, relative to the largest answer.
+    """
+
+    network: str
+    cpu_s: float
+    runtime_cpu_s: float
+    times: float
+    most: float
+    peak_MB: float
+    runtime_peak_MB: float
+    times_memory: float
+    difference: float
+
+
+def row(name: str) -> Row:
+    """Measure one network of `NETWORKS`."""
+    rng = np.random.default_rng(0)
+    network = fold(NETWORKS[name].make(rng))
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs, items = (Path(folder, file) for file in ("net.dcz", "net.onnx", "items.npy"))
+        artifact = Artifact.of(network, "dense")
+        artifact.save(ours)
+        export(artifact, theirs)
+        np.save(items, rng.standard_normal((1, *network.input_shape), np.float32))
+        found = _child("print_ours", ours, items)
+        expected = _child("print_theirs", theirs, items)
+        answers = [np.load(f"{path}.npy") for path in (ours, theirs)]
+    return Row(
+        name,
+        found["s"],
+        expected["s"],
+        found["s"] / expected["s"],
+        NETWORKS[name].most,
+        found["peak_B"] / 1e6,
+        expected["peak_B"] / 1e6,
+        found["peak_B"] / expected["peak_B"],
+        float(np.abs(answers[0] - answers[1]).max() / np.abs(answers[1]).max()),
+    )
+
+
+def _child(function: str, model: Path, items: Path) -> dict[str, float]:
+    program = f"from experiments.bench.executor import {function}; {function}({str(model)!r}, {str(items)!r})"
+    answer: dict[str, float] = json.loads(
+        run_child([sys.executable, "-c", program], environment=ONE_THREAD).output
+    )
+    return answer
+
+
+def print_ours(model: str, items: str) -> None:
+    """Execute a ``.dcz`` file, keep its answer beside it, and print seconds and bytes as JSON."""
+    network, x = executable(model), np.load(items)
+    _print_run(model, lambda: network.forward(x))
+
+
+def print_theirs(model: str, items: str) -> None:
+    """Execute an ONNX file with onnxruntime on one thread; the rest as `print_ours`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session, x = onnxruntime.InferenceSession(model, options), np.load(items)
+    feeds = {session.get_inputs()[0].name: x}
+    _print_run(model, lambda: session.run(None, feeds)[0])
+
+
+def _print_run(model: str, call: Callable[[], NDArray[Any]]) -> None:
+    np.save(f"{model}.npy", call())
+    spent = []
+    for _ in range(RUNS):
+        started = time.process_time()
+        call()
+        spent.append(time.process_time() - started)
+    print_json({"s": float(np.median(spent)), "peak_B": peak_B()})
+
+
+def executor() -> list[Measurement]:
+    """Every network; none where a package is missing, with a word."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        print_note(f"executor: skipped, {missing[0]} is not installed")
+        return []
+    return [measurement for name in NETWORKS for measurement in _measurements(row(name))]
+
+
+def _measurements(found: Row) -> list[Measurement]:
+    name = found.network
+    return [
+        Measurement(f"{name}: one item", found.cpu_s, "CPU s"),
+        Measurement(f"{name}: the same by onnxruntime", found.runtime_cpu_s, "CPU s"),
+        Measurement(f"{name}: our time over onnxruntime's", found.times, "x", found.most, "less"),
+        Measurement(f"{name}: peak memory of the process", found.peak_MB, "MB"),
+        Measurement(f"{name}: our memory over onnxruntime's", found.times_memory, "x", MOST_MEMORY, "less"),
+    ]
+
+
+if __name__ == "__main__":
+    pd.DataFrame([row(name) for name in NETWORKS]).to_csv(sys.argv[1], index=False, float_format="%.4g")

@@ -19,6 +19,7 @@ AT_ONCE ?= 1
 MUTANTS_EACH ?= 70
 LINES ?= 1000
 CALLS ?= 10000
+SEED ?= 0
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
@@ -81,8 +82,8 @@ monotone: $(RUN) ## does more memory, bandwidth, power or batch ever cost more? 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults
 
-campaign: $(DEV) ## random command lines and API calls, LINES and CALLS of them (Unix): results/runs/trust/campaign.csv
-	PYTHONPATH=tests $(BIN)/python -m trust.campaign --lines $(LINES) --calls $(CALLS)
+campaign: $(DEV) ## random command lines and API calls, LINES and CALLS of a SEED (Unix): results/runs/trust/campaign.csv
+	PYTHONPATH=tests $(BIN)/python -m trust.campaign --lines $(LINES) --calls $(CALLS) --seed $(SEED)
 
 # The tool for mutants has an environment of its own: it needs other libraries than ours.
 mutants: $(DEV) ## change what prices, times and codes: does a test notice? results/runs/trust/mutants.csv

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from compress.format.container import read
 from compress.format.execution import executable
 from compress.format.layout import HEADER, PAYLOAD, SIDE
@@ -15,9 +13,34 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from compress.format.layout import Layout
 
 STREAMS = (*PAYLOAD, *SIDE, HEADER)
+
+
+def tensor_rows(layout: Layout) -> list[dict[str, str | int | float]]:
+    """Bytes of each tensor by stream, and of the container; the keys are ``tensor`` and `table`'s columns."""
+    rows: list[dict[str, str | int | float]] = [
+        {
+            "tensor": tensor.name,
+            "form": tensor.form,
+            "elements": tensor.size,
+            "nonzeros": tensor.nonzeros,
+            "entries": tensor.entries,
+            "segments": len(tensor.segment_bits),
+            **{stream: tensor.bits.get(stream, 0) / 8 for stream in STREAMS},
+            "overhead": 0.0,
+            "total": tensor.total_bits / 8,
+        }
+        for tensor in layout.tensors
+    ]
+    overhead = sum(layout.overhead.values()) / 8
+    container: dict[str, str | int | float] = {"tensor": "container", "form": ""}
+    container |= dict.fromkeys(("elements", "nonzeros", "entries", "segments"), 0)
+    container |= dict.fromkeys(STREAMS, 0.0)
+    return [*rows, container | {"overhead": overhead, "total": overhead}]
 
 
 def table(layout: Layout) -> pd.DataFrame:
@@ -31,31 +54,9 @@ def table(layout: Layout) -> pd.DataFrame:
         within a byte, hence fractions), ``overhead`` (magic, topology, framing and CRCs) and
         ``total``.
     """
-    rows = {
-        tensor.name: {
-            "form": tensor.form,
-            "elements": tensor.size,
-            "nonzeros": tensor.nonzeros,
-            "entries": tensor.entries,
-            "segments": len(tensor.segment_bits),
-            **{stream: tensor.bits.get(stream, 0) / 8 for stream in STREAMS},
-            "overhead": 0.0,
-            "total": tensor.total_bits / 8,
-        }
-        for tensor in layout.tensors
-    }
-    overhead = sum(layout.overhead.values()) / 8
-    empty = dict.fromkeys(("elements", "nonzeros", "entries", "segments"), 0)
-    rows["container"] = {
-        "form": "",
-        **empty,
-        **dict.fromkeys(STREAMS, 0.0),
-        "overhead": overhead,
-        "total": overhead,
-    }
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame.index.name = "tensor"
-    return frame
+    import pandas as pd  # here, because the import is slow and `dcz inspect` does without
+
+    return pd.DataFrame(tensor_rows(layout)).set_index("tensor")
 
 
 def inspect(path: str | Path) -> pd.DataFrame:

@@ -71,5 +71,5 @@ def compact(tensor: SharedTensor) -> SharedTensor:
     used = np.unique(tensor.labels)
     values = np.unique(table[used])
     values = values[values != 0]
-    positions = np.where(table == 0, 0, np.searchsorted(values, table) + 1)
+    positions = np.where(table == 0, 0, np.searchsorted(values, table) + 1).astype(tensor.labels.dtype)
     return replace(tensor, labels=positions[tensor.labels], codebook=values)

@@ -71,11 +71,11 @@ def compress(
 def inspect(model: Model, wide: Wide = False, as_json: AsJson = False) -> None:
     """Print the bytes of each layer by stream, and how much smaller they are than dense fp32."""
     from compress.format.container import read
-    from compress.format.inspect import table
+    from compress.format.inspect import tensor_rows
     from experiments.console import print_ending, print_json, print_table
 
     artifact, layout = read(model)
-    tensors = table(layout).reset_index().to_dict("records")
+    tensors = tensor_rows(layout)
     network, stage, size = artifact.topology.name, artifact.stage, layout.file_bits // 8
     if as_json:
         facts = {"network": network, "stage": stage, "bytes": size, "ratio": layout.ratio}

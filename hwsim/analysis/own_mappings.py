@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from hwsim.arrays.base import Moves, OffersMapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from hwsim.arrays.base import ArrayModel
     from hwsim.workload.layer import Layer
@@ -34,6 +34,8 @@ def own_mappings(array: ArrayModel, layers: Sequence[Layer], batch: int) -> pd.D
         ``better_`` before them, and its accesses x cycles over those of the first (``product``). Not a
         number where none is better. No rows for an array that offers no other mapping.
     """
+    import pandas as pd  # here, because the import is slow and most runs print no table
+
     rows: list[dict[str, object]] = []
     if isinstance(array, OffersMapping):
         rows = [_row(array, layer, batch) for layer in layers if layer.kind != "vector"]

@@ -100,8 +100,14 @@ class Chip(Machine):
             if f"array.{f.name}" in self.sources or getattr(self.array, f.name) != _default(f)
         }
         keys = self.keys
+        for path, value in changes.items():
+            if isinstance(value, np.ndarray) and value.ndim:
+                raise InputError(
+                    f"chip {self.name}: {path} is an array of shape {value.shape}, expected one value"
+                )
         changes = {
-            path: value.item() if isinstance(value, np.generic) else value for path, value in changes.items()
+            path: value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+            for path, value in changes.items()
         }
         for path in changes:
             if path not in keys:

@@ -40,13 +40,14 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module):
     assert not HEAVY & set(modules.split())
 
 
-def test_only_a_plot_imports_matplotlib():
+def test_only_a_table_imports_pandas_and_only_a_plot_matplotlib():
     code = (
-        "import sys, hwsim; report = hwsim.simulate('edge', 'lenet5'); repr(report); report._repr_html_(); "
-        "report.to_frame(); print('matplotlib' in sys.modules); "
+        "import sys, hwsim; report = hwsim.simulate('edge', 'lenet5'); repr(report); report.summary(); "
+        "print('pandas' in sys.modules); report._repr_html_(); report.to_frame(); "
+        "print('pandas' in sys.modules, 'matplotlib' in sys.modules); "
         "report.plot(); print('matplotlib' in sys.modules)"
     )
-    assert answer(code).split() == ["False", "True"]
+    assert answer(code).split() == ["False", "True", "False", "True"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -6,8 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from trust import campaign
+from trust import campaign, tables
 from trust.campaign import Ended, apart
 from trust.drawn import call_of, line_of, prepare
 
@@ -58,3 +59,13 @@ def test_a_process_apart_leaves_this_one_as_it_was(tmp_path):
     assert "broken" in ended.said
     assert "ZeroDivisionError" in ended.said
     assert Path.cwd() != tmp_path
+
+
+def test_pieces_of_a_campaign_come_together_in_one_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "FOLDER", tmp_path)
+    piece = pd.DataFrame([{"kind": "API call", "tried": 5, "failed": 1}])
+    campaign.keep(piece, 2)
+    campaign.keep(piece, 1)
+    campaign.keep(piece.assign(failed=0), 2)
+    kept = pd.read_csv(tmp_path / "campaign.csv")
+    assert kept[["seed", "tried", "failed"]].to_numpy().tolist() == [[1, 5, 1], [2, 5, 0]]

@@ -1,4 +1,4 @@
-"""Random use: ``python -m trust.campaign --lines N --calls N``; Unix.
+"""Random use: ``python -m trust.campaign --lines N --calls N --seed N``; Unix.
 
 Command lines are drawn from what the commands say of their own parameters, calls from the functions of the
 API, both with sensible and with odd values. Each command line, and each handful of calls, runs in a process
@@ -26,12 +26,15 @@ from trust.drawn import call_of, line_of, prepare
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
+
 Work = tuple[str, int, "Callable[[], int]"]
 """What is done, how many that is, and how."""
 CPU_S, WALL_S, MOST_MB = 30, 600, 3000
 CALLS_EACH = 50
 """Calls of one process."""
 SAID = "said.txt"
+TABLE = "campaign.csv"
 
 
 class Ended(NamedTuple):
@@ -156,10 +159,8 @@ def _tried(
 
 
 def main() -> None:
-    """Try what is asked for, and write a table."""
+    """Try what is asked for, and add it to a table."""
     import pandas as pd
-
-    from trust.tables import write
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--lines", type=int, default=1000)
@@ -168,8 +169,20 @@ def main() -> None:
     chosen = parser.parse_args()
     found = pd.DataFrame(campaign(chosen.lines, chosen.calls, chosen.seed))
     print(found.to_string(max_colwidth=300))  # noqa: T201
-    write("campaign.csv", found)
+    keep(found, chosen.seed)
     sys.exit(bool(found["failed"].sum()))
+
+
+def keep(found: pd.DataFrame, seed: int) -> None:
+    """Put the rows of a seed into the table, in place of those it had: a campaign may come in pieces."""
+    import pandas as pd
+
+    from trust.tables import FOLDER, write
+
+    table = FOLDER / TABLE
+    before = [pd.read_csv(table).query("seed != @seed")] if table.exists() else []
+    rows = pd.concat([*before, found.assign(seed=seed)], ignore_index=True)
+    write(TABLE, rows.sort_values("seed", kind="stable"))
 
 
 if __name__ == "__main__":

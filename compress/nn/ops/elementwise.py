@@ -7,7 +7,6 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
 
 from compress.nn.ops.base import MANY, Array, Arrays, Attrs, Context, Op, Shape, same_shape
 from hwsim.errors import InputError
@@ -117,6 +116,12 @@ def _linear(x: Array, attrs: Attrs) -> Array:
     return x * x.dtype.type(attrs["alpha"]) + x.dtype.type(attrs["beta"])
 
 
+def _erf(x: Array, out: Array | None = None) -> Array:
+    from scipy.special import erf  # here, because the import is slow and few networks need it
+
+    return erf(x, out=out)
+
+
 def gelu(x: Array) -> Array:
     """``x/2 (1 + erf(x / sqrt 2))`` of every element (Hendrycks and Gimpel 2016)."""
     if x.dtype == np.float32:
@@ -127,7 +132,7 @@ def gelu(x: Array) -> Array:
             _gelu_block(rows[part], y[part])
         return y.reshape(x.shape)
     y = x * x.dtype.type(math.sqrt(0.5))
-    special.erf(y, out=y)
+    _erf(y, out=y)
     y += 1
     y *= x
     y *= x.dtype.type(0.5)
@@ -185,7 +190,7 @@ OPS = {
     ),
     "hard_swish": unary(lambda x, _: _hard_swish(x), work=HARD_SIGMOID_OPS + 1),
     "tanh": unary(lambda x, _: np.tanh(x)),
-    "erf": unary(lambda x, _: special.erf(x), work=FUNCTION_OPS),
+    "erf": unary(lambda x, _: _erf(x), work=FUNCTION_OPS),
     "exp": unary(lambda x, _: np.exp(x), work=FUNCTION_OPS),
     "log": unary(lambda x, _: np.log(x), work=FUNCTION_OPS),
     "sqrt": unary(lambda x, _: np.sqrt(x), work=FUNCTION_OPS),

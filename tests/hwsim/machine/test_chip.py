@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 from importlib import resources
 
+import numpy as np
 import pytest
 
 from hwsim.energy.table import EnergyTable
@@ -83,6 +84,14 @@ def test_a_replaced_key_is_validated_again():
         chip.replace(**{"sram.capacity_B": 0})
     with pytest.raises(InputError, match=r"sram\.capacityB"):
         chip.replace(**{"sram.capacityB": 1})
+
+
+def test_a_key_takes_one_number_of_numpy_and_no_array_of_them():
+    chip = load_chip("edge")
+    for one in (np.int16(4096), np.array(4096), np.array(4096, ">i8")):
+        assert chip.replace(**{"sram.capacity_B": one}) == chip.replace(**{"sram.capacity_B": 4096})
+    with pytest.raises(InputError, match=r"power.cap_W is an array of shape \(2, 3\), expected one value"):
+        chip.replace(**{"power.cap_W": np.zeros((2, 3), ">f4")})
 
 
 def test_standby_is_not_paid_twice():

@@ -70,7 +70,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.axvline(0, color=style.INK, linewidth=0.8)
         rows(axes, [f"{row.machine}, {row.name}" for row, _ in drawn])
         axes.set_xlim(left, right)
-        axes.xaxis.set_major_locator(MultipleLocator(25))
+        axes.xaxis.set_major_locator(MultipleLocator(50))
         axes.xaxis.set_major_formatter(FuncFormatter(_percent))
         axes.set_xlabel("simulated against published")
         shares = [f"{count} of {len(part)}" for count, (_, part) in zip(near, drawn, strict=True)]

@@ -93,7 +93,7 @@ class _Step(NamedTuple):
     """From one way of a layer's weights to the next: see `hwsim.hull`."""
 
     slope: float
-    index: int
+    layer: int
     more: float
     decoded: bool
 
@@ -118,7 +118,7 @@ def _once_within(layers: Sequence[Layer], steps: Sequence[_Step], bits: float) -
         if step.more > bits:
             break
         bits -= step.more
-        once[step.index] = step.decoded
+        once[step.layer] = step.decoded
     return tuple(once[index if layer.like is None else layer.like] for index, layer in enumerate(layers))
 
 

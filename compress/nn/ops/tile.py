@@ -4,7 +4,7 @@ A tile has `ROWS` rows and one or two vectors of columns. For each element along
 vectors of weights are loaded, and one number of each row is multiplied with them; the sums never leave the
 registers. That is the inner loop of a fast library (Goto and van de Geijn 2008), but rows of the left matrix
 may begin anywhere in memory: a convolution reads its patches where they lie in the image. Every sum is added
-in the order of the inner dimension, whatever the tile, so that answers depend neither on blocks nor on threads.
+in the order of the inner dimension, whatever the tile, so that answers depend on neither blocks nor threads.
 """
 
 from __future__ import annotations

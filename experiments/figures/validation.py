@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -123,7 +123,12 @@ def _percent(value: float, _position: object = None) -> str:
 
 
 def _legend() -> list[Line2D | Patch]:
-    look = {"linestyle": "", "marker": "o", "markersize": 4, "markeredgecolor": style.SERIES[0]}
+    look: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": 4,
+        "markeredgecolor": style.SERIES[0],
+    }
     return [
         Line2D([], [], markerfacecolor=style.SERIES[0], label="with a bound", **look),
         Line2D([], [], markerfacecolor="white", label="without", **look),

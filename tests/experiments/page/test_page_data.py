@@ -107,6 +107,8 @@ def test_a_point_that_cannot_run_says_why():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_command_of_a_point_gives_its_joules(name, capsys):
     network = NETWORKS[name]
+    if isinstance(network.scene, Token):  # half the layers, whose plan takes a fraction of the time
+        network = replace(network, scene=replace(network.scene, network="llama-3.2-1b"))
     axes = network.axes()
     choose = random.Random(name)
     point = {axis: choose.choice(choices) for axis, choices in axes.items()} | {"batch": axes["batch"][0]}

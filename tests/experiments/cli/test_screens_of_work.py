@@ -43,13 +43,13 @@ CHAIN = (
 )
 """Typed one after the other in one folder: later ones read what earlier ones wrote."""
 LONG = (
-    "hwsim demo --quick --output demo",
-    "hwsim relight",
-    "hwsim dark",
-    "hwsim validate -o validate",
     "hwsim experiments run energy_ladder",
-    "hwsim slides -o slides",
-    "hwsim bench files",
+    "hwsim reference energy_ladder",
+    "hwsim experiments check energy_ladder",
+    "hwsim demo --quick --output demo",
+    "hwsim dark",
+    "hwsim relight",
+    "hwsim validate -o validate",
 )
 """The same, of those that take long."""
 

@@ -19,7 +19,7 @@ from experiments.cli import main as cli
 from experiments.page import lessons, pruning
 from experiments.page.grid import Grid, stage_grid, values_of
 from experiments.page.pack import NO_ROW, packed, script
-from experiments.page.settings import AXES, FORMS, NETWORKS
+from experiments.page.settings import AXES, FORMS, NETWORKS, Token
 from hwsim.analysis.strategies import as_run
 from hwsim.errors import InputError
 from hwsim.run import simulate

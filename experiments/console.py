@@ -52,9 +52,13 @@ def output_console() -> Console:
 
 def print_ending(sentence: str, following: str) -> None:
     """Print the last lines of a command: what it found, in one sentence, and one command that follows."""
-    console = output_console()
-    console.print(printable(sentence))
-    console.print(printable(f"next: {following}"), soft_wrap=True)
+    output_console().print(printable(sentence))
+    print_next(following)
+
+
+def print_next(following: str) -> None:
+    """Print the last line of a command: one command that follows, in one piece to be copied."""
+    output_console().print(printable(f"next: {following}"), soft_wrap=True)
 
 
 def print_json(data: Any) -> None:

@@ -39,7 +39,7 @@ def import_(
     from compress.format.found import descriptions, ties
     from compress.interop.onnx import read_onnx, stored
     from compress.interop.safetensors import is_folder_of_safetensors
-    from experiments.console import print_line
+    from experiments.console import print_line, print_next
     from experiments.runs.doors import require
 
     if model.suffix.lower() == ".gguf" or is_folder_of_safetensors(model):
@@ -52,15 +52,13 @@ def import_(
     for sentence in [*descriptions(artifact), *ties(artifact), artifact.topology.interface.sentence()]:
         if sentence:
             print_line(sentence)
-    print_line(
-        f"next: hwsim run edge {quoted(output)}, or dcz shrink {quoted(output)} --inputs FILE -o shrunk.dcz"
-    )
+    print_next(f"hwsim run edge {quoted(output)}, or dcz shrink {quoted(output)} --inputs FILE -o shrunk.dcz")
 
 
 def _import_language_model(model: Path, output: Path, options: list[str]) -> None:
     from compress.interop.model import import_model
     from compress.language.tokenizer import KEPT
-    from experiments.console import print_line
+    from experiments.console import print_line, print_next
     from hwsim.errors import InputError
 
     if options:
@@ -68,10 +66,10 @@ def _import_language_model(model: Path, output: Path, options: list[str]) -> Non
     artifact = import_model(model)
     _save(artifact, output)
     if KEPT in artifact.beside:
-        print_line(f'next: dcz execute {quoted(output)} --prompt "The capital of France is"')
+        print_next(f'dcz execute {quoted(output)} --prompt "The capital of France is"')
         return
     print_line(f"{model}: without a tokenizer of a kind that we have; it takes numbers of words")
-    print_line(f"next: dcz execute {quoted(output)} --inputs FILE.npy")
+    print_next(f"dcz execute {quoted(output)} --inputs FILE.npy")
 
 
 def import_han(
@@ -83,8 +81,10 @@ def import_han(
 ) -> None:
     """Import the SqueezeNet that the authors of Deep Compression published."""
     from compress.interop.han import import_han as read_published
+    from experiments.console import print_next
 
     _save(read_published(model), output)
+    print_next(f"hwsim run edge {quoted(output)}")
 
 
 def recode(
@@ -102,7 +102,7 @@ def recode(
     """Code shared or quantized weights another way, bit for bit the same."""
     from compress.format.container import read
     from compress.format.recode import recode as coded_anew
-    from experiments.console import print_line
+    from experiments.console import print_line, print_next
     from experiments.runs.codings import AUTO, best_of, decoding_sentence, try_codings
     from hwsim.errors import InputError
     from hwsim.machine.chip import load_chip
@@ -113,10 +113,11 @@ def recode(
     if machine is None or coding != AUTO:
         decoders = machine.decoder.count if machine else None
         _save(coded_anew(artifact, coding_of(coding), decoders=decoders), output)
-        return
-    taken = best_of(try_codings(artifact, machine, 1))
-    _save(taken.artifact, output)
-    print_line(decoding_sentence(taken))
+    else:
+        taken = best_of(try_codings(artifact, machine, 1))
+        _save(taken.artifact, output)
+        print_line(decoding_sentence(taken))
+    print_next(f"dcz inspect {quoted(output)}")
 
 
 def export(

@@ -63,7 +63,7 @@ def execute(
     from compress.format.container import read
     from compress.format.execution import executable
     from compress.methods.agreement import output_scales
-    from experiments.console import print_json, print_line
+    from experiments.console import print_ending, print_json, print_line
     from experiments.runs.inputs import items, read_inputs, run
     from hwsim.errors import InputError
 
@@ -94,8 +94,8 @@ def execute(
         _print(called, array, scales[name])
     if sentence := network.interface.sentence():
         print_line(sentence)
-    if output:
-        print_line(f"{output}: {items(network, values)} items")
+    done = f"{output}: {items(network, values)} items." if output else "Nothing was written; -o FILE does."
+    print_ending(done, f"hwsim run edge {quoted(model)}")
 
 
 def _continue(model: Path, prompt: str, tokens: int, temperature: float, seed: int, as_json: bool) -> None:

@@ -56,7 +56,7 @@ def run(
 ) -> None:
     """Run experiments into results/runs/NAME, tidy CSV, figures, manifest, and print their answers."""
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line
+    from experiments.console import print_json, print_line, print_next
     from experiments.runs.tables import Tables
     from experiments.studies.registry import STUDIES, is_at_hand, load_study
     from experiments.studies.runs import run_studies
@@ -83,6 +83,8 @@ def run(
         _note_left_out([name for name in STUDIES if name not in chosen])
     if as_json:
         print_json(done)
+    else:
+        print_next(f"hwsim experiments draw {chosen[0]} --style slide")
 
 
 @EXPERIMENTS.command()
@@ -134,7 +136,7 @@ def check(names: Names = None, workers: Workers = CORES, as_json: AsJson = False
 
     Those that train are concluded again from what the reference has measured.
     """
-    from experiments.console import print_json, print_line
+    from experiments.console import print_json, print_line, print_next
     from experiments.studies.registry import STUDIES
     from experiments.studies.runs import check_studies
 
@@ -148,6 +150,8 @@ def check(names: Names = None, workers: Workers = CORES, as_json: AsJson = False
     _note_shipped(chosen)
     if as_json:
         print_json(differ)
+    else:
+        print_next(f"hwsim experiments run {chosen[0]}")
     if any(differ.values()):
         raise typer.Exit(DIFFERENT)
 

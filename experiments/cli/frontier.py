@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import AsJson, Data, Show, Wide
+from experiments.cli.options import AsJson, Data, Show, Wide, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def frontier(
     """Execute finished files and draw their error against their bytes, on MNIST beside published results."""
     from compress.nn.datasets import load_dataset
     from experiments.cli.show import show_figures
-    from experiments.console import print_json, print_line, print_table
+    from experiments.console import print_ending, print_json, print_table
     from experiments.figures import style
     from experiments.runs.record import recording, sha256
     from experiments.runs.tables import Tables
@@ -70,7 +70,7 @@ def frontier(
             optional=("ours at its error", "counted", "ratio"),
             wide=wide,
         )
-    print_line(f"tables and figure: {run.target}")
+    print_ending(f"Tables and figure: {run.target}.", f"hwsim run edge {quoted(paths[0])}")
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, object]]:

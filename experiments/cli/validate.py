@@ -65,7 +65,7 @@ def validate(
     from experiments.cli.mapping_tables import print_mappings
     from experiments.cli.show import show_figures
     from experiments.cli.validate_boards import print_boards, read_tables
-    from experiments.console import print_json, print_line, print_note, print_table
+    from experiments.console import print_json, print_line, print_next, print_note, print_table
     from experiments.studies.registry import run_study
     from hwsim.analysis.mappers import PRINTED_PCT
 
@@ -132,6 +132,7 @@ def validate(
         print_table(title, CONSTANTS, constants.to_numpy().tolist(), sources=("reason",), wide=wide)
         for written in (boards_folder, folder):
             print_line(f"Written to {written}: {', '.join(sorted(path.name for path in written.iterdir()))}")
+        print_next("hwsim experiments draw validate boards --style slide")
     above = (mappers["error_pct"] > PRINTED_PCT).any() or (fused["error_pct"] > fused["bound_pct"]).any()
     if (table["verdict"] == "missed").any() or above:
         raise typer.Exit(MISSED)

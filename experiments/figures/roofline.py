@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DARK = style.PALE
 """What the peak and bandwidth would allow and the cap does not."""
 BLUE = style.SERIES[0]
+LIT, OFF = style.TILES["computing"][1], style.TILES["power_gated"][1]
 CAP = (0, (3, 1.5))
 """Dashes of the roof that the cap makes."""
 CHIP, NETWORK = "reference_250w", "alexnet"
@@ -150,7 +151,7 @@ def powered(roofs: pd.DataFrame) -> Figure:
     with style.applied():
         figure, axes = canvas(title, 0.32 * len(rows) + 1.1)
         active = rows["active_at_ridge"].to_numpy()
-        stack(axes, [(active, style.INK), (1 - active, DARK)])
+        stack(axes, [(active, LIT), (1 - active, OFF)])
         texts = [
             f"{share:.0%}{LOW if low else ''}"
             for share, low in zip(active, rows["low_confidence"], strict=True)
@@ -161,7 +162,7 @@ def powered(roofs: pd.DataFrame) -> Figure:
         axes.set_xticks([0, 0.5, 1])
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel(f"MACs that the cap can power at the ridge ({LOW} estimate)")
-        legend(figure, patches([("active", style.INK), ("dark by the cap", DARK)]), columns=2)
+        legend(figure, patches([("active", LIT), ("dark by the cap", OFF)]), columns=2)
     return figure
 
 

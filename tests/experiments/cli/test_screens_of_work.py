@@ -1,0 +1,154 @@
+"""What a reader sees of commands that train, measure or write: at 80 and 120 columns, numbers left out.
+
+Numbers depend on the machine; what is told of them, and in which order, does not.
+``PYTHONPATH=.:tests python tests/experiments/cli/test_screens_of_work.py`` writes the golden screens anew.
+"""
+
+import io
+import re
+import shlex
+import textwrap
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+from compress.format.container import Artifact
+from compress.nn.lenets import build
+from experiments.cli import main as cli
+
+GOLDEN = Path(__file__).with_name("screens_of_work")
+WIDTHS = (80, 120)
+CHAIN = (
+    "dcz compress --recipe tiny.toml --dataset few.npz -o tiny.dcz",
+    "dcz inspect tiny.dcz",
+    "dcz evaluate tiny.dcz --dataset few.npz",
+    "dcz execute tiny.dcz --inputs items.npy -o out.npy",
+    "dcz sensitivity tiny.dcz --dataset few.npz --images 40 -o scan",
+    "dcz frontier tiny.dcz --dataset few.npz -o frontier",
+    "dcz shrink model.dcz --inputs items.npy -o small.dcz",
+    "dcz quantize model.dcz --inputs items.npy -o int8.dcz",
+    "dcz recode tiny.dcz -o recoded.dcz",
+    "dcz export tiny.dcz -o tiny.onnx",
+    "dcz import tiny.onnx -o back.dcz",
+    "dcz pack tiny.onnx -o tiny.packed",
+    "dcz unpack tiny.packed -o again.onnx",
+    "hwsim compare edge:lenet300 edge:tiny.dcz --hold throughput -o compare",
+    "hwsim sweep sweep.toml --backend serial -o sweep",
+    "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s -o pareto",
+    "hwsim labs -o labs",
+)
+"""Typed one after the other in one folder: later ones read what earlier ones wrote."""
+LONG = (
+    "hwsim experiments run energy_ladder",
+    "hwsim reference energy_ladder",
+    "hwsim experiments check energy_ladder",
+    "hwsim demo --quick --output demo",
+    "hwsim dark",
+    "hwsim relight",
+    "hwsim validate -o validate",
+)
+"""The same, of those that take long."""
+
+RECIPE = """
+name = "tiny"
+description = "LeNet-300-100 on sixty images"
+network = "lenet300"
+validation = 20
+[[step]]
+kind = "train"
+epochs = 1
+[[step]]
+kind = "prune"
+density = 0.1
+epochs = 1
+[[step]]
+kind = "share"
+values = { fc1 = 15, fc2 = 15, fc3 = 15 }
+epochs = 1
+[[step]]
+kind = "encode"
+"""
+SWEEP = 'name = "tiny"\nmethod = "grid"\n[axes]\nchip = ["edge"]\nnetwork = ["lenet300"]\nbatch = [1, 2]\n'
+
+
+def prepare(folder: Path) -> None:
+    """Write an untrained model, eighty images of bars, a recipe, a sweep and a table."""
+    random = np.random.default_rng(0)
+    Artifact.of(build("lenet300", random), "dense").save(folder / "model.dcz")
+    y = (np.arange(80) % 10).astype(np.uint8)
+    bars = np.arange(28)[None, :, None] // 3 == y[:, None, None]
+    x = (random.integers(0, 60, (80, 28, 28)) + 150 * bars).astype(np.uint8)
+    np.savez(folder / "few.npz", x_train=x[:60], y_train=y[:60], x_test=x[60:], y_test=y[60:])
+    np.save(folder / "items.npy", x[:20, None].astype(np.float32) / 255)
+    (folder / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    (folder / "sweep.toml").write_text(SWEEP, encoding="utf-8")
+    (folder / "table.csv").write_text("energy_J,inferences_per_s\n1,2\n2,3\n", encoding="utf-8")
+
+
+def screens(commands: tuple[str, ...], width: int, folder: Path) -> dict[str, str]:
+    """What each command prints on a terminal of so many columns."""
+    prepare(folder)
+    shown = {}
+    with patch.dict("os.environ", {"COLUMNS": str(width)}), chdir(folder):
+        for command in commands:
+            out, (program, *words) = io.StringIO(), shlex.split(command)
+            with redirect_stdout(out):
+                code = cli.run(cli.DCZ if program == "dcz" else cli.HWSIM, words)
+            assert code == 0, command
+            shown[command] = out.getvalue().replace(f"{folder.resolve()}/", "")
+    return shown
+
+
+def told(shown: str) -> str:
+    """The words without numbers, however they were laid out."""
+    words = re.sub(r"[-+\u2212]?\d[\d.,]*\d|\d", "#", re.sub(r"\u2500+", " ", shown))
+    return textwrap.fill(" ".join(words.split()), 100, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def file_of(command: str, width: int) -> Path:
+    return GOLDEN / f"{re.sub('[^a-z0-9_]+', '-', command)}.{width}.txt"
+
+
+def check(command: str, width: int, shown: str) -> None:
+    """No line is longer than the terminal, but the one to copy; the words are the golden ones."""
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines[-1].startswith("next: ")
+    assert [line for line in lines[:-1] if len(line) > width] == []
+    assert told(shown) == file_of(command, width).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def chain(request, tmp_path_factory):
+    return request.param, screens(CHAIN, request.param, tmp_path_factory.mktemp("chain"))
+
+
+@pytest.mark.parametrize("command", CHAIN)
+def test_a_command_that_works_on_files_says_what_it_did(command, chain):
+    width, shown = chain
+    check(command, width, shown[command])
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def long(request, tmp_path_factory):
+    return request.param, screens(LONG, request.param, tmp_path_factory.mktemp("long"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", LONG)
+def test_a_command_that_takes_long_says_what_it_did(command, long):
+    width, shown = long
+    check(command, width, shown[command])
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for old in GOLDEN.glob("*.txt"):
+        old.unlink()
+    for columns in WIDTHS:
+        with TemporaryDirectory() as here:
+            for typed, printed in screens(CHAIN + LONG, columns, Path(here)).items():
+                file_of(typed, columns).write_text(told(printed), encoding="utf-8")

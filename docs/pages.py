@@ -240,8 +240,11 @@ def files_page() -> str:
         "",
         csv_table("", pd.read_csv(REFERENCE / "fashion" / "recipes.csv").drop(columns=["on_frontier"])),
         heading("Packed without loss", "-"),
-        "Model files by ``dcz pack`` and other tools; each was unpacked and compared. Speeds are of one busy "
-        "core. ``python -m experiments.bench.lossless FOLDER FILE...`` makes the table.",
+        "Model files by ``dcz pack`` and other tools; each was unpacked and compared. They are files that "
+        "rapidocr-onnxruntime and silero-vad ship, the weights of the text detector (det) cast to bf16 and "
+        "fp16, and the text direction classifier (cls) as ``dcz quantize`` and ``dcz export`` write it. "
+        "Speeds are of one busy core. ``python -m experiments.bench.lossless FOLDER FILE...`` makes the "
+        "table.",
         "",
         csv_table("", pd.read_csv(REFERENCE / "lossless" / "lossless.csv")),
         heading("Coded for each chip", "-"),

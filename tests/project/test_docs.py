@@ -90,6 +90,7 @@ def test_the_page_of_files_shows_marks_recipes_models_and_chips(written):
     recipes = pd.read_csv(folder / "fashion" / "recipes.csv")
     assert all(f"{recipe}," in others for recipe in recipes["recipe"])
     packed = pd.read_csv(folder / "lossless" / "lossless.csv")
+    assert set(packed["numbers"]) == {"fp32", "bf16", "fp16", "int8"}
     assert packed["model"].nunique() >= 5
     best = packed.loc[packed.groupby("model")["packed_bytes"].idxmin()]
     assert set(best["tool"]) == {"dcz pack"}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import pandas as pd
 import simpy
 
+from experiments.bench.executor import executor
 from experiments.bench.measuring import Measurement, cpu_s, run_child
 from experiments.bench.peers import scalesim_cycles
 from experiments.bench.sweeps import sweeps
@@ -358,5 +359,6 @@ OWN: dict[str, Callable[[], list[Measurement]]] = {
     "memory": memory,
     "files": files,
     "sweeps": sweeps,
+    "executor": executor,
 }
-"""Benchmarks that need nobody else."""
+"""Benchmarks in this environment; the last one needs onnxruntime there."""

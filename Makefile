@@ -46,7 +46,7 @@ lint: $(DEV) ## ruff and mypy
 
 # The peers, SCALE-Sim above all, need other libraries than ours: they live in an environment of their own,
 # for as long as it runs. What cannot be installed is left out.
-bench: $(RUN) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch: results/bench/, results/reference/bench/
+bench: $(DEV) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch, onnxruntime: results/bench/, results/reference/bench/
 	@set -e; peers=$$(mktemp -d); trap 'rm -rf "$$peers"' EXIT; \
 	echo "Installing SCALE-Sim and other peers into an environment of their own"; \
 	$(BIN)/python -m venv --without-pip "$$peers"; \

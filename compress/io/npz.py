@@ -57,7 +57,9 @@ def read_npz(file: BinaryIO, path: Path, used: float = 0.0) -> Arrays:
                 arrays = {name: members[name] for name in members.files}
     except InputError:
         raise
-    except Exception:
+    except (
+        Exception
+    ):  # zipfile, zlib and numpy raise a dozen classes, with the header's parser even SyntaxError
         raise InputError(f"{path}: not a readable npz file of plain numeric arrays") from None
     if declared > limit:
         raise InputError(f"{path}: declares {declared} bytes, expected at most {limit}")
@@ -84,7 +86,7 @@ def read_npy(path: Path) -> NDArray[Any]:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}, expected a .npy file") from None
-    except Exception:
+    except Exception:  # as above
         raise InputError(f"{path}: not an array of plain numbers, expected a .npy file") from None
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: an archive of arrays, expected a .npy file of one")

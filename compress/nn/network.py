@@ -294,7 +294,9 @@ class Network:
     ) -> None:
         """Add a step's outputs to `values`."""
         node, context = step.node, self._context(step.node, training, rng)
-        context.tail = tail_of(step, lambda name: self._tensor(name, values))
+        if step.tail:
+            context.limits = step.limits
+            context.tail = tail_of(step, lambda name: self._tensor(name, values))
         result = OPS[node.op].forward(
             tuple(self._tensor(name, values) for name in node.inputs),
             tuple(self.params[name] for name in node.params),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from compress.nn.ops import OPS
-from compress.nn.ops.base import Context
+from compress.nn.ops.base import NO_LIMITS, Context
 from compress.nn.ops.window import channels_last
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ UNARY = frozenset(
 BINARY = frozenset(("add", "mul", "sub"))
 """Operators of single elements that a tail may hold."""
 
+LIMITING = frozenset(("relu", "clip"))
+"""Those that a layer applies itself where they come first."""
+
 
 class Step(NamedTuple):
     """A node, and further ones that are applied to the blocks of its output.
@@ -48,6 +51,15 @@ class Step(NamedTuple):
     node: Node
     tail: tuple[Node, ...] = ()
     others: tuple[str, ...] = ()
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and largest output of the layer, where the tail begins with a rectifier or a clip."""
+        if not self.tail or self.tail[0].op not in LIMITING:
+            return NO_LIMITS
+        attrs = self.tail[0].attrs if self.tail[0].op == "clip" else {"min": 0.0}
+        low, high = attrs.get("min"), attrs.get("max")
+        return NO_LIMITS[0] if low is None else low, NO_LIMITS[1] if high is None else high
 
     @property
     def output(self) -> str:
@@ -164,7 +176,7 @@ def _head(
 
 
 def tail_of(step: Step, tensor: Callable[[str], Array]) -> Tail | None:
-    """Return what a layer does with each block; None if there is nothing.
+    """Return what a layer does with each block beside its limits; None if there is nothing.
 
     Parameters
     ----------
@@ -172,7 +184,8 @@ def tail_of(step: Step, tensor: Callable[[str], Array]) -> Tail | None:
     tensor : callable
         Value of a tensor by its name.
     """
-    if not step.tail:
+    nodes = step.tail[step.tail[:1] != () and step.tail[0].op in LIMITING :]
+    if not nodes:
         return None
     image = step.node.op in IMAGES
     others = {name: _rows(tensor(name), image) for name in step.others}
@@ -180,7 +193,7 @@ def tail_of(step: Step, tensor: Callable[[str], Array]) -> Tail | None:
     def apply(block: Array, rows: slice) -> None:
         context = Context(out=block)
         part = {name: value[rows] if value.ndim else value for name, value in others.items()}
-        for node in step.tail:
+        for node in nodes:
             values = tuple(part.get(name, block) for name in node.inputs)
             result = OPS[node.op].forward(values, (), node.attrs, context)
             if result is not block:

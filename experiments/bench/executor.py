@@ -10,30 +10,26 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from compress.format.container import Artifact
-from compress.format.execution import executable
 from compress.interop.export import export
 from compress.nn import zoo
 from compress.nn.folding import fold
 from compress.nn.zoo.transformer import bert_base_encoder
-from experiments.bench.measuring import Measurement, peak_B, run_child
+from experiments.bench.measuring import Measurement, run_child
 from experiments.bench.yolo import yolo_v8n
-from experiments.console import print_json, print_note
+from experiments.console import print_note
 from experiments.threads import ONE_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from compress.nn.network import Network
 
@@ -98,8 +94,7 @@ def row(name: str) -> Row:
         artifact.save(ours)
         export(artifact, theirs)
         np.save(items, rng.standard_normal((1, *network.input_shape), np.float32))
-        found = _child("print_ours", ours, items)
-        expected = _child("print_theirs", theirs, items)
+        found, expected = (_child(path, items) for path in (ours, theirs))
         answers = [np.load(f"{path}.npy") for path in (ours, theirs)]
     return Row(
         name,
@@ -114,39 +109,10 @@ def row(name: str) -> Row:
     )
 
 
-def _child(function: str, model: Path, items: Path) -> dict[str, float]:
-    program = f"from experiments.bench.executor import {function}; {function}({str(model)!r}, {str(items)!r})"
-    answer: dict[str, float] = json.loads(
-        run_child([sys.executable, "-c", program], environment=ONE_THREAD).output
-    )
+def _child(model: Path, items: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "experiments.bench.one_item", str(model), str(items), str(RUNS)]
+    answer: dict[str, float] = json.loads(run_child(command, environment=ONE_THREAD).output)
     return answer
-
-
-def print_ours(model: str, items: str) -> None:
-    """Execute a ``.dcz`` file, keep its answer beside it, and print seconds and bytes as JSON."""
-    network, x = executable(model), np.load(items)
-    _print_run(model, lambda: network.forward(x))
-
-
-def print_theirs(model: str, items: str) -> None:
-    """Execute an ONNX file with onnxruntime on one thread; the rest as `print_ours`."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session, x = onnxruntime.InferenceSession(model, options), np.load(items)
-    feeds = {session.get_inputs()[0].name: x}
-    _print_run(model, lambda: session.run(None, feeds)[0])
-
-
-def _print_run(model: str, call: Callable[[], NDArray[Any]]) -> None:
-    np.save(f"{model}.npy", call())
-    spent = []
-    for _ in range(RUNS):
-        started = time.process_time()
-        call()
-        spent.append(time.process_time() - started)
-    print_json({"s": float(np.median(spent)), "peak_B": peak_B()})
 
 
 def executor() -> list[Measurement]:

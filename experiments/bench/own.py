@@ -19,6 +19,7 @@ import pandas as pd
 import simpy
 
 from experiments.bench.commands import LONG, compiling, first_use, light, long
+from experiments.bench.executor import executor
 from experiments.bench.measuring import Measurement, cpu_s, run_child
 from experiments.bench.peers import scalesim_cycles
 from experiments.bench.sweeps import sweeps
@@ -331,5 +332,6 @@ OWN: dict[str, Callable[[], list[Measurement]]] = {
     "files": files,
     "sweeps": sweeps,
     **{name: partial(long, name) for name in LONG},
+    "executor": executor,
 }
-"""Benchmarks that need nobody else."""
+"""Benchmarks in this environment; the last one needs onnxruntime there."""

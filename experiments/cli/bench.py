@@ -27,7 +27,7 @@ def bench(
         typer.Argument(
             metavar="NAME...",
             help="scalesim, codecs, clusters, training, inference, engines, reports, mapper, first-use, "
-            "light, compiling, memory, files, sweeps, page, all-experiments; all if none.",
+            "light, compiling, memory, files, sweeps, page, all-experiments, executor; all if none.",
         ),
     ] = None,
     peer_python: Annotated[
@@ -35,7 +35,7 @@ def bench(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed, bytes and memory beside SCALE-Sim, codecs, PyTorch: results/bench/NAME."""
+    """Measure speed, bytes and memory beside SCALE-Sim, codecs, PyTorch, onnxruntime: results/bench/NAME."""
     from experiments.bench.against_peers import PEERED
     from experiments.bench.own import OWN, RESULTS, produce, scalesim, to_frame
     from experiments.console import print_json, print_note, print_table

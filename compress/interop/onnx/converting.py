@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from compress.interop.onnx import (
     recurrent,
     sampling,
 )
-from compress.interop.onnx.builder import Builder, Call, Constant, Tensor, Value, constant
+from compress.interop.onnx.builder import Builder, Call, Constant, Tensor, Value
 from compress.interop.onnx.quantized import MOVES, integers_of
 from compress.interop.onnx.reading import Branch, Operation
 from compress.interop.onnx.refusals import Stopper, refusal, stopper
@@ -152,11 +153,33 @@ class Conversion:
     def _taken(
         self, operation: Operation, arguments: tuple[Value | None, ...], values: Values, depth: int
     ) -> tuple[Value | None, ...]:
-        """Outputs of the branch that a constant condition takes."""
-        condition = constant(arguments[0], "the condition")
-        if condition.size != 1:
-            raise InputError(f"the condition has shape {condition.shape}, expected one value")
-        branch = operation.attrs.get("then_branch" if condition.item() else "else_branch")
+        """Outputs of the branch that a constant condition takes; of both, and a choice, if it is none."""
+        condition = arguments[0]
+        if condition is None or math.prod(condition.shape) != 1:
+            raise InputError(f"the condition has shape {condition and condition.shape}, expected one value")
+        if isinstance(condition, Constant):
+            taken = "then_branch" if condition.array.item() else "else_branch"
+            return self._branch(operation, taken, values, depth)
+        both = [self._branch(operation, name, values, depth) for name in ("then_branch", "else_branch")]
+        return tuple(self._chosen(condition, *pair) for pair in zip(*both, strict=False))
+
+    def _chosen(self, condition: Tensor, then: Value | None, otherwise: Value | None) -> Value | None:
+        """Output of one of two branches, which data choose."""
+        if then is None or otherwise is None:
+            return None
+        if (then.shape, then.kind) != (otherwise.shape, otherwise.kind):
+            raise InputError(
+                f"the condition depends on the data, and the branches give {then.kind} {then.shape} and "
+                f"{otherwise.kind} {otherwise.shape}, expected outputs of one shape and type"
+            )
+        if not then.shape:
+            condition = self.build.apply("reshape", condition, shape=())
+        return self.build.apply("where", condition, then, otherwise)
+
+    def _branch(
+        self, operation: Operation, name: str, values: Values, depth: int
+    ) -> tuple[Value | None, ...]:
+        branch = operation.attrs.get(name)
         if not isinstance(branch, Branch) or depth >= MAX_DEPTH:
             raise InputError("the branch cannot be read, expected a graph")
         scope = {**values, **{name: Constant(array) for name, array in branch.constants.items()}}

@@ -184,7 +184,7 @@ def parse_graph(data: bytes, where: str, folder: Path | None = None, *, shapes_a
     require_onnx()
     try:
         model = onnx.load_model_from_string(data)
-    except Exception:
+    except Exception:  # of either implementation of protobuf, which share no class
         raise InputError(f"{where}: not an ONNX model, the protobuf message cannot be parsed") from None
     try:
         absent = shapes_alone and folder is not None and with_stand_ins(model, folder)
@@ -214,7 +214,7 @@ def _inlined(model: Any) -> Any:
         raise InputError(f"functions stand for {total} nodes, expected at most {MAX_INLINED}")
     try:
         return onnx.inliner.inline_local_functions(model)
-    except Exception:
+    except Exception:  # C++ errors of no common class
         raise InputError(f"function {model.functions[0].name!r} cannot be replaced by its nodes") from None
 
 

@@ -17,12 +17,14 @@ MOST_NAMES = 3
 AFTER_THE_NETWORK = "cut the graph before it: it selects among results, which is not the network's work"
 LOOPS = "export with a fixed number of steps, unrolled"
 RANDOM = "export for inference: random numbers are training's, or an input"
+BRANCHES = "export with the branch that is taken"
 LISTS = "export with tensors in place of lists"
 TRAINING = "export for inference, without the steps of training"
 
 HELP: dict[str, str] = {
+    "If": BRANCHES,
     **dict.fromkeys(("NonMaxSuppression", "NonZero", "Unique", "Compress"), AFTER_THE_NETWORK),
-    **dict.fromkeys(("Loop", "Scan", "If"), LOOPS),
+    **dict.fromkeys(("Loop", "Scan"), LOOPS),
     **dict.fromkeys(
         ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
          "Multinomial"),

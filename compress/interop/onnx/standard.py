@@ -59,7 +59,7 @@ def evaluated(operation: Operation, arrays: Sequence[Array | None], opset: int) 
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             results = ReferenceEvaluator(model).run(None, _feeds(operation, arrays))
-    except Exception as error:
+    except Exception as error:  # the evaluator's numpy code checks nothing and raises whatever comes
         raise InputError(f"cannot be computed from its constants ({type(error).__name__})") from None
     return tuple(_plain(result) for result in results)
 
@@ -93,7 +93,7 @@ def _feeds(operation: Operation, arrays: Sequence[Array | None]) -> dict[str, Ar
 def _check_size(model: Any) -> None:
     try:
         inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:
+    except Exception:  # C++ errors of no common class, and those of protobuf
         raise InputError("its constants do not fit together") from None
     for value in inferred.graph.output:
         dims = value.type.tensor_type.shape.dim
@@ -144,7 +144,7 @@ def body_of(operation: Operation, types: Sequence[tuple[str, int]], opset: int) 
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
         function = _function(schema, node, types, opset)
-    except Exception:
+    except Exception:  # schemas and their builders raise errors of C++ of no common class
         return None
     if function is None:
         return None

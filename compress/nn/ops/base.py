@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ Arrays = tuple[Array, ...]
 Attrs = Mapping[str, Any]
 Tail = Callable[[Array, slice], None]
 """What is done to a block of an output in place: the block, (positions, channels), and its positions."""
+
+NO_LIMITS = (-math.inf, math.inf)
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Context:
         What an operator keeps for the next tokens of a sequence; None outside a session.
     tail : callable, optional
         What a layer does to each block of its output, see `compress.nn.steps`.
+    limits : tuple of float
+        Least and largest output of a layer, applied before the tail.
     out : ndarray, optional
         An operator of single elements may put its output here; that may be the memory of an input.
     """
@@ -57,9 +62,15 @@ class Context:
     needs: tuple[bool, ...] = ()
     cache: dict[str, Any] | None = None
     tail: Tail | None = None
+    limits: tuple[float, float] = NO_LIMITS
     out: Array | None = None
     saved: dict[str, Any] = field(default_factory=dict)
     _buffers: dict[str, Array] = field(default_factory=dict)
+
+    def bounds(self, dtype: np.dtype) -> tuple[Any, Any]:
+        """`limits` as numbers of a type; infinite where they are beyond its range."""
+        with np.errstate(over="ignore"):
+            return dtype.type(self.limits[0]), dtype.type(self.limits[1])
 
     def buffer(self, key: str, shape: Shape, dtype: DTypeLike) -> Array:
         """Uninitialised array, the same one at every training pass of equal shape."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from compress.nn.ops.base import Array, Arrays, Attrs, Context, Gradients, Op, Shape
+from compress.nn.ops.base import NO_LIMITS, Array, Arrays, Attrs, Context, Gradients, Op, Shape
 from compress.nn.ops.window import Window, channels_first, channels_last, image_shape
 from hwsim.compiled import njit
 from hwsim.errors import InputError
@@ -138,11 +138,11 @@ def _scatter(patches, route, first, offset, lines):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"})
-def _depthwise(image, weight, bias, window, first, y):  # type: ignore[no-untyped-def]
+def _depthwise(image, weight, bias, window, first, low, high, y):  # type: ignore[no-untyped-def]
     """Convolve each channel with its own kernel of `weight` (height, width, channels).
 
     `y` has the lines of the output from `first` on, `window` the stride, dilation and leading pads of both
-    axes.
+    axes. Numbers below `low` and above `high` become these.
     """
     height, width, channels = image.shape
     (down, along), (apart_h, apart_w), (pad_h, pad_w) = window
@@ -166,7 +166,9 @@ def _depthwise(image, weight, bias, window, first, y):  # type: ignore[no-untype
                     upper = a0[c] * u0[c] + a1[c] * u1[c] + a2[c] * u2[c]
                     centre = b0[c] * v0[c] + b1[c] * v1[c] + b2[c] * v2[c]
                     lower = c0[c] * w0[c] + c1[c] * w1[c] + c2[c] * w2[c]
-                    out[c] = bias[c] + upper + centre + lower
+                    total = bias[c] + upper + centre + lower
+                    total = low if total < low else total
+                    out[c] = high if total > high else total
                 continue
             out[:] = bias
             for i in range(weight.shape[0]):
@@ -177,6 +179,9 @@ def _depthwise(image, weight, bias, window, first, y):  # type: ignore[no-untype
                         pixel, kernel = image[at, place], weight[i, j]
                         for c in range(channels):
                             out[c] += pixel[c] * kernel[c]
+            for c in range(channels):
+                total = low if out[c] < low else out[c]
+                out[c] = high if total > high else total
 
 
 @njit(cache=True)
@@ -245,11 +250,12 @@ def _by_channel(x: Array, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
     window = Window.of(attrs, weight.shape[2:])
     height, width = window.output_hw((x.shape[2], x.shape[3]))
     y = ctx.buffer("y", (len(x), height, width, len(weight)), x.dtype)
+    low, high = ctx.bounds(x.dtype)
     geometry = window.stride, window.dilation, (window.pads[0], window.pads[1])
     step = max(BLOCK_ELEMENTS // (2 * width * len(weight)), 1)
     for item, first in product(range(len(x)), range(0, height, step)):
         lines = y[item, first : first + step]
-        _depthwise(image[item], kernels, bias, geometry, first, lines)
+        _depthwise(image[item], kernels, bias, geometry, first, low, high, lines)
         if ctx.tail is not None:
             begin = (item * height + first) * width
             ctx.tail(lines.reshape(-1, len(weight)), slice(begin, begin + len(lines) * width))
@@ -270,6 +276,8 @@ def _forward(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Arra
             np.matmul(conv.gather(rows, group), conv.matrices[group].T, out=part)
         if len(params) > 1:
             _add_bias(block, params[1])
+        if ctx.limits != NO_LIMITS:
+            np.clip(block, *ctx.bounds(block.dtype), out=block)
         if ctx.tail is not None:
             ctx.tail(block, rows)
     return channels_first(y)

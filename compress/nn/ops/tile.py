@@ -65,13 +65,13 @@ def _tile(count: int, vectors: int) -> Callable[..., Any]:
 
     It takes addresses and counts: the left matrix, the offsets of its rows in elements, `segments`, `hop` and
     `run` of `Places`, a panel of weights (inner dimension, `WIDTH`), the numbers that sums begin with, the
-    output, and the elements between its rows.
+    output, and the elements between its rows; then the least and the largest output.
     """
 
     @intrinsic
     def compute(_typing: Any, image: Any, offsets: Any, segments: Any, hop: Any, run: Any, panel: Any,
-                bias: Any, y: Any, apart: Any) -> Any:  # fmt: skip
-        return types.void(*[types.int64] * 9), _code(count, vectors)
+                bias: Any, y: Any, apart: Any, low: Any, high: Any) -> Any:  # fmt: skip
+        return types.void(*[types.int64] * 9, types.float32, types.float32), _code(count, vectors)
 
     return compute
 
@@ -80,10 +80,10 @@ def _code(rows: int, vectors: int) -> Callable[..., Any]:
     """Return what writes the instructions of `_tile`."""
     number, index = ir.FloatType(), ir.IntType(64)
     vector = ir.VectorType(number, LANES)
-    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
     def write(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        image, offsets, segments, hop, run, panel, bias, y, apart = arguments
+        image, offsets, segments, hop, run, panel, bias, y, apart, low, high = arguments
         multiply_add = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{LANES}f32"
         )
@@ -103,6 +103,17 @@ def _code(rows: int, vectors: int) -> Callable[..., Any]:
             ir.FunctionType(ir.VoidType(), [byte.as_pointer(), flag, flag, flag]),
             "llvm.prefetch.p0",
         )
+
+        def everywhere(value: Any) -> Any:
+            pair = builder.insert_element(vector(ir.Undefined), value, flag(0))
+            return builder.shuffle_vector(pair, vector(ir.Undefined), first_lane)
+
+        def limited(value: Any) -> Any:
+            for sign, bound in (("<", least), (">", most)):
+                value = builder.select(builder.fcmp_ordered(sign, value, bound), bound, value)
+            return value
+
+        least, most = everywhere(low), everywhere(high)
         count = [ir.Constant(index, at) for at in range(max(rows, vectors))]
         starts = [after(image, load(after(offsets, row, INDEX_B), index), FLOAT_B) for row in count[:rows]]
         sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in starts]
@@ -124,8 +135,7 @@ def _code(rows: int, vectors: int) -> Callable[..., Any]:
                 ]
                 for begin, row in zip(begins, sums, strict=True):
                     alone = load(after(begin, inner.index, FLOAT_B), number)
-                    pair = builder.insert_element(vector(ir.Undefined), alone, ir.IntType(32)(0))
-                    same = builder.shuffle_vector(pair, vector(ir.Undefined), everywhere)
+                    same = everywhere(alone)
                     for total, column in zip(row, columns, strict=True):
                         value = builder.call(multiply_add, [same, column, builder.load(total)])
                         builder.store(value, total)
@@ -133,7 +143,7 @@ def _code(rows: int, vectors: int) -> Callable[..., Any]:
             line = after(y, builder.mul(place, apart), FLOAT_B)
             for column, total in zip(count, row, strict=False):
                 target = at(after(line, column, FLOAT_B * LANES), vector)
-                builder.store(builder.load(total), target, align=FLOAT_B)
+                builder.store(limited(builder.load(total)), target, align=FLOAT_B)
         return context.get_dummy_value()
 
     return write
@@ -162,12 +172,12 @@ def _offsets(places, first, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def multiply(image, places, first, panels, bias, y, start, count, channels, apart):  # type: ignore[no-untyped-def]
+def multiply(image, places, first, panels, bias, y, start, count, channels, low, high):  # type: ignore[no-untyped-def]
     """Fill `count` rows of an output with the product of rows of `image`, from `first` on, and all panels.
 
     `image`, `panels` (panels, inner dimension, `WIDTH`) and `bias` (panels x `WIDTH`) are addresses of
     numbers of 32 bits. The output has `channels` columns and begins at element `start` of `y`, which is
-    flat; its rows are `apart` elements apart.
+    flat; numbers below `low` and above `high` become these.
     """
     offsets = _offsets(places, first, count)
     spare = np.empty((ROWS, WIDTH), np.float32)
@@ -177,19 +187,21 @@ def multiply(image, places, first, panels, bias, y, start, count, channels, apar
         whole = columns in (LANES, WIDTH) and count >= ROWS
         for begin in range(0, count, ROWS):
             row = min(begin, count - ROWS) if whole else begin  # the last tile computes some rows again
-            target = start + row * apart + left
-            tile, step = (y.ctypes.data + FLOAT_B * target, apart) if whole else (spare.ctypes.data, WIDTH)
+            target = start + row * channels + left
+            tile, step = (y.ctypes.data + FLOAT_B * target, channels) if whole else (spare.ctypes.data, WIDTH)
             rows, shift = offsets.ctypes.data + INDEX_B * row, bias + FLOAT_B * left
             if count <= FEW:
                 for line in range(count):
                     to = spare.ctypes.data + FLOAT_B * WIDTH * line
-                    _single(image, rows + INDEX_B * line, segments, hop, run, panels, shift, to, WIDTH)
+                    _single(
+                        image, rows + INDEX_B * line, segments, hop, run, panels, shift, to, WIDTH, low, high
+                    )
             elif columns > LANES:
-                _wide(image, rows, segments, hop, run, panels, shift, tile, step)
+                _wide(image, rows, segments, hop, run, panels, shift, tile, step, low, high)
             else:
-                _narrow(image, rows, segments, hop, run, panels, shift, tile, step)
+                _narrow(image, rows, segments, hop, run, panels, shift, tile, step, low, high)
             if not whole:
                 for line in range(min(ROWS, count - row)):
                     for column in range(columns):
-                        y[target + line * apart + column] = spare[line, column]
+                        y[target + line * channels + column] = spare[line, column]
         panels += FLOAT_B * segments * run * WIDTH

@@ -105,15 +105,15 @@ def _fc(inputs: Arrays, params: Arrays, attrs: Attrs, ctx: Context) -> Array:
 def _product(image: Array, places: Places, params: Arrays, y: Array, ctx: Context) -> None:
     """Fill `y` (..., filters), block by block, and apply the tail."""
     panels, bias = (np.ascontiguousarray(values, np.float32) for values in params)
-    channels = y.shape[-1]
+    channels, limits = y.shape[-1], ctx.bounds(y.dtype)
     flat, rows = y.reshape(-1), y.reshape(-1, channels)
     blocks = max(round(len(rows) / max(BLOCK_ELEMENTS // channels, BLOCK_ROWS)), 1)
-    step = ceil_div(ceil_div(len(rows), blocks), ROWS) * ROWS
+    step = max(ceil_div(len(rows), blocks * ROWS), 1) * ROWS
     for first in range(0, len(rows), step):
         part = slice(first, min(first + step, len(rows)))
         multiply(
             image.ctypes.data, places, first, panels.ctypes.data, bias.ctypes.data,
-            flat, first * channels, part.stop - first, channels, channels,
+            flat, first * channels, part.stop - first, channels, *limits,
         )  # fmt: skip
         if ctx.tail is not None:
             ctx.tail(rows[part], part)

@@ -105,18 +105,33 @@ def test_a_branch_on_a_constant_is_taken(taken):
     assert np.array_equal(import_onnx_bytes(data, "case.onnx").forward(x), expected)
 
 
-def test_a_branch_on_data_is_refused():
+def on_data(otherwise):
     nodes = [
         helper.make_node("ReduceSum", ["x"], ["s"], keepdims=0),
         helper.make_node("Greater", ["s", "zero"], ["c"]),
         helper.make_node("Identity", ["x"], ["a"]),
-        helper.make_node(
-            "If", ["c"], ["y"], name="if", then_branch=branch("then", 2), else_branch=branch("else", 3)
-        ),
+        helper.make_node("If", ["c"], ["y"], name="if", then_branch=branch("then", 2), else_branch=otherwise),
     ]
-    data = model(nodes, {"x": ["n", 3]}, ["y"], {"zero": np.float32(0)})
-    with pytest.raises(InputError, match=r"node 'if' \(If\) the condition depends on the data"):
-        import_onnx_bytes(data, "case.onnx")
+    return model(nodes, {"x": ["n", 3]}, ["y"], {"zero": np.float32(0)})
+
+
+def test_a_branch_on_data_is_chosen_item_by_item():
+    network = import_onnx_bytes(on_data(branch("else", 3)), "case.onnx")
+    x = np.concatenate([np.abs(values(2, 3)), -np.abs(values(2, 3))])
+    assert network.interface.apart  # the sum is one of all items
+    expected = np.concatenate([2 * x[:2], 3 * x[2:]])
+    assert np.array_equal(network.forward(x), expected)
+
+
+def test_branches_of_two_shapes_on_data_are_refused():
+    narrow = helper.make_graph(
+        [helper.make_node("ReduceMax", ["a"], ["low"], axes=[1])],
+        "else",
+        [],
+        [helper.make_tensor_value_info("low", 1, None)],
+    )
+    with pytest.raises(InputError, match=r"node 'if' \(If\) the condition depends on the data, and the bran"):
+        import_onnx_bytes(on_data(narrow), "case.onnx")
 
 
 def test_any_node_of_constants_is_computed():

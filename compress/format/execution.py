@@ -137,14 +137,13 @@ def _with(
 
 def _sparse(tensor: StoredTensor) -> dict[str, Array]:
     """Compressed sparse rows of labels, and the table they point into."""
-    by_label = isinstance(tensor, SharedTensor) and tensor.scales is None
-    values = tensor.labels if by_label else tensor.to_array()
+    shared = tensor if isinstance(tensor, SharedTensor) and tensor.scales is None else None
+    values = shared.labels if shared else tensor.to_array()
     mask = values.reshape(len(values), math.prod(tensor.shape[1:])) != 0
     entries = values[values != 0]
-    if by_label:
-        labels, table = entries - 1, tensor.codebook.astype(np.float32)
-    else:
-        labels, table = np.arange(len(entries), dtype=np.uint32), entries
+    labels, table = np.arange(len(entries), dtype=np.uint32), entries
+    if shared:
+        labels, table = entries - 1, shared.codebook.astype(np.float32)
     starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
     columns = np.nonzero(mask)[1].astype(np.int32)
     return {"starts": starts, "columns": columns, "labels": labels, "table": table}

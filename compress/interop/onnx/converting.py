@@ -173,7 +173,9 @@ class Conversion:
                 f"{otherwise.kind} {otherwise.shape}, expected outputs of one shape and type"
             )
         if not then.shape:
-            condition = self.build.apply("reshape", condition, shape=())
+            return self.build.apply(
+                "where", self.build.apply("reshape", condition, shape=()), then, otherwise
+            )
         return self.build.apply("where", condition, then, otherwise)
 
     def _branch(

@@ -125,7 +125,7 @@ def compress_after_training(
         for values in given:
             execute(node, params, values)
         if bias is not None and weight in fitted and users[weight] > 1:
-            missing = _mean_error(together(given, node.name), together(wanted, node.name), node.op)
+            missing = mean_error(together(given, node.name), together(wanted, node.name), node.op)
             params[bias] = params[bias] + missing
             for values in given:
                 execute(node, params, values)
@@ -176,7 +176,7 @@ def _tied_problem(
     return reduce(Problem.with_positions_of, found)
 
 
-def _mean_error(found: Array, wanted: Array, op: str) -> Array:
+def mean_error(found: Array, wanted: Array, op: str) -> Array:
     """What is missing in an output on average, by filter."""
     axes = (0, 2, 3) if op == "conv" else tuple(range(found.ndim - 1))
     return (wanted - found).mean(axis=axes)

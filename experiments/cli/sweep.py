@@ -42,7 +42,7 @@ def sweep(
     from experiments.console import print_json, print_line, print_note, require_choice
     from experiments.runs.parallel import BACKENDS
     from experiments.sweep.file import load_sweep
-    from experiments.sweep.run import has_parquet, run_sweep
+    from experiments.sweep.run import run_sweep
 
     require_choice("--backend", backend, BACKENDS)
     plan = load_sweep(file)
@@ -57,8 +57,8 @@ def sweep(
             show=tell,
         )
     _note_failures(swept.failed)
-    if not has_parquet():
-        print_note("no table.parquet was written: it needs `pip install 'hwsim[parquet]'`")
+    if swept.no_parquet:
+        print_note(f"no table.parquet was written: {swept.no_parquet}")
     if show:
         show_figures(swept.folder)
     counts = {"points": len(swept.table), "reused": swept.reused, "failed": len(swept.failed)}

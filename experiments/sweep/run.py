@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from experiments.figures.style import save
 from experiments.figures.sweep import draw
 from experiments.runs import parallel as sweep_backends
 from experiments.runs.record import RUNS, recording
+from experiments.sweep.parquet import why_no_parquet
 from experiments.sweep.points import code_digest, key_of, reason_of, run_batch
 from experiments.sweep.store import opened
 from hwsim.errors import InputError
@@ -40,7 +40,7 @@ class Swept:
     Parameters
     ----------
     folder : Path
-        Holds ``table.csv``, ``failed.csv``, the figure ``sweep.png`` and, if pyarrow is installed,
+        Holds ``table.csv``, ``failed.csv``, the figure ``sweep.png`` and, if pyarrow is there and works,
         ``table.parquet``.
     table : DataFrame
         A row per finished point: its parameters, then the figures of `Report.summary`.
@@ -48,12 +48,15 @@ class Swept:
         A row per failed point: its parameters, and `reason`.
     reused : int
         Points that an earlier run had finished.
+    no_parquet : str
+        Why there is no ``table.parquet``; empty if there is.
     """
 
     folder: Path
     table: pd.DataFrame
     failed: pd.DataFrame
     reused: int
+    no_parquet: str
 
 
 def run_sweep(
@@ -88,7 +91,7 @@ def run_sweep(
     """
     sweep_backends.require_workers(workers)
     target = (output or RUNS / sweep.name).resolve()
-    points = sweep.samples()
+    points, no_parquet = sweep.samples(), why_no_parquet()
     with opened(target.with_name(f"{target.name}.sqlite")) as store:
         keys, failed = _keyed(points, sweep.seed)
         stored = store.rows()
@@ -111,15 +114,10 @@ def run_sweep(
         run.write_csv("failed.csv", reasons)
         if len(table):
             save(draw(table), run.folder / "sweep")
-        if has_parquet():
+        if not no_parquet:
             with replacing(run.folder / "table.parquet") as path:
                 table.to_parquet(path, engine="pyarrow", index=False)
-    return Swept(target, table, reasons, reused)
-
-
-def has_parquet() -> bool:
-    """Whether pyarrow is installed, which writes Parquet files."""
-    return find_spec("pyarrow") is not None
+    return Swept(target, table, reasons, reused, no_parquet)
 
 
 def _keyed(points: list[Point], seed: int) -> tuple[dict[str, Point], dict[Point, str]]:

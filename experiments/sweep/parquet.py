@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from io import BytesIO
 
@@ -21,6 +21,7 @@ def why_no_parquet() -> str:
     if find_spec("pyarrow") is None:
         return NOT_INSTALLED
     try:
+        import_module("pyarrow")  # pandas would only say that it is missing
         pd.DataFrame(SAMPLE).to_parquet(BytesIO(), engine="pyarrow", index=False)
     except Exception as error:  # whatever a wrong pair of versions comes to
         found = " and ".join(f"{name} {metadata.version(name)}" for name in ("pyarrow", "numpy"))

@@ -281,6 +281,7 @@ def test_a_pyarrow_that_does_not_work_is_found_before_the_sweep_and_loses_no_row
         raise AttributeError("_ARRAY_API not found\nand more")
 
     monkeypatch.setattr(parquet, "find_spec", lambda name: name)
+    monkeypatch.setattr(parquet, "import_module", lambda name: None)
     monkeypatch.setattr(
         parquet, "metadata", types.SimpleNamespace(version={"pyarrow": "99.0", "numpy": "1.26"}.get)
     )

@@ -23,7 +23,10 @@ BLOCK_ELEMENTS = 1 << 14
 
 ERF_STEP = 0.3275911
 ERF_POLYNOMIAL = tuple(map(np.float32, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)))
-"""The error function in Abramowitz and Stegun (1964), 7.1.26; highest power first."""
+"""Of the error function in Abramowitz and Stegun (1964), 7.1.26; highest power first."""
+
+GELU_IS_LINEAR = np.float32(16)
+"""From here on the Gaussian error linear unit is its argument, and below minus this zero, in fp32."""
 
 CASTS = ("float32", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
 """Element types that `cast` may name."""
@@ -125,11 +128,11 @@ def _erf(x: Array, out: Array | None = None) -> Array:
 def gelu(x: Array) -> Array:
     """``x/2 (1 + erf(x / sqrt 2))`` of every element (Hendrycks and Gimpel 2016)."""
     if x.dtype == np.float32:
-        rows = x.reshape(-1)
-        y = np.empty_like(rows)
-        for first in range(0, len(rows), BLOCK_ELEMENTS):
+        flat = x.reshape(-1)
+        y = np.empty_like(flat)
+        for first in range(0, len(flat), BLOCK_ELEMENTS):
             part = slice(first, first + BLOCK_ELEMENTS)
-            _gelu_block(rows[part], y[part])
+            _gelu_block(flat[part], y[part])
         return y.reshape(x.shape)
     y = x * x.dtype.type(math.sqrt(0.5))
     _erf(y, out=y)
@@ -144,7 +147,7 @@ def _gelu_block(x: Array, y: Array) -> None:
 
     The error of what is in parentheses is at most 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
     """
-    size = np.abs(x)
+    size = np.minimum(np.abs(x), GELU_IS_LINEAR)
     t = size * np.float32(ERF_STEP * math.sqrt(0.5))
     t += 1
     np.reciprocal(t, out=t)
@@ -152,10 +155,9 @@ def _gelu_block(x: Array, y: Array) -> None:
     for coefficient in ERF_POLYNOMIAL[1:]:
         y += coefficient
         y *= t
-    np.multiply(x, x, out=t)
+    np.multiply(size, size, out=t)
     t *= np.float32(-0.5)
-    np.exp(t, out=t)
-    y *= t
+    y *= np.exp(t, out=t)
     y *= size
     y *= np.float32(-0.5)
     y += np.maximum(x, 0, out=t)

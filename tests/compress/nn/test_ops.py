@@ -326,3 +326,14 @@ def test_inputs_are_never_written(op):
     gradient = np.ones_like(y)
     gradient.flags.writeable = False
     OPS[op].backward(gradient, inputs, params, attrs, context)
+
+
+def test_the_fast_gaussian_unit_is_the_exact_one():
+    x = np.concatenate([np.linspace(-20, 20, 100_001), [0.0, 1e-30, -1e-30, 1e30, -1e30]]).astype(np.float32)
+    wide = x.astype(np.float64)
+    found = OPS["gelu"].forward((x,), (), {}, Context())
+    exact = OPS["gelu"].forward((wide,), (), {}, Context())
+    assert (found.dtype, exact.dtype) == (np.float32, np.float64)
+    np.testing.assert_allclose(found, exact, rtol=1e-6, atol=1e-6)
+    ends = OPS["gelu"].forward((np.float32([np.inf, -np.inf, np.nan]),), (), {}, Context())
+    np.testing.assert_array_equal(ends, [np.inf, 0, np.nan])

@@ -19,6 +19,7 @@ def test_both_run_the_same_network(monkeypatch):
     pytest.importorskip("onnxruntime", reason="onnxruntime, the reference, is not installed")
     monkeypatch.setattr(bench, "NETWORKS", {"small": Timed(partial(zoo.build, "lenet5"), 1e9)})
     monkeypatch.setattr(bench, "RUNS", 1)
+    monkeypatch.setattr(bench, "ROUNDS", 1)
     ours, theirs, ratio, memory, more = executor()
     assert bench.row("small").difference < 1e-5
     assert ratio.value == pytest.approx(ours.value / theirs.value)

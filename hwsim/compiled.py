@@ -7,7 +7,7 @@ second with the same code. A `Tiered` function therefore runs as plain Python un
 from __future__ import annotations
 
 from functools import cache
-from time import perf_counter
+from time import thread_time
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def tiered(
     Parameters
     ----------
     patience_s : float
-        Seconds that plain Python may take for it in a process: a part of what compiling it takes.
+        Seconds of processor that plain Python may take for it in a process: a part of what compiling takes.
     turns : callable
         Of the function's arguments: about how many turns its loops have.
     """
@@ -103,10 +103,10 @@ class Tiered:
 
     def in_python(self, *arguments: Any) -> Any:
         """Run the function as plain Python, which takes arrays of records as `Records`."""
-        begin = perf_counter()
+        begin = thread_time()
         with np.errstate(all="ignore"):  # as compiled code does
             result = _plain(self.py_func)(*arguments)
-        self._left_s = (self._left_s or 0.0) - (perf_counter() - begin)
+        self._left_s = (self._left_s or 0.0) - (thread_time() - begin)
         return result
 
 

@@ -36,7 +36,7 @@ CHAIN = (
     "dcz import tiny.onnx -o back.dcz",
     "dcz pack tiny.onnx -o tiny.packed",
     "dcz unpack tiny.packed -o again.onnx",
-    "hwsim compare edge:lenet300 edge:tiny.dcz --hold throughput -o compare",
+    "hwsim compare edge:lenet300:dense edge:lenet300:int8 --hold throughput -o compare",
     "hwsim sweep sweep.toml --backend serial -o sweep",
     "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s -o pareto",
     "hwsim labs -o labs",

@@ -323,9 +323,7 @@ def _rounded(
                 posed = problem(node, weight, read, made, rng, centred=bias is not None)
                 for sentence in posed.remarks(weight[0].size):
                     remark(f"layer {node.name}: {sentence}")
-                levels = round_rows(
-                    posed, weight, scale.astype(np.float64), weight != 0, len(inputs[INPUT])
-                )
+                levels = round_rows(posed, weight, scale.astype(np.float64), weight != 0, len(inputs[INPUT]))
             else:
                 posed, levels = None, _nearest(weight, scale)
             tensors[name] = QuantizedTensor(levels, _least(scale), 8, coding)

@@ -29,7 +29,7 @@ from experiments.console import print_note
 from experiments.threads import ONE_THREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from compress.nn.network import Network
 
@@ -98,15 +98,19 @@ def row(name: str) -> Row:
         np.save(items, rng.standard_normal((1, *network.input_shape), np.float32))
         turns = [[_child(path, items) for path in (ours, theirs)] for _ in range(ROUNDS)]
         answers = [np.load(f"{path}.npy") for path in (ours, theirs)]
-    return Row(
-        name,
-        *(float(np.median([turn[which]["s"] for turn in turns])) for which in range(2)),
-        float(np.median([found["s"] / expected["s"] for found, expected in turns])),
-        NETWORKS[name].most,
-        *(float(np.median([turn[which]["peak_B"] for turn in turns])) / 1e6 for which in range(2)),
-        float(np.median([found["peak_B"] / expected["peak_B"] for found, expected in turns])),
-        float(np.abs(answers[0] - answers[1]).max() / np.abs(answers[1]).max()),
+    (cpu_s, runtime_cpu_s, times), (peak_B, runtime_peak_B, times_memory) = (
+        _medians(turns, key) for key in ("s", "peak_B")
     )
+    difference = float(np.abs(answers[0] - answers[1]).max() / np.abs(answers[1]).max())
+    spent = cpu_s, runtime_cpu_s, times, NETWORKS[name].most
+    return Row(name, *spent, peak_B / 1e6, runtime_peak_B / 1e6, times_memory, difference)
+
+
+def _medians(turns: Sequence[Sequence[Mapping[str, float]]], key: str) -> tuple[float, float, float]:
+    """Median of ours, of onnxruntime's, and of their ratio in a turn."""
+    figures = np.array([[found[key] for found in turn] for turn in turns])
+    ours, theirs, ratio = np.median([*figures.T, figures[:, 0] / figures[:, 1]], axis=1)
+    return float(ours), float(theirs), float(ratio)
 
 
 def _child(model: Path, items: Path) -> dict[str, float]:

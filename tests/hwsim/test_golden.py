@@ -2,7 +2,7 @@
 
 A change that means to alter results writes them anew, and says why in its commit::
 
-    python tests/test_golden.py
+    python tests/hwsim/test_golden.py
 """
 
 import csv

@@ -39,7 +39,8 @@ def test_figures_are_those_of_the_saved_file(tmp_path, network, capsys):
     held = np.load(tmp_path / "x.npy")[4:]
     ours = read(tmp_path / "small.dcz")[0].to_network().forward(held)
     theirs = network.forward(held)
-    assert small["largest_error"] == pytest.approx(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    error = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    assert small["largest_error"] == pytest.approx(error, abs=1e-5)  # sums in another order
     assert small["top_1"] == (ours.argmax(1) == theirs.argmax(1)).mean()
     assert 5 < small["snr_dB"] < 100
     assert 0 < small["energy_J"] < dense["energy_J"]

@@ -89,6 +89,8 @@ class Tiered:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the function."""
+        if self._left_s == 0:
+            return self.compiled(*arguments)
         return self.chosen(*arguments)(*arguments)
 
     def chosen(self, *arguments: Any) -> Callable[..., Any]:
@@ -106,7 +108,7 @@ class Tiered:
         begin = thread_time()
         with np.errstate(all="ignore"):  # as compiled code does
             result = _plain(self.py_func)(*arguments)
-        self._left_s = (self._left_s or 0.0) - (thread_time() - begin)
+        self._left_s = max(0.0, (self._left_s or 0.0) - (thread_time() - begin))
         return result
 
 

@@ -14,7 +14,6 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 LEAST_S = 0.2
 """A call too short for the clock is repeated until it has taken this long."""

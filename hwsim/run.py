@@ -83,6 +83,7 @@ def simulate(
     """
     chip, workload = chip_of(chip), workload_of(workload, stage)
     _check(batch, engine)
+    require_type(arithmetic, (str, type(None)), "arithmetic", "the name of one, or None")
     batch = 1 if workload.alone else int(batch)
     workload = computed_in(workload, chip.arithmetics, arithmetic, chip.name)
     prices = PriceList(chip, None if table is None else table_of(table))
@@ -108,7 +109,8 @@ def _check(batch: int, engine: str) -> None:
     require_type(batch, Integral, "batch", "a whole number of items, at least 1")
     if batch < 1:
         raise InputError(f"batch is {batch}, expected a whole number of items, at least 1")
-    if engine not in tuple(ENGINES):
+    require_type(engine, str, "engine", f"one of {', '.join(ENGINES)}")
+    if engine not in ENGINES:
         raise InputError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
 
 

@@ -14,7 +14,7 @@ from compress.nn.narrow import narrowed
 from compress.nn.ops.conv import arranged
 from compress.nn.ops.integer import INPUT_SCALE
 from compress.nn.tiling import tiled
-from hwsim.errors import InputError
+from hwsim.errors import InputError, require_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,7 @@ def executable(
         If the network cannot be executed, the sums of an integer layer could overflow 32 bits, or the
         arithmetic is unknown or not that of stored weights.
     """
+    require_type(arithmetic, str, "arithmetic", f"one of {', '.join(get_args(Arithmetic))}")
     if arithmetic not in get_args(Arithmetic):
         raise InputError(f"arithmetic is {arithmetic!r}, expected one of {', '.join(get_args(Arithmetic))}")
     if stored and arithmetic != "fp32":

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from checkout import ROOT
 
@@ -160,7 +161,10 @@ WORKLOAD = "expected a Workload, the name of a shipped network or a .csv table o
             lambda: hwsim.simulate("edge", "lenet5", engine="slow"),
             "engine is 'slow', expected one of fast",
         ),
-        (lambda: hwsim.simulate("edge", "lenet5", engine=["fast"]), "engine is ['fast'], expected one of"),
+        (
+            lambda: hwsim.simulate("edge", "lenet5", engine=["fast"]),
+            "engine is ['fast'] (list), expected one of",
+        ),
         (
             lambda: hwsim.simulate("edge", "lenet5", table=45),
             "table is 45 (int), expected an EnergyTable, the name of a shipped one or a .csv file",
@@ -189,6 +193,15 @@ WORKLOAD = "expected a Workload, the name of a shipped network or a .csv table o
         (lambda: hwsim.load_chip("a" * 5000), "or a .toml file: the name is too long"),
         (lambda: hwsim.load_network("x\0y"), "no name holds a null character"),
         (lambda: hwsim.load_chip("\ud800"), "no name holds such characters"),
+        (
+            lambda: hwsim.simulate("edge", "lenet5", engine=np.zeros(3)),
+            "engine is array([0., 0., 0.]) (ndarray)",
+        ),
+        (
+            lambda: hwsim.simulate("edge", "lenet5", stage=np.zeros(3)),
+            "stage is array([0., 0., 0.]) (ndarray)",
+        ),
+        (lambda: hwsim.simulate("edge", "lenet5", arithmetic=[]), "arithmetic is [] (list), expected"),
         (lambda: hwsim.network_stages(1), "network is 1 (int), expected the name of a shipped network"),
         (
             lambda: hwsim.load_network("layers.csv", "dense"),

@@ -61,6 +61,20 @@ def test_a_process_apart_leaves_this_one_as_it_was(tmp_path):
     assert Path.cwd() != tmp_path
 
 
+def test_each_command_line_finds_the_files_as_they_were(tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "model.dcz").write_text("whole", encoding="utf-8")
+
+    def replaces() -> int:
+        assert Path("model.dcz").read_text(encoding="utf-8") == "whole"
+        Path("model.dcz").write_text("other", encoding="utf-8")
+        return 0
+
+    rows = campaign._tried("command line", [("replace", 1, replaces)] * 2, files, tmp_path / "folder")
+    assert [row["failed"] for row in rows] == [0]
+
+
 def test_pieces_of_a_campaign_come_together_in_one_table(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "FOLDER", tmp_path)
     piece = pd.DataFrame([{"kind": "API call", "tried": 5, "failed": 1}])

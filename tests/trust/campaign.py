@@ -13,6 +13,7 @@ import argparse
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -122,12 +123,19 @@ def campaign(lines: int, calls: int, seed: int) -> list[dict[str, object]]:
     seed : int
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = prepare(Path(name))
+        files, folder = Path(name, "files"), Path(name, "folder")
+        files.mkdir()
+        prepare(files)
         rng = random.Random(seed)
         typed = [line_of(rng) for _ in range(lines)]
         starts = range(0, calls, CALLS_EACH)
         return [
-            *_tried("command line", [(" ".join(words), 1, partial(_line, words)) for words in typed], folder),
+            *_tried(
+                "command line",
+                [(" ".join(words), 1, partial(_line, words)) for words in typed],
+                files,
+                folder,
+            ),
             *_tried(
                 "API call",
                 [
@@ -135,19 +143,20 @@ def campaign(lines: int, calls: int, seed: int) -> list[dict[str, object]]:
                     for at in starts
                     for count in [min(CALLS_EACH, calls - at)]
                 ],
+                files,
                 folder,
             ),
         ]
 
 
-def _tried(
-    kind: str, works: list[tuple[str, int, Callable[[], int]]], folder: Path
-) -> list[dict[str, object]]:
-    """Row of a kind, and of every failure."""
+def _tried(kind: str, works: list[Work], files: Path, folder: Path) -> list[dict[str, object]]:
+    """Row of a kind, and of every failure; each work finds the files as they were, since --force replaces."""
     failures: list[dict[str, object]] = []
     refused, slowest, most = 0, 0.0, 0.0
     for what, count, work in works:
+        shutil.copytree(files, folder)
         ended = apart(work, folder)
+        shutil.rmtree(folder)
         slowest, most = max(slowest, ended.cpu_s), max(most, ended.most_MB)
         if ended.failure:
             failures.append({"kind": kind, "what": what, "failure": ended.failure})

@@ -6,8 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all:
 UV := uv==0.13.9
 SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
-# of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes
-PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
+# of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes;
+# ZigZag imports six, which it does not ask for
+PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0 \
+  'six zigzag-dse==3.9.1'
 FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compress/recipes/best-*.toml)))
 MADE ?= results/frontier
 DATA ?= mnist

@@ -1,9 +1,9 @@
 """Signal-to-noise ratio of five trained networks at equal bytes: ours, onnxruntime's INT8, k-means.
 
-``python -m experiments.bench.equal_bytes FILE.csv [MODEL...]`` takes models of `real_models`. Weights that are
-shared by k-means without any repair, 31 values a layer (fewer where that takes more bytes than the static INT8
-file of onnxruntime), say how many bytes the weights rounded with error feedback may take. So ours is the smallest of
-three files. All see the same inputs, and all are compared on others.
+``python -m experiments.bench.equal_bytes FILE.csv [MODEL...]`` takes models of `real_models`. Weights that
+are shared by k-means without any repair, 31 values a layer (fewer where that takes more bytes than the static
+INT8 file of onnxruntime), say how many bytes the weights rounded with error feedback may take. So ours is the
+smallest of three files. All see the same inputs, and all are compared on others.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier fashion monotone fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier fashion monotone equal-bytes fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ fuzz: $(DEV) ## ten minutes of processor for every parser: results/runs/trust/fu
 
 monotone: $(RUN) ## does more memory, bandwidth, power or batch ever cost more? results/runs/monotone/
 	$(BIN)/python -m experiments.bench.monotone
+
+equal-bytes: $(RUN) ## networks of packages at equal bytes: ours, onnxruntime's INT8, k-means: results/runs/equal_bytes/
+	mkdir -p results/runs/equal_bytes
+	$(BIN)/python -m experiments.bench.equal_bytes results/runs/equal_bytes/equal_bytes.csv
 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults

@@ -362,7 +362,7 @@ def _rounded(
         for values in wanted:
             execute(node, network.params, values)
         name = weight_of(node, params)
-        if name in forms and name not in tensors:
+        if name is not None and name in forms and name not in tensors:
             weight, form = network.params[name], forms[name]
             bias = next((param for param in node.params[1:] if uses[param] == 1), None)
             if node.op in WEIGHTED_OPS and weight[0].size <= MAX_DEPTH:

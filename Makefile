@@ -6,8 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all:
 UV := uv==0.13.9
 SCALESIM := scalesim==3.0.0 'numpy==1.26.*' 'pandas<3'
-# of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes
-PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0
+# of nncodec the coder alone is used, which needs nothing; it may have to be compiled, which takes minutes;
+# ZigZag imports six, which it does not ask for
+PEERS := 'zstandard==0.25.*' dahuffman==0.4.2 kmeans1d==0.5.0 '--no-deps nncodec==2.1.3' torch==2.13.0 \
+  'six zigzag-dse==3.9.1'
 FRONTIER := $(basename $(notdir $(wildcard compress/recipes/han2016-*.toml compress/recipes/best-*.toml)))
 MADE ?= results/frontier
 DATA ?= mnist
@@ -25,7 +27,7 @@ DEV := $(VENV)/dev.stamp
 DOCS := $(VENV)/docs.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench frontier fashion monotone fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
+.PHONY: help demo test test-slow lint bench frontier fashion monotone equal-bytes fuzz faults campaign mutants coverage portability trust reference page labs docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +80,10 @@ fuzz: $(DEV) ## ten minutes of processor for every parser: results/runs/trust/fu
 
 monotone: $(RUN) ## does more memory, bandwidth, power or batch ever cost more? results/runs/monotone/
 	$(BIN)/python -m experiments.bench.monotone
+
+equal-bytes: $(RUN) ## networks of packages at equal bytes: ours, onnxruntime's INT8, k-means: results/runs/equal_bytes/
+	mkdir -p results/runs/equal_bytes
+	$(BIN)/python -m experiments.bench.equal_bytes results/runs/equal_bytes/equal_bytes.csv
 
 faults: $(DEV) ## kill, fill disks, take workers away (Linux, as root): results/runs/trust/faults.csv
 	PYTHONPATH=tests $(BIN)/python -m trust.faults

@@ -3,7 +3,7 @@
 Layers are taken in the order of execution, on what the compressed layers before them give. A weight is
 rounded, and what that changes in the layer's outputs is taken back, as far as can be, by the weights of the
 same output that are not rounded yet (Hassibi and Stork 1993, optimal brain surgeon; Frantar et al. 2023,
-GPTQ). Levels are equally far apart in a layer, and are entropy-coded afterwards, which at a given size
+GPTQ). Levels are equally far apart in an output, and are entropy-coded afterwards, which at a given size
 loses less than codebooks of equal words (Gish and Pierce 1968). How far apart follows from how much an error
 of each layer changes the network's outputs: layers of few weights that matter get fine levels for few bytes.
 Outputs whose weights reach farther than 127 levels have wider ones of their own.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from compress.methods.prune import WEIGHTED_OPS, require_weights, weight_of
 from compress.methods.reconstruct import MAX_DEPTH, execute, mean_error, together
 from compress.methods.remarks import ignore
 from compress.nn.network import INPUT
+from compress.nn.ops.integer import top_level
 from hwsim.compiled import njit
 from hwsim.errors import InputError
 
@@ -120,9 +122,9 @@ def round_after_training(
     for one in seeds:
         factor = _factor(network, weights, steps, bits)
         said.clear()
-        artifact = _rounded(
-            network, fitted, {name: factor * step for name, step in steps.items()}, one, coding, said.append
-        )
+        forms = {name: _form(network.params[name], factor * step, coding) for name, step in steps.items()}
+        tensors = _rounded(network, fitted, forms, one, said.append)
+        artifact = Artifact.of(network, "rounded", tensors)
         size = len(artifact.to_bytes())
         if size <= goal.max_bytes:
             break
@@ -155,36 +157,44 @@ def _parted(inputs: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array
     )
 
 
-def best_steps(network: Network, weights: list[str], inputs: dict[str, Array]) -> dict[str, float]:
+def best_steps(network: Network, weights: list[str], inputs: dict[str, Array]) -> dict[str, Array]:
     """Distances of levels at which a bit more would take off as much error in every layer, up to a factor.
 
     An error grows with the square of the distance and bits fall with its logarithm, so the square times the
     layer's sensitivity is as its number of weights. Sensitivity is measured: the layer alone is rounded, and
-    its bias takes back what that changes on average, as it does in the compressed network.
+    its bias takes back what that changes on average, as it does in the compressed network. A layer has the
+    same distance in all outputs, or distances as the sizes of their weights are, whichever is measured to
+    give less error at equal bits.
     """
     values = network.pieces(inputs)
     last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
-    reached: dict[str, tuple[float, float]] = {}
     outputs = _run(network, inputs)
     power = sum(float(np.square(value, dtype=np.float64).sum()) for value in outputs.values())
     wanted = _ends(network, [dict(piece) for piece in values], 0, network.params, last)
+    chosen: dict[str, Array] = {}
+
+    def tried(name: str, index: int, step: Array) -> tuple[float, Array]:
+        """Error at equal bits, and distances at which it is as the number of weights."""
+        weight = network.params[name]
+        form = _form(weight, step, "raw")
+        params = {**network.params, name: form.to_array()}
+        found = _ends(network, [dict(piece) for piece in values], index, params, last, network.params)
+        error = sum(float(np.square(one - other).sum()) for one, other in zip(found, wanted, strict=True))
+        error = max(error, 1e-9 * power, np.finfo(float).tiny)
+        bits = _bits(weight, step) / max(weight.size, 1)
+        return error * 4.0**bits, step * math.sqrt(weight.size / error)
+
     for index, node in enumerate(network.nodes):
         name = weight_of(node, network.params)
-        if name in weights and name not in reached:
-            weight = network.params[name]
-            step = PROBE * max(float(np.sqrt(np.square(weight, dtype=np.float64).mean())), TINY)
-            params = {**network.params, name: (np.rint(weight / step) * step).astype(np.float32)}
-            found = _ends(network, [dict(piece) for piece in values], index, params, last, network.params)
-            error = sum(float(np.square(one - other).sum()) for one, other in zip(found, wanted, strict=True))
-            reached[name] = step, error
+        if name is not None and name in weights and name not in chosen:
+            rms = _rms(network.params[name])
+            even = np.full(len(rms), np.sqrt(np.square(rms).mean()))
+            both = [tried(name, index, PROBE * step) for step in (even, rms)]
+            chosen[name] = min(both, key=lambda one: one[0])[1]
         for piece in values:
             execute(node, network.params, piece)
             _forget(network, piece, node, index, last)
-    return {
-        name: reached[name][0]
-        * math.sqrt(network.params[name].size / max(reached[name][1], 1e-9 * power, np.finfo(float).tiny))
-        for name in weights
-    }
+    return chosen
 
 
 def _ends(
@@ -231,9 +241,7 @@ def signal_to_noise_dB(network: Network, other: Network, inputs: dict[str, Array
     return 10 * math.log10(signal / noise) if noise > 0 and signal > 0 else math.inf
 
 
-def round_rows(
-    posed: Problem, weight: Array, step: NDArray[np.float64], mask: NDArray[np.bool_], items: int
-) -> NDArray[np.int8]:
+def round_rows(posed: Problem, weight: Array, form: QuantizedTensor, items: int) -> QuantizedTensor:
     """Round the weights of a layer with error feedback, the most active inputs first.
 
     Parameters
@@ -241,21 +249,20 @@ def round_rows(
     posed : Problem
         Least squares of the layer, on what it reads now.
     weight : ndarray, shape (outputs, ...)
-        The original weights.
-    step : ndarray, shape (outputs,)
-        Distance of the levels of each output.
-    mask : ndarray of bool, shape of `weight`
-        True where a level may differ from zero.
+        The original weights. Zeros stay zeros.
+    form : QuantizedTensor, shape of `weight`
+        Scales and bits of the levels.
     items : int
         That the positions are of. The fewer there are, the less is believed of products of two inputs.
 
     Returns
     -------
-    ndarray of int8, shape of `weight`
+    QuantizedTensor
+        `form` with other levels.
     """
     groups, depth = posed.input_mean.shape
-    inside = mask.reshape(groups, -1, depth)
-    steps = step.reshape(groups, -1)
+    inside = (weight != 0).reshape(groups, -1, depth)
+    steps = np.broadcast_to(form.scale, len(weight)).astype(np.float64).reshape(groups, -1)
     levels = np.zeros(inside.shape)
     independent = INDEPENDENT * math.sqrt(posed.positions * items)
     believed = independent / (independent + depth)
@@ -274,36 +281,77 @@ def round_rows(
             np.ascontiguousarray(upper),
             steps[group],
             np.ascontiguousarray(inside[group][:, order]),
+            top_level(form.bits),
             rounded,
         )
         levels[group][:, order] = rounded
-    return levels.reshape(weight.shape).astype(np.int8)
+    return replace(form, q=levels.reshape(weight.shape).astype(np.int8))
 
 
 @njit(cache=True)
-def _feed_back(target, upper, steps, inside, levels):  # type: ignore[no-untyped-def]
+def _feed_back(target, upper, steps, inside, top, levels):  # type: ignore[no-untyped-def]
     """Round column after column; spread what each output misses over the columns that follow."""
     outputs, depth = target.shape
     for row in range(outputs):
         for column in range(depth):
             level = 0.0
             if inside[row, column]:
-                level = min(max(np.rint(target[row, column] / steps[row]), -MOST_LEVEL), MOST_LEVEL)
+                level = min(max(np.rint(target[row, column] / steps[row]), -top), top)
             levels[row, column] = level
             error = (target[row, column] - level * steps[row]) / upper[column, column]
             for other in range(column + 1, depth):
                 target[row, other] -= error * upper[column, other]
 
 
+def with_feedback(
+    network: Network,
+    made: Artifact,
+    x: Array,
+    *,
+    rng: np.random.Generator,
+    extra: Mapping[str, Array] | None = None,
+    remark: Callable[[str], None] = ignore,
+) -> Artifact:
+    r"""Round the weights of a quantized network again, to the levels that it has, with error feedback.
+
+    Parameters
+    ----------
+    network : Network
+        The original, in floating point.
+    made : Artifact
+        `network`, its weights quantized by tensor or by output.
+    x : ndarray, shape (items, \*input_shape)
+    rng : numpy.random.Generator
+        Chooses the positions that layers are fitted on.
+    extra : dict of str to ndarray, optional
+        Further inputs.
+    remark : callable
+        As in `round_after_training`.
+    """
+    weights = require_weights(network).values()
+    forms = {
+        name: tensor
+        for name, tensor in made.tensors.items()
+        if name in weights and isinstance(tensor, QuantizedTensor) and tensor.block is None
+    }
+    found = _rounded(network, {INPUT: x, **(extra or {})}, forms, rng, remark)
+    levels = {name: tensor for name, tensor in found.items() if name in forms}
+    return replace(made, tensors={**made.tensors, **levels})
+
+
+def _form(weight: Array, step: Array, coding: str) -> QuantizedTensor:
+    scale = _scale(weight, step)
+    return QuantizedTensor(_nearest(weight, scale), _least(scale), 8, coding)
+
+
 def _rounded(
     network: Network,
     inputs: dict[str, Array],
-    steps: dict[str, float],
+    forms: Mapping[str, QuantizedTensor],
     rng: np.random.Generator,
-    coding: str,
     remark: Callable[[str], None],
-) -> Artifact:
-    """Round layer after layer, each on what the rounded ones before it give."""
+) -> dict[str, StoredTensor]:
+    """Round layer after layer to the levels of `forms`, each on what the rounded ones before it give."""
     wanted = network.pieces(inputs)
     given = [dict(piece) for piece in wanted]
     params: dict[str, Array] = dict(network.params)
@@ -314,19 +362,17 @@ def _rounded(
         for values in wanted:
             execute(node, network.params, values)
         name = weight_of(node, params)
-        if name is not None and name not in tensors:
-            weight = network.params[name]
-            scale = _scale(weight, steps[name])
+        if name is not None and name in forms and name not in tensors:
+            weight, form = network.params[name], forms[name]
             bias = next((param for param in node.params[1:] if uses[param] == 1), None)
             if node.op in WEIGHTED_OPS and weight[0].size <= MAX_DEPTH:
                 read, made = together(given, node.inputs[0]), together(wanted, node.name)
                 posed = problem(node, weight, read, made, rng, centred=bias is not None)
                 for sentence in posed.remarks(weight[0].size):
                     remark(f"layer {node.name}: {sentence}")
-                levels = round_rows(posed, weight, scale.astype(np.float64), weight != 0, len(inputs[INPUT]))
+                tensors[name] = round_rows(posed, weight, form, len(inputs[INPUT]))
             else:
-                posed, levels = None, _nearest(weight, scale)
-            tensors[name] = QuantizedTensor(levels, _least(scale), 8, coding)
+                posed, tensors[name] = None, form
             params[name] = tensors[name].to_array()
             if posed is not None and bias is not None:
                 tensors[bias] = _halved(posed.bias(params[name]))
@@ -337,7 +383,7 @@ def _rounded(
             if last[name] == index:
                 for values in (*wanted, *given):
                     values.pop(name, None)
-    return Artifact.of(network.with_params(params), "rounded", tensors)
+    return tensors
 
 
 def _least(scale: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -352,7 +398,7 @@ def _halved(bias: NDArray[np.float32]) -> DenseTensor:
     return DenseTensor(half if np.isfinite(half).all() else bias)
 
 
-def _factor(network: Network, weights: list[str], steps: dict[str, float], bits: float) -> float:
+def _factor(network: Network, weights: list[str], steps: dict[str, Array], bits: float) -> float:
     """Factor of all distances with which the entropy of the levels and all else take so many bits."""
     rest = sum(16 * value.size for name, value in network.params.items() if name not in weights)
     low, high = 1e-9, 1e9
@@ -363,7 +409,7 @@ def _factor(network: Network, weights: list[str], steps: dict[str, float], bits:
     return high
 
 
-def _bits(weight: Array, step: float) -> float:
+def _bits(weight: Array, step: Array) -> float:
     """Entropy of the levels of a layer, and its scales."""
     scale = _scale(weight, step)
     levels = _nearest(weight, scale)
@@ -377,10 +423,15 @@ def _nearest(weight: Array, scale: NDArray[np.float32]) -> NDArray[np.int8]:
     return levels.reshape(weight.shape).astype(np.int8)
 
 
-def _scale(weight: Array, step: float) -> NDArray[np.float32]:
+def _scale(weight: Array, step: Array) -> NDArray[np.float32]:
     """Distance of the levels of each output, and no finer than its largest weight has levels."""
     finest = np.abs(_rows(weight)).max(axis=1, initial=0.0) / MOST_LEVEL
     return np.maximum(np.maximum(finest, step), np.finfo(np.float32).tiny).astype(np.float32)
+
+
+def _rms(weight: Array) -> NDArray[np.float64]:
+    """Root mean square of the weights of each output."""
+    return np.maximum(np.sqrt(np.square(_rows(weight), dtype=np.float64).mean(axis=1)), TINY)
 
 
 def _rows(weight: Array) -> Array:

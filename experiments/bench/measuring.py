@@ -78,6 +78,7 @@ def run_child(
     text: str = "",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    limit_s: float | None = None,
 ) -> Child:
     """Run a process with `text` on its standard input, and measure it.
 
@@ -89,11 +90,13 @@ def run_child(
         Variables to add to those of this process.
     folder : Path, optional
         Where it runs; the current folder by default.
+    limit_s : float, optional
+        Seconds by the clock after which it is stopped; any number by default.
 
     Raises
     ------
     InputError
-        If it cannot be run, or fails: with the last line it wrote.
+        If it cannot be run, takes longer, or fails: with the last line it wrote.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
@@ -106,7 +109,10 @@ def run_child(
             check=True,
             env=os.environ | dict(environment or {}),
             cwd=folder,
+            timeout=limit_s,
         )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{command[0]} takes more than {limit_s:g} s") from None
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"{command[0]} failed: {last}") from None

@@ -225,18 +225,18 @@ def row(model: Shipped) -> Row:
     topology = artifact.topology
     fitted, held = halves(topology, values)
     original = run(executable(artifact), held)
-    network, feeds = artifact.to_network(), list(_feeds(model, topology.interface, held))
+    network, feeds = artifact.to_network(), list(feeds_of(model, topology.interface, held))
     chip = load_chip(CHIPS[-1])
     _, small = after_training.shrink(
         artifact, values, chip, batch=1, seed=0, density=DENSITY, bits=BITS, coding="huffman"
     )
     _, whole = after_training.quantize(artifact, values, chip, batch=1, bits=8, calibration="mse")
-    theirs, data = _runtime(path, feeds, network), path.read_bytes()
+    theirs, data = runtime_answers(path, feeds, network), path.read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         rounded = Path(folder) / "int8.onnx"
         bytes_there, answers = float("nan"), None
-        if _static_int8(path, rounded, list(_feeds(model, topology.interface, fitted))):
-            bytes_there, answers = rounded.stat().st_size, _runtime(rounded, feeds, network)
+        if static_int8(path, rounded, list(feeds_of(model, topology.interface, fitted))):
+            bytes_there, answers = rounded.stat().st_size, runtime_answers(rounded, feeds, network)
     return Row(
         model.name,
         model.package,
@@ -246,9 +246,9 @@ def row(model: Shipped) -> Row:
         bytes_there,
         whole.size_B,
         small.size_B,
-        _least_dB(agreements(network, original, answers)) if answers else float("nan"),
-        _least_dB(whole.agreements),
-        _least_dB(small.agreements),
+        least_dB(agreements(network, original, answers)) if answers else float("nan"),
+        least_dB(whole.agreements),
+        least_dB(small.agreements),
         _same(whole),
         _same(small),
         _joules(artifact, held),
@@ -257,7 +257,8 @@ def row(model: Shipped) -> Row:
     )
 
 
-def _least_dB(near: Mapping[str, Agreement]) -> float:
+def least_dB(near: Mapping[str, Agreement]) -> float:
+    """Signal-to-noise ratio of the output that has least."""
     return min(one.snr_dB for one in near.values())
 
 
@@ -288,7 +289,7 @@ def _joules(artifact: Artifact, held: Values) -> dict[str, float]:
     return found
 
 
-def _feeds(model: Shipped, interface: Interface, values: Values) -> Iterator[Values]:
+def feeds_of(model: Shipped, interface: Interface, values: Values) -> Iterator[Values]:
     """Items one after another, by name, as a runtime takes them: a state has no dimension of items."""
     fixed = {name: np.asarray(value, np.int64) for name, value in model.fixed.items()}
     for at in range(len(next(iter(values.values())))):
@@ -298,7 +299,7 @@ def _feeds(model: Shipped, interface: Interface, values: Values) -> Iterator[Val
         }
 
 
-def _runtime(path: Path, feeds: list[Values], network: Network) -> Values:
+def runtime_answers(path: Path, feeds: list[Values], network: Network) -> Values:
     """Answers of onnxruntime on one thread, item by item, put together as those of a network."""
     import onnxruntime
 
@@ -313,7 +314,7 @@ def _runtime(path: Path, feeds: list[Values], network: Network) -> Values:
     }
 
 
-def _static_int8(path: Path, target: Path, feeds: list[Values]) -> bool:
+def static_int8(path: Path, target: Path, feeds: list[Values]) -> bool:
     """Quantize with onnxruntime: static, QDQ, per tensor, as its documentation begins; False if it fails."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 

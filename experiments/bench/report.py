@@ -60,7 +60,7 @@ def whole(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 def main() -> None:
     """Keep the table, and say where."""
     table, machines = whole(RESULTS)
-    with recording("bench", REFERENCE / "bench") as run:
+    with recording("bench", REFERENCE / "bench", command="python -m experiments.bench.report") as run:
         run.write_csv(TABLE, table)
         run.write_json(MACHINE, machines)
     verdicts = table["verdict"].value_counts()

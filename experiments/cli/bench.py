@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -21,13 +21,27 @@ MISSED = 1
 HEADER = ["benchmark", "quantity", "value", "unit", "target", "verdict"]
 
 
+class Peer(NamedTuple):
+    """A peer without which there is nothing to measure, and the module to look for."""
+
+    peer: str
+    module: str
+
+
+NEEDS = {
+    "scalesim": Peer("SCALE-Sim 3.0.0", "scalesim"),
+    "mapper-peers": Peer("ZigZag 3.9.1", "zigzag.api"),
+}
+
+
 def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="scalesim, codecs, clusters, training, inference, engines, reports, mapper, first-use, "
-            "light, compiling, memory, files, sweeps, page, all-experiments, executor; all if none.",
+            help="scalesim, mapper-peers, codecs, clusters, training, inference, engines, reports, mapper, "
+            "first-use, light, compiling, memory, files, sweeps, page, all-experiments, executor; all if "
+            "none.",
         ),
     ] = None,
     peer_python: Annotated[
@@ -37,12 +51,14 @@ def bench(
 ) -> None:
     """Measure speed, bytes and memory beside SCALE-Sim, codecs, PyTorch, onnxruntime: results/bench/NAME."""
     from experiments.bench.against_peers import PEERED
+    from experiments.bench.mapper_peers import mapper_peers
     from experiments.bench.own import OWN, RESULTS, produce, scalesim, to_frame
     from experiments.console import print_json, print_note, print_table
     from experiments.runs.record import recording
 
     calls: dict[str, Callable[[], list[Measurement]]] = {
         "scalesim": partial(scalesim, peer_python),
+        "mapper-peers": partial(mapper_peers, peer_python),
         **{name: partial(call, peer_python) for name, call in PEERED.items()},
         **OWN,
     }
@@ -51,8 +67,8 @@ def bench(
         raise InputError(f"no bench {unknown[0]!r}: expected some of {', '.join(calls)}")
     measured: dict[str, list[Measurement]] = {}
     for name in names or calls:
-        if name == "scalesim" and not _has_scalesim(peer_python):
-            print_note("scalesim: skipped, for want of SCALE-Sim 3.0.0; `make bench` installs it")
+        if name in NEEDS and not _has(peer_python, NEEDS[name].module):
+            print_note(f"{name}: skipped, for want of {NEEDS[name].peer}; `make bench` installs it")
             continue
         print_note(f"{name} ...")
         with recording(name, RESULTS / name) as run:
@@ -67,14 +83,14 @@ def bench(
         raise typer.Exit(MISSED)
 
 
-def _has_scalesim(peer_python: str) -> bool:
-    """Whether a Python can import SCALE-Sim; an empty name is none."""
+def _has(peer_python: str, module: str) -> bool:
+    """Whether a Python can import a peer; an empty name is none."""
     from experiments.bench.measuring import run_child
 
     if not peer_python:
         return False
     try:
-        run_child([peer_python, "-c", "import scalesim"])
+        run_child([peer_python, "-c", f"import {module}"])
     except InputError:
         return False
     return True

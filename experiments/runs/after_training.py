@@ -13,10 +13,11 @@ from compress.format.tensors import DenseTensor
 from compress.lowering import workload_of
 from compress.methods.agreement import agreements
 from compress.methods.allocate import quantize_within
+from compress.methods.bias import with_right_means
 from compress.methods.prune import weights_of
 from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
-from compress.methods.rounding import round_after_training
+from compress.methods.rounding import round_after_training, with_feedback
 from compress.methods.spare import spare
 from compress.nn.folding import fold
 from compress.nn.interface import OPEN
@@ -126,12 +127,20 @@ def quantize(
     cost, budget = (_bytes, max_bytes) if max_J is None else (joules, max_J)
     if budget is None:
         made = quantize_network(network, x, bits, calibration=calibration, extra=extra, remark=remarks.append)
+        made = _repaired(network, made, x, extra)
         made = spare(network, made, x, extra, remarks.append)
     else:
         made = quantize_within(
             network, x, budget, cost, bits, calibration=calibration, extra=extra, remark=remarks.append
         )
+        made = _repaired(network, made, x, extra)
     return _versions(original, made, held, chip, batch, remarks, coding, by, max_bytes)
+
+
+def _repaired(network: Network, made: Artifact, x: NDArray[Any], extra: Values) -> Artifact:
+    """Round weights again with error feedback, then take mean errors off the biases."""
+    made = with_feedback(network, made, x, rng=np.random.default_rng(0), extra=extra)
+    return with_right_means(network, made, x, extra)
 
 
 def _bytes(artifact: Artifact) -> dict[str, float]:

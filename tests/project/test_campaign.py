@@ -43,6 +43,12 @@ def test_what_is_drawn_is_the_same_for_a_seed(tmp_path):
         (1, "Traceback (most recent call last)", 100, "exit code 1: Traceback (most recent call last)"),
         (-signal.SIGXCPU, "", 100, "more than 30 s"),
         (0, "", 3500, "3500 MB"),
+        (
+            70,
+            f'File "{campaign.ROOT / "hwsim" / "run.py"}"',
+            9,
+            f'exit code 70: File "{Path("hwsim/run.py")}"',
+        ),
     ],
 )
 def test_what_may_not_be_is_told(code, said, most_MB, failure):

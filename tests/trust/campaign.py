@@ -35,6 +35,7 @@ CPU_S, WALL_S, MOST_MB = 30, 600, 3000
 CALLS_EACH = 50
 """Calls of one process."""
 SAID = "said.txt"
+ROOT = Path(__file__).parents[2]
 TABLE = "campaign.csv"
 
 
@@ -61,7 +62,8 @@ class Ended(NamedTuple):
         if self.code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
             return f"more than {CPU_S} s"
         if self.code not in (0, 1, 2) or "Traceback" in self.said:
-            return f"exit code {self.code}: {self.said.strip()[-300:]}"
+            said = self.said.replace(f"{ROOT}{os.sep}", "").strip()
+            return f"exit code {self.code}: {said[-300:]}"
         if self.code == 2 and not self.said.strip():
             return "refused without a word"
         return f"{self.most_MB:.0f} MB" if self.most_MB > MOST_MB else ""

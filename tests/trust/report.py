@@ -43,6 +43,8 @@ def explained(mutants: pd.DataFrame) -> pd.DataFrame:
     """Put beside each survivor why no test can, or need, tell it from the original."""
     why = pd.read_csv(SURVIVORS)
     bare = mutants.drop(columns="why", errors="ignore")  # a table of the reference has it already
+    texts = {name: bare[name].str.removeprefix("'") for name in ("was", "now")}  # as no spreadsheet computes
+    bare = bare.assign(**texts)
     joined = bare.merge(why, how="left", on=["module", "was", "now"])
     return joined.assign(why=joined["why"].where(~joined["killed"], ""))
 
@@ -53,7 +55,7 @@ def main() -> None:
     tables = {name: pd.read_csv(path, keep_default_na=False) for name, path in found.items() if path.exists()}
     if "mutants" in tables:
         tables["mutants"] = explained(tables["mutants"])
-    with recording("trust", REPORT) as run:
+    with recording("trust", REPORT, command="python -m trust.report") as run:
         for name, table in tables.items():
             run.write_csv(f"{name}.csv", table)
             if name in FIGURES:

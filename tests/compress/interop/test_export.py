@@ -154,14 +154,19 @@ def network(op: str) -> Network:
     return Network("one", shape, tuple(nodes), params)
 
 
+IN_PARTS = {"gelu"}
+"""Operators that come back as the parts of their formula, which round apart."""
+
+
 def round_trip(artifact: Artifact, path: Path, x: np.ndarray, extra: dict | None = None) -> Network:
     """Write, check, read back and compare; return what came back."""
     export(artifact, path)
     onnx.checker.check_model(path, full_check=True)
     before, after = artifact.to_network(), import_onnx(path)
     expected = list(before.run(x, extra=extra).values())
+    exact = not any(node.op in IN_PARTS for node in before.nodes)
     for value, one in zip(after.run(x, extra=extra).values(), expected, strict=True):
-        assert relative_error(value, one) <= 1e-6  # a formula comes back as its parts
+        assert np.array_equal(value, one) if exact else relative_error(value, one) <= 1e-6
     for value, one in zip(reference(path.read_bytes(), {"input": x, **(extra or {})}), expected, strict=True):
         assert relative_error(value, one) <= 1e-4
     return after

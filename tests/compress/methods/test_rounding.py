@@ -6,14 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compress.format.container import Artifact
+from compress.format.execution import executable
 from compress.format.tensors import QuantizedTensor
+from compress.methods.bias import with_right_means
 from compress.methods.least_squares import problem
+from compress.methods.quantize import quantize_network
+from compress.methods.reconstruct import compress_after_training
 from compress.methods.rounding import (
     Goal,
-    relative_steps,
+    best_steps,
     round_after_training,
     round_rows,
     signal_to_noise_dB,
+    with_feedback,
 )
 from compress.nn.network import INPUT, Network, Node
 from hwsim.errors import InputError
@@ -24,6 +29,10 @@ FC = Node("fc", "fc", params=("w", "b"))
 
 def correlated(rows: int, columns: int) -> np.ndarray:
     return (np.cumsum(RNG.standard_normal((rows, columns)), axis=1) / 3).astype(np.float32)
+
+
+def form(weight: np.ndarray, step: float) -> QuantizedTensor:
+    return QuantizedTensor(np.zeros(weight.shape, np.int8), np.float32(step))
 
 
 def error(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
@@ -42,8 +51,7 @@ def test_feedback_never_loses_more_than_a_hundredth_against_the_nearest_levels(o
     x = np.cumsum(rng.standard_normal((400, depth)), axis=1).astype(np.float32)
     y = x @ weight.T
     posed = problem(FC, weight, x, y, rng)
-    steps = np.full(outputs, step)
-    fed = round_rows(posed, weight, steps, np.ones(weight.shape, bool))
+    fed = round_rows(posed, weight, form(weight, step), 400).q
     nearest = np.rint(weight / step)
     assert error(x, y, fed * step) <= error(x, y, nearest * step) * 1.01 + 1e-3 * np.square(y).sum()
 
@@ -53,7 +61,7 @@ def test_on_correlated_inputs_feedback_halves_the_error():
     x = correlated(500, 40)
     y = x @ weight.T
     posed = problem(FC, weight, x, y, RNG)
-    fed = round_rows(posed, weight, np.full(16, 0.5), np.ones(weight.shape, bool))
+    fed = round_rows(posed, weight, form(weight, 0.5), 500).q
     assert error(x, y, fed * 0.5) < 0.5 * error(x, y, np.rint(weight / 0.5) * 0.5)
 
 
@@ -62,13 +70,13 @@ def test_zeros_stay_zeros():
     mask = RNG.random((5, 12)) < 0.5
     x = correlated(100, 12)
     posed = problem(FC, weight * mask, x, x @ (weight * mask).T, RNG)
-    assert not round_rows(posed, weight * mask, np.full(5, 0.1), mask)[~mask].any()
+    assert not round_rows(posed, weight * mask, form(weight, 0.1), 100).q[~mask].any()
 
 
 def network() -> Network:
-    """Channels whose weights differ a hundredfold, as after a batch normalisation that is folded."""
+    """Channels whose weights differ 17-fold, as after a batch normalisation that is folded."""
     rng = np.random.default_rng(3)
-    spread = np.exp(rng.normal(0, 1.5, (16, 1, 1, 1)))
+    spread = rng.permutation(np.geomspace(17**-0.5, 17**0.5, 16)).reshape(16, 1, 1, 1)
     params = {
         "a": rng.normal(0, 0.3, (16, 3, 3, 3)).astype(np.float32),
         "ab": np.zeros(16, np.float32),
@@ -110,6 +118,43 @@ def test_the_file_is_within_its_bytes_and_more_bytes_are_nearer():
     assert found[-1] > 20
 
 
+def test_channels_that_differ_17_fold_are_kept_where_one_codebook_for_all_fails():
+    """Both fitted on 24 items and judged on others; of one codebook 6% of the signal or more is noise."""
+    few, others = ITEMS[:24], {INPUT: ITEMS[24:]}
+    rng = np.random.default_rng(0)
+    shared = compress_after_training(network(), few, density=0.5, bits=6, rng=rng)
+    size = len(shared.to_bytes())
+    ours = round_after_training(network(), few, Goal(size), rng=rng)
+    assert len(ours.to_bytes()) <= size
+    before, now = (signal_to_noise_dB(network(), made.to_network(), others) for made in (shared, ours))
+    assert before < 12
+    assert now > before + 3
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_feedback_and_right_means_bring_integers_nearer_on_other_items(bits):
+    few, others = ITEMS[:24], {INPUT: ITEMS[24:]}
+    plain = quantize_network(network(), few, bits, calibration="mse")
+    fed = with_feedback(network(), plain, few, rng=np.random.default_rng(0))
+    repaired = with_right_means(network(), fed, few)
+    before, now = (signal_to_noise_dB(network(), executable(made), others) for made in (plain, repaired))
+    assert now > before
+    for name in "adpf":
+        assert repaired.tensors[name].scale.tobytes() == plain.tensors[name].scale.tobytes()
+
+
+def test_right_means_are_those_of_the_original():
+    plain = quantize_network(network(), ITEMS, 4)
+    repaired = with_right_means(network(), plain, ITEMS)
+    means = []
+    for made in (network(), executable(repaired)):
+        found = {}
+        made.run(ITEMS, observe=lambda node, y, found=found: found.update({node.name: y}))
+        means.append([found[name].mean(axis=(0, 2, 3)) for name in ("conv", "depthwise", "pointwise")])
+    for right, now in zip(*means, strict=True):
+        assert now == pytest.approx(right, abs=1e-4)
+
+
 def test_the_same_seed_gives_the_same_bytes():
     assert rounded(5000).to_bytes() == rounded(5000).to_bytes()
 
@@ -123,6 +168,8 @@ def test_a_file_that_keeps_too_little_or_cannot_be_so_small_is_refused():
 
 
 def test_a_layer_that_matters_more_gets_finer_levels():
-    steps = relative_steps(network(), ["a", "d", "p", "f"], {INPUT: ITEMS[:4]})
-    assert steps["d"] < steps["f"]
-    assert steps["a"] < steps["f"]
+    """Relative to its own weights, which have another size in each layer."""
+    steps = best_steps(network(), ["a", "d", "p", "f"], {INPUT: ITEMS[:4]})
+    relative = {name: step.max() / network().params[name].std() for name, step in steps.items()}
+    assert relative["d"] < relative["f"]
+    assert relative["a"] < relative["f"]

@@ -36,8 +36,8 @@ LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
 TRUSTED, OTHERS = 0.01, 3
-"""Where the best plan costs more than its estimate by more than the first, so many other kinds of plans are
-scheduled, too, if they were estimated to cost less than it does. The cheapest of all runs."""
+"""Where the cost of the best plan differs from its estimate by more than the first, so many other kinds of plans
+are scheduled, too, if their estimates are as close to its. The cheapest of all runs."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:
@@ -66,10 +66,12 @@ def _cheapest(
 
     best, streamed = plans[0], scheduled(plans[0])
     least = _cost(*streamed, prices, best.tick_J)
-    if least <= best.cost * (1 + TRUSTED):
+    departure = abs(least - best.cost)
+    if departure <= TRUSTED * best.cost:
         return best, streamed
+    within = best.cost + departure
     for plan in _of_other_kinds(plans)[:OTHERS]:
-        if plan.cost < least:
+        if plan.cost < within:
             again = scheduled(plan)
             cost = _cost(*again, prices, plan.tick_J)
             if cost < least:

@@ -92,7 +92,7 @@ def test_weights_with_scales_of_inputs_are_decoded_before():
     tensor = SharedTensor(
         rng.integers(0, 6, (7, 6)), rng.standard_normal(5).astype(np.float32), scales=scales
     )
-    compared(Node("y", "fc", params=("w", "b")), tensor, (6,), 3, "fc")
+    compared(Node("y", "fc", params=("w", "b")), tensor, (6,), 3, "tiled_fc")
 
 
 def test_many_filters_are_looked_up_in_blocks():

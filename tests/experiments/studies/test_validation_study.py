@@ -44,12 +44,12 @@ def test_constants_are_read_from_what_is_used():
 
 def test_the_figure_counts_the_bounds_and_names_the_farthest_point():
     figure = validation.draw(validate.judged(ERRORS))
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "EIE: 1 of 2 bounds met" in labels
-    assert "Eyeriss: 0 of 1 bounds met" in labels
-    energy = next(axes for axes in figure.axes if axes.get_title(loc="left") == "Energy")
-    texts = [text.get_text() for text in energy.texts]
-    assert texts == ["2/3 in band", "c: +80%"]
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["2 of 3", "0 of 1", "AlexNet c +80%", "AlexNet d +50%"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["EIE, energy", "Eyeriss, time"]
+    (title,) = figure.texts
+    assert title.get_text().replace("\n", " ").endswith("; 1 of 3 bounds are met")
 
 
 def test_idle_share_falls_with_depth_in_the_figure():

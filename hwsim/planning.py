@@ -36,8 +36,8 @@ LARGEST_PART = 0.995
 """Where two layers at once ask too much of the on-chip memory, each try gives them so much less of it."""
 
 TRUSTED, OTHERS = 0.01, 3
-"""Where the cost of the best plan differs from its estimate by more than the first, so many other kinds of plans
-are scheduled, too, if their estimates are as close to its. The cheapest of all runs."""
+"""Where the cost of the best plan differs from its estimate by more than the first, so many other kinds of
+plans are scheduled, too, if their estimates are as close to its. The cheapest of all runs."""
 
 
 def build(chip: Chip, workload: Workload, batch: int, prices: PriceList) -> Schedule:

@@ -108,8 +108,6 @@ def _executed(node: Node, artifact: Artifact, stored: bool, accumulator: Accumul
     tensor = artifact.tensors[node.params[0]] if node.op in FORMS and node.params else None
     if isinstance(tensor, QuantizedTensor) and tensor.block is not None:
         return node, {}
-    if isinstance(tensor, SharedTensor) and tensor.scales is not None and tensor.scales.inputs is not None:
-        return node, {}
     if isinstance(tensor, QuantizedTensor) and INPUT_SCALE in node.attrs:
         attrs = {"bits": tensor.bits, "accumulator": accumulator}
         arrays: dict[str, Array] = {"levels": tensor.q, "scale": tensor.scale.reshape(-1)}
@@ -138,13 +136,13 @@ def _with(
 
 def _sparse(tensor: StoredTensor) -> dict[str, Array]:
     """Compressed sparse rows of labels, and the table they point into."""
-    shared = tensor if isinstance(tensor, SharedTensor) and tensor.scales is None else None
-    values = shared.labels if shared else tensor.to_array()
+    values = tensor.labels if isinstance(tensor, SharedTensor) else tensor.to_array()
     mask = values.reshape(len(values), math.prod(tensor.shape[1:])) != 0
     entries = values[values != 0]
-    labels, table = np.arange(len(entries), dtype=np.uint32), entries
-    if shared:
-        labels, table = entries - 1, shared.codebook.astype(np.float32)
+    if isinstance(tensor, SharedTensor):
+        labels, table = entries - 1, tensor.codebook.astype(np.float32)
+    else:
+        labels, table = np.arange(len(entries), dtype=np.uint32), entries
     starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
     columns = np.nonzero(mask)[1].astype(np.int32)
     return {"starts": starts, "columns": columns, "labels": labels, "table": table}
@@ -154,9 +152,7 @@ def _lookup(tensor: SharedTensor | QuantizedTensor) -> dict[str, Array]:
     """A label for every weight, the table of values, and a scale for each output or all."""
     if isinstance(tensor, SharedTensor):
         table = np.concatenate([[0], tensor.codebook]).astype(np.float32)
-        scales = tensor.scales
-        scale = np.ones(1, np.float32) if scales is None else scales.of_outputs(tensor.shape).reshape(-1)
-        return {"labels": tensor.labels, "table": table, "scale": scale}
+        return {"labels": tensor.labels, "table": table, "scale": np.ones(1, np.float32)}
     low = 1 << (tensor.bits - 1)
     labels = (tensor.q.astype(np.int16) + low).astype(np.uint8)
     table = np.arange(-low, low, dtype=np.float32)

@@ -26,7 +26,6 @@ from compress.format.tensors import (
     DenseTensor,
     PrunedTensor,
     QuantizedTensor,
-    Scales,
     SharedTensor,
     StoredTensor,
     scales_of_blocks,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 _DENSE = ("<f4", "<f2", "|i1", "|u1", "<i2", "<i4", "<i8")
 _PRUNED, _SHARED, _SHARED_HALF, _QUANTIZED, _QUANTIZED_BY_OUTPUT = range(len(_DENSE), len(_DENSE) + 5)
 _QUANTIZED_BY_BLOCK = _QUANTIZED_BY_OUTPUT + 1
-_SHARED_SCALED = 13
 _QUANTIZED_IN_GROUPS = 14
 _BFLOAT16 = 15
 _WITH_OFFSET = 0x80
@@ -97,8 +95,6 @@ def write_tensor(writer: Writer, tensor: StoredTensor, known: Known) -> Known:
             gap_bits=tensor.gap_bits,
         )
     elif isinstance(tensor, SharedTensor):
-        if tensor.scales is not None:
-            _write_scales(writer, tensor.scales, half=tensor.codebook.dtype == np.float16)
         _write_codebook(writer, tensor.codebook, known.codebook)
         labels = Labels(tensor.labels.ravel(), tensor.shape, tensor.codebook, tensor.segments)
         writer.raw(CODECS[coding].encode(labels, tensor.gap_bits))
@@ -142,12 +138,6 @@ def read_tensor(
         tensor = PrunedTensor(labels.view(np.float32).reshape(shape), gap_bits)
     elif form in (_SHARED, _SHARED_HALF):
         tensor, streams = _read_shared(reader, shape, coding, form == _SHARED_HALF, known.codebook)
-    elif form == _SHARED_SCALED:
-        scales, half = _read_scales(reader, shape)
-        counted = 8 * (reader.at - begin) - header
-        tensor, streams = _read_shared(reader, shape, coding, half, known.codebook)
-        tensor = replace(tensor, scales=scales)
-        streams.bits["codebook"] += counted
     else:
         tensor, streams = _read_quantized(reader, shape, coding, form)
     layout = TensorLayout(
@@ -205,8 +195,6 @@ def _form(tensor: StoredTensor) -> tuple[int, str]:
         return _DENSE.index(tensor.values.dtype.newbyteorder("<").str), RAW
     if isinstance(tensor, PrunedTensor):
         return _PRUNED, "fixed"
-    if isinstance(tensor, SharedTensor) and tensor.scales is not None:
-        return _SHARED_SCALED, tensor.coding
     if isinstance(tensor, SharedTensor):
         return (_SHARED if tensor.codebook.dtype == np.float32 else _SHARED_HALF), tensor.coding
     if tensor.scale.dtype == np.float16:
@@ -221,7 +209,7 @@ def _form_name(tensor: StoredTensor, coding: str) -> str:
     if isinstance(tensor, PrunedTensor):
         return "pruned"
     if isinstance(tensor, SharedTensor):
-        return f"shared {coding}" if tensor.scales is None else f"shared, scaled {coding}"
+        return f"shared {coding}"
     return f"int{tensor.bits} {coding}"
 
 
@@ -297,26 +285,6 @@ def _write_codebook(writer: Writer, codebook: NDArray[Any], previous: NDArray[An
         return
     writer.varint(len(codebook) + 1)
     writer.raw(codebook.astype(codebook.dtype.newbyteorder("<")).tobytes())
-
-
-def _write_scales(writer: Writer, scales: Scales, *, half: bool) -> None:
-    """Append whether the codebook is fp16 (bit 0) and inputs have scales (bit 1), then the exponents."""
-    writer.byte(half | 2 * (scales.inputs is not None))
-    for exponents in (scales.outputs, scales.inputs):
-        if exponents is not None:
-            writer.raw(exponents.tobytes())
-
-
-def _read_scales(reader: Reader, shape: tuple[int, ...]) -> tuple[Scales, bool]:
-    """Scales, and whether the codebook that follows is fp16."""
-    flags = reader.byte()
-    if flags > 3 or not shape:
-        raise InputError(
-            f"scales have flags {flags} and weights shape {shape}, expected 0 to 3 and an output"
-        )
-    outputs = np.frombuffer(reader.raw(shape[0]), np.int8)
-    inputs = np.frombuffer(reader.raw(math.prod(shape[1:])), np.int8) if flags & 2 else None
-    return Scales(outputs, inputs), bool(flags & 1)
 
 
 def _read_shared(

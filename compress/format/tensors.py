@@ -27,9 +27,6 @@ RAW = "raw"
 
 MAX_CODEBOOK = 4095
 
-STEPS_PER_OCTAVE = 4
-"""Scales between a number and its double. The number is part of the file format."""
-
 _DENSE_DTYPES = tuple(np.dtype(name) for name in ("f4", "f2", "i1", "u1", "i2", "i4", "i8"))
 
 
@@ -129,80 +126,6 @@ class PrunedTensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Scales:
-    """Scales of a matrix by rows and columns, a byte each: exponents of the fourth root of 2.
-
-    A step is 19%. So coarse a grid is enough: a codebook follows what rounding the scales changes.
-
-    Parameters
-    ----------
-    outputs : ndarray of int8, shape (out,)
-        One exponent for each output.
-    inputs : ndarray of int8, shape (inputs of an output,), optional
-        One for each weight of an output, in the order of rows; none by default.
-
-    Raises
-    ------
-    InputError
-        If they are not vectors of whole numbers from -128 to 127.
-    """
-
-    outputs: NDArray[np.int8]
-    inputs: NDArray[np.int8] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("outputs", "inputs"):
-            given = getattr(self, name)
-            if given is None:
-                continue
-            exponents = _integers(f"exponents of scales of {name}", given, -128, 127).astype(np.int8)
-            if exponents.ndim != 1:
-                raise InputError(f"scales of {name} have shape {exponents.shape}, expected one dimension")
-            _freeze(self, **{name: exponents})
-
-    @classmethod
-    def nearest(cls, outputs: NDArray[Any], inputs: NDArray[Any] | None = None) -> Scales:
-        """Round positive scales to the grid."""
-        return cls(_exponents(outputs), None if inputs is None else _exponents(inputs))
-
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse scales that do not fit a tensor.
-
-        Raises
-        ------
-        InputError
-            If they are not as many as its outputs, or as the inputs of an output.
-        """
-        expected = (shape[:1], (math.prod(shape[1:]),))
-        found = (self.outputs.shape, expected[1] if self.inputs is None else self.inputs.shape)
-        if found != expected:
-            raise InputError(f"scales have shapes {found}, expected {expected} for weights of shape {shape}")
-
-    def applied(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Multiply a tensor by its scales, those of outputs first."""
-        rows = values * self.of_outputs(values.shape)
-        return rows if self.inputs is None else rows * self.of_inputs(values.shape)
-
-    def of_outputs(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Scales of the outputs, in a shape that broadcasts to a tensor of `shape`."""
-        return _powers(self.outputs).reshape(-1, *(1,) * (len(shape) - 1))
-
-    def of_inputs(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Scales of the inputs, in a shape that broadcasts to a tensor of `shape`; 1 where there are none."""
-        if self.inputs is None:
-            return np.ones((1,) * len(shape), np.float32)
-        return _powers(self.inputs).reshape(1, *shape[1:])
-
-
-def _exponents(scales: NDArray[Any]) -> NDArray[np.int8]:
-    return np.rint(STEPS_PER_OCTAVE * np.log2(scales)).clip(-128, 127).astype(np.int8)
-
-
-def _powers(exponents: NDArray[np.int8]) -> NDArray[np.float32]:
-    return np.exp2(exponents.astype(np.float64) / STEPS_PER_OCTAVE).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
 class SharedTensor:
     """Weights that share the values of a codebook (Han et al., Deep Compression, section 3).
 
@@ -212,8 +135,6 @@ class SharedTensor:
         Shaped as the tensor: 0 is a zero weight, ``i > 0`` is ``codebook[i - 1]``.
     codebook : ndarray of float32 or float16, shape (k,)
         A fixed-width label takes ``ceil(log2(k + 1))`` bits, since zero is a label too.
-    scales : Scales, optional
-        What the values of an output, and those that meet an input, are multiplied by; nothing by default.
     coding : str
         How labels are written: a codec of `compress.codecs.table`, or ``smallest``.
     gap_bits : int, optional
@@ -224,7 +145,7 @@ class SharedTensor:
     Raises
     ------
     InputError
-        If a label is outside the codebook, scales do not fit, or dtype, coding or width cannot be stored.
+        If a label is outside the codebook, or dtype, coding or width cannot be stored.
     """
 
     labels: NDArray[Any]
@@ -232,7 +153,6 @@ class SharedTensor:
     coding: str = "fixed"
     gap_bits: int | None = None
     segments: int | None = None
-    scales: Scales | None = None
 
     def __post_init__(self) -> None:
         codebook = np.ascontiguousarray(self.codebook)
@@ -248,8 +168,6 @@ class SharedTensor:
         labels = _integers("labels", self.labels, 0, len(codebook))
         dtype = np.uint8 if len(codebook) < 256 else np.uint16
         _freeze(self, labels=labels.astype(dtype, copy=False), codebook=codebook)
-        if self.scales is not None:
-            self.scales.check(labels.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -262,10 +180,9 @@ class SharedTensor:
         return int(np.count_nonzero(self.labels))
 
     def to_array(self) -> NDArray[np.float32]:
-        """Look every label up in the codebook, and apply the scales; the tensor in its shape."""
+        """Look every label up in the codebook; the tensor in its shape."""
         table = np.concatenate([[0], self.codebook]).astype(np.float32)
-        values = table[self.labels]
-        return values if self.scales is None else self.scales.applied(values)
+        return table[self.labels]
 
 
 @dataclass(frozen=True, eq=False)

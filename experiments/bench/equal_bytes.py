@@ -42,7 +42,7 @@ NAMES = ("text direction", "text detector", "wake word features", "captcha recog
 
 
 MOST_BITS = 5
-"""Width of a label of the k-means: where it begins to hurt."""
+"""Width of a label of the k-means, which sets the budget of bytes: a choice. In larger files it can win."""
 
 
 class Row(NamedTuple):

@@ -26,7 +26,7 @@ from hwsim.errors import InputError
 
 if TYPE_CHECKING:
     from compress.format.container import Artifact
-    from compress.format.tensors import Scales, StoredTensor
+    from compress.format.tensors import StoredTensor
     from compress.nn.network import Network, Node
 
 OPSET, IR_VERSION = 17, 8
@@ -123,10 +123,7 @@ def _weights(graph: OnnxGraph, name: str, tensor: StoredTensor, kind: str) -> No
     if isinstance(tensor, SharedTensor) and tensor.labels.dtype == np.uint8:
         table = np.concatenate([[0], tensor.codebook]).astype(np.float32)
         index = graph.add("Cast", graph.constant("labels", tensor.labels), to=onnx.TensorProto.INT32)
-        target = name if tensor.scales is None else None
-        values = graph.add("Gather", graph.constant("codebook", table), index, axis=0, target=target)
-        if tensor.scales is not None:
-            _write_scaled(graph, values, tensor.scales, tensor.shape, name)
+        graph.add("Gather", graph.constant("codebook", table), index, axis=0, target=name)
     elif isinstance(tensor, QuantizedTensor) and tensor.block is None:
         levels, scale = graph.constant("levels", tensor.q), graph.constant("scale", tensor.scale)
         graph.add(
@@ -137,16 +134,6 @@ def _weights(graph: OnnxGraph, name: str, tensor: StoredTensor, kind: str) -> No
         graph.add("Mul", levels, _block_scales(graph, tensor), target=name)
     else:
         graph.constants[name] = tensor.to_array().astype(kind)
-
-
-def _write_scaled(graph: OnnxGraph, values: str, scales: Scales, shape: tuple[int, ...], target: str) -> None:
-    """Multiply looked-up values by their scales, those of outputs first."""
-    outputs = graph.constant("outputs", scales.of_outputs(shape))
-    if scales.inputs is None:
-        graph.add("Mul", values, outputs, target=target)
-    else:
-        rows = graph.add("Mul", values, outputs)
-        graph.add("Mul", rows, graph.constant("inputs", scales.of_inputs(shape)), target=target)
 
 
 def _block_scales(graph: OnnxGraph, tensor: QuantizedTensor) -> str:

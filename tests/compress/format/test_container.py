@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from compress.codecs.table import codings
 from compress.format import container
 from compress.format.container import Artifact, parse, read
 from compress.format.inspect import inspect, table, verify
-from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, Scales, SharedTensor
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
 from compress.format.topology import Topology
 from compress.nn.lenets import build
 from compress.nn.network import Network, Node
@@ -67,10 +66,6 @@ def assert_same_tensors(left: Artifact, right: Artifact) -> None:
         assert tensor.to_array().tobytes() == other.to_array().tobytes()
 
 
-def exponents(size: int) -> st.SearchStrategy[np.ndarray]:
-    return hnp.arrays(np.int8, size, elements=st.integers(-40, 40))
-
-
 @st.composite
 def stored_tensors(draw: st.DrawFn) -> StoredTensor:
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
@@ -78,7 +73,7 @@ def stored_tensors(draw: st.DrawFn) -> StoredTensor:
     levels = draw(hnp.arrays(np.int64, shape, elements=sparse))
     gap_bits = draw(st.none() | st.integers(1, 10))
     coding = draw(st.sampled_from(["fixed", "huffman", "context", "smallest"]))
-    kind = draw(st.sampled_from(["dense", "half", "pruned", "shared", "scaled", "quantized", "raw"]))
+    kind = draw(st.sampled_from(["dense", "half", "pruned", "shared", "quantized", "raw"]))
     if kind == "dense":
         return DenseTensor(levels.astype(np.float32) / 3)
     if kind == "half":
@@ -88,10 +83,6 @@ def stored_tensors(draw: st.DrawFn) -> StoredTensor:
     if kind == "shared":
         codebook = draw(hnp.arrays(np.float32, 15, elements=st.floats(-1, 1, width=32)))
         return SharedTensor(np.where(levels, levels + 8, 0), codebook, coding, gap_bits)
-    if kind == "scaled":
-        codebook = draw(st.sampled_from([np.float32, np.float16]))(np.arange(-7, 8) / 8)
-        scales = Scales(draw(exponents(shape[0])), draw(st.none() | exponents(shape[1])))
-        return SharedTensor(np.where(levels, levels + 8, 0), codebook, coding, gap_bits, scales=scales)
     scale = draw(hnp.arrays(np.float32, shape[:1], elements=st.floats(0, 1, width=32)))
     return QuantizedTensor(
         levels, scale, draw(st.integers(4, 8)), "raw" if kind == "raw" else coding, gap_bits
@@ -164,17 +155,6 @@ def test_bits_of_a_small_layer_by_hand() -> None:
     }
     assert (tensor.nonzeros, tensor.entries, tensor.segment_symbols.tolist()) == (3, 4, [0])
     assert layout.ratio == 32 * 16 / layout.file_bits
-
-
-def test_scales_take_a_byte_each_and_one_for_their_flags() -> None:
-    labels, codebook = np.eye(3, 4, dtype=np.int64), np.ones(1, np.float32)
-    plain = one_layer(SharedTensor(labels, codebook)).layout().tensors[0]
-    by_output = SharedTensor(labels, codebook, scales=Scales(np.zeros(3, np.int8)))
-    by_both = replace(by_output, scales=Scales(np.zeros(3, np.int8), np.zeros(4, np.int8)))
-    for tensor, more in ((by_output, 1 + 3), (by_both, 1 + 3 + 4)):
-        scaled = one_layer(tensor).layout().tensors[0]
-        assert scaled.side_bits == plain.side_bits + 8 * more
-        assert scaled.payload_bits == plain.payload_bits
 
 
 def test_dense_weights_are_raw_fp32_and_the_rest_is_small() -> None:

@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 
 from compress.format.container import Artifact
 from compress.format.execution import executable
-from compress.format.tensors import (
-    DenseTensor,
-    PrunedTensor,
-    QuantizedTensor,
-    Scales,
-    SharedTensor,
-    StoredTensor,
-)
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
 from compress.methods.quantize import quantize_network
 from compress.nn.network import Network, Node
 from hwsim.errors import InputError
@@ -24,10 +17,9 @@ from hwsim.errors import InputError
 
 def stored(form: str, shape: tuple[int, ...], density: float, rng: np.random.Generator) -> StoredTensor:
     kept = rng.random(shape) < density
-    if form.startswith("shared"):
+    if form == "shared":
         labels = rng.integers(1, 6, shape) * kept
-        scales = Scales(rng.integers(-9, 9, shape[0])) if form == "shared, scaled" else None
-        return SharedTensor(labels, rng.standard_normal(5).astype(np.float32), scales=scales)
+        return SharedTensor(labels, rng.standard_normal(5).astype(np.float32))
     if form == "pruned":
         return PrunedTensor((rng.standard_normal(shape) * kept).astype(np.float32))
     levels = rng.integers(-8, 8, shape).astype(np.int8)
@@ -35,7 +27,7 @@ def stored(form: str, shape: tuple[int, ...], density: float, rng: np.random.Gen
     return QuantizedTensor(levels, scale, 4)
 
 
-forms = st.sampled_from(["shared", "shared, scaled", "pruned", "int4", "int4 by output"])
+forms = st.sampled_from(["shared", "pruned", "int4", "int4 by output"])
 
 
 def compared(node: Node, tensor: StoredTensor, input_shape: tuple[int, ...], batch: int, op: str) -> None:
@@ -54,7 +46,7 @@ def compared(node: Node, tensor: StoredTensor, input_shape: tuple[int, ...], bat
 
 def operator(form: str, tensor: StoredTensor, kind: str) -> str:
     looked_up = form.startswith("int4") or (
-        form.startswith("shared") and np.count_nonzero(tensor.to_array()) > tensor.to_array().size / 2
+        form == "shared" and np.count_nonzero(tensor.to_array()) > tensor.to_array().size / 2
     )
     return f"{'lookup' if looked_up else 'sparse'}_{kind}"
 
@@ -84,15 +76,6 @@ def test_convolution(form, groups, kernel, stride, pads, dilation, density):
     attrs = {"groups": groups, "stride": stride, "pads": pads, "dilation": dilation}
     node = Node("conv", "conv", attrs=attrs, params=("w", "b"))
     compared(node, tensor, (groups * 2, 7, 8), 2, operator(form, tensor, "conv"))
-
-
-def test_weights_with_scales_of_inputs_are_decoded_before():
-    rng = np.random.default_rng(0)
-    scales = Scales(rng.integers(-9, 9, 7), rng.integers(-9, 9, 6))
-    tensor = SharedTensor(
-        rng.integers(0, 6, (7, 6)), rng.standard_normal(5).astype(np.float32), scales=scales
-    )
-    compared(Node("y", "fc", params=("w", "b")), tensor, (6,), 3, "tiled_fc")
 
 
 def test_many_filters_are_looked_up_in_blocks():

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from compress.codecs.base import rows_of
-from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, Scales, SharedTensor
+from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor
 from hwsim.errors import InputError
 
 
@@ -17,23 +15,6 @@ def test_shared_labels_look_up_the_codebook() -> None:
     assert tensor.to_array().tolist() == [[0.0, 0.25], [-0.5, 0.0]]
     assert tensor.to_array().dtype == np.float32
     assert (tensor.nonzeros, tensor.shape) == (2, (2, 2))
-
-
-def test_scales_are_powers_of_the_fourth_root_of_two_by_output_and_input() -> None:
-    labels, codebook = np.array([[1, 1], [0, 1]]), np.array([0.5], np.float32)
-    scales = Scales(np.array([0, 8]), np.array([-4, 1]))
-    tensor = SharedTensor(labels, codebook, scales=scales)
-    assert tensor.to_array() == pytest.approx(np.array([[0.25, 0.5 * 2**0.25], [0, 2 * 2**0.25]]))
-    assert SharedTensor(labels, codebook, scales=Scales(scales.outputs)).to_array().tolist() == [
-        [0.5, 0.5],
-        [0.0, 2.0],
-    ]
-
-
-@given(st.floats(1e-9, 1e9))
-def test_the_nearest_scale_is_within_a_half_step(scale: float) -> None:
-    found = Scales.nearest(np.array([scale])).of_outputs((1, 1)).item()
-    assert abs(np.log2(found / scale)) <= 1 / 8 + 1e-6
 
 
 def test_quantized_scale_per_tensor_and_per_output() -> None:
@@ -77,13 +58,6 @@ def test_rows_are_outputs() -> None:
         lambda: SharedTensor(np.array([-1]), np.ones(1, np.float32)),
         lambda: SharedTensor(np.array([1]), np.ones((1, 1), np.float32)),
         lambda: SharedTensor(np.array([1]), np.ones(1, np.float32), coding="zip"),
-        lambda: SharedTensor(np.array([1]), np.ones(1, np.float32), scales=Scales(np.zeros(2, int))),
-        lambda: SharedTensor(
-            np.eye(2, dtype=int), np.ones(1, np.float32), scales=Scales(np.zeros(2, int), np.zeros(3, int))
-        ),
-        lambda: Scales(np.array([128])),
-        lambda: Scales(np.array([0.5])),
-        lambda: Scales(np.zeros((2, 2), int)),
         lambda: QuantizedTensor(np.array([8], np.int8), np.float32(1), bits=4),
         lambda: QuantizedTensor(np.array([1, 2], np.int8), np.ones(3, np.float32)),
         lambda: QuantizedTensor(np.array([1], np.int8), np.float32(1), bits=9),

@@ -14,7 +14,7 @@ from onnx_support import onnx, reference, relative_error
 
 from compress.format.container import Artifact
 from compress.format.execution import executable
-from compress.format.tensors import PrunedTensor, QuantizedTensor, Scales, SharedTensor
+from compress.format.tensors import PrunedTensor, QuantizedTensor, SharedTensor
 from compress.interop.export import export
 from compress.interop.onnx import import_onnx, read_onnx
 from compress.interop.onnx import stored as stored_again
@@ -236,11 +236,6 @@ def shared(value: np.ndarray) -> SharedTensor:
     return SharedTensor(labels, np.linspace(-0.1, 0.1, 15, dtype=np.float32))
 
 
-def scaled(value: np.ndarray) -> SharedTensor:
-    inputs = RNG.integers(-9, 9, value[0].size) if value.ndim == 2 else None
-    return replace(shared(value), scales=Scales(RNG.integers(-9, 9, len(value)), inputs))
-
-
 def test_lenet_5_in_every_form_is_small_and_the_same(tmp_path):
     lenet = build("lenet5", np.random.default_rng(1))
     x = values(4, 1, 28, 28)
@@ -256,7 +251,6 @@ def test_lenet_5_in_every_form_is_small_and_the_same(tmp_path):
         "dense": {},
         "pruned": {name: PrunedTensor(value * (abs(value) > 0.05)) for name, value in weights.items()},
         "shared": {name: shared(value) for name, value in weights.items()},
-        "scaled": {name: scaled(value) for name, value in weights.items()},
         "int8": int8,
     }
     sizes = {}

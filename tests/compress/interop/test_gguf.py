@@ -47,6 +47,7 @@ def test_a_file_that_was_written_executes_as_the_network_does(written, tmp_path)
     network, tokenizer = open_model(model)
     tokens = np.array(tokenizer.encode("the cat"))
     wanted = small_llama().with_params(values).forward(tokens)
+    # packed layers add in another order
     np.testing.assert_allclose(network.forward(tokens), wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
     assert read_topology_of(model) == artifact.topology
     assert parse(model.read_bytes())[0].to_bytes() == model.read_bytes()

@@ -118,17 +118,17 @@ def test_the_file_is_within_its_bytes_and_more_bytes_are_nearer():
     assert found[-1] > 20
 
 
-def test_channels_that_differ_17_fold_are_kept_where_one_codebook_for_all_fails():
-    """Both fitted on 24 items and judged on others; of one codebook 6% of the signal or more is noise."""
+@pytest.mark.parametrize(("density", "bits"), [(0.5, 6), (0.7, 5), (1.0, 5)])
+def test_channels_that_differ_17_fold_keep_more_than_pruned_and_shared_ones(density, bits):
+    """At no more bytes, both fitted on 24 items and judged on others."""
     few, others = ITEMS[:24], {INPUT: ITEMS[24:]}
     rng = np.random.default_rng(0)
-    shared = compress_after_training(network(), few, density=0.5, bits=6, rng=rng)
+    shared = compress_after_training(network(), few, density=density, bits=bits, rng=rng)
     size = len(shared.to_bytes())
     ours = round_after_training(network(), few, Goal(size), rng=rng)
     assert len(ours.to_bytes()) <= size
     before, now = (signal_to_noise_dB(network(), made.to_network(), others) for made in (shared, ours))
-    assert before < 12
-    assert now > before + 3
+    assert now > before + 5
 
 
 @pytest.mark.parametrize("bits", [8, 4])

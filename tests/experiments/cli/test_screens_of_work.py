@@ -19,6 +19,7 @@ import pytest
 from compress.format.container import Artifact
 from compress.nn.lenets import build
 from experiments.cli import main as cli
+from hwsim.machine.chip import copy_chip
 
 GOLDEN = Path(__file__).with_name("screens_of_work")
 WIDTHS = (80, 120)
@@ -40,10 +41,12 @@ CHAIN = (
     "hwsim sweep sweep.toml --backend serial -o sweep",
     "hwsim pareto table.csv --minimise energy_J --maximise inferences_per_s -o pareto",
     "hwsim labs -o labs",
+    "hwsim contest entries -o board.csv",
 )
 """Typed one after the other in one folder: later ones read what earlier ones wrote."""
 LONG = (
     "hwsim experiments run energy_ladder",
+    "hwsim experiments draw energy_ladder -o figures",
     "hwsim reference energy_ladder",
     "hwsim experiments check energy_ladder",
     "hwsim demo --quick --output demo",
@@ -76,9 +79,13 @@ SWEEP = 'name = "tiny"\nmethod = "grid"\n[axes]\nchip = ["edge"]\nnetwork = ["le
 
 
 def prepare(folder: Path) -> None:
-    """Write an untrained model, eighty images of bars, a recipe, a sweep and a table."""
+    """Write an untrained model, images of bars, a recipe, a sweep, a table and an entry of a contest."""
     random = np.random.default_rng(0)
-    Artifact.of(build("lenet300", random), "dense").save(folder / "model.dcz")
+    model, entry = Artifact.of(build("lenet300", random), "dense"), folder / "entries" / "ann"
+    model.save(folder / "model.dcz")
+    entry.mkdir(parents=True)
+    model.save(entry / "model.dcz")
+    copy_chip("edge", entry / "chip.toml")
     y = (np.arange(80) % 10).astype(np.uint8)
     bars = np.arange(28)[None, :, None] // 3 == y[:, None, None]
     x = (random.integers(0, 60, (80, 28, 28)) + 150 * bars).astype(np.uint8)

@@ -57,9 +57,8 @@ def read_npz(file: BinaryIO, path: Path, used: float = 0.0) -> Arrays:
                 arrays = {name: members[name] for name in members.files}
     except InputError:
         raise
-    except (
-        Exception
-    ):  # zipfile, zlib and numpy raise a dozen classes, with the header's parser even SyntaxError
+    # zipfile, zlib and numpy raise a dozen classes, with the header's parser even SyntaxError
+    except Exception:
         raise InputError(f"{path}: not a readable npz file of plain numeric arrays") from None
     if declared > limit:
         raise InputError(f"{path}: declares {declared} bytes, expected at most {limit}")

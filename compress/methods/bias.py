@@ -20,6 +20,7 @@ from compress.format.tensors import DenseTensor
 from compress.methods.prune import WEIGHTED_OPS, weights_of
 from compress.methods.reconstruct import execute, mean_error, together
 from compress.nn.network import INPUT
+from compress.nn.steps import forget, separate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def with_right_means(
     rounded = executable(made)
     params = dict(rounded.params)
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
-    last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
+    released = separate(network.nodes, network.outputs).released
     layers, biases = weights_of(network), dict[str, DenseTensor]()
     for index, (node, now) in enumerate(zip(network.nodes, rounded.nodes, strict=True)):
         for values in wanted:
@@ -65,8 +66,5 @@ def with_right_means(
             biases[bias] = DenseTensor(params[bias])
             for values in given:
                 execute(now, params, values)
-        for name in node.inputs:
-            if last[name] == index:
-                for values in (*wanted, *given):
-                    values.pop(name, None)
+        forget(released[index], wanted, given)
     return replace(made, tensors={**made.tensors, **biases})

@@ -34,6 +34,7 @@ from compress.nn.distinct import is_half, shared_values
 from compress.nn.interface import join
 from compress.nn.network import INPUT, output_names
 from compress.nn.ops import OPS, Context
+from compress.nn.steps import forget, separate
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def compress_after_training(
     params = dict(network.params)
     tensors: dict[str, StoredTensor] = {}
     kept = _kept(network, density)
-    last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
+    released = separate(network.nodes, network.outputs).released
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
     others = set(other_matrices(network))
     users = Counter(weights_of(network).values())
@@ -129,10 +130,7 @@ def compress_after_training(
             params[bias] = params[bias] + missing
             for values in given:
                 execute(node, params, values)
-        for name in node.inputs:
-            if last[name] == index:
-                for values in (*wanted, *given):
-                    values.pop(name, None)
+        forget(released[index], wanted, given)
     return Artifact.of(network.with_params(params), stage_of(coding), tensors)
 
 

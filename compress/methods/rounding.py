@@ -26,17 +26,18 @@ from compress.methods.reconstruct import MAX_DEPTH, execute, mean_error, togethe
 from compress.methods.remarks import ignore
 from compress.nn.network import INPUT
 from compress.nn.ops.integer import top_level
+from compress.nn.steps import forget, separate
 from hwsim.compiled import njit
 from hwsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from compress.format.tensors import StoredTensor
     from compress.methods.least_squares import Problem
-    from compress.nn.network import Network, Node
+    from compress.nn.network import Network
     from compress.nn.ops.base import Array
 
 MOST_LEVEL = 127
@@ -167,10 +168,10 @@ def best_steps(network: Network, weights: list[str], inputs: dict[str, Array]) -
     give less error at equal bits.
     """
     values = network.pieces(inputs)
-    last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
+    released = separate(network.nodes, network.outputs).released
     outputs = _run(network, inputs)
     power = sum(float(np.square(value, dtype=np.float64).sum()) for value in outputs.values())
-    wanted = _ends(network, [dict(piece) for piece in values], 0, network.params, last)
+    wanted = _ends(network, [dict(piece) for piece in values], 0, network.params, released)
     chosen: dict[str, Array] = {}
 
     def tried(name: str, index: int, step: Array) -> tuple[float, Array]:
@@ -178,7 +179,7 @@ def best_steps(network: Network, weights: list[str], inputs: dict[str, Array]) -
         weight = network.params[name]
         form = _form(weight, step, "raw")
         params = {**network.params, name: form.to_array()}
-        found = _ends(network, [dict(piece) for piece in values], index, params, last, network.params)
+        found = _ends(network, [dict(piece) for piece in values], index, params, released, network.params)
         error = sum(float(np.square(one - other).sum()) for one, other in zip(found, wanted, strict=True))
         error = max(error, 1e-9 * power, np.finfo(float).tiny)
         bits = _bits(weight, step) / max(weight.size, 1)
@@ -193,7 +194,7 @@ def best_steps(network: Network, weights: list[str], inputs: dict[str, Array]) -
             chosen[name] = min(both, key=lambda one: one[0])[1]
         for piece in values:
             execute(node, network.params, piece)
-            _forget(network, piece, node, index, last)
+        forget(released[index], values)
     return chosen
 
 
@@ -202,12 +203,12 @@ def _ends(
     pieces: list[dict[str, Array]],
     first: int,
     params: Mapping[str, Array],
-    last: Mapping[str, int],
+    released: Sequence[Sequence[str]],
     original: Mapping[str, Array] | None = None,
 ) -> list[NDArray[np.float64]]:
     """Outputs, executed from a node on; its bias makes its mean output that of the original parameters."""
     for index, node in enumerate(network.nodes[first:], first):
-        biased = original is not None and index == first and len(node.params) > 1 and node.op in WEIGHTED_OPS
+        biased = index == first and len(node.params) > 1 and node.op in WEIGHTED_OPS
         if biased and original is not None:
             tried = [dict(piece) for piece in pieces], [dict(piece) for piece in pieces]
             for piece in tried[0]:
@@ -218,17 +219,8 @@ def _ends(
             params = {**params, node.params[1]: params[node.params[1]] + missing}
         for piece in pieces:
             execute(node, params, piece)
-            _forget(network, piece, node, index, last)
+        forget(released[index], pieces)
     return [piece[name].astype(np.float64) for piece in pieces for name in network.outputs]
-
-
-def _forget(
-    network: Network, values: dict[str, Array], node: Node, index: int, last: Mapping[str, int]
-) -> None:
-    """Drop what no later node reads."""
-    for name in node.inputs:
-        if last[name] == index and name not in network.outputs:
-            values.pop(name, None)
 
 
 def signal_to_noise_dB(network: Network, other: Network, inputs: dict[str, Array]) -> float:
@@ -356,7 +348,7 @@ def _rounded(
     given = [dict(piece) for piece in wanted]
     params: dict[str, Array] = dict(network.params)
     tensors: dict[str, StoredTensor] = {}
-    last = {name: index for index, node in enumerate(network.nodes) for name in node.inputs}
+    released = separate(network.nodes, network.outputs).released
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
     for index, node in enumerate(network.nodes):
         for values in wanted:
@@ -379,10 +371,7 @@ def _rounded(
                 params[bias] = tensors[bias].to_array()
         for values in given:
             execute(node, params, values)
-        for name in node.inputs:
-            if last[name] == index:
-                for values in (*wanted, *given):
-                    values.pop(name, None)
+        forget(released[index], wanted, given)
     return tensors
 
 

@@ -13,7 +13,7 @@ from compress.nn.node import INPUT, Node
 from compress.nn.ops import OPS
 from compress.nn.ops.base import Array, Context, Shape
 from compress.nn.room import held_B
-from compress.nn.steps import Plan, Step, joined, separate, tail_of
+from compress.nn.steps import Plan, Step, forget, joined, separate, tail_of
 from hwsim.budget import require_memory
 from hwsim.errors import InputError
 
@@ -239,9 +239,8 @@ class Network:
                 self._execute(step, values, training, rng)
             if observe is not None:
                 observe(step.node, join([values[step.node.name] for values in pieces], 0))
-            for name in () if training else released:
-                for values in pieces:
-                    values.pop(name, None)
+            if not training:
+                forget(released, pieces)
         if training:
             self._values.clear()
             self._values.update(pieces[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from compress.nn.ops import OPS
@@ -95,6 +96,13 @@ class Plan(NamedTuple):
 def separate(nodes: Sequence[Node], outputs: Sequence[str]) -> Plan:
     """Every node on its own."""
     return Plan.of([Step(node) for node in nodes], outputs)
+
+
+def forget(names: Sequence[str], *pieces: Sequence[dict[str, Array]]) -> None:
+    """Drop what nobody reads any more from the values of each piece."""
+    for values in chain(*pieces):
+        for name in names:
+            values.pop(name, None)
 
 
 def joined(

@@ -17,12 +17,18 @@ import numpy as np
 import pandas as pd
 
 from compress.format.execution import executable
-from compress.interop.onnx import read_onnx, stored
 from compress.methods.agreement import agreements
 from compress.methods.reconstruct import compress_after_training
 from compress.methods.rounding import Goal, round_after_training
 from compress.nn.folding import fold
-from experiments.bench.real_models import MODELS, feeds_of, least_dB, runtime_answers, static_int8
+from experiments.bench.real_models import (
+    MODELS,
+    feeds_of,
+    least_dB,
+    read_model,
+    runtime_answers,
+    static_int8,
+)
 from experiments.console import print_line
 from experiments.runs.after_training import parted
 from experiments.runs.inputs import halves, run
@@ -79,10 +85,8 @@ def row(model: Shipped) -> Row:
         If its package is not installed, or onnxruntime cannot quantize it.
     """
     path = model.file()
-    fixed = {name: np.asarray(value) for name, value in model.fixed.items()}
-    artifact = stored(*read_onnx(path, model.shapes, fixed))
-    network, interface, given = artifact.to_network(), artifact.topology.interface, model.inputs()
-    values = {tensor: given[interface.name(tensor)] for tensor in network.inputs}
+    artifact, values = read_model(model)
+    network, interface = artifact.to_network(), artifact.topology.interface
     fitted, held = halves(artifact.topology, values)
     original = run(executable(artifact), held)
     with tempfile.TemporaryDirectory() as folder:

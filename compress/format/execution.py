@@ -42,6 +42,7 @@ def executable(
     stored: bool = False,
     accumulator: Accumulator = "float64",
     arithmetic: str = "fp32",
+    packed: bool = True,
 ) -> Network:
     """Return the network that executes an artifact.
 
@@ -61,6 +62,9 @@ def executable(
         bit for bit; float64 has the faster libraries.
     arithmetic : {"fp32", "fp16", "bf16"}
         Of layers that do not run on integers, see `compress.nn.narrow`.
+    packed : bool
+        Lay weights as products read them, see `compress.nn.tiling`. Without it, parameters keep their names,
+        and may be changed.
 
     Raises
     ------
@@ -85,7 +89,9 @@ def executable(
     kernels = {node.params[0] for node in nodes if node.op == "conv"}
     params |= {name: arranged(params[name]) for name in kernels if params[name].ndim == 4}
     network = replace(artifact.topology, nodes=tuple(nodes)).network(params)
-    return tiled(network if arithmetic == "fp32" else narrowed(network, arithmetic))
+    if arithmetic != "fp32":
+        network = narrowed(network, arithmetic)
+    return tiled(network) if packed else network
 
 
 def require_floating(artifact: Artifact) -> None:

@@ -49,7 +49,7 @@ def with_right_means(
     """
     inputs = {INPUT: x, **(extra or {})}
     wanted, given = network.pieces(inputs), network.pieces(inputs)
-    rounded = executable(made)
+    rounded = executable(made, packed=False)
     params = dict(rounded.params)
     uses = Counter(name for node in network.nodes for name in (*node.params, *node.inputs))
     released = separate(network.nodes, network.outputs).released

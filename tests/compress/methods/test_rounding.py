@@ -143,6 +143,25 @@ def test_feedback_and_right_means_bring_integers_nearer_on_other_items(bits):
         assert repaired.tensors[name].scale.tobytes() == plain.tensors[name].scale.tobytes()
 
 
+def test_a_layer_that_stays_in_floating_point_gets_its_mean_back():
+    """One reads the second part of a split, whose levels are not measured."""
+    rng = np.random.default_rng(0)
+    params = {name: rng.standard_normal((5, 4) if name[1] == "w" else 5).astype(np.float32)
+              for name in ("aw", "ab", "bw", "bb")}  # fmt: skip
+    nodes = (
+        Node("halves", "split", attrs={"axis": -1, "sizes": (4, 4)}),
+        Node("a", "fc", ("halves",), params=("aw", "ab")),
+        Node("b", "fc", ("halves:1",), params=("bw", "bb")),
+        Node("y", "add", ("a", "b")),
+    )
+    network = Network("parts", (8,), nodes, params)
+    x = rng.standard_normal((12, 8)).astype(np.float32) + 1
+    made = with_right_means(network, quantize_network(network, x, 4), x)
+    assert executable(made).forward(x).mean(axis=0) == pytest.approx(
+        network.forward(x).mean(axis=0), abs=1e-4
+    )
+
+
 def test_right_means_are_those_of_the_original():
     plain = quantize_network(network(), ITEMS, 4)
     repaired = with_right_means(network(), plain, ITEMS)

@@ -4,25 +4,20 @@ Numbers depend on the machine; what is told of them, and in which order, does no
 ``PYTHONPATH=.:tests python tests/experiments/cli/test_screens_of_work.py`` writes the golden screens anew.
 """
 
-import io
 import re
-import shlex
 import textwrap
-from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
 
 import numpy as np
 import pytest
+from screens import WIDTHS, file_of, printed
 
 from compress.format.container import Artifact
 from compress.nn.lenets import build
-from experiments.cli import main as cli
 from hwsim.machine.chip import copy_chip
 
 GOLDEN = Path(__file__).with_name("screens_of_work")
-WIDTHS = (80, 120)
 CHAIN = (
     "dcz compress --recipe tiny.toml --dataset few.npz -o tiny.dcz",
     "dcz inspect tiny.dcz",
@@ -99,25 +94,14 @@ def prepare(folder: Path) -> None:
 def screens(commands: tuple[str, ...], width: int, folder: Path) -> dict[str, str]:
     """What each command prints on a terminal of so many columns."""
     prepare(folder)
-    shown = {}
-    with patch.dict("os.environ", {"COLUMNS": str(width)}), chdir(folder):
-        for command in commands:
-            out, (program, *words) = io.StringIO(), shlex.split(command)
-            with redirect_stdout(out):
-                code = cli.run(cli.DCZ if program == "dcz" else cli.HWSIM, words)
-            assert code == 0, command
-            shown[command] = out.getvalue().replace(f"{folder.resolve()}/", "")
-    return shown
+    here = f"{folder.resolve()}/"
+    return {command: printed(command, width, folder).replace(here, "") for command in commands}
 
 
 def told(shown: str) -> str:
     """The words without numbers, however they were laid out."""
     words = re.sub(r"[-+\u2212]?\d[\d.,]*\d|\d", "#", re.sub(r"\u2500+", " ", shown))
     return textwrap.fill(" ".join(words.split()), 100, break_long_words=False, break_on_hyphens=False) + "\n"
-
-
-def file_of(command: str, width: int) -> Path:
-    return GOLDEN / f"{re.sub('[^a-z0-9_]+', '-', command)}.{width}.txt"
 
 
 def require_fitting(shown: str, width: int) -> None:
@@ -136,7 +120,7 @@ def chain(request, tmp_path_factory):
 def test_a_command_that_works_on_files_says_what_it_did(command, chain):
     width, shown = chain
     require_fitting(shown[command], width)
-    assert told(shown[command]) == file_of(command, width).read_text(encoding="utf-8")
+    assert told(shown[command]) == file_of(GOLDEN, command, width).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=WIDTHS)
@@ -158,4 +142,4 @@ if __name__ == "__main__":
     for columns in WIDTHS:
         with TemporaryDirectory() as here:
             for typed, printed in screens(CHAIN, columns, Path(here)).items():
-                file_of(typed, columns).write_text(told(printed), encoding="utf-8")
+                file_of(GOLDEN, typed, columns).write_text(told(printed), encoding="utf-8")

@@ -4,23 +4,18 @@
 """
 
 import io
-import re
-import shlex
-from contextlib import chdir, redirect_stdout
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from screens import WIDTHS, file_of, printed
 
-from experiments.cli import main as cli
 from experiments.tables import arranged
 
 GOLDEN = Path(__file__).with_name("screens")
-WIDTHS = (80, 120)
 COMMANDS = (
     "run edge lenet300",
     "run reference_250w alexnet --stage huffman --explain dram",
@@ -50,15 +45,7 @@ COMMANDS = (
 
 def screen(command: str, width: int) -> str:
     """What a command prints on a terminal of so many columns."""
-    out, words = io.StringIO(), shlex.split(command)
-    app = cli.DCZ if words[0] == "dcz" else cli.HWSIM
-    with patch.dict("os.environ", {"COLUMNS": str(width)}), redirect_stdout(out), chdir(ROOT):
-        assert cli.run(app, [word for word in words if word != "dcz"]) == 0
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
-
-
-def file_of(command: str, width: int) -> Path:
-    return GOLDEN / f"{re.sub('[^a-z0-9_]+', '-', command)}.{width}.txt"
+    return "".join(f"{line.rstrip()}\n" for line in printed(command, width, ROOT).splitlines())
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -69,7 +56,7 @@ def test_a_command_fits_the_terminal_and_prints_what_it_did(command, width):
     assert all(len(line) <= width for line in lines if not line.startswith("next: "))
     assert lines[-1].startswith("next: ")
     assert "uJ" not in shown
-    assert shown == file_of(command, width).read_text(encoding="utf-8")
+    assert shown == file_of(GOLDEN, command, width).read_text(encoding="utf-8")
 
 
 CELLS = st.one_of(
@@ -137,4 +124,4 @@ if __name__ == "__main__":
         old.unlink()
     for command in COMMANDS:
         for width in WIDTHS:
-            file_of(command, width).write_text(screen(command, width), encoding="utf-8")
+            file_of(GOLDEN, command, width).write_text(screen(command, width), encoding="utf-8")

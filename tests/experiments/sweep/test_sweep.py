@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import types
 from importlib import resources
 from itertools import pairwise
 
@@ -25,7 +24,6 @@ from experiments.runs import parallel
 from experiments.runs.assumed_stages import USUAL, Assumed, assumed_stage
 from experiments.runs.parallel import in_order
 from experiments.runs.record import sha256
-from experiments.sweep import parquet
 from experiments.sweep import run as sweep_run
 from experiments.sweep.file import load_sweep, sweep_names
 from experiments.sweep.points import PACKAGES
@@ -259,39 +257,6 @@ def test_a_worker_has_one_blas_thread_whatever_the_environment_says(monkeypatch,
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "7")
     assert call(_threads, [(0,), (1,)], 2) == [["1", "1", "1"]] * 2
-
-
-def test_no_parquet_is_said_in_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(parquet, "find_spec", lambda name: None)
-    file = tmp_path / "small.toml"
-    file.write_text(GRID)
-    arguments = ["sweep", str(file), "--backend", "serial", "-o", str(tmp_path / "out")]
-    assert cli.run(cli.HWSIM, arguments) == 0
-    assert "no table.parquet was written: it needs `pip install 'hwsim[parquet]'`" in capsys.readouterr().err
-    assert not (tmp_path / "out" / "table.parquet").exists()
-    assert len(pd.read_csv(tmp_path / "out" / "table.csv")) == 48
-
-
-def test_a_pyarrow_that_does_not_work_is_found_before_the_sweep_and_loses_no_row(plan, tmp_path, monkeypatch):
-    """A pyarrow of another numpy fails when it is imported, or when it converts the first array."""
-    asked = []
-
-    def fails(table, *_, **__):
-        asked.append(list(table))
-        raise AttributeError("_ARRAY_API not found\nand more")
-
-    monkeypatch.setattr(parquet, "find_spec", lambda name: name)
-    monkeypatch.setattr(parquet, "import_module", lambda name: None)
-    monkeypatch.setattr(
-        parquet, "metadata", types.SimpleNamespace(version={"pyarrow": "99.0", "numpy": "1.26"}.get)
-    )
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", fails)
-    swept = run_sweep(plan(GRID), output=tmp_path / "out", backend="serial")
-    assert swept.no_parquet == (
-        "pyarrow 99.0 and numpy 1.26 do not work together here (_ARRAY_API not found)"
-    )
-    assert asked == [list(parquet.SAMPLE)]
-    assert len(pd.read_csv(tmp_path / "out" / "table.csv")) == len(swept.table) > 0
 
 
 @pytest.mark.parametrize("after", [0, 1, 17, 41])

@@ -102,9 +102,10 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
     """Divide the kernels into segments that work in `space` of `capacity` bits, by dynamic programming.
 
     `at` is the position of that space among those of `Tables.blocks`. `pinned` and `kept` are the fractions
-    of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs, and
-    what an item of it holds, depend on no space, and are worked out once: see `_unknown`. `hold` is room for a
-    record of each kernel.
+    of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs,
+    and what an item of it holds, depend on no space, and are worked out once: see `_unknown`. `hold` is room
+    for a record of each kernel.
+
     Returns, by last kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot
     be done.
     """
@@ -351,8 +352,8 @@ def search(
 def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     """Costs of segments, not a number while they are not known.
 
-    By first kernel, length, and way to run: heights of stripes, then passes, from one on. Between them is what
-    an item of the segment holds.
+    By first kernel, length, and way to run: heights of stripes, then passes, from one on. Between them is
+    what an item of the segment holds.
     """
     count = len(tables.kernels)
     return np.full((count, min(count, LONGEST), HEIGHTS + 1 + min(terms.batch, KNOWN_PASSES)), np.nan)

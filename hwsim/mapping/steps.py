@@ -40,7 +40,7 @@ MOST_ROUNDS = 8
 """Passes of weights that are on chip already have no steps of their own beyond so many."""
 
 LEAST_PARTS = 16
-"""Parts of weights, at least, where none of them would need a slot: outputs leave while others are computed."""
+"""Parts of weights, at least, where few of them need a slot: outputs leave while others are computed."""
 
 FEW = 4
 """Weights are few beside activations of so many times as many slots."""

@@ -1,6 +1,7 @@
 """Steps of a pass: what they sum to is known without them, and nothing is lost between them."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -127,13 +128,13 @@ def test_as_large_a_part_of_side_information_is_pinned_as_of_the_payload():
 
 
 def test_of_every_part_the_same_fraction_is_pinned():
-    """64 slots, three quarters of them pinned: 16 slots come in, one by one, beside equal parts of the core."""
+    """64 slots, three quarters of them pinned: 16 slots come in, each beside as much of the core."""
     slot_bits = 8 * EDGE.buffers.slot_B
     cut = Cut(layer_of(coded([64 * slot_bits], [0])), EDGE)
     steps = cut.steps(once(48 * slot_bits)._replace(core_ticks=160), CHANNEL)
     assert steps.compute.tolist() == [10] * 16
     slots = [busy_ticks(CHANNEL.bursts(number * slot_bits), CHANNEL) for number in range(17)]
-    assert steps.read.tolist() == [after - before for before, after in zip(slots, slots[1:], strict=False)]
+    assert steps.read.tolist() == [after - before for before, after in pairwise(slots)]
 
 
 def test_weights_that_are_decoded_at_use_keep_their_slots():

@@ -110,11 +110,11 @@ def test_a_benchmark_that_fails_keeps_the_others(capsys, tmp_path, monkeypatch):
 
 
 def test_the_points_of_the_timed_sweep_can_run():
-    axes = {key: [dict(point.changes)[key] for point in load_sweep(SWEEP).samples()] for key in LEAST_AND_MOST}
-    changes = tuple((key, choose(axes[key])) for key, choose in LEAST_AND_MOST.items())
+    points = [dict(point.changes) for point in load_sweep(SWEEP).samples()]
+    changes = tuple((key, choose(point[key] for point in points)) for key, choose in LEAST_AND_MOST.items())
     for network in ("lenet5", "alexnet"):
         point = Point("reference_250w", network, "dense", 1, changes)
-        assert values_of(point)["power_W"] <= min(axes["power.cap_W"])
+        assert values_of(point)["power_W"] <= dict(changes)["power.cap_W"]
 
 
 def test_without_measurements_there_is_no_table(tmp_path):

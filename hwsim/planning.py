@@ -61,8 +61,13 @@ def _cheapest(
 ) -> tuple[Plan, tuple[TileStream, Passes]]:
     """The plan that costs least once it is scheduled, and its schedule; `plans` begin with the best."""
 
+    known: dict[tuple[Cut, ...], KernelPasses] = {}
+
     def scheduled(plan: Plan) -> tuple[TileStream, Passes]:
-        return _streamed(KernelPasses(chip, workload, plan.costs.cuts, channel), plan.residency)
+        cuts = plan.costs.cuts
+        if cuts not in known:
+            known[cuts] = KernelPasses(chip, workload, cuts, channel)
+        return _streamed(known[cuts], plan.residency)
 
     best, streamed = plans[0], scheduled(plans[0])
     least = _cost(*streamed, prices, best.tick_J)

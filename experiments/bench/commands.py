@@ -23,6 +23,7 @@ from compress.format.tensors import SharedTensor
 from compress.nn.lenets import lenet_300_100
 from experiments.bench.measuring import Measurement, run_child
 from experiments.console import print_json
+from experiments.runs.record import REFERENCE
 from experiments.threads import ONE_THREAD
 
 if TYPE_CHECKING:
@@ -151,9 +152,12 @@ atexit.register(lambda: print(peak_B()))
 
 
 def long(name: str) -> list[Measurement]:
-    """Run a command of minutes once, in a folder of its own."""
+    """Run a command of minutes once, in a folder of its own; the references here are there, too."""
     line, most_s, most_MiB = LONG[name]
     with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / REFERENCE.parent
+        results.mkdir()
+        (results / REFERENCE.name).symlink_to(REFERENCE.resolve())
         done = _run_code(PEAK_AT_END + _program(line), folder=Path(folder))
     peak_MiB = int(done.output.splitlines()[-1]) / 2**20
     return [

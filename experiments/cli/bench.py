@@ -66,19 +66,25 @@ def bench(
     if unknown:
         raise InputError(f"no bench {unknown[0]!r}: expected some of {', '.join(calls)}")
     measured: dict[str, list[Measurement]] = {}
+    failed: dict[str, InputError] = {}
     for name in names or calls:
         if name in NEEDS and not _has(peer_python, NEEDS[name].module):
             print_note(f"{name}: skipped, for want of {NEEDS[name].peer}; `make bench` installs it")
             continue
         print_note(f"{name} ...")
-        with recording(name, RESULTS / name) as run:
-            measured[name] = calls[name]()
-            produce(run, measured[name])
+        try:
+            with recording(name, RESULTS / name) as run:
+                measured[name] = calls[name]()
+                produce(run, measured[name])
+        except InputError as error:
+            failed[name] = error
     if as_json:
         print_json({name: to_frame(found).to_dict("records") for name, found in measured.items()})
     else:
         rows = [_cells(name, found) for name, several in measured.items() for found in several]
         print_table("Benchmarks", HEADER, rows)
+    if failed:
+        raise InputError("; ".join(f"benchmark {name}: {error}" for name, error in failed.items()))
     if any(found.verdict == "missed" for several in measured.values() for found in several):
         raise typer.Exit(MISSED)
 

@@ -170,13 +170,14 @@ def _told(ending: Iterator[Ended], names: list[str]) -> Iterator[Ended]:
 
 
 def _note_left_out(names: list[str]) -> None:
-    """Say which experiments have no shipped run here, and how to train them."""
+    """Say which experiments have no shipped run here, and how to train those that do."""
     from experiments.console import print_note
     from experiments.studies.registry import load_study
 
     for name in names:
-        minutes = f"hwsim experiments run {name} trains {load_study(name).minutes:g} minutes"
-        print_note(f"left out {name}: results/reference has no run of it here; {minutes}")
+        study = load_study(name)
+        trains = f"; hwsim experiments run {name} trains {study.minutes:g} minutes" if study.minutes else ""
+        print_note(f"left out {name}: results/reference has no run of it here{trains}")
 
 
 def _note_shipped(names: list[str]) -> None:

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 BOUNDS_PCT = {"lenet300": (1.2, 1.64), "lenet5": (0.75, 0.8, 1.0)}
 """Error bounds by network: the dense networks of Deep Compression err by 1.64% and 0.80%."""
 
-ARTIFACTS = REFERENCE / "compression"
-"""Under the folder that holds ``results``."""
+READS = REFERENCE / "compression"
+"""Files of the recipes, under the folder that holds ``results``."""
 
 
 def produce(run: Run) -> None:
     """Evaluate the files of the reference, and write tables beside copies of them."""
-    paths = frontier.files_in([run.root / ARTIFACTS])
+    paths = frontier.files_in([run.root / READS])
     write_tables(run, paths, load_dataset("mnist"))
     for path in paths:
         run.inputs[path.name] = sha256(path)

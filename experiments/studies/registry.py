@@ -96,6 +96,8 @@ class Study:
         CPU minutes that it trains for, about; 0 if it does not.
     conclude : callable, optional
         Of a study that trains: makes all else from the `MEASURED` in the folder of the run.
+    reads : Path, optional
+        Folder of files that it reads, under the one that holds ``results``.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Study:
     draw: Callable[[Tables], dict[str, Figure]]
     minutes: float = 0
     conclude: Callable[[Run], None] | None = None
+    reads: Path | None = None
 
 
 def load_study(name: str) -> Study:
@@ -129,6 +132,7 @@ def load_study(name: str) -> Study:
         module.draw,
         getattr(module, "MINUTES", 0),
         getattr(module, "conclude", None),
+        getattr(module, "READS", None),
     )
 
 
@@ -172,7 +176,7 @@ def run_study(
 
 
 def is_at_hand(name: str, root: Path = Path()) -> bool:
-    """Whether a study needs no training: it has none, or its reference has what was measured.
+    """Whether a study has what it needs: no training, or what its reference has measured, and what it reads.
 
     Parameters
     ----------
@@ -180,7 +184,10 @@ def is_at_hand(name: str, root: Path = Path()) -> bool:
     root : Path
         Folder that holds ``results``; an installed package comes without references.
     """
-    return load_study(name).conclude is None or (root / REFERENCE / name / MEASURED).is_file()
+    study = load_study(name)
+    if study.reads and not (root / study.reads).is_dir():
+        return False
+    return study.conclude is None or (root / REFERENCE / name / MEASURED).is_file()
 
 
 def save_figures(study: Study, source: Path, target: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from hwsim.arrays.base import OwnMapping
 from hwsim.errors import InputError
 from hwsim.mapping.decoding import decoding_J
 from hwsim.mapping.fusion import Kernel, kernels_of
-from hwsim.mapping.graph import graph_of
+from hwsim.mapping.graph import graph_of, outside_bits_of, reads_of
 from hwsim.mapping.law import BLOCKS, WEIGHTS, WORK, Tables, Terms
 from hwsim.mapping.problem import problem_of
 from hwsim.mapping.room import stripes_need
@@ -314,9 +314,27 @@ class Costs:
         for k, first, end, tiling, passes in self._cut:
             items = ceil_div(self.batch, passes)
             bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
-            work, bits = self._work(k, items), bits * (self.batch / items)
+            work, bits = self._work(k, items), bits * (self.batch / items) + self._beside_bits(k)
             found[first:end, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits, first)
         return found.view(BLOCKS)[..., 0]
+
+    def _beside_bits(self, k: int) -> int:
+        """Bits that the layers in the output path of a kernel read besides what its root reads and makes.
+
+        One input of a residual addition, for example.
+        """
+        layers, kernel = self.workload.layers, self.kernels[k]
+        known, bits = {*layers[kernel.root].inputs, *kernel.layers}, 0
+        for index in kernel.layers[1:]:
+            reads = reads_of(self.workload, index)
+            outside = outside_bits_of(layers[index], reads)
+            bits += outside * (1 if layers[index].over_batch == "once" else self.batch)
+            for source in reads.made.keys() - known:
+                made = layers[source]
+                each = self.batch if made.over_batch == "each" else 1
+                bits += reads.made[source] * made.operand_bits * each
+            known |= reads.made.keys()
+        return bits
 
     def _streamed_bits(self, k: int, fetches: float) -> float:
         """DRAM bits of activations of a kernel that streams through the chip, element after element."""

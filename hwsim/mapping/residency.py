@@ -79,7 +79,8 @@ class Residency:
     tilings : tuple of Tiling, Fetches or None
         Per layer: how it is cut, where it does not fit or the array has its own mapping.
     pinned_bits : tuple of int
-        Per layer: bits of its stored weights, from the first on, that stay on chip from batch to batch.
+        Per layer: bits of its stored weights that stay on chip from batch to batch, the same fraction of
+        every part of them.
     kept : tuple of float
         Per layer: fraction of its output that does not go through DRAM.
     pinned_B, activations_B, buffers_B : int

@@ -38,9 +38,8 @@ LONGEST = 48
 SPLITS = 8
 """More passes than memory asks for that are tried: 1, 2, 4, ... times as many, while they pay."""
 
-KNOWN_PASSES = 16
+KNOWN_PASSES = 64
 """Passes up to which costs of segments are remembered."""
-
 
 ROUNDS, REFINED = 2, 3
 """The best plans are divided anew with the weights that they pin, so often, and so many of them."""
@@ -103,8 +102,10 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
     """Divide the kernels into segments that work in `space` of `capacity` bits, by dynamic programming.
 
     `at` is the position of that space among those of `Tables.blocks`. `pinned` and `kept` are the fractions
-    of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs
-    depends on no space, and is worked out once: see `_unknown`. `hold` is room for a record of each kernel.
+    of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs,
+    and what an item of it holds, depend on no space, and are worked out once: see `_unknown`. `hold` is room
+    for a record of each kernel.
+
     Returns, by last kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot
     be done.
     """
@@ -120,19 +121,25 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
         if best[first] == np.inf:
             continue
         most, together, products = float(terms.limit), False, True
-        stored = apart = 0.0
+        stored = apart = item_bits = 0.0
+        entered = first - 1
         for last in range(first, count):
             row = t.kernels[last]
             length = last - first + 1
+            remembered = length <= known.shape[1]
             together = together or not row.each
             products = products and row.groups >= 0
             stored += t.weights[last].stored_bits
             apart += pinned[last] * t.weights[last].stored_bits
-            for u in range(enter(t.kernels, t.edges, t.fetches, kept, first, last, hold), last + 1):
-                if hold[u].once > space:
-                    most = 0.0
-                elif hold[u].live > 0:
-                    most = min(most, np.floor((space - hold[u].once) / hold[u].live))
+            if remembered and not np.isnan(known[first, length - 1, HEIGHTS]):
+                item_bits = known[first, length - 1, HEIGHTS]
+                if item_bits > 0:
+                    most = min(most, np.floor(space / item_bits))
+            else:
+                most, item_bits = _let_in(t, kept, first, entered, last, space, most, item_bits, hold)
+                entered = last
+                if remembered and item_bits < np.inf:
+                    known[first, length - 1, HEIGHTS] = item_bits
             ways = 0
             least = 1
             whole = most >= (terms.batch if together or terms.layerwise else 1)
@@ -149,14 +156,17 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
                 while height >= 0 and t.need[first, length - 1, height] > room:
                     height -= 1
             value, before, mode, amount = np.inf, np.inf, WHOLE, 0
-            for way in range(SPLITS + 2):
+            way = -1
+            while way < SPLITS + 1:
+                way += 1
                 slot = -1
                 if way < SPLITS:
                     kind, number, loads = WHOLE, least << way, float(least << way)
                     if way >= ways or number > terms.batch:
+                        way = SPLITS - 1
                         continue
-                    if number + HEIGHTS <= known.shape[2]:
-                        slot = HEIGHTS + number - 1
+                    if HEIGHTS + number < known.shape[2]:
+                        slot = HEIGHTS + number
                 elif way == SPLITS:
                     kind, number = CUT, int(t.blocks[at, last].first)
                     loads = t.blocks[at, last].passes * t.blocks[at, last].fetches
@@ -167,10 +177,12 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
                         continue
                     kind, number, loads = STRIPES, (row.rows + (1 << height) - 1) >> height, 1.0
                     slot = height
-                if length > known.shape[1]:
+                if not remembered:
                     slot = -1
                 cost = np.nan if slot < 0 else known[first, length - 1, slot]
                 if np.isnan(cost):
+                    _let_in(t, kept, first, entered, last, space, most, item_bits, hold)
+                    entered = last
                     for k in range(first, last + 1):
                         moved = terms.batch * hold[k].item + hold[k].whole
                         if kind == CUT:
@@ -194,6 +206,23 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
             if (most < 1 and length > LONGEST_STRIPES) or (terms.layerwise and not products):
                 break
     return how, best[count]
+
+
+@njit(cache=True, error_model="numpy")
+def _let_in(t, kept, first, entered, last, space, most, item_bits, hold):  # type: ignore[no-untyped-def]
+    """Let the kernels after the one that has `entered` into the segment from `first`.
+
+    Returns the items that `space` holds, at `most`, and the most bits that an item holds, at least
+    `item_bits`; infinite where something is held for all items together.
+    """
+    for k in range(entered + 1, last + 1):
+        for u in range(enter(t.kernels, t.edges, t.fetches, kept, first, k, hold), k + 1):
+            item_bits = max(item_bits, hold[u].live if hold[u].once == 0 else np.inf)
+            if hold[u].once > space:
+                most = 0.0
+            elif hold[u].live > 0:
+                most = min(most, np.floor((space - hold[u].once) / hold[u].live))
+    return most, item_bits
 
 
 @njit(cache=True, error_model="numpy")
@@ -316,17 +345,18 @@ def search(
             if plan.division not in refined:
                 refined.add(plan.division)
                 kept = plan.kept if terms.layerwise else none
-                finish(plan.space, plan.pinned, kept, _unknown(tables, terms), both=True)
+                finish(plan.space, plan.pinned, kept, np.empty((count, 0, 0)), both=True)
     return _best_of(found)
 
 
 def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     """Costs of segments, not a number while they are not known.
 
-    By first kernel, length, and way to run: heights of stripes, then passes.
+    By first kernel, length, and way to run: heights of stripes, then passes, from one on. Between them is
+    what an item of the segment holds.
     """
     count = len(tables.kernels)
-    return np.full((count, min(count, LONGEST), HEIGHTS + min(terms.batch, KNOWN_PASSES)), np.nan)
+    return np.full((count, min(count, LONGEST), HEIGHTS + 1 + min(terms.batch, KNOWN_PASSES)), np.nan)
 
 
 def _best_of(found: dict[bytes, Found]) -> list[Found]:

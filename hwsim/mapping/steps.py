@@ -39,6 +39,9 @@ MAX_STREAM_STEPS = 1 << 22
 MOST_ROUNDS = 8
 """Passes of weights that are on chip already have no steps of their own beyond so many."""
 
+LEAST_PARTS = 16
+"""Parts of weights, at least, where few of them need a slot: outputs leave while others are computed."""
+
 FEW = 4
 """Weights are few beside activations of so many times as many slots."""
 
@@ -111,7 +114,8 @@ class Demand(NamedTuple):
     fetches : int
         How many of those, from the first on, take from DRAM what is not pinned.
     pinned_bits : int
-        Bits of the stored weights, from the first on, that are on chip.
+        Bits of the stored weights that are on chip: the same fraction of every part of them, so that the
+        others come in beside all of the computing.
     tiled : bool
         Activations come in along with the weights, not before them.
     bursts_in, bursts_out : int
@@ -193,14 +197,14 @@ class Cut:
         weights = self.layer.weights
         if weights is None or not weights.encoded:
             return {}
-        symbols = self._symbols_beyond(pinned_bits) if self._coded else 0
+        symbols = int(self._symbols(pinned_bits).sum()) if self._coded else 0
         counts: dict[str, int] = {weights.symbol: times * symbols}
-        left = min(max(weights.total_bits - pinned_bits, 0), self.payload_bits)
+        left = self._left(pinned_bits)
         for action, count in (
             ("look_up_bit", weights.look_ups * self.layer.operand_bits),
             ("gap", weights.gaps),
         ):
-            counts[action] = times * (count * left // max(self.payload_bits, 1))
+            counts[action] = times * int(count * left)
         return counts
 
     def decode_ticks(self, demand: Demand) -> int:
@@ -223,7 +227,8 @@ class Cut:
 
     def count(self, demand: Demand, channel: Channel) -> int:
         """Steps of one pass, unless they are limited."""
-        return self.parts * self._rounds(demand, channel)
+        parts, _ = self._divided(demand.pinned_bits)
+        return parts * self._rounds(demand, channel, parts)
 
     def steps(self, demand: Demand, channel: Channel, most: int = MAX_PASS_STEPS) -> Steps:
         """Ticks of every step of one pass, `most` steps at most.
@@ -239,10 +244,11 @@ class Cut:
 
     def _in_steps(self, demand: Demand, channel: Channel, most: int) -> Steps:
         self._require_countable(demand, channel)
-        rounds = self._rounds(demand, channel)
-        group = ceil_div(self.parts * rounds, most)
-        read, compute, write = np.empty((3, ceil_div(self.parts * rounds, group)), np.int64)
-        sizes = (self.payload_bits, self.side_bits, self.step_bits, self.parts, rounds, group)
+        parts, part_bits = self._divided(demand.pinned_bits)
+        rounds = self._rounds(demand, channel, parts)
+        group = ceil_div(parts * rounds, most)
+        read, compute, write = np.empty((3, ceil_div(parts * rounds, group)), np.int64)
+        sizes = (self.payload_bits, self.side_bits, part_bits, parts, rounds, group)
         _fill(read, compute, write, sizes, demand, channel)
         if not self._coded:
             return Steps(read, np.zeros(len(read), np.int64), compute, write)
@@ -257,19 +263,30 @@ class Cut:
         times, fetched = ends[1:] - ends[:-1], within[1:] - within[:-1]
         return (np.outer(fetched, first) + np.outer(times - fetched, others)).ravel()
 
-    def _rounds(self, demand: Demand, channel: Channel) -> int:
+    def _divided(self, pinned_bits: int) -> tuple[int, int]:
+        """Parts of the weights in a pass, and bits of a part: a slot of what comes from DRAM, at most.
+
+        Weights that are pinned need no slot, unless they are decoded on their way to the array.
+        """
+        if pinned_bits == 0 or self.parts == 1 or (self._coded and not self.once):
+            return self.parts, self.step_bits
+        least = min(self.parts, LEAST_PARTS)
+        part_bits = ceil_div(self.payload_bits, max(least, math.ceil(self.parts * self._left(pinned_bits))))
+        return ceil_div(self.payload_bits, part_bits), part_bits
+
+    def _rounds(self, demand: Demand, channel: Channel, parts: int) -> int:
         """Times the parts of a pass are gone through.
 
         Each fetch has a round of its own while steps are few. Activations that stream in come slot by slot
         where the weights, which then come first, are few beside them and need no decoder meanwhile.
         """
-        most = max(1, MAX_PASS_STEPS // self.parts)
+        most = max(1, MAX_PASS_STEPS // parts)
         rounds = min(demand.passes, max(demand.fetches, MOST_ROUNDS), most)
         slots = demand.bursts_in * channel.burst_B // self.chip.buffers.slot_B
-        beside = self.parts == 1 or (slots >= FEW * self.parts and not self._coded)
+        beside = parts == 1 or (slots >= FEW * parts and not self._coded)
         if not demand.tiled or not beside:
             return rounds
-        return max(rounds, min(slots, MOST_ROUNDS * MOST_ROUNDS) // self.parts)
+        return max(rounds, min(slots, MOST_ROUNDS * MOST_ROUNDS) // parts)
 
     def _require_countable(self, demand: Demand, channel: Channel) -> None:
         weights = demand.fetches * (self.payload_bits + self.side_bits - demand.pinned_bits)
@@ -291,20 +308,21 @@ class Cut:
         if not self.once:
             ticks = self._ticks(self._symbols(0))
             return ticks, ticks
-        return self._ticks(self._symbols(demand.pinned_bits)), np.zeros(self.parts, np.int64)
+        ticks = self._ticks(self._symbols(demand.pinned_bits))
+        return ticks, np.zeros(len(ticks), np.int64)
+
+    def _left(self, pinned_bits: int) -> float:
+        """Fraction of the stored weights that is not pinned."""
+        total = self.payload_bits + self.side_bits
+        return max(total - pinned_bits, 0) / total if total else 1.0
 
     def _symbols(self, pinned_bits: int) -> NDArray[np.int64]:
-        """Symbols of each part beyond the first bits."""
-        ends = np.minimum(np.arange(self.parts + 1, dtype=np.int64) * self.step_bits, self.payload_bits)
-        counted = self._symbols_before(np.maximum(ends, pinned_bits - self.side_bits))
+        """Symbols of each part, but for the fraction that is pinned."""
+        parts, part_bits = self._divided(pinned_bits)
+        ends = np.minimum(np.arange(parts + 1, dtype=np.int64) * part_bits, self.payload_bits)
+        counted = np.floor(self._symbols_before(ends) * self._left(pinned_bits)).astype(np.int64)
         found: NDArray[np.int64] = counted[1:] - counted[:-1]
         return found
-
-    def _symbols_beyond(self, pinned_bits: int) -> int:
-        """Symbols of all parts beyond the first bits."""
-        start = max(0, pinned_bits - self.side_bits)
-        first, last = self._symbols_before(np.array([start, max(start, self.payload_bits)])).tolist()
-        return int(last - first)
 
     def _symbols_before(self, bits: NDArray[np.int64]) -> NDArray[np.int64]:
         """Whole symbols in so many bits of payload."""
@@ -358,12 +376,14 @@ def _fill(  # type: ignore[no-untyped-def]
     """Fill in the ticks of every step of a pass but its decoding.
 
     `sizes` are bits of payload, of side information and of a part, parts of a round, rounds, and parts of
-    a step. Bits of weights come in the order in which they are stored, side information first.
+    a step. Bits of weights come in the order in which they are stored, side information first; of every part
+    the same fraction is pinned.
     """
     payload_bits, side_bits, part_bits, parts, rounds, group = sizes
     total = parts * rounds
     burst_bits = 8 * channel.burst_B
-    fetched = payload_bits + side_bits - demand.pinned_bits
+    stored_bits = payload_bits + side_bits
+    fetched = stored_bits - demand.pinned_bits
     read_before, write_before, compute_before = 0, 0, 0
     for step in range(len(read)):
         done = min((step + 1) * group, total)
@@ -374,7 +394,11 @@ def _fill(  # type: ignore[no-untyped-def]
         before = min(_passes_before(turn, demand.passes, rounds), demand.fetches)
         here = min(_passes_before(turn + 1, demand.passes, rounds), demand.fetches) - before
         end = min((part + 1) * part_bits, payload_bits) + side_bits
-        bits = before * fetched + here * max(0, end - demand.pinned_bits)
+        bits = before * fetched
+        if part + 1 < parts:
+            bits += here * int(fetched * (end / stored_bits))
+        else:
+            bits += here * fetched
         bursts += _ceil_div(bits, burst_bits)
         busy = _busy_ticks(bursts, channel)
         read[step] = busy - read_before

@@ -152,7 +152,13 @@ class KernelPasses:
         start = self._start_ticks(residency, segment, kernel, part)
         key = (kernel.root, part.items, segment.stripes, passes, fetches, tiled, pinned, moved, start)
         if key not in self._known:
-            demands = [Demand(passes, fetches, bits, tiled, 0, 0, 0, start) for bits in pinned]
+            first, *others = pinned
+            # blocks of weights come again, not what belongs to outputs, each of which is made once
+            once = passes if tiling is None else 1, int(part.fetches)
+            demands = [
+                Demand(passes, fetches, first, tiled, 0, 0, 0, start),
+                *(Demand(*once, bits, tiled, 0, 0, 0, start) for bits in others),
+            ]
             self._known[key] = self._count(kernel, segment.stripes, part.items, demands, moved)
         return self._known[key]
 

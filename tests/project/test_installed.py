@@ -64,7 +64,8 @@ def test_all_experiments_run_without_references_but_those_that_train(read_only, 
     ended = started(["-c", code], tmp_path, read_only)
     assert ended.returncode == 0
     assert "roofline" in ended.stdout.split()
-    assert "dsd" not in ended.stdout.split()
+    assert not {"dsd", "compression"} & set(ended.stdout.split())
+    assert "left out compression: results/reference has no run of it here\n" in ended.stderr
     assert "left out dsd: results/reference has no run of it here; hwsim experiments run dsd" in ended.stderr
 
 

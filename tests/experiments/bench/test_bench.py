@@ -11,9 +11,16 @@ import pytest
 from experiments.bench import commands, report
 from experiments.bench import own as bench
 from experiments.bench.measuring import Child, Measurement, cpu_s, run_child
+from experiments.bench.sweeps import SWEEP
 from experiments.cli import main as cli
+from experiments.runs.point import Point
+from experiments.sweep.file import load_sweep
+from experiments.sweep.points import values_of
 from hwsim.analysis.validation import validate_scalesim
 from hwsim.errors import InputError
+
+LEAST_AND_MOST = {"power.cap_W": min, "sram.capacity_B": max}
+"""What leaves the least power for computing."""
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,29 @@ def test_results_are_recorded_and_a_missed_target_ends_with_1(capsys, tmp_path, 
     kept = pd.read_csv(tmp_path / "results" / "reference" / "bench" / "table.csv")
     assert kept["benchmark"].tolist() == ["light", "memory"]
     assert kept["value"].tolist() == [3.0, 3.0]
+
+
+def test_a_benchmark_that_fails_keeps_the_others(capsys, tmp_path, monkeypatch):
+    def fails():
+        raise InputError("no such thing")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(bench.OWN, "light", fails)
+    monkeypatch.setitem(bench.OWN, "memory", lambda: [Measurement("space", 3.0, "MB")])
+    assert cli.run(cli.HWSIM, ["bench", "light", "memory"]) == 2
+    printed = capsys.readouterr()
+    assert "space" in printed.out
+    assert "benchmark light: no such thing" in printed.err
+    assert (tmp_path / "results" / "bench" / "memory" / "measurements.csv").is_file()
+    assert not (tmp_path / "results" / "bench" / "light").exists()
+
+
+def test_the_points_of_the_timed_sweep_can_run():
+    points = [dict(point.changes) for point in load_sweep(SWEEP).samples()]
+    changes = tuple((key, choose(point[key] for point in points)) for key, choose in LEAST_AND_MOST.items())
+    for network in ("lenet5", "alexnet"):
+        point = Point("reference_250w", network, "dense", 1, changes)
+        assert values_of(point)["power_W"] <= dict(changes)["power.cap_W"]
 
 
 def test_without_measurements_there_is_no_table(tmp_path):

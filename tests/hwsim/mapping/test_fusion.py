@@ -98,3 +98,22 @@ def test_a_training_step_fuses_forward_and_moves_no_more():
             )
         ]
         assert moved == sorted(moved, reverse=True)
+
+
+def test_parameters_in_the_output_path_come_once_though_weights_come_in_blocks_again():
+    """A convolution in blocks on 64 KiB, and an offset for each of its outputs, which are made once."""
+    chip = load_chip("edge").replace(**{"sram.capacity_B": 64 << 10})
+    size = 256 * 56 * 56
+    weights, offsets = dense_storage(128 * 256 * 9, 32), dense_storage(size, 32)
+    layers = (
+        conv("c", 128, (56, 56), 256, (3, 3), pad=(1, 1), inputs=(-1,), weights=weights),
+        vector("o", size, size, size, op="add", inputs=(0,), weights=offsets),
+    )
+    report = simulate(chip, Workload("by hand", "dense", layers, "by hand"))
+    residency = report.schedule.residency
+    assert [kernel.layers for kernel in residency.kernels] == [(0, 1)]
+    assert residency.dram_fetches(0) > 1
+    for index, stored in enumerate((weights, offsets)):
+        bits = stored.total_bits - residency.pinned_bits[index]
+        assert report.schedule.work[index].requested_weight_bits == residency.dram_fetches(index) * bits
+    assert residency.dram_fetches(1) == 1

@@ -1,6 +1,7 @@
 """Steps of a pass: what they sum to is known without them, and nothing is lost between them."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -72,14 +73,14 @@ def once(pinned_bits: int, fetches: int = 1) -> Demand:
 
 
 def test_weights_decoded_at_the_boundary_are_not_decoded_again():
-    """500 symbols in the first 4000 bits, 700 in the next 6000: what is pinned there has been decoded."""
+    """1200 symbols in 10,000 bits, as many in any tenth of them pinned: what is pinned has been decoded."""
     layer = layer_of(coded([4000, 6000], [500, 700]))
     at_use, boundary = Cut(layer, EDGE), Cut(layer, EDGE, once=True)
     for pinned_bits in (0, 4000, 10_000):
         assert at_use.decoded(once(pinned_bits))["symbol"] == 1200
     assert boundary.decoded(once(10_000))["symbol"] == 0
-    assert boundary.decoded(once(4000))["symbol"] == 700
-    assert boundary.decoded(once(4000 + 3000))["symbol"] == 350
+    assert boundary.decoded(once(4000))["symbol"] == 720
+    assert boundary.decoded(once(4000 + 3000))["symbol"] == 360
     assert boundary.decoded(once(0, fetches=3))["symbol"] == 3600
 
 
@@ -120,18 +121,28 @@ def test_decoders_side_by_side_are_no_more_than_there_are_and_no_faster_than_the
     )
 
 
-def test_side_information_is_pinned_first():
-    """99 bits of tables and 4000 of payload: 99 pinned bits hold no symbol yet, 2099 hold half of them."""
+def test_as_large_a_part_of_side_information_is_pinned_as_of_the_payload():
+    """99 bits of tables and 4000 of payload with 500 symbols."""
     cut = Cut(layer_of(coded([4000], [500], 99)), EDGE, once=True)
-    assert [cut.decoded(once(bits))["symbol"] for bits in (99, 2099, 4099)] == [500, 250, 0]
+    assert [cut.decoded(once(bits))["symbol"] for bits in (0, 1025, 4099)] == [500, 374, 0]
 
 
-def test_the_bits_that_are_pinned_do_not_come_in():
-    """Two slots, one and a half of them pinned: the first part takes nothing, the second half a slot."""
+def test_of_every_part_the_same_fraction_is_pinned():
+    """64 slots, three quarters of them pinned: 16 slots come in, each beside as much of the core."""
     slot_bits = 8 * EDGE.buffers.slot_B
-    cut = Cut(layer_of(coded([2 * slot_bits], [0])), EDGE)
-    steps = cut.steps(once(3 * slot_bits // 2), CHANNEL)
-    assert steps.read.tolist() == [0, busy_ticks(CHANNEL.bursts(slot_bits // 2), CHANNEL)]
+    cut = Cut(layer_of(coded([64 * slot_bits], [0])), EDGE)
+    steps = cut.steps(once(48 * slot_bits)._replace(core_ticks=160), CHANNEL)
+    assert steps.compute.tolist() == [10] * 16
+    slots = [busy_ticks(CHANNEL.bursts(number * slot_bits), CHANNEL) for number in range(17)]
+    assert steps.read.tolist() == [after - before for before, after in pairwise(slots)]
+
+
+def test_weights_that_are_decoded_at_use_keep_their_slots():
+    """Pinned or not, they go through slots of decoded weights."""
+    slot_bits = 8 * EDGE.buffers.slot_B
+    layer = layer_of(coded([64 * slot_bits], [640]))
+    assert len(Cut(layer, EDGE).steps(once(48 * slot_bits), CHANNEL).decode) == 64
+    assert len(Cut(layer, EDGE, once=True).steps(once(48 * slot_bits), CHANNEL).decode) == 16
 
 
 def test_passes_after_the_last_fetch_read_nothing():
@@ -184,8 +195,7 @@ def test_a_long_layer_takes_several_slots_a_step():
 
 def test_shares_of_many_ticks_do_not_overflow():
     cut = Cut(layer_of(coded([8 * EDGE.buffers.slot_B * MAX_STEPS], [0])), EDGE)
-    pinned = cut.payload_bits + cut.side_bits
-    steps = cut.steps(Demand(64, 64, pinned, False, 0, 0, MAX_TICKS), CHANNEL)
+    steps = cut.steps(Demand(64, 64, 0, False, 0, 0, MAX_TICKS), CHANNEL)
     assert len(steps.compute) == 64 * MAX_STEPS
     assert set(steps.compute.tolist()) == {MAX_TICKS // (64 * MAX_STEPS)}
 

@@ -311,10 +311,11 @@ class Costs:
                 fetches = self.own[k].input_fetches if k in self.own else 1
                 work = self._work(k, ceil_div(self.batch, times))
                 found[:, k] = (*work, self._streamed_bits(k, fetches), 1.0, times, 0.0, 0.0)
+        beside = [self._beside_bits(k) for k in range(len(self.kernels))]
         for k, first, end, tiling, passes in self._cut:
             items = ceil_div(self.batch, passes)
             bits = tiling.traffic_bits - (tiling.weight_bits if self.roots[k].weights else 0.0)
-            work, bits = self._work(k, items), bits * (self.batch / items) + self._beside_bits(k)
+            work, bits = self._work(k, items), bits * (self.batch / items) + beside[k]
             found[first:end, k] = (*work, bits, tiling.weight_fetches, passes, tiling.needed_bits, first)
         return found.view(BLOCKS)[..., 0]
 

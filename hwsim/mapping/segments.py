@@ -38,8 +38,8 @@ LONGEST = 48
 SPLITS = 8
 """More passes than memory asks for that are tried: 1, 2, 4, ... times as many, while they pay."""
 
-KNOWN_PASSES = 64
-"""Passes up to which costs of segments are remembered."""
+KNOWN, KNOWN_PASSES = 1 << 22, 64
+"""Costs of segments that are remembered, at most, and passes up to which they are."""
 
 ROUNDS, REFINED = 2, 3
 """The best plans are divided anew with the weights that they pin, so often, and so many of them."""
@@ -356,7 +356,8 @@ def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     what an item of the segment holds.
     """
     count = len(tables.kernels)
-    return np.full((count, min(count, LONGEST), HEIGHTS + 1 + min(terms.batch, KNOWN_PASSES)), np.nan)
+    ways = HEIGHTS + 1 + min(terms.batch, KNOWN_PASSES, max(KNOWN // count**2 - HEIGHTS, SPLITS))
+    return np.full((count, min(count, max(LONGEST, KNOWN // (count * ways))), ways), np.nan)
 
 
 def _best_of(found: dict[bytes, Found]) -> list[Found]:

@@ -112,6 +112,13 @@ def test_a_dropped_resnet18_is_priced_as_the_simulator_does(reader, resnet18, ca
     assert choose(reader, "reference_250w") == pytest.approx(exact["energy_J"], rel=CLOSE)
 
 
+def test_the_layers_of_a_dropped_network_fit_a_telephone(reader, resnet18):
+    reader.look(390)
+    dropped(reader, resnet18)
+    assert reader.tab.locator("#yours table tbody tr").count() == 10
+    assert reader.tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_the_page_says_how_far_it_is_off(reader):
     reader.open("yours")
     reader.tab.wait_for_function("document.querySelector('#yours-accuracy').textContent")

@@ -62,8 +62,12 @@ def print_next(following: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print plain data as JSON that other programs can read: what is not a finite number is null there."""
-    sys.stdout.write(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Print plain data as JSON that other programs can read: what is not a finite number is null there.
+
+    Bytes of a file's name that are no text are escaped.
+    """
+    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def _finite(data: Any) -> Any:

@@ -104,8 +104,11 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    r"""Write `text` to `path` as a whole in UTF-8 with ``\n`` line ends; see `replacing`."""
-    write_bytes(path, text.encode("utf-8"))
+    r"""Write `text` to `path` as a whole in UTF-8 with ``\n`` line ends; see `replacing`.
+
+    Bytes of a file's name that are no text are escaped, as JSON does.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read_text(path: str | Path) -> str:

@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
 
 from experiments.figures import style
+from hwsim.errors import printable
 from hwsim.plotting import WHITE
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _title_pt() -> float:
 def _lines(title: str) -> Iterator[str]:
     font = FontProperties(family=mpl.rcParams["font.family"], weight="bold", size=_title_pt())
     line = ""
-    for word in WORDS.split(title):
+    for word in map(printable, WORDS.split(title)):
         longer = f"{line} {word}".strip()
         if line and TextPath((0, 0), longer, prop=font).get_extents().width > WIDTH_PT:
             yield line

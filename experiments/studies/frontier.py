@@ -19,7 +19,7 @@ from compress.nn.lenets import MODELS, build
 from compress.nn.train import evaluate
 from compress.pipeline.recipe import Training, load_recipe, recipe_names
 from experiments.runs.pareto import undominated
-from hwsim.errors import InputError
+from hwsim.errors import InputError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,10 +73,10 @@ def runs(paths: Iterable[Path], dataset: Dataset) -> pd.DataFrame:
 def _run(path: Path, dataset: Dataset) -> dict[str, Any]:
     artifact, layout = read(path)
     network = executable(artifact)
-    name, seed = _recipe_and_seed(path.stem)
+    name, seed = _recipe_and_seed(printable(path.stem))
     recipe = load_recipe(name) if name in recipe_names() else None
     return {
-        "file": path.name,
+        "file": printable(path.name),
         "network": network.name,
         "recipe": name,
         "seed": seed,

@@ -23,7 +23,7 @@ from hwsim import display
 from hwsim.arrays import array_class, array_kinds
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
-from hwsim.errors import InputError, hint, require_type
+from hwsim.errors import InputError, hint, printable, require_type
 from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
 from hwsim.machine.families import completed
@@ -206,7 +206,7 @@ def copy_chip(name_or_path: str | Path, path: Path) -> None:
     InputError
         If there is no such chip, the new file exists, it cannot be written or does not end in ``.toml``.
     """
-    named = f"name = {json.dumps(path.stem)}"
+    named = f"name = {json.dumps(printable(path.stem))}"
     text = re.sub(r"(?m)^name = .*$", lambda _: named, chip_text(name_or_path), count=1)
     if path.suffix != ".toml":
         raise InputError(f"{path}: expected a file that ends in .toml")

@@ -36,7 +36,6 @@ def files(tmp_path, monkeypatch):
     [
         ("run", CHIP, TABLE, "--json"),
         ("run", CHIP, MODEL, "--json"),
-        ("tile", CHIP, TABLE, "--json"),
         ("compare", f"{CHIP}:{TABLE}", "edge:lenet5", "--json"),
     ],
 )

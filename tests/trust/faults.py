@@ -149,7 +149,7 @@ def killed(words: Sequence[str], result: str, folder: Path, rng: random.Random, 
         process.communicate()
         there = (rough / result).exists()
         assert not there or digest(rough / result) == expected, "a result that is not whole"
-        if process.returncode == 0:  # too late, and what it has kept would make the next one too quick
+        if there:  # too late, and what it has kept would make the next one too quick, or refused
             shutil.rmtree(rough)
             rough.mkdir()
             _inputs(rough)

@@ -49,6 +49,8 @@ def results(
     require_workers(workers)
     if scheduler and backend != "dask":
         raise InputError(f"--scheduler {scheduler}: expected --backend dask with it, not {backend}")
+    if not calls:
+        return iter(())
     if backend == "dask":
         return _on_dask(function, calls, scheduler)
     if backend == "processes" and workers > 1:

@@ -225,6 +225,13 @@ def test_one_or_two_workers_give_the_same_bytes(plan, tmp_path):
     assert tables(tmp_path / "one") == tables(tmp_path / "two")
 
 
+def test_a_sweep_that_has_every_row_does_nothing_with_two_workers_either(plan, tmp_path):
+    first = run_sweep(plan(GRID), output=tmp_path / "swept", workers=1)
+    again = run_sweep(plan(GRID), output=tmp_path / "swept", workers=2)
+    assert again.reused == len(first.table)
+    assert again.table.equals(first.table)
+
+
 def test_files_of_one_name_in_two_folders_are_two_inputs(plan, tmp_path, monkeypatch):
     """Workers outlive the sweep that started them: they keep its current folder, and what they read there."""
     text = GRID.replace('"lenet300", "lenet5"', '"small.dcz"').replace('stage = ["dense", "huffman"]', "")

@@ -250,13 +250,26 @@ def files_page() -> str:
         heading("Coded for each chip", "-"),
         "The coding that ``dcz shrink`` and ``dcz quantize`` take on each chip, and the joules of an "
         "inference over those of the network as it was. It never takes more than the same "
-        "weights without a coding. ``python -m experiments.bench.codings FILE.csv`` makes the table, which "
-        "has the joules of every coding.",
+        "weights without a coding. " + _dearer(codings),
+        "",
+        "``python -m experiments.bench.codings FILE.csv`` makes the table, which has the joules of every "
+        "coding.",
         "",
         csv_table("Coding, and joules over before", by_chip.reset_index().fillna("")),
         csv_table("Limiter", limiters.reset_index().fillna("")),
     ]
     return "\n".join(parts)
+
+
+def _dearer(codings: pd.DataFrame) -> str:
+    """Say of each form how many rows take more joules than the network as it was, and how many more."""
+    said = [f"These are {codings['network'].nunique()} networks on {codings['chip'].nunique()} chips."]
+    for form, rows in codings.groupby("form", sort=False):
+        over = rows["over_before"].dropna()
+        dearer = over[over > 1]
+        most = f", by {100 * (dearer.max() - 1):.2g}% at most" if len(dearer) else ""
+        said.append(f"Of the {len(over)} rows of {form} weights, {len(dearer)} cost more than before{most}.")
+    return " ".join(said)
 
 
 def boards_section() -> list[str]:

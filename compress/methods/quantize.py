@@ -207,7 +207,7 @@ def _input_levels(
     for name, value in inputs.items():
         measure(name, value)
     further = {name: value for name, value in inputs.items() if name != INPUT}
-    network.run(inputs[INPUT], extra=further, observe=lambda node, output: measure(node.name, output))
+    network.run(inputs[INPUT], extra=further, observe=measure)
     return found
 
 

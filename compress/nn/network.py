@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ELEMENTS = 1 << 31
 """Largest tensor a network may hold: a declared shape must not exhaust memory."""
 
-Observe = Callable[["Node", Array], None]
+Observe = Callable[[str, Array], None]
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class Network:
         rng : numpy.random.Generator, optional
             Needed by dropout in training.
         observe : callable, optional
-            Called as ``observe(node, output)`` with each node's (first) output.
+            Called as ``observe(tensor, value)`` with each output of each node.
 
         Raises
         ------
@@ -235,10 +235,12 @@ class Network:
         whole = observe is not None or training
         plan = separate(self.nodes, self.outputs) if whole else self._plan()
         for step, released in zip(*plan, strict=True):
+            made: list[str] = []
             for values in pieces:
-                self._execute(step, values, training, rng)
+                made = self._execute(step, values, training, rng)
             if observe is not None:
-                observe(step.node, join([values[step.node.name] for values in pieces], 0))
+                for name in made:
+                    observe(name, join([values[name] for values in pieces], 0))
             if not training:
                 forget(released, pieces)
         if training:
@@ -290,8 +292,8 @@ class Network:
 
     def _execute(
         self, step: Step, values: dict[str, Array], training: bool, rng: np.random.Generator | None
-    ) -> None:
-        """Add a step's outputs to `values`."""
+    ) -> list[str]:
+        """Add a step's outputs to `values`, and return their names."""
         node, context = step.node, self._context(step.node, training, rng)
         if step.tail:
             context.limits = step.limits
@@ -303,7 +305,9 @@ class Network:
             context,
         )
         outputs = result if isinstance(result, tuple) else (result,)
-        values.update(zip(output_names(step.output, len(outputs)), outputs, strict=True))
+        names = output_names(step.output, len(outputs))
+        values.update(zip(names, outputs, strict=True))
+        return names
 
     def backward(self, grad: Array) -> dict[str, Array]:
         """Gradients of all parameters, given that of the (first) output of the last training pass.

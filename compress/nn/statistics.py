@@ -12,7 +12,7 @@ from compress.nn.network import INPUT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compress.nn.network import Network, Node
+    from compress.nn.network import Network
     from compress.nn.ops.base import Array
 
 
@@ -49,7 +49,7 @@ class ActivationStatistics:
 def activation_statistics(
     network: Network, x: Array, extra: Mapping[str, Array] | None = None
 ) -> dict[str, ActivationStatistics]:
-    """Execute a network and measure its inputs and every node's (first) output.
+    """Execute a network and measure its inputs and every output of its nodes.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def activation_statistics(
     """
     found = {name: ActivationStatistics.of(value) for name, value in {INPUT: x, **(extra or {})}.items()}
 
-    def observe(node: Node, output: Array) -> None:
-        found[node.name] = ActivationStatistics.of(output)
+    def observe(tensor: str, value: Array) -> None:
+        found[tensor] = ActivationStatistics.of(value)
 
     network.run(x, extra=extra, observe=observe)
     return found

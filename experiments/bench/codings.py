@@ -18,7 +18,7 @@ import pandas as pd
 from compress.format.container import Artifact
 from compress.format.tensors import SharedTensor
 from compress.lowering import workload_of
-from compress.methods.prune import require_weights
+from compress.methods.prune import other_matrices, require_weights
 from compress.nn.zoo import build
 from experiments.console import print_line
 from experiments.runs import after_training
@@ -56,9 +56,9 @@ class Case(NamedTuple):
 
 
 def halved(network: Network) -> Artifact:
-    """Half of the weights of each layer rounded to a few values of its own, the others zero."""
+    """Half of the weights of each matrix rounded to a few values of its own, the others zero."""
     tensors = {}
-    for weight in require_weights(network).values():
+    for weight in (*require_weights(network).values(), *other_matrices(network)):
         values = network.params[weight]
         scale = float(np.abs(values).max()) / LEVELS
         levels = np.rint(values / scale).astype(np.int64)

@@ -94,7 +94,7 @@ def test_a_whole_model_is_compressed_and_its_file_has_what_was_executed():
     inputs = inputs_of(network, tokens.tolist())
     assert set(inputs) == set(block_matrices(network).values())
     read = {}
-    network.run(tokens, observe=lambda node, output: read.setdefault(node.name, output))
+    network.run(tokens, observe=read.setdefault)
     np.testing.assert_allclose(
         inputs["1.norm2"].importance, np.square(read["1.norm2"]).mean(axis=0), rtol=1e-3
     )

@@ -13,9 +13,10 @@ from hypothesis.extra.numpy import arrays
 from compress.format.container import parse
 from compress.format.execution import executable
 from compress.methods.quantize import quantize, quantize_network, scale_of
+from compress.methods.rounding import signal_to_noise_dB
 from compress.nn.datasets import load_dataset
 from compress.nn.lenets import build
-from compress.nn.network import Network, Node
+from compress.nn.network import INPUT, Network, Node
 from compress.nn.train import evaluate
 from compress.pipeline.recipe import TrainStep
 from compress.pipeline.state import State
@@ -114,6 +115,32 @@ def test_one_layer_in_integers_by_hand():
     for accumulator in ("int32", "float64"):
         executed = executable(artifact, accumulator=accumulator)
         assert executed.forward(np.array([[99.0, -5.0]], np.float32))[0, 0] == 23937 / 32 + 0.5
+
+
+def test_every_part_of_a_split_is_rounded():
+    """Channels are split, each half has a layer, and they are joined and mixed, as in ShuffleNet v2."""
+    rng = np.random.default_rng(5)
+    shapes = {"w": (4, 4, 3, 3), "depth": (4, 1, 3, 3), "out": (6, 8, 1, 1)}
+    params = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
+    pads = {"pads": (1, 1, 1, 1)}
+    nodes = (
+        Node("halves", "split", attrs={"axis": 1, "sizes": (4, 4)}),
+        Node("first", "conv", ("halves",), pads, ("w",)),
+        Node("second", "conv", ("halves:1",), {**pads, "groups": 4}, ("depth",)),
+        Node("both", "concat", ("first", "second"), {"axis": 1}),
+        Node("mixed", "conv", ("both",), params=("out",)),
+    )
+    network = Network("split", (8, 5, 5), nodes, params)
+    x = rng.normal(size=(6, 8, 5, 5)).astype(np.float32)
+    x[:, 4:] *= 10
+    artifact = quantize_network(network, x)
+    read = {node.name: node.attrs for node in artifact.topology.nodes}
+    assert artifact.stage == "int8"
+    assert read["second"]["input_scale"] == pytest.approx(np.ptp(x[:, 4:]) / 255, rel=0.02)
+    assert read["first"]["input_scale"] == pytest.approx(np.ptp(x[:, :4]) / 255, rel=0.02)
+    y = executable(artifact).forward(x)
+    assert y.tobytes() == executable(artifact, accumulator="float64").forward(x).tobytes()
+    assert signal_to_noise_dB(network, executable(artifact), {INPUT: x}) > 30
 
 
 def test_eight_bits_hardly_change_the_outputs_and_survive_the_file():

@@ -144,7 +144,7 @@ def test_feedback_and_right_means_bring_integers_nearer_on_other_items(bits):
 
 
 def test_a_layer_that_stays_in_floating_point_gets_its_mean_back():
-    """One reads the second part of a split, whose levels are not measured."""
+    """Only the other one is named, so this one has no levels."""
     rng = np.random.default_rng(0)
     params = {name: rng.standard_normal((5, 4) if name[1] == "w" else 5).astype(np.float32)
               for name in ("aw", "ab", "bw", "bb")}  # fmt: skip
@@ -156,7 +156,7 @@ def test_a_layer_that_stays_in_floating_point_gets_its_mean_back():
     )
     network = Network("parts", (8,), nodes, params)
     x = rng.standard_normal((12, 8)).astype(np.float32) + 1
-    made = with_right_means(network, quantize_network(network, x, 4), x)
+    made = with_right_means(network, quantize_network(network, x, {"a": 4}), x)
     assert executable(made).forward(x).mean(axis=0) == pytest.approx(
         network.forward(x).mean(axis=0), abs=1e-4
     )
@@ -168,7 +168,7 @@ def test_right_means_are_those_of_the_original():
     means = []
     for made in (network(), executable(repaired)):
         found = {}
-        made.run(ITEMS, observe=lambda node, y, found=found: found.update({node.name: y}))
+        made.run(ITEMS, observe=found.__setitem__)
         means.append([found[name].mean(axis=(0, 2, 3)) for name in ("conv", "depthwise", "pointwise")])
     for right, now in zip(*means, strict=True):
         assert now == pytest.approx(right, abs=1e-4)

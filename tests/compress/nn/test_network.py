@@ -76,7 +76,7 @@ def test_with_params_leaves_the_original_alone():
 def test_observe_sees_every_node_once_in_order():
     seen = []
     network = residual()
-    network.forward(weights(2, 3), observe=lambda node, value: seen.append((node.name, value.shape)))
+    network.forward(weights(2, 3), observe=lambda name, value: seen.append((name, value.shape)))
     assert seen == [(name, (2, 3)) for name in ("a", "r", "b", "sum")]
 
 
@@ -85,9 +85,9 @@ def test_values_are_released_after_their_last_use():
     network = Network("chain", (3,), chain, {}, ("r1", "r4"))
     references, alive = {}, {}
 
-    def observe(node, value):
-        references[node.name] = weakref.ref(value)
-        alive[node.name] = {name for name, reference in references.items() if reference() is not None}
+    def observe(tensor, value):
+        references[tensor] = weakref.ref(value)
+        alive[tensor] = {name for name, reference in references.items() if reference() is not None}
 
     outputs = network.run(np.ones((1, 3)), observe=observe)
     assert outputs.keys() == {"r1", "r4"}
@@ -104,7 +104,11 @@ def test_several_outputs_of_one_node(monkeypatch):
     monkeypatch.setitem(OPS, "halves", split)
     nodes = (Node("s", "halves"), Node("joined", "concat", ("s:1", "s")))
     network = Network("swap", (4,), nodes, {}, ("joined", "s:1"))
-    outputs = network.run(np.arange(4.0).reshape(1, 4))
+    seen = {}
+    outputs = network.run(np.arange(4.0).reshape(1, 4), observe=seen.__setitem__)
+    assert {name: value.tolist() for name, value in seen.items()} == {
+        "s": [[0, 1]], "s:1": [[2, 3]], "joined": [[2, 3, 0, 1]]
+    }  # fmt: skip
     assert outputs["joined"].tolist() == [[2, 3, 0, 1]]
     assert outputs["s:1"].tolist() == [[2, 3]]
 

@@ -31,3 +31,13 @@ def test_statistics_by_hand():
     assert list(found) == ["input", "more", "relu", "sum"]
     assert found["relu"] == ActivationStatistics(8, 3, 0, 4, (26 / 8) ** 0.5)
     assert found["relu"].density == 3 / 8
+
+
+def test_every_output_of_a_node_is_counted():
+    nodes = (
+        Node("halves", "split", attrs={"axis": -1, "sizes": (2, 2)}),
+        Node("last", "relu", ("halves:1",)),
+    )
+    network = Network("parts", (4,), nodes, {})
+    x = np.array([[1, 1, 0, 4]], np.float32)
+    assert input_densities(network, x) == {"halves": 3 / 4, "last": 1 / 2}

@@ -105,7 +105,7 @@ def test_decode_continues_prefill(monkeypatch):
     y = whole.forward(
         x,
         extra=rotary(0, 5) | causal_mask(5),
-        observe=lambda node, value: seen.__setitem__(node.name, value),
+        observe=seen.__setitem__,
     )
     step = llama_decode(np.random.default_rng(6), past=4).with_params(whole.params)
     cache = {"keys": seen["k_rotated"][:, :, :4], "values": seen["v_heads"][:, :, :4]}

@@ -85,6 +85,11 @@ def test_code_blocks_hold_nothing_but_known_programs():
     assert {line.split()[0] for line in commands()} <= known
 
 
+def test_the_screen_of_the_first_run_is_what_it_prints():
+    golden = ROOT / "tests" / "experiments" / "cli" / "screens" / "run-edge-lenet300.80.txt"
+    assert golden.read_text(encoding="utf-8").strip() in README
+
+
 def test_the_figures_in_the_text_are_those_of_the_reference_run():
     stages = pd.read_csv(ROOT / "results" / "reference" / "demo" / "stages.csv").set_index(["run", "stage"])
     lenet, alexnet = "lenet300 on edge", "alexnet, batch {}, on reference_250w"

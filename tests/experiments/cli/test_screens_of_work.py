@@ -158,5 +158,5 @@ if __name__ == "__main__":
         old.unlink()
     for columns in WIDTHS:
         with TemporaryDirectory() as here:
-            for typed, printed in screens(CHAIN, columns, Path(here)).items():
-                file_of(GOLDEN, typed, columns).write_text(told(printed), encoding="utf-8")
+            for typed, shown in screens(CHAIN, columns, Path(here)).items():
+                file_of(GOLDEN, typed, columns).write_text(told(shown), encoding="utf-8")

@@ -84,10 +84,10 @@ def _escaped(token: str) -> str:
     return token.replace('"', '\\"')
 
 
-def _compiled() -> list[str]:
+def compiled() -> list[str]:
     """Modules with kernels of numba, some by way of `words.lean`: it does not take instrumented code."""
     root = Path(__file__).parents[2]
-    kernel = re.compile(r"\bnumba\b|^@lean", re.MULTILINE)
+    kernel = re.compile(r"\bnumba\b|\bnjit\b|^@lean", re.MULTILINE)
     files = [file for package in ("compress", "hwsim") for file in (root / package).rglob("*.py")]
     kernels = [file for file in files if kernel.search(file.read_text(encoding="utf-8"))]
     return [".".join(file.relative_to(root).with_suffix("").parts) for file in kernels]
@@ -101,7 +101,7 @@ def inside(name: str, corpus: Path, seconds: float, limits: list[str]) -> None:
     """
     import atheris
 
-    with atheris.instrument_imports(include=INSTRUMENTED, exclude=_compiled()):
+    with atheris.instrument_imports(include=INSTRUMENTED, exclude=compiled()):
         from trust.targets import TARGETS, survives
 
         target = TARGETS[name]

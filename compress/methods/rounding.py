@@ -114,7 +114,7 @@ def round_after_training(
         If the file cannot be so small, or its answers are then farther off than the goal allows.
     """
     inputs = {INPUT: x, **(extra or {})}
-    fitted, judged = _parted(inputs) if goal.min_snr_dB is not None else (inputs, inputs)
+    fitted, judged = parted_for_judging(inputs) if goal.min_snr_dB is not None else (inputs, inputs)
     weights = list(dict.fromkeys(require_weights(network).values()))
     steps = best_steps(network, weights, _few(fitted))
     bits = 8.0 * goal.max_bytes
@@ -146,7 +146,7 @@ def round_after_training(
     return artifact
 
 
-def _parted(inputs: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+def parted_for_judging(inputs: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
     """Items to fit on and items to judge by; a single item is for both."""
     items = len(inputs[INPUT])
     judged = max(1, round(JUDGED * items))

@@ -53,8 +53,14 @@ def shrink(
     model: Model,
     output: Output,
     inputs: Inputs,
-    density: Annotated[float, typer.Option(help="Fraction of the weights that remains.")] = 0.5,
-    bits: Annotated[int, typer.Option(help="Width of a shared weight.")] = 6,
+    density: Annotated[
+        float | None,
+        typer.Option(help="Fraction of the weights that remains; 0.5 with --bits.", show_default=False),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(help="Width of a shared weight; 6 with --density.", show_default=False),
+    ] = None,
     max_bytes: Annotated[
         int | None,
         typer.Option(
@@ -78,7 +84,10 @@ def shrink(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest."""
+    """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest.
+
+    Half of the weights stays, in 6 bits, unless that would ruin the answers: then all are rounded.
+    """
     from compress.format.container import read
     from compress.methods.rounding import Goal
     from experiments.runs import after_training
@@ -99,8 +108,7 @@ def shrink(
         coding=_coding(coding),
         by=_least_of(by),
         goal=None if max_bytes is None else Goal(max_bytes, min_snr),
-        density=density,
-        bits=bits,
+        **_asked(density, bits),
     )
     _save_and_show(found, output, f"{machine.name}, batch {batch}", items, by, as_json, wide)
 
@@ -159,6 +167,15 @@ def quantize(
         by=_least_of(by),
     )
     _save_and_show(found, output, f"{machine.name}, batch {batch}", items, by, as_json, wide)
+
+
+def _asked(density: float | None, bits: int | None) -> dict[str, Any]:
+    """What is asked for of pruning; nothing leaves the choice to the answers."""
+    from compress.methods.floor import BITS, DENSITY
+
+    if density is None and bits is None:
+        return {}
+    return {"density": DENSITY if density is None else density, "bits": BITS if bits is None else bits}
 
 
 def _coding(text: str, *more: str) -> str:

@@ -14,6 +14,7 @@ from compress.lowering import workload_of
 from compress.methods.agreement import agreements
 from compress.methods.allocate import quantize_within
 from compress.methods.bias import with_right_means
+from compress.methods.floor import compress_to_floor
 from compress.methods.prune import weights_of
 from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
@@ -182,7 +183,8 @@ def shrink(
     goal : Goal, optional
         Round the weights to what the file may take, instead of pruning and sharing them.
     **how
-        ``density`` and ``bits`` of `compress_after_training`.
+        ``density`` and ``bits`` of `compress_after_training`. With neither, half of the weights stays in
+        6 bits if the answers bear it; see `compress.methods.floor`.
 
     Returns
     -------
@@ -196,13 +198,15 @@ def shrink(
     fitted, held = halves(network, inputs)
     x, extra = parted(fitted)
     remarks: list[str] = []
-    rng = np.random.default_rng(seed)
-    how = {"rng": rng, "coding": "fixed", "extra": extra, "remark": remarks.append, **how}
-    if goal is None:
-        made = compress_after_training(network, x, **how)
+    common: dict[str, Any] = {
+        "rng": np.random.default_rng(seed), "extra": extra, "remark": remarks.append
+    }  # fmt: skip
+    if goal is not None:
+        made = round_after_training(network, x, goal, **common)
+    elif how:
+        made = compress_after_training(network, x, **common, coding="fixed", **how)
     else:
-        how = {key: value for key, value in how.items() if key not in ("density", "bits", "coding")}
-        made = round_after_training(network, x, goal, **how)
+        made = compress_to_floor(network, x, **common)
     most = None if goal is None else goal.max_bytes
     return _versions(original, made, held, chip, batch, remarks, coding, by, most)
 

@@ -7,19 +7,22 @@ from hypothesis import strategies as st
 
 from compress.format.container import Artifact
 from compress.format.execution import executable
-from compress.format.tensors import QuantizedTensor
+from compress.format.tensors import QuantizedTensor, SharedTensor
 from compress.methods.bias import with_right_means
+from compress.methods.floor import BITS, DENSITY, LEAST_DB, compress_to_floor
 from compress.methods.least_squares import problem
 from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
 from compress.methods.rounding import (
     Goal,
     best_steps,
+    parted_for_judging,
     round_after_training,
     round_rows,
     signal_to_noise_dB,
     with_feedback,
 )
+from compress.nn.lenets import build
 from compress.nn.network import INPUT, Network, Node
 from hwsim.errors import InputError
 
@@ -192,3 +195,33 @@ def test_a_layer_that_matters_more_gets_finer_levels():
     relative = {name: step.max() / network().params[name].std() for name, step in steps.items()}
     assert relative["d"] < relative["f"]
     assert relative["a"] < relative["f"]
+
+
+def test_a_depthwise_network_keeps_its_answers():
+    """Half of its weights would not, on the items that judge."""
+    fitted, judged = parted_for_judging({INPUT: ITEMS})
+    said = []
+    made = compress_to_floor(network(), ITEMS, rng=np.random.default_rng(0), remark=said.append)
+    pruned = compress_after_training(
+        network(), fitted[INPUT], density=DENSITY, bits=BITS, rng=np.random.default_rng(0)
+    )
+    assert signal_to_noise_dB(network(), pruned.to_network(), judged) < LEAST_DB
+    assert signal_to_noise_dB(network(), made.to_network(), judged) >= LEAST_DB
+    assert isinstance(made.tensors["d"], QuantizedTensor)
+    assert any("all are kept, and rounded" in sentence for sentence in said)
+
+
+def test_a_network_of_spare_weights_is_pruned():
+    """Weights of LeNet-300-100 that no item moves, or hardly, are half of them."""
+    made = build("lenet300", np.random.default_rng(0))
+    weights = dict(made.params)
+    for name, value in weights.items():
+        if value.ndim > 1:
+            weights[name] = value * (np.abs(value) > np.quantile(np.abs(value), 0.6))
+    spare, said = made.with_params(weights), []
+    x = np.random.default_rng(1).random((24, 1, 28, 28), np.float32)
+    kept = compress_to_floor(spare, x, rng=np.random.default_rng(0), remark=said.append)
+    tensors = [tensor for tensor in kept.tensors.values() if isinstance(tensor, SharedTensor)]
+    assert len(tensors) == 3
+    assert all(np.count_nonzero(tensor.labels) <= 0.51 * tensor.labels.size for tensor in tensors)
+    assert not any("rounded" in sentence for sentence in said)

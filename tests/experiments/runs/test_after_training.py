@@ -107,7 +107,7 @@ def test_integers_are_executed_and_compared(tmp_path, network, capsys):
 
 
 def test_what_was_given_stands_beside_what_was_made(tmp_path, network, capsys):
-    assert shrink(tmp_path, "--chip", "edge", "--coding", "huffman") == 0
+    assert shrink(tmp_path, "--chip", "edge", "--coding", "huffman", "--density", "0.5") == 0
     (tmp_path / "small.dcz").rename(tmp_path / "model.dcz")
     capsys.readouterr()
     assert quantize(tmp_path, "--chip", "edge", "--by", "bytes", "--json") == 0

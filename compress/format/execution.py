@@ -86,8 +86,8 @@ def executable(
         params |= arrays
     used = {name for node in nodes for name in (*node.params, *node.inputs)}
     params |= {name: tensor.to_array() for name, tensor in artifact.tensors.items() if name in used}
-    kernels = {node.params[0] for node in nodes if node.op == "conv"}
-    params |= {name: arranged(params[name]) for name in kernels if params[name].ndim == 4}
+    kernels = {name for node in nodes if node.op == "conv" for name in node.params[:1]}
+    params |= {name: arranged(params[name]) for name in kernels & params.keys() if params[name].ndim == 4}
     network = replace(artifact.topology, nodes=tuple(nodes)).network(params)
     if arithmetic != "fp32":
         network = narrowed(network, arithmetic)

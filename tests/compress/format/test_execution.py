@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from compress.format.container import Artifact
 from compress.format.execution import executable
 from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
+from compress.format.topology import Topology
 from compress.methods.quantize import quantize_network
 from compress.nn.network import Network, Node
 from hwsim.errors import InputError
@@ -146,3 +147,12 @@ def test_entries_outside_are_refused_before_they_are_read(key, value):
     assert Network("net", (3,), (node,), good).forward(x).tolist() == [[32]]
     with pytest.raises(InputError, match="sparse weights point outside 3 columns or 2 values"):
         Network("net", (3,), (node,), good | {key: value}).forward(x)
+
+
+@pytest.mark.parametrize("op", ["conv", "fc"])
+@pytest.mark.parametrize("params", [(), ("nowhere",)])
+def test_a_layer_without_weights_is_refused(op, params):
+    """As a damaged file may have it."""
+    topology = Topology("cut", (1, 4, 4), (Node("a", op, params=params),), ("a",))
+    with pytest.raises(InputError):
+        executable(Artifact(topology, {}, "dense"))

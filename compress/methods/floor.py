@@ -90,26 +90,31 @@ def compress_to_floor(
     )
     found = near(pruned)
     if found >= LEAST_DB:
-        for sentence in said:
-            remark(sentence)
+        _tell(said, remark)
         return pruned
     most = 4 * sum(value.size for value in network.params.values())
     weights = sum(network.params[name].size for name in set(require_weights(network).values()))
     size, best, kept = len(pruned.to_bytes()), pruned, found
     for _ in range(TRIES):
+        tried: list[str] = []
         made = round_after_training(
-            network, fitted[INPUT], Goal(size), rng=rng, extra=further, remark=said.append
+            network, fitted[INPUT], Goal(size), rng=rng, extra=further, remark=tried.append
         )
         if near(made) > kept:
-            best, kept = made, near(made)
+            best, kept, said = made, near(made), tried
         if kept >= LEAST_DB or size >= most:
             break
         size = min(most, size + math.ceil(weights * (LEAST_DB + SPARE_DB - near(made)) / BIT_DB / 8))
-    for sentence in dict.fromkeys(said):
-        remark(sentence)
+    _tell(said, remark)
     if best is not pruned:
         remark(
             f"half of the weights leaves {found:.1f} dB of signal to noise, less than {LEAST_DB:g}: all are "
             f"kept, and rounded, which leaves {kept:.1f} dB"
         )
     return best
+
+
+def _tell(said: list[str], remark: Callable[[str], None]) -> None:
+    """Pass on what was said of the network that is kept, each sentence once."""
+    for sentence in dict.fromkeys(said):
+        remark(sentence)

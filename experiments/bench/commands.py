@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 RUNS = 5
 """Processes that are started for one measurement of a warm command."""
 
+AS_INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""A program of a user does not compile its modules anew at each start, even if this process does."""
+
 IMPORTS = {"import hwsim": 0.1, "import compress": 0.1}
 """Most CPU seconds."""
 HELP_S = 0.35
@@ -179,4 +182,6 @@ def _program(line: str) -> str:
 def _run_code(
     code: str, environment: dict[str, str] | None = None, text: str = "", folder: Path | None = None
 ) -> Child:
-    return run_child([sys.executable, "-c", code], text, {**ONE_THREAD, **(environment or {})}, folder)
+    return run_child(
+        [sys.executable, "-c", code], text, {**ONE_THREAD, **AS_INSTALLED, **(environment or {})}, folder
+    )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from compress.methods.dsd import Schedule, dense_sparse_dense
 from compress.nn.config import TrainConfig
@@ -68,6 +67,8 @@ def compared(measured: pd.DataFrame) -> pd.DataFrame:
     Columns: sparsity, period, median_pct, difference_mean, difference_standard_error, better, seeds,
     sign_test_p (two-sided, equal ones left out).
     """
+    from scipy.stats import binomtest  # takes longer to import than all that lists the studies
+
     wide = measured.pivot(index="seed", columns=["sparsity", "period"], values="test_error_pct")
     rows = []
     keys = measured[["sparsity", "period"]].drop_duplicates().itertuples(index=False, name=None)

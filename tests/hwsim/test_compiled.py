@@ -98,13 +98,20 @@ def test_records_are_read_and_written_by_the_names_of_their_fields():
     assert array["bits"].sum() == 0
 
 
+FIRST_OF_RESNET = (
+    "conv1", "relu1", "pool1", "conv2_1_a", "conv2_1_a_relu", "conv2_1_b", "conv2_1_add", "conv2_1_relu",
+)  # fmt: skip
+"""Layers of ResNet-18 that need every function that planning compiles."""
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("edge", "lenet5"),
         ("reference_250w", "alexnet", "--batch", "3"),
         ("tpu_v1", "lenet5", "--batch", "7"),
-        ("turing_t4", "resnet18"),
+        ("turing_t4", "resnet18", "--layers", ",".join(FIRST_OF_RESNET)),
+        pytest.param(("turing_t4", "resnet18"), marks=pytest.mark.slow),
     ],
 )
 def test_plain_python_gives_what_compiled_code_gives(words):

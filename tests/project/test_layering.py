@@ -249,27 +249,30 @@ def test_the_rules_find_what_they_forbid(package, source, expected):
     assert violations(source, f"{package}.module", package.split(".")) == expected
 
 
-GRAPH = import_graph(
-    {
-        dotted(path): (path.read_text(encoding="utf-8"), list(path.relative_to(ROOT).parts[:-1]))
-        for path in MODULES
-    }
-)
+@pytest.fixture(scope="module")
+def graph():
+    """Imports of every module here."""
+    return import_graph(
+        {
+            dotted(path): (path.read_text(encoding="utf-8"), list(path.relative_to(ROOT).parts[:-1]))
+            for path in MODULES
+        }
+    )
 
 
-def test_every_folder_imports_only_folders_below_it():
-    assert upward(GRAPH) == []
+def test_every_folder_imports_only_folders_below_it(graph):
+    assert upward(graph) == []
 
 
-def test_no_imports_form_a_circle():
-    assert circle(GRAPH) == []
+def test_no_imports_form_a_circle(graph):
+    assert circle(graph) == []
 
 
-def test_every_folder_has_a_place_of_its_own():
+def test_every_folder_has_a_place_of_its_own(graph):
     """A folder that is not named in the order would hide among the modules of the package above it."""
     folders = {".".join(path.relative_to(ROOT).parts[:-1]) for path in MODULES}
     assert folders - set(ORDER) == set()
-    loose = {module for module in GRAPH if room_of(module) in PACKAGES and module not in PACKAGES}
+    loose = {module for module in graph if room_of(module) in PACKAGES and module not in PACKAGES}
     assert loose == set(), "modules beside folders: give each its place in ORDER"
 
 

@@ -72,6 +72,11 @@ def test_a_child_gets_its_input_and_environment():
     assert done.cpu_s > 0
 
 
+def test_a_command_is_measured_with_its_modules_compiled_as_users_have_them(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert commands._run_code("import sys; print(sys.dont_write_bytecode)").output == "False\n"
+
+
 def test_without_the_peer_its_benchmark_is_skipped_with_a_word(capsys):
     assert cli.run(cli.HWSIM, ["bench", "scalesim", "--json"]) == 0
     printed = capsys.readouterr()

@@ -247,6 +247,13 @@ def files_page() -> str:
         "table.",
         "",
         csv_table("", pd.read_csv(REFERENCE / "lossless" / "lossless.csv")),
+        heading("On photographs", "-"),
+        "EfficientNet-lite0, rounded to a size and to INT8, on photographs that chose no constant and that "
+        "nothing was fitted on: pictures of GCompris (Debian's gcompris-qt-data), their centres at 224 x "
+        "224. Animals and monuments in alphabetical order are fitted on and judged in turn. "
+        "``python -m experiments.bench.photographs`` makes the table.",
+        "",
+        csv_table("", pd.read_csv(REFERENCE / "equal_bytes" / "photographs.csv")),
         heading("Coded for each chip", "-"),
         "The coding that ``dcz shrink`` and ``dcz quantize`` take on each chip, and the joules of an "
         "inference over those of the network as it was. It never takes more than the same "

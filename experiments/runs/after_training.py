@@ -18,6 +18,7 @@ from compress.methods.floor import compress_to_floor
 from compress.methods.prune import weights_of
 from compress.methods.quantize import quantize_network
 from compress.methods.reconstruct import compress_after_training
+from compress.methods.remarks import ignore
 from compress.methods.rounding import round_after_training, with_feedback
 from compress.methods.spare import spare
 from compress.nn.folding import fold
@@ -31,6 +32,8 @@ from hwsim.errors import InputError
 from hwsim.run import simulate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from compress.format.container import Artifact
@@ -127,15 +130,26 @@ def quantize(
 
     cost, budget = (_bytes, max_bytes) if max_J is None else (joules, max_J)
     if budget is None:
-        made = quantize_network(network, x, bits, calibration=calibration, extra=extra, remark=remarks.append)
-        made = _repaired(network, made, x, extra)
-        made = spare(network, made, x, extra, remarks.append)
+        made = quantized_whole(network, x, bits, calibration, extra, remarks.append)
     else:
         made = quantize_within(
             network, x, budget, cost, bits, calibration=calibration, extra=extra, remark=remarks.append
         )
         made = _repaired(network, made, x, extra)
     return _versions(original, made, held, chip, batch, remarks, coding, by, max_bytes)
+
+
+def quantized_whole(
+    network: Network,
+    x: NDArray[Any],
+    bits: int = 8,
+    calibration: Calibration = "mse",
+    extra: Values | None = None,
+    remark: Callable[[str], None] = ignore,
+) -> Artifact:
+    """Quantize every layer to the same bits and repair it; parameters as in `quantize_network`."""
+    made = quantize_network(network, x, bits, calibration=calibration, extra=extra, remark=remark)
+    return spare(network, _repaired(network, made, x, extra or {}), x, extra, remark)
 
 
 def _repaired(network: Network, made: Artifact, x: NDArray[Any], extra: Values) -> Artifact:

@@ -97,6 +97,14 @@ def test_the_page_of_files_shows_marks_recipes_models_and_chips(written):
     assert all(f"{model}," in others for model in packed["model"])
 
 
+def test_a_depthwise_network_keeps_seven_of_eight_answers_on_photographs():
+    found = pd.read_csv(ROOT / "results" / "reference" / "equal_bytes" / "photographs.csv")
+    rounded = found[found["form"] == "rounded"]
+    assert (rounded["bytes"] <= 2_300_000).all()
+    assert rounded["snr_dB"].min() >= 15
+    assert (rounded["same_answers"] >= 7 / 8 * rounded["photographs"]).all()
+
+
 def test_no_coding_that_was_taken_is_dearer_than_what_it_codes():
     """Shared weights against the network before, integers against the same integers without a coding."""
     codings = pd.read_csv(ROOT / "results" / "reference" / "codings" / "codings.csv")

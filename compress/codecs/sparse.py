@@ -112,7 +112,8 @@ def read_sparse(reader: ByteReader, rows: int, size: int, alphabet: int, *, entr
     elif segments > reader.left:
         raise InputError(f"{segments} segments declared where {reader.left} bytes are left")
     else:
-        counts = np.array([reader.varint() for _ in range(segments)], np.int64)
+        # none is more than a segment has, nor than 64 bits hold
+        counts = np.array([min(reader.varint(), length + 1) for _ in range(segments)], np.int64)
     if int(counts.max()) > length:
         raise InputError(f"a segment of {length} weights has {counts.max()} entries, expected no more")
     entry_points = 8 * (reader.at - begin)

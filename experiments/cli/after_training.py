@@ -55,11 +55,15 @@ def shrink(
     inputs: Inputs,
     density: Annotated[
         float | None,
-        typer.Option(help="Fraction of the weights that remains; 0.5 with --bits.", show_default=False),
+        typer.Option(
+            help="Fraction of the weights that remains: 0.5, unless that would ruin the answers; all are "
+            "rounded then.",
+            show_default=False,
+        ),
     ] = None,
     bits: Annotated[
         int | None,
-        typer.Option(help="Width of a shared weight; 6 with --density.", show_default=False),
+        typer.Option(help="Width of a shared weight: 6, unless as for --density.", show_default=False),
     ] = None,
     max_bytes: Annotated[
         int | None,
@@ -84,10 +88,7 @@ def shrink(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest.
-
-    Half of the weights stays, in 6 bits, unless that would ruin the answers: then all are rounded.
-    """
+    """Prune and share a network, repair each layer on half of some inputs, compare answers on the rest."""
     from compress.format.container import read
     from compress.methods.rounding import Goal
     from experiments.runs import after_training

@@ -188,7 +188,10 @@ def _check_replaceable(target: Path) -> None:
     Another run may take the place meanwhile: what was seen counts only if the same folder is still there.
     """
     while (seen := _identity(target)) is not None:
-        refusal = _refusal(target)
+        try:
+            refusal = _refusal(target)
+        except FileNotFoundError:  # another run took the place while this one looked
+            continue
         if refusal is None:
             return
         if _identity(target) == seen:

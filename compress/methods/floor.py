@@ -100,11 +100,12 @@ def compress_to_floor(
         made = round_after_training(
             network, fitted[INPUT], Goal(size), rng=rng, extra=further, remark=tried.append
         )
-        if near(made) > kept:
-            best, kept, said = made, near(made), tried
+        reached = near(made)
+        if reached > kept:
+            best, kept, said = made, reached, tried
         if kept >= LEAST_DB or size >= most:
             break
-        size = min(most, size + math.ceil(weights * (LEAST_DB + SPARE_DB - near(made)) / BIT_DB / 8))
+        size = min(most, size + math.ceil(weights * (LEAST_DB + SPARE_DB - reached) / BIT_DB / 8))
     _tell(said, remark)
     if best is not pruned:
         remark(

@@ -29,16 +29,17 @@ def main(path: Path, model: Path, size: int, fitted: Path, judged: Sequence[Path
     """Compress a model two ways, and write their table."""
     network, x = fold(stored(*read_onnx(model, {}, {})).to_network()), np.load(fitted)
     rounded = round_after_training(network, x, Goal(size), rng=np.random.default_rng(0), coding="context")
+    asked = {photographs.stem: np.load(photographs) for photographs in judged}
+    answers = {name: network.forward(items) for name, items in asked.items()}
     rows = []
     for form, made in (("rounded", rounded), ("int8", quantized_whole(network, x))):
-        for photographs in judged:
-            items = np.load(photographs)
-            near = agreement(network.forward(items), executable(made).forward(items))
+        for name, items in asked.items():
+            near = agreement(answers[name], executable(made).forward(items))
             row = {
                 "form": form,
                 "bytes": len(made.to_bytes()),
                 "fitted_on": len(x),
-                "judged_on": photographs.stem,
+                "judged_on": name,
                 "photographs": len(items),
                 "same_answers": round((near.top_1 or 0.0) * len(items)),
                 "snr_dB": near.snr_dB,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import suppress
 from importlib.util import find_spec
 from statistics import median
 from typing import NamedTuple
@@ -12,7 +11,6 @@ from typing import NamedTuple
 from experiments.bench.measuring import Child, Measurement, run_child
 from experiments.sweep.file import load_sweep
 from experiments.sweep.points import values_of
-from hwsim.errors import InputError
 
 SWEEP = "design-space"
 WORKERS = 2
@@ -55,10 +53,9 @@ def sweeps() -> list[Measurement]:
 
 
 def simulate_all() -> None:
-    """Simulate the points of the sweep, and do nothing else; a point may be refused, as in the sweep."""
+    """Simulate the points of the sweep, and do nothing else."""
     for point in load_sweep(SWEEP).samples():
-        with suppress(InputError):
-            values_of(point)
+        values_of(point)
 
 
 def _round() -> Round:

@@ -197,7 +197,8 @@ class Cut:
         weights = self.layer.weights
         if weights is None or not weights.encoded:
             return {}
-        symbols = int(self._symbols(pinned_bits).sum()) if self._coded else 0
+        first, last = self._counted(np.array([0, self.payload_bits]), pinned_bits).tolist()
+        symbols = last - first if self._coded else 0
         counts: dict[str, int] = {weights.symbol: times * symbols}
         left = self._left(pinned_bits)
         for action, count in (
@@ -320,9 +321,13 @@ class Cut:
         """Symbols of each part, but for the fraction that is pinned."""
         parts, part_bits = self._divided(pinned_bits)
         ends = np.minimum(np.arange(parts + 1, dtype=np.int64) * part_bits, self.payload_bits)
-        counted = np.floor(self._symbols_before(ends) * self._left(pinned_bits)).astype(np.int64)
+        counted = self._counted(ends, pinned_bits)
         found: NDArray[np.int64] = counted[1:] - counted[:-1]
         return found
+
+    def _counted(self, bits: NDArray[np.int64], pinned_bits: int) -> NDArray[np.int64]:
+        """Symbols in so many bits of payload, but for the fraction that is pinned."""
+        return np.floor(self._symbols_before(bits) * self._left(pinned_bits)).astype(np.int64)
 
     def _symbols_before(self, bits: NDArray[np.int64]) -> NDArray[np.int64]:
         """Whole symbols in so many bits of payload."""

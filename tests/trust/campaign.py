@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hwsim.errors import printable
 from trust.drawn import call_of, line_of, prepare
 
 if TYPE_CHECKING:
@@ -161,8 +162,7 @@ def _tried(kind: str, works: list[Work], files: Path, folder: Path) -> list[dict
         shutil.rmtree(folder)
         slowest, most = max(slowest, ended.cpu_s), max(most, ended.most_MB)
         if ended.failure:
-            named = what.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8
-            failures.append({"kind": kind, "what": named, "failure": ended.failure})
+            failures.append({"kind": kind, "what": printable(what), "failure": ended.failure})
         elif ended.code == 2:
             refused += 1 if count == 1 else len(ended.said.splitlines())
     tried = sum(count for _, count, _ in works)

@@ -8,7 +8,7 @@ from hwsim.mapping.choice import choose
 from hwsim.mapping.law import CUT
 from hwsim.mapping.steps import Channel
 from hwsim.mapping.work import KernelPasses
-from hwsim.planning import _streamed
+from hwsim.planning import _cost, _streamed
 from hwsim.pricing import PriceList
 from hwsim.workload.networks import load_network
 
@@ -18,12 +18,7 @@ CHIP = load_chip("reference_250w")
 def taken(chip, workload, plan, prices):
     """Joules of actions of a batch, and its ticks."""
     stream, found = _streamed(KernelPasses(chip, workload, plan.costs.cuts, Channel.of(chip)), plan.residency)
-    joules = sum(
-        part.times * sum(prices.joules(layer.counts).values())
-        for _, part, done in found
-        for layer in done.layers
-    )
-    return joules, float(steady_period(stream))
+    return _cost(stream, found, prices, 0.0), float(steady_period(stream))
 
 
 @pytest.mark.parametrize("network", ["resnet18", "mobilenet_v2"])

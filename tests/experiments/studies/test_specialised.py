@@ -1,7 +1,9 @@
 """One die as three arrays: the same silicon, foreign layers on the vector unit, and a solver that adapts."""
 
+import pandas as pd
 import pytest
 
+from experiments.figures.specialised import fastest
 from experiments.studies import specialised as study
 from hwsim.energy.cacti import cacti_bank
 from hwsim.machine.area import unit_mm2
@@ -51,3 +53,14 @@ def test_a_finer_tolerance_takes_more_evaluations_and_cost_is_linear_in_them():
         assert rows["energy_J"].tolist() == pytest.approx((fixed + each * rows["mean"]).tolist(), rel=1e-12)
         whole = study.simulated(array, load_network("neural_ode"), 1).energy_per_inference_J
         assert fixed + 16 * each == pytest.approx(whole, rel=1e-9)
+
+
+def test_where_arrays_tie_none_is_the_fastest():
+    arrays = ("GEMM", "SIMD", "convolution")
+    rates = {("a", 1): (5.0, 5.0, 5.0), ("a", 64): (3.0, 3.0, 2.0), ("b", 1): (9.0, 4.0, 8.0)}
+    rows = [
+        {"network": network, "batch": batch, "array": array, "inferences_per_s": rate}
+        for (network, batch), several in rates.items()
+        for array, rate in zip(arrays, several, strict=True)
+    ]
+    assert fastest(pd.DataFrame(rows)) == {"GEMM": 1, "SIMD": 0, "convolution": 0}

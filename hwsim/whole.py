@@ -1,4 +1,4 @@
-"""Integer arithmetic."""
+"""Whole numbers: arithmetic, and reading them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, overload
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MAX_DIGITS = 18
+"""A number of so many digits fits in 64 bits."""
 
 
 @overload
@@ -27,3 +30,8 @@ def ceil_div(a: int | NDArray[np.int64], b: int | NDArray[np.int64]) -> int | ND
         Not 0.
     """
     return -(-a // b)
+
+
+def whole_of(text: str) -> int | None:
+    """Whole number that a text of decimal digits names; None for any other text, or more digits than 18."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +16,7 @@ from compress.methods.quantize import Calibration  # noqa: TC001 (pydantic reads
 from compress.methods.share import CodebookType  # noqa: TC001 (pydantic reads it)
 from compress.nn.config import TrainConfig
 from hwsim.errors import InputError, hint, require_type
+from hwsim.tomlfile import read_toml
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -276,11 +276,10 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             f"one of {', '.join(recipe_names())}"
         )
     try:
-        return _recipe_of(tomllib.loads(content.decode("utf-8")), str(name_or_path))
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{name_or_path}: not UTF-8 text, expected a TOML recipe") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name_or_path}: not valid TOML: {error}") from None
+    return _recipe_of(read_toml(text, str(name_or_path)), str(name_or_path))
 
 
 def recipe_of(recipe: Recipe | str | Path) -> Recipe:

@@ -159,11 +159,13 @@ def shape_option(text: str) -> tuple[str, tuple[int, ...]]:
         If it is none.
     """
     from hwsim.errors import InputError
+    from hwsim.whole import whole_of
 
     name, separator, sizes = text.partition("=")
-    if not separator or not all(size.isdecimal() for size in sizes.split("x")):
+    shape = [whole_of(size) for size in sizes.split("x")]
+    if not separator or None in shape:
         raise InputError(f"--shape {text!r}: expected NAME=3x224x224")
-    return name, tuple(int(size) for size in sizes.split("x"))
+    return name, tuple(size for size in shape if size is not None)
 
 
 def fix_option(text: str) -> tuple[str, NDArray[Any]]:

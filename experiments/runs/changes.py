@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
+from hwsim.tomlfile import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def options_of(changes: Mapping[str, Any]) -> list[str]:
     return [part for key, value in changes.items() for part in ("--set", f"{key}={_text(value)}")]
 
 
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMG])(iB|B)?")
+SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([kKMG])(iB|B)?")
 POWERS = {"k": 1, "M": 2, "G": 3}
 
 
@@ -56,8 +56,8 @@ def bytes_of(text: str) -> Any:
 
 def _value(text: str) -> Any:
     try:
-        found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        found = read_toml(f"value = {text}", text)
+    except InputError:
         return text
     return found["value"] if found.keys() == {"value"} else text
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from compress.io.npz import read_npy
 from hwsim.errors import InputError
+from hwsim.whole import whole_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +141,7 @@ def _labels_of_text(path: Path) -> NDArray[np.int64]:
     words = [line.rpartition(",")[2].strip() for line in lines if line.strip()]
     if words and not words[0].isdecimal():
         words = words[1:]  # a header
-    wrong = next((word for word in words if not word.isdecimal()), None)
+    wrong = next((word for word in words if whole_of(word) is None), None)
     if wrong is not None:
         raise InputError(f"{path}: label {wrong!r}, expected a whole number on each line")
     return np.array([int(word) for word in words], np.int64)

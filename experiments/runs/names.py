@@ -20,6 +20,7 @@ from experiments.runs.point import LANGUAGE, Point
 from experiments.runs.workloads import open_workloads, usual_stage
 from hwsim.errors import InputError
 from hwsim.run import simulate
+from hwsim.whole import whole_of
 
 if TYPE_CHECKING:
     from hwsim.report import Report
@@ -43,7 +44,8 @@ def parse_run(text: str) -> Point:
     chip, network, *others = [*text.split(":"), ""] if ":" not in text else text.split(":")
     batches = [word for word in others if word.isdecimal()]
     stages = [word for word in others if "=" not in word and not word.isdecimal()]
-    if len(batches) > 1 or len(stages) > 1 or "" in (chip, network, *others):
+    batch = whole_of(batches[0]) if batches else 1
+    if batch is None or len(batches) > 1 or len(stages) > 1 or "" in (chip, network, *others):
         raise InputError(f"run {text!r}: expected {SYNTAX}")
     usual = "" if Path(network).is_dir() or is_language_model(network) else usual_stage(network)
     changes = parse_changes(word for word in others if "=" in word)
@@ -51,7 +53,7 @@ def parse_run(text: str) -> Point:
         chip,
         network,
         stages[0] if stages else usual,
-        int(batches[0]) if batches else 1,
+        batch,
         tuple((key, value) for key, value in changes.items() if key not in LANGUAGE),
         language=tuple((key, value) for key, value in changes.items() if key in LANGUAGE),
     )

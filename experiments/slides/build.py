@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import tomllib
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -16,6 +15,7 @@ from experiments.runs.record import REFERENCE, RUNS
 from experiments.runs.tables import Tables
 from experiments.studies.registry import load_study
 from hwsim.errors import InputError
+from hwsim.tomlfile import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,4 +118,4 @@ def _slide(name: str, figure: str, root: Path) -> Slide:
 
 def _lectures() -> dict[str, dict[str, Any]]:
     text = (resources.files("experiments.slides") / "lectures.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return read_toml(text, "lectures.toml")

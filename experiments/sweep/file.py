@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +26,7 @@ from experiments.runs.point import COMPRESSION, LANGUAGE, Point
 from experiments.runs.workloads import usual_stage
 from hwsim.errors import InputError, hint
 from hwsim.machine.chip import load_chip
+from hwsim.tomlfile import read_toml
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 MAX_POINTS = 1_000_000
@@ -164,12 +164,9 @@ def load_sweep(name_or_path: str | Path) -> Sweep:
                 f"no sweep {where!r}{hint(where, sweep_names())}: expected a .toml file or one of "
                 f"{', '.join(sweep_names())}"
             )
-        tables = tomllib.loads(text)
     except UnicodeDecodeError:
         raise InputError(f"{where}: not UTF-8 text, expected a TOML sweep file") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{where}: not valid TOML: {error}") from None
-    return _sweep_of(tables, where)
+    return _sweep_of(read_toml(text, where), where)
 
 
 def _shipped() -> Any:

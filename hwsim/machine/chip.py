@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import fields
 from functools import cache
 from importlib import resources
@@ -28,6 +27,7 @@ from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
 from hwsim.machine.families import completed
 from hwsim.machine.sections import STRICT, ArrayCount, Machine
+from hwsim.tomlfile import read_toml
 from hwsim.units import memory_size
 
 if TYPE_CHECKING:
@@ -153,11 +153,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
         If there is no such chip, the file is not TOML, or a key is unknown, missing, of the wrong
         type, out of range or without a source.
     """
-    text = chip_text(name_or_path)
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name_or_path}: not valid TOML: {error}") from error
+    tables = read_toml(chip_text(name_or_path), str(name_or_path))
     chip = _chip_of(completed(tables, str(name_or_path)), str(name_or_path))
     table = located(chip.process.energy_table, Path(name_or_path).parent)
     return chip.model_copy(update={"process": chip.process.model_copy(update={"energy_table": table})})

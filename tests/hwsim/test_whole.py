@@ -5,11 +5,12 @@ import sys
 
 import numba
 import numpy as np
+import pytest
 from checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.whole import ceil_div
+from hwsim.whole import ceil_div, whole_of
 
 compiled = numba.njit(ceil_div)
 
@@ -26,3 +27,15 @@ def test_it_loads_no_compiler():
     code = "import sys, hwsim.whole; print(*{'numba', 'numpy'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0), ("42", 42), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("9" * 5000, None)]
+)
+def test_digits_are_read_up_to_64_bits(text, number):
+    assert whole_of(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "1e3", "x", "1_0"])
+def test_other_texts_are_no_whole_numbers(text):
+    assert whole_of(text) is None

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 
 from experiments.cli import main as cli
 from experiments.console import print_json
+from experiments.runs.images import read_labels
 from experiments.runs.record import csv_text
-from hwsim.errors import printable
+from hwsim.errors import InputError, printable
 from hwsim.plotting import literal
 
 TABLE = "name,kind,channels,height,width,filters\n{},fc,64,1,1,16\n"
@@ -137,3 +138,33 @@ def test_more_workers_than_cores_can_use_are_refused_before_any_work(command, tm
     said = capsys.readouterr().err
     assert re.search(r"error: 1000 workers on \d+ cores, expected 1 to \d+: 4 per core\n$", said)
     assert list(tmp_path.iterdir()) == []
+
+
+DIGITS = "9" * 5000
+"""More than Python makes a number of."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["run", "edge", "lenet300", "--set", f"sram.capacity_B={DIGITS}"],
+        ["run", "edge", "lenet300", "--set", f"power.cap_W={'[' * 5000}"],
+        ["--max-memory", DIGITS, "run", "edge", "lenet300"],
+        ["--max-memory", f"{DIGITS}G", "run", "edge", "lenet300"],
+        ["run", "edge", "model.onnx", "--shape", f"x={DIGITS}"],
+        ["compare", f"edge:lenet300:dense:{DIGITS}", "edge:lenet5"],
+    ],
+    ids=lambda line: " ".join(word for word in line if len(word) < 50),
+)
+def test_any_number_of_digits_is_refused_in_one_sentence(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("model.onnx").write_bytes(b"")
+    assert cli.run(cli.HWSIM, line) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_label_of_any_number_of_digits_is_refused(tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text(f"{DIGITS}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected a whole number on each line"):
+        read_labels(labels, None, 1)

@@ -20,6 +20,7 @@ from compress.interop.tensor_headers import read_gguf
 from compress.language.tokenizer import KEPT, Tokenizer
 from compress.nn.zoo.llama import HEAD, MATRICES, NORM, TABLE, LlamaShape
 from hwsim.errors import InputError
+from hwsim.whole import ceil_div
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def import_gguf(path: str | Path) -> Artifact:
     try:
         header = read_gguf(path, lists=True)
         shape = _shape(header, path)
-        begin = _data_at(header)
+        begin = _data_at(header, path)
         if begin >= path.stat().st_size:
             raise InputError(f"{path}: ends after its header, expected a whole GGUF file")
         data = np.memmap(path, np.uint8, "r", offset=begin)
@@ -128,32 +129,46 @@ def _shape(header: ModelHeader, path: Path) -> LlamaShape:
     if odd:
         raise InputError(f"{path}: {odd[0]} is set, expected positions without scaling")
 
-    def value(key: str, default: Any = None) -> Any:
-        number = header.values.get(f"{ARCHITECTURE}.{key}", default)
-        if not isinstance(number, (int, float)) or not number > 0:
-            raise InputError(f"{path}: {ARCHITECTURE}.{key} is {number!r}, expected a number above 0")
-        return number
+    def whole(key: str, default: int | None = None) -> int:
+        return _whole(header, f"{ARCHITECTURE}.{key}", default, path)
 
-    heads = int(value("attention.head_count"))
-    features = int(value("embedding_length"))
-    if int(value("rope.dimension_count", features // heads)) * heads != features:
+    def number(key: str, default: float | None = None) -> float:
+        return float(_number(header, f"{ARCHITECTURE}.{key}", default, path))
+
+    heads, features, blocks = whole("attention.head_count"), whole("embedding_length"), whole("block_count")
+    if blocks > len(header.tensors):  # before work is done for each of them
+        raise InputError(
+            f"{path}: {blocks} blocks of {len(header.tensors)} tensors, expected several of each"
+        )
+    if whole("rope.dimension_count", features // heads) * heads != features:
         raise InputError(
             f"{path}: {ARCHITECTURE}.rope.dimension_count is no whole head of {features // heads}"
         )
-    names = {tensor.name: tensor for tensor in header.tensors}
-    if "token_embd.weight" not in names:
-        raise InputError(f"{path}: no tensor token_embd.weight, expected a language model")
     return LlamaShape(
-        words=int(names["token_embd.weight"].shape[-1]),
+        words=header.embedding(path).shape[-1],
         features=features,
-        blocks=int(value("block_count")),
+        blocks=blocks,
         heads=heads,
-        kv_heads=int(value("attention.head_count_kv", heads)),
-        hidden=int(value("feed_forward_length")),
-        base=float(value("rope.freq_base", 10_000.0)),
-        epsilon=float(np.float32(value("attention.layer_norm_rms_epsilon"))),
-        tied="output.weight" not in names,
+        kv_heads=whole("attention.head_count_kv", heads),
+        hidden=whole("feed_forward_length"),
+        base=number("rope.freq_base", 10_000.0),
+        epsilon=float(np.float32(number("attention.layer_norm_rms_epsilon"))),
+        tied=all(tensor.name != "output.weight" for tensor in header.tensors),
     )
+
+
+def _number(header: ModelHeader, key: str, default: float | None, path: Path) -> int | float:
+    found = header.values.get(key, default)
+    if not isinstance(found, (int, float)) or not 0 < found < math.inf:
+        raise InputError(f"{path}: {key} is {found!r}, expected a number above 0")
+    return found
+
+
+def _whole(header: ModelHeader, key: str, default: int | None, path: Path) -> int:
+    found = _number(header, key, default, path)
+    if found != int(found):
+        raise InputError(f"{path}: {key} is {found!r}, expected a whole number")
+    return int(found)
 
 
 def _names(shape: LlamaShape) -> dict[str, str]:
@@ -166,9 +181,9 @@ def _names(shape: LlamaShape) -> dict[str, str]:
     return names
 
 
-def _data_at(header: ModelHeader) -> int:
-    alignment = header.values.get("general.alignment", ALIGNMENT)
-    return math.ceil(header.size_B / alignment) * int(alignment)
+def _data_at(header: ModelHeader, path: Path) -> int:
+    alignment = _whole(header, "general.alignment", ALIGNMENT, path)
+    return ceil_div(header.size_B, alignment) * alignment
 
 
 def _tensor(data: NDArray[np.uint8], tensor: TensorHeader, shape: tuple[int, ...]) -> StoredTensor:

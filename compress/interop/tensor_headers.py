@@ -29,6 +29,7 @@ SCALARS = {
 }  # fmt: skip
 """Format of a value of GGUF by the number of its type."""
 TEXT, LIST = 8, 9
+EMBEDDING = "token_embd.weight"
 
 DTYPES = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
 """Floating-point types of safetensors."""
@@ -84,6 +85,21 @@ class ModelHeader:
     values: dict[str, Any]
     tensors: tuple[TensorHeader, ...]
     size_B: int = 0
+
+    def embedding(self, path: Path) -> TensorHeader:
+        """The matrix of the embedding of a language model in GGUF.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it is no matrix.
+        """
+        found = next((tensor for tensor in self.tensors if tensor.name == EMBEDDING), None)
+        if found is None:
+            raise InputError(f"{path}: no tensor {EMBEDDING}, expected a language model")
+        if len(found.shape) != 2:
+            raise InputError(f"{path}: tensor {EMBEDDING} has {len(found.shape)} dimensions, expected 2")
+        return found
 
 
 def read_gguf(path: Path, *, lists: bool = False) -> ModelHeader:

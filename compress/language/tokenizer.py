@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 KEPT = "tokenizer"
+LISTED = {str: "texts", int: "whole numbers"}
 """Name of the tokenizer in a compressed file."""
 
 MODEL, CUTS = "gpt2", ("smollm", "gpt-2")
@@ -77,19 +78,30 @@ class Tokenizer:
         Raises
         ------
         InputError
-            If it is of another kind, or a list is absent.
+            If it is of another kind, or a list is absent or holds something else.
         """
         kind, cut = values.get("tokenizer.ggml.model"), values.get("tokenizer.ggml.pre")
-        if kind != MODEL or cut not in CUTS:
+        if kind != MODEL or not isinstance(cut, str) or cut not in CUTS:
             raise InputError(
                 f"{where}: tokenizer is {kind!r}, {cut!r}, expected {MODEL!r} and one of {', '.join(CUTS)}"
             )
-        try:
-            words, merges = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.merges"]
-            special = [at for at, kind in enumerate(values["tokenizer.ggml.token_type"]) if kind == SPECIAL]
-        except KeyError as error:
-            raise InputError(f"{where}: no {error.args[0]}, expected a tokenizer") from None
-        return cls(words, merges, special, cut, int(values.get("tokenizer.ggml.eos_token_id", -1)))
+
+        def listed(key: str, type_: type) -> list[Any]:
+            if key not in values:
+                raise InputError(f"{where}: no {key}, expected a tokenizer")
+            found = values[key]
+            if not isinstance(found, list) or not all(isinstance(one, type_) for one in found):
+                raise InputError(f"{where}: {key} is no list of {LISTED[type_]}, expected a tokenizer")
+            return found
+
+        words, merges = listed("tokenizer.ggml.tokens", str), listed("tokenizer.ggml.merges", str)
+        kinds, end = listed("tokenizer.ggml.token_type", int), values.get("tokenizer.ggml.eos_token_id", -1)
+        if len(kinds) != len(words):
+            raise InputError(f"{where}: {len(kinds)} types of tokens, expected {len(words)}")
+        if not isinstance(end, int) or not -1 <= end < len(words):
+            raise InputError(f"{where}: tokenizer.ggml.eos_token_id is {end!r}, expected one of the tokens")
+        special = [at for at, kind in enumerate(kinds) if kind == SPECIAL]
+        return cls(words, merges, special, cut, end)
 
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> Tokenizer | None:

@@ -63,14 +63,12 @@ def open_gguf(path: Path) -> tuple[LanguageModel, Parts]:
         If the file cannot be read, its architecture is not known, or a type of its tensors is not.
     """
     header = read_gguf(path)
-    named = {tensor.name: tensor for tensor in header.tensors}
-    if "token_embd.weight" not in named:
-        raise InputError(f"{path}: no tensor token_embd.weight, expected a language model")
-    model = model_from(_configuration(header, named, path), path.stem, str(path))
+    embedding = header.embedding(path)
+    model = model_from(_configuration(header, embedding, path), path.stem, str(path))
     forms = {tensor.name: _gguf_form(tensor, path) for tensor in header.tensors if len(tensor.shape) > 1}
     inner = [tensor for tensor in header.tensors if tensor.name.startswith("blk.") and len(tensor.shape) > 1]
     _require_elements(path, sum(tensor.elements for tensor in inner), _matrix_weights(model))
-    table = forms["token_embd.weight"]
+    table = forms[embedding.name]
     weights = _joined([(forms[tensor.name], tensor.elements) for tensor in inner])
     return model, Parts(weights, table, forms.get("output.weight", table))
 
@@ -99,7 +97,7 @@ def open_safetensors(folder: Path) -> tuple[LanguageModel, Parts]:
     return model, Parts(weights, table, table)
 
 
-def _configuration(header: ModelHeader, named: dict[str, TensorHeader], path: Path) -> dict[str, Any]:
+def _configuration(header: ModelHeader, embedding: TensorHeader, path: Path) -> dict[str, Any]:
     architecture = header.values.get("general.architecture")
     if architecture not in GGUF_ARCHITECTURES:
         raise InputError(
@@ -118,8 +116,8 @@ def _configuration(header: ModelHeader, named: dict[str, TensorHeader], path: Pa
             found[theirs] = values[ours]
     return found | {
         "model_type": family,
-        "vocab_size": named["token_embd.weight"].shape[-1],
-        "tie_word_embeddings": "output.weight" not in named,
+        "vocab_size": embedding.shape[-1],
+        "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in header.tensors),
     }
 
 

@@ -145,9 +145,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         If `target` is neither absent, empty nor an earlier run, holds the current folder, or the folder
         cannot be made.
     """
-    _check_elsewhere(target)
-    _put_back(target)
-    _check_replaceable(target)
+    require_replaceable(target)
     _remove_unfinished(target)
     folder = _hidden(target, "new")
     try:
@@ -160,6 +158,19 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         _take_place(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_replaceable(target: Path) -> None:
+    """Refuse a folder of results that could not be replaced; work that takes long asks before it begins.
+
+    Raises
+    ------
+    InputError
+        If `target` is neither absent, empty nor an earlier run, or holds the current folder.
+    """
+    _check_elsewhere(target)
+    _put_back(target)
+    _check_replaceable(target)
 
 
 def _hidden(target: Path, suffix: str) -> Path:

@@ -14,7 +14,7 @@ from compress.io.files import replacing
 from experiments.figures.style import save
 from experiments.figures.sweep import draw
 from experiments.runs import parallel as sweep_backends
-from experiments.runs.record import RUNS, recording
+from experiments.runs.record import RUNS, recording, require_replaceable
 from experiments.sweep.parquet import why_no_parquet
 from experiments.sweep.points import code_digest, key_of, reason_of, run_batch
 from experiments.sweep.store import opened
@@ -91,6 +91,7 @@ def run_sweep(
     """
     sweep_backends.require_workers(workers)
     target = (output or RUNS / sweep.name).resolve()
+    require_replaceable(target)
     points, no_parquet = sweep.samples(), why_no_parquet()
     with opened(target.with_name(f"{target.name}.sqlite")) as store:
         keys, failed = _keyed(points, sweep.seed)

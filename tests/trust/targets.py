@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from llama_files import gguf_file, small_llama
 from model_files import LLAMA_VALUES, gguf, llama_tensors, safetensors
 
 from compress.format import container
 from compress.format.execution import executable
 from compress.format.tensors import DenseTensor, PrunedTensor, QuantizedTensor, SharedTensor, StoredTensor
 from compress.interop import han as han_import
+from compress.interop.gguf import import_gguf
 from compress.interop.tensor_headers import read_safetensors
 from compress.methods.quantize import quantize_network
 from compress.nn import datasets
@@ -402,6 +404,7 @@ TARGETS = {
     ),
     "report": Target(_through_file(_report, ".json"), _report_seeds),
     "gguf": Target(_through_file(_gguf, ".gguf"), lambda: [gguf(LLAMA_VALUES, llama_tensors())]),
+    "gguf-import": Target(_through_file(import_gguf, ".gguf"), lambda: [gguf_file(small_llama())[0]]),
     "safetensors": Target(
         _through_file(read_safetensors, ".safetensors"),
         lambda: [safetensors([("a", "F16", [2, 3])], {"F16": 16})],

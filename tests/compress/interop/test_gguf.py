@@ -1,14 +1,18 @@
 """Language models from GGUF files: values, bytes per block, and files that are not whole."""
 
+import contextlib
+
 import llama_files
 import numpy as np
 import pytest
 from llama_files import SHAPE, VALUES, gguf_file, small_llama
+from model_files import LLAMA_VALUES, gguf, llama_tensors
 
 from compress.format.container import parse, read_topology_of
 from compress.interop.gguf import import_gguf
 from compress.interop.model import import_model
 from compress.language.session import open_model
+from experiments.runs.language_files import open_gguf
 from hwsim.errors import InputError
 
 
@@ -74,6 +78,9 @@ def test_other_types_are_read(tmp_path, kind):
         ({"llama.attention.head_count": "4"}, "llama.attention.head_count is '4', expected a number above 0"),
         ({"llama.rope.dimension_count": 8}, "rope.dimension_count is no whole head of 16"),
         ({"tokenizer.ggml.pre": "llama-bpe"}, "tokenizer is 'gpt2', 'llama-bpe', expected 'gpt2' and one of"),
+        ({"llama.attention.head_count": 0.5}, "llama.attention.head_count is 0.5, expected a whole number"),
+        ({"llama.block_count": 2**31}, "2147483648 blocks of 20 tensors, expected several of each"),
+        ({"tokenizer.ggml.token_type": [1]}, "1 types of tokens, expected 300"),
     ],
 )
 def test_a_file_of_another_kind_is_one_sentence(tmp_path, monkeypatch, changes, message):
@@ -82,6 +89,29 @@ def test_a_file_of_another_kind_is_one_sentence(tmp_path, monkeypatch, changes, 
     path.write_bytes(gguf_file(small_llama())[0])
     with pytest.raises(InputError, match=message):
         import_gguf(path)
+
+
+ODD = (0.5, float("inf"), float("nan"), 0, True, 2**31, "x", [1], ["x"])
+
+
+@pytest.mark.parametrize("key", [*VALUES, "general.alignment", "llama.rope.dimension_count"])
+def test_any_value_of_a_key_is_taken_or_refused(tmp_path, monkeypatch, key):
+    """A count that is no whole number, or that would make work without end, is no fault."""
+    model, path = small_llama(), tmp_path / "odd.gguf"
+    for value in ODD:
+        monkeypatch.setattr(llama_files, "VALUES", VALUES | {key: value})
+        path.write_bytes(gguf_file(model)[0])
+        with contextlib.suppress(InputError):  # any other error is a fault
+            import_gguf(path)
+
+
+@pytest.mark.parametrize("shape", [(), (256,), (256, 10, 100)])
+@pytest.mark.parametrize("read", [import_gguf, open_gguf])
+def test_an_embedding_that_is_no_matrix_is_refused(tmp_path, shape, read):
+    path = tmp_path / "flat.gguf"
+    path.write_bytes(gguf(LLAMA_VALUES, [("token_embd.weight", shape, 0), *llama_tensors()[1:]]))
+    with pytest.raises(InputError, match=f"token_embd.weight has {len(shape)} dimensions, expected 2"):
+        read(path)
 
 
 def test_a_file_that_is_cut_short_is_refused(written):

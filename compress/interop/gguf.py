@@ -195,6 +195,8 @@ def _tensor(data: NDArray[np.uint8], tensor: TensorHeader, shape: tuple[int, ...
         known = ", ".join(blocks.name for blocks in INTEGERS.values())
         raise InputError(f"type {kind} of GGUF cannot be executed, expected F32, F16, BF16, {known}")
     blocks = INTEGERS[kind]
+    if len(shape) == 1:
+        raise InputError(f"{shape[0]} values of a vector in {blocks.name}, expected F32, F16 or BF16")
     if shape[-1] % BLOCK:
         raise InputError(f"rows of {shape[-1]} values, expected whole blocks of {BLOCK}")
     stored = _bytes(data, tensor.begin, count // BLOCK * blocks.stored_B).reshape(-1, blocks.stored_B)

@@ -133,3 +133,13 @@ def test_an_unknown_type_is_refused_with_what_is_known(written, tmp_path):
         InputError, match="type 12 of GGUF cannot be executed, expected F32, F16, BF16, Q4_0, Q4_1, Q8_0"
     ):
         import_gguf(path)
+
+
+def test_a_vector_in_blocks_is_refused(written, tmp_path):
+    data = written[0].read_bytes()
+    name = b"blk.1.attn_norm.weight"
+    at = data.index(name) + len(name) + 4 + 8
+    path = tmp_path / "v.gguf"
+    path.write_bytes(data[:at] + (8).to_bytes(4, "little") + data[at + 4 :])
+    with pytest.raises(InputError, match="64 values of a vector in Q8_0, expected F32, F16 or BF16"):
+        import_gguf(path)

@@ -108,9 +108,10 @@ FIRST_OF_RESNET = (
     "words",
     [
         ("edge", "lenet5"),
-        ("reference_250w", "alexnet", "--batch", "3"),
+        ("reference_250w", "alexnet", "--batch", "3", "--layers", "conv2,relu2,pool2,fc8"),
         ("tpu_v1", "lenet5", "--batch", "7"),
         ("turing_t4", "resnet18", "--layers", ",".join(FIRST_OF_RESNET)),
+        pytest.param(("reference_250w", "alexnet", "--batch", "3"), marks=pytest.mark.slow),
         pytest.param(("turing_t4", "resnet18"), marks=pytest.mark.slow),
     ],
 )

@@ -18,6 +18,8 @@ from compress.nn.lenets import build
 from compress.nn.network import Network, Node
 from experiments.cli import main as cli
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

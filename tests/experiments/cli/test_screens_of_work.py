@@ -22,6 +22,8 @@ from compress.format.container import Artifact
 from compress.nn.lenets import build
 from hwsim.machine.chip import copy_chip
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 GOLDEN = Path(__file__).with_name("screens_of_work")
 CHAIN = (
     "dcz compress --recipe tiny.toml --dataset few.npz -o tiny.dcz",

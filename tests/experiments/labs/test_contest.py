@@ -17,6 +17,8 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import copy_chip, load_chip
 from hwsim.run import simulate
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 MODELS = ROOT / "results" / "reference" / "compression"
 SMALL, LARGE, WRONG = (f"{name}-0.dcz" for name in ("best-lenet5-small", "best-lenet5", "best-lenet300"))
 

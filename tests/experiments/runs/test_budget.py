@@ -23,6 +23,8 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.workload.table import load_csv
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 IMAGES = 1_200_000
 """Of 28 by 28 pixels: 0.9 GB, and five times as much as they are used."""
 

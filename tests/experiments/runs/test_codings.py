@@ -19,6 +19,8 @@ from hwsim.errors import InputError
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 SLACK = 1.002
 """Entry points and codebooks that stay on chip beside decoded weights, and what the search does not see."""
 

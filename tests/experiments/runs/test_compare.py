@@ -18,6 +18,8 @@ from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 DENSE, CODED = "edge:lenet300:dense", "edge:lenet300:huffman"
 
 

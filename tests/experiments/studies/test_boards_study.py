@@ -11,6 +11,8 @@ from hwsim.analysis.board_constants import constants_of
 from hwsim.analysis.boards import KINDS, WITHIN, measured
 from hwsim.machine.families import constants
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 
 class Off:
     """A run whose every figure is off by one factor."""

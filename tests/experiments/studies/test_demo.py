@@ -17,6 +17,8 @@ from experiments.studies.demo import STAGES, run_demo, shortened
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 
 @pytest.fixture(scope="module")
 def small():

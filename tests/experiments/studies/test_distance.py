@@ -9,12 +9,19 @@ from hwsim.pricing import PriceList
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 CHIP = load_chip(study.CHIP)
 
 
 @pytest.fixture(scope="module")
 def places():
     return study.by_place().set_index(["stage", "place"])
+
+
+@pytest.fixture(scope="module")
+def devices():
+    return study.on_device_or_not()
 
 
 def test_the_way_of_a_bit_by_hand():
@@ -40,9 +47,9 @@ def test_a_download_is_shared_by_the_inferences_that_follow(places):
     assert found == pytest.approx(20 + once / 10_000, rel=1e-12)
 
 
-def test_an_image_is_sent_as_a_file():
+def test_an_image_is_sent_as_a_file(devices):
     """115 kB for 181,503 pixels are 5.1 bits each: 224 x 224 of them are 32 kB."""
-    sent = study.on_device_or_not().set_index(["network", "radio"])["sent_bits"]
+    sent = devices.set_index(["network", "radio"])["sent_bits"]
     assert sent["squeezenet1_1", "LTE"] == pytest.approx(50_176 * 115_440 * 8 / 181_503, rel=1e-3)
     assert sent["llama_decode", "LTE"] == 32
 
@@ -68,15 +75,14 @@ def test_weights_in_dram_cost_what_the_simulator_counts(places):
     )
 
 
-def test_at_the_break_even_the_battery_does_not_care():
-    table = study.on_device_or_not()
+def test_at_the_break_even_the_battery_does_not_care(devices):
     links = EnergyTable.load("links")
-    for row in table.to_dict("records"):
+    for row in devices.to_dict("records"):
         radio = study.RADIOS[row["radio"]]
         up, down = (1e-12 * links[f"radio_{radio}_{way}_bit"].pJ for way in ("up", "down"))
         assert row["break_even_bits"] * up + 32 * down == pytest.approx(row["device_J"], rel=1e-9)
         assert (row["sent_bits"] < row["break_even_bits"]) == (row["battery_J"] < row["device_J"])
-    assert set(table[table["battery_J"] < table["device_J"]]["label"]) == {"BERT base", "Llama-2 7B"}
+    assert set(devices[devices["battery_J"] < devices["device_J"]]["label"]) == {"BERT base", "Llama-2 7B"}
 
 
 def test_an_update_by_hand():

@@ -6,6 +6,8 @@ from experiments.studies import eie_factors as study
 from hwsim.machine.chip import load_chip
 from hwsim.workload.networks import load_network
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 MACS = 4096 * 4096
 
 

@@ -19,6 +19,8 @@ from experiments.studies import frontier
 from experiments.studies.compression import BOUNDS_PCT
 from hwsim.errors import InputError
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 SHIPPED = ROOT / "results" / "reference" / "compression"
 
 

@@ -13,6 +13,8 @@ from experiments.figures import llm_compress as figures
 from experiments.studies import llm_compress as study
 from experiments.studies.registry import load_study
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 MEASURED = ROOT / "results" / "reference" / "llm_compress" / "measured.csv"
 
 

@@ -13,6 +13,8 @@ from experiments.studies import cap_sweep, hand_model, relight
 from hwsim.machine.chip import load_chip
 from hwsim.tile_states import TileStates
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 FC = replace(SCENES["alexnet_fc"], batches=(1, 64), varied_at=(64,))
 
 

@@ -8,6 +8,8 @@ from hwsim.analysis.recosting import recosted
 from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 CHIP, NETWORK, BATCH = load_chip("a30"), "resnet18", 64
 
 CHANGES = {

@@ -16,6 +16,8 @@ from hwsim.analysis.validation import (
 )
 from hwsim.machine.chip import load_chip
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 
 @cache
 def whole_table() -> pd.DataFrame:

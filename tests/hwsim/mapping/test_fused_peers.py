@@ -13,6 +13,8 @@ from hwsim.machine.chip import load_chip
 from hwsim.run import simulate
 from hwsim.workload.networks import load_network
 
+pytestmark = pytest.mark.xdist_group(__name__)  # one process makes what these tests share
+
 BUFFERS_B = 256
 CHIP = load_chip("edge").replace(**{"buffers.slot_B": BUFFERS_B // 4, "dram.burst_B": 1})
 

@@ -10,6 +10,7 @@ from experiments.threads import use_one_thread
 
 use_one_thread()  # before numpy is imported
 os.environ.pop("COLUMNS", None)  # which workers of pytest-xdist have: output is as wide as in a pipe
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # commands that tests start find their modules compiled
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")

@@ -17,12 +17,12 @@ LEAST = 1e-9
 
 
 @njit(cache=True, error_model="numpy")
-def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):  # type: ignore[no-untyped-def]
+def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold, sums):  # type: ignore[no-untyped-def]
     """Fill the memory that is left, the most worthy first, or tensors before weights.
 
-    `hold` is room for a record of each kernel. Returns the kept and pinned fractions of every kernel, the
-    most bits on chip except pinned ones, the most bits that a segment needs by itself, and joules and ticks
-    of a batch.
+    `hold` and `sums` are room for a record of each kernel. Returns the kept and pinned fractions of every
+    kernel, the most bits on chip except pinned ones, the most bits that a segment needs by itself, and joules
+    and ticks of a batch.
     """
     count, number = len(t.kernels), len(first)
     segment = np.zeros(count, np.int64)
@@ -158,7 +158,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):
             stay += pinned[k] * t.weights[k].stored_bits
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
-        spent, lasts = price(t, terms, first[s], end, mode[s], amount[s], bits, early, pinned)
+        spent, lasts = price(t, terms, first[s], first[s], end, mode[s], amount[s], bits, early, pinned, sums)
         joules, ticks = joules + spent, ticks + lasts
     return kept, pinned, capacity - _least(slack) - stay, most_need, (joules, ticks)
 

@@ -204,11 +204,13 @@ class Costs:
     @cached_property
     def _works(self) -> NDArray[np.void]:
         sizes = tuple(self._sizes)
-        done = _all_done(Units.of(self.chip), tuple(self.forms), sizes)
+        place = {form: at for at, form in enumerate(dict.fromkeys(self.forms))}
+        done = _all_done(Units.of(self.chip), tuple(place), sizes)
+        places = [place[form] for form in self.forms]
         prices = np.array([self.prices.pJ(*action) for action in done.actions])
-        found, factor = np.empty(done.core.shape, WORK), self.batch / np.array(sizes)[:, None]
-        found["core"], found["sram"] = factor * done.core, factor * done.sram
-        found["joules"] = factor * (1e-12 * (done.counts @ prices))
+        found, factor = np.empty((len(sizes), len(places)), WORK), self.batch / np.array(sizes)[:, None]
+        found["core"], found["sram"] = factor * done.core[:, places], factor * done.sram[:, places]
+        found["joules"] = factor * (1e-12 * (done.counts.take(places, axis=1) @ prices))
         return found
 
     @cached_property
@@ -444,7 +446,7 @@ def _done(units: Units, form: Form, items: int) -> Done:
 
 
 class AllDone(NamedTuple):
-    """`Done` of every kernel, by the items of a pass: shape (sizes, kernels), and counts of each action."""
+    """`Done` of some forms, by the items of a pass: shape (sizes, forms), and counts of each action."""
 
     core: NDArray[np.float64]
     sram: NDArray[np.float64]
@@ -454,18 +456,16 @@ class AllDone(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _all_done(units: Units, forms: tuple[Form, ...], sizes: tuple[int, ...]) -> AllDone:
-    place = {form: at for at, form in enumerate(dict.fromkeys(forms))}
-    done = [[_done(units, form, items) for form in place] for items in sizes]
+    done = [[_done(units, form, items) for form in forms] for items in sizes]
     actions = tuple(dict.fromkeys(action for row in done for one in row for action, _ in one.counts))
-    counts = np.zeros((len(sizes), len(place), len(actions)))
+    counts = np.zeros((len(sizes), len(forms), len(actions)))
     for at, row in enumerate(done):
         for k, one in enumerate(row):
             for action, count in one.counts:
                 counts[at, k, actions.index(action)] = count
     core = np.array([[float(one.core) for one in row] for row in done])
     sram = np.array([[float(one.sram) for one in row] for row in done])
-    places = [place[form] for form in forms]
-    return AllDone(core[:, places], sram[:, places], actions, counts.take(places, axis=1))
+    return AllDone(core, sram, actions, counts)
 
 
 @lru_cache(maxsize=1 << 13)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hwsim.arrays.base import OwnMapping
+from hwsim.arrays.base import OwnMapping, PerLayer
 from hwsim.errors import InputError
 from hwsim.mapping.alike import first_alike
 from hwsim.mapping.decoding import decoding_J
@@ -125,7 +125,8 @@ class Costs:
     @cached_property
     def forms(self) -> list[Form]:
         """What each kernel costs by: the same for kernels that cost the same."""
-        first = first_alike(self.workload)
+        each = tuple(map(Same, self.workload.layers))
+        first = each if isinstance(self.chip.array, PerLayer) else first_alike(self.workload)
         return [tuple(first[index] for index in kernel.layers) for kernel in self.kernels]
 
     @cached_property

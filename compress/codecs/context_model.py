@@ -115,7 +115,9 @@ def code_labels(
         np.full((alphabet.depth + 1) * _CONTEXTS, WEIGHT_ONE // 5, np.int64),
         np.zeros(2, np.int64),
     )
-    reciprocals = (1 << 32) // (np.arange(len(columns)) + _ROW_PRIOR)
+    reciprocals = np.zeros(len(columns), np.int64)
+    for at in range(len(columns)):  # one by one: expressions of arrays compile for long
+        reciprocals[at] = (1 << 32) // (at + _ROW_PRIOR)
     coder, decisions = _code_weights(
         labels,
         nonzeros,

@@ -159,7 +159,9 @@ def decode(
         return symbols[:0], starts.copy()
     width = max(TABLE_BITS, int(code.lengths.max()))
     table, single = _tables(code.reversed_codes, code.lengths, width, 8 * symbols.itemsize)
-    _decode_runs(data, starts, counts, table, single, width, symbols, ends)
+    stops = np.cumsum(counts).astype(np.uint64)
+    ats = stops - counts.astype(np.uint64)
+    _decode_runs(data, starts.astype(np.uint64), ats, stops, table, single, width, symbols, ends)
     return symbols[:total], ends
 
 
@@ -236,7 +238,8 @@ def _package_merge(weights: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
         leaves = 0
         for at in range(taken):
             leaves += is_leaf[level, at]
-        lengths[:leaves] += 1
+        for at in range(leaves):  # one by one: a slice at once compiles the check of its shape for seconds
+            lengths[at] += 1
         taken = 2 * (taken - leaves)
     return lengths
 
@@ -285,13 +288,13 @@ def _tables(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
     """Tables of `width` bits: several symbols per entry, and one (symbol << 8 | length)."""
     size = 1 << width
-    single = np.zeros(size, np.uint32)
+    single, only = np.zeros(size, np.uint32), np.uint32(0)
     for symbol in range(len(lengths)):
         if lengths[symbol]:
             entry = np.uint32(symbol << 8 | lengths[symbol])
+            only = max(only, entry)
             for at in range(codes[symbol], size, 1 << lengths[symbol]):
                 single[at] = entry
-    only = single.max()
     for at in range(size):
         if single[at] == 0:  # the code word that a lone symbol leaves unused
             single[at] = only
@@ -334,8 +337,9 @@ def _burst(
 @njit(cache=True)
 def _decode_runs(
     data: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    counts: NDArray[np.int64],
+    bits: NDArray[np.uint64],
+    ats: NDArray[np.uint64],
+    stops: NDArray[np.uint64],
     table: NDArray[np.uint64],
     single: NDArray[np.uint32],
     width: int,
@@ -344,14 +348,12 @@ def _decode_runs(
 ) -> None:
     """Decode `_LANES` runs side by side, then end each one on its own, symbol by symbol.
 
+    `bits` are where they begin in `data`, `ats` and `stops` where they begin and end in `out`.
     A burst may write `_SLACK` symbols, so no run bursts closer than that to its end.
     """
     mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
     last = np.uint64(8 * (len(data) - 8))
-    bits = starts.astype(np.uint64)
-    stops = np.cumsum(counts).astype(np.uint64)
-    ats = stops - counts.astype(np.uint64)
-    for a in range(0, len(starts) - _LANES + 1, _LANES):
+    for a in range(0, len(bits) - _LANES + 1, _LANES):
         b, c, d = a + 1, a + 2, a + 3
         bit_a, bit_b, bit_c, bit_d = bits[a], bits[b], bits[c], bits[d]
         at_a, at_b, at_c, at_d = ats[a], ats[b], ats[c], ats[d]
@@ -368,7 +370,7 @@ def _decode_runs(
             bit_d, at_d = _burst(data, bit_d, table, mask, out, at_d)
         bits[a], bits[b], bits[c], bits[d] = bit_a, bit_b, bit_c, bit_d
         ats[a], ats[b], ats[c], ats[d] = at_a, at_b, at_c, at_d
-    for run in range(len(starts)):
+    for run in range(len(bits)):
         bit, at = bits[run], ats[run]
         while at + _SLACK <= stops[run] and bit <= last:
             bit, at = _burst(data, bit, table, mask, out, at)

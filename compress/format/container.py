@@ -82,8 +82,9 @@ class Artifact:
     @classmethod
     def of(cls, network: Network, stage: str, tensors: Mapping[str, StoredTensor] | None = None) -> Artifact:
         """Store `network`, with `tensors` for some of its parameters and the others in full precision."""
-        stored = {name: DenseTensor(value) for name, value in network.params.items()}
-        return cls(Topology.of(network), {**stored, **(tensors or {})}, stage)
+        given = dict(tensors or {})
+        dense = {name: DenseTensor(value) for name, value in network.params.items() if name not in given}
+        return cls(Topology.of(network), {**dense, **given}, stage)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Decode every parameter."""

@@ -14,6 +14,7 @@ are stalled. From some batch on, keys and values are most of what is fetched.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,8 @@ EXPONENT_BITS, OTHER_BITS = 8, 8
 def produce(run: Run) -> None:
     """Simulate every way to store the weights at every batch."""
     counts = exponent_counts()
-    runs = without_unused(
-        pd.DataFrame([row(stage, batch, counts) for stage in stages(counts) for batch in BATCHES])
-    )
+    workloads = (decoder(stage, counts) for stage in stages(counts))
+    runs = without_unused(pd.DataFrame([row(workload, batch) for workload in workloads for batch in BATCHES]))
     exponents = exponent_table(counts)
     run.write_csv("llm_decode.csv", runs)
     run.write_csv("exponents.csv", exponents)
@@ -121,7 +121,7 @@ def _unpacked(form: str, count: int, bits: int, filters: int) -> StoredWeights:
 
 def decoder(stage: str, counts: np.ndarray) -> Workload:
     """All layers and the head, with the weights stored one way."""
-    store = stages(counts)[stage]
+    store = cache(stages(counts)[stage])  # the blocks have equal matrices
     dense = load_network(NETWORK, "fp16")
     head = fc("head", WIDTH, WORDS, arithmetic="fp16", inputs=(len(dense.layers) - 1,))
 
@@ -135,16 +135,15 @@ def decoder(stage: str, counts: np.ndarray) -> Workload:
     return Workload(NETWORK, stage, layers, "layer shapes; exponents measured on all-MiniLM-L6-v2")
 
 
-def row(stage: str, batch: int, counts: np.ndarray) -> dict[str, Any]:
+def row(workload: Workload, batch: int) -> dict[str, Any]:
     """Simulate one way to store the weights at one batch: a row of the table."""
-    workload = decoder(stage, counts)
     report = simulate(load_chip(CHIP), workload, batch)
     found: SteadyRun = as_run(report)
     joules = {name: watts / found.inferences_per_s for name, watts in found.watts.items()}
     matrices = [layer for layer in workload.layers if layer.weight_count]
     count = sum(layer.weight_count for layer in matrices)
     return {
-        "stage": stage,
+        "stage": workload.stage,
         "batch": batch,
         "weight_GB": workload.weight_bits / 8e9,
         "bits_per_weight": sum(layer.stored_bits for layer in matrices) / count,

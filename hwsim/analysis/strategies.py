@@ -106,7 +106,7 @@ def _fewer(active: dict[str, int], found: Report) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class GatedTiles:
-    """An array in which each layer uses only some of the tiles; see `ArrayModel`.
+    """An array in which each layer uses only some of the tiles; see `PerLayer`.
 
     Parameters
     ----------

@@ -110,7 +110,8 @@ _AMOUNTS = ("cycles", "compute_cycles", "load_cycles", "macs", "useful_macs", "u
 class ArrayModel(Protocol):
     """What every array module provides: a frozen dataclass, whose fields are the keys of ``[array]``.
 
-    1. `cost` is a pure function of the layer and the batch: no state, no randomness of its own.
+    1. `cost` is a pure function of the layer and the batch: no state, no randomness of its own. It does not
+       depend on the name or the inputs of the layer, except for arrays that are `PerLayer`.
     2. `cycles` covers the whole batch on all tiles of the chip, fills and drains included.
     3. Counts are whole numbers of actions; memories count bits, arithmetic counts operations.
     4. ``cycles + uncounted_cycles >= max(compute_cycles, load_cycles)`` and ``utilisation <= 1``.
@@ -143,6 +144,16 @@ class Tiled(ArrayModel, Protocol):
     @property
     def tiles(self) -> int:
         """Tiles of the array."""
+        ...
+
+
+@runtime_checkable
+class PerLayer(ArrayModel, Protocol):
+    """Tiles of which each layer uses a number of its own, so that equal layers cost differently."""
+
+    @property
+    def active(self) -> tuple[tuple[str, int], ...]:
+        """Number of active tiles by layer name."""
         ...
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hwsim.arrays.base import OwnMapping
+from hwsim.arrays.base import OwnMapping, PerLayer
 from hwsim.errors import InputError
+from hwsim.mapping.alike import first_alike
 from hwsim.mapping.decoding import decoding_J
 from hwsim.mapping.fusion import Kernel, kernels_of
 from hwsim.mapping.graph import graph_of, outside_bits_of, reads_of
@@ -41,10 +42,14 @@ SIZES = 16
 
 
 SHARED = (
-    "kernels", "roots", "graph", "own", "terms", "tilings", "_starts", "_sizes", "_works", "_tick_J",
+    "kernels", "roots", "forms", "graph", "own", "terms", "tilings", "_starts", "_sizes", "_works", "_tick_J",
     "_stripe", "_blocks", "_need",
 )  # fmt: skip
 """What does not depend on where weights are decoded."""
+
+
+Form = tuple[Same["Layer"], ...]
+"""Layers of a kernel, or of another one that costs the same."""
 
 
 class Work(NamedTuple):
@@ -116,6 +121,13 @@ class Costs:
     def roots(self) -> list[Layer]:
         """First layer of each kernel."""
         return [self.workload.layers[kernel.root] for kernel in self.kernels]
+
+    @cached_property
+    def forms(self) -> list[Form]:
+        """What each kernel costs by: the same for kernels that cost the same."""
+        each = tuple(map(Same, self.workload.layers))
+        first = each if isinstance(self.chip.array, PerLayer) else first_alike(self.workload)
+        return [tuple(first[index] for index in kernel.layers) for kernel in self.kernels]
 
     @cached_property
     def graph(self) -> Graph:
@@ -193,11 +205,13 @@ class Costs:
     @cached_property
     def _works(self) -> NDArray[np.void]:
         sizes = tuple(self._sizes)
-        done = _all_done(Units.of(self.chip), Same(self.workload), self.kernels, sizes)
+        place = {form: at for at, form in enumerate(dict.fromkeys(self.forms))}
+        done = _all_done(Units.of(self.chip), tuple(place), sizes)
+        places = [place[form] for form in self.forms]
         prices = np.array([self.prices.pJ(*action) for action in done.actions])
-        found, factor = np.empty(done.core.shape, WORK), self.batch / np.array(sizes)[:, None]
-        found["core"], found["sram"] = factor * done.core, factor * done.sram
-        found["joules"] = factor * (1e-12 * (done.counts @ prices))
+        found, factor = np.empty((len(sizes), len(places)), WORK), self.batch / np.array(sizes)[:, None]
+        found["core"], found["sram"] = factor * done.core[:, places], factor * done.sram[:, places]
+        found["joules"] = factor * (1e-12 * (done.counts.take(places, axis=1) @ prices))
         return found
 
     @cached_property
@@ -213,7 +227,7 @@ class Costs:
         """A batch of a kernel in passes of so many items."""
         key = k, items
         if key not in self._known:
-            done = _done(Units.of(self.chip), Same(self.workload), self.kernels[k], items)
+            done = _done(Units.of(self.chip), self.forms[k], items)
             self._known[key] = self._priced(done).times(self.batch / items)
         return self._known[key]
 
@@ -232,7 +246,7 @@ class Costs:
         for k, root in enumerate(self.roots):
             rows = int(self.graph.kernels["rows"][k])
             if self.chip.fusion != "none" and rows > 1 and root.over_batch == "each":
-                row, whole = (self._priced(done) for done in _row_and_all(units, Same(root), rows))
+                row, whole = (self._priced(done) for done in _row_and_all(units, self.forms[k][0], rows))
                 found[k] = tuple(
                     max(0.0, (rows * a - b) / (rows - 1)) for a, b in zip(row, whole, strict=True)
                 )
@@ -287,8 +301,8 @@ class Costs:
         for k, root in enumerate(self.roots):
             if root.kind == "vector" or self.own:
                 continue
-            largest = alone[k] if layerwise else math.inf
-            for first, end, ways in _ways_in(spaces, Same(root), self.batch, largest, buffering, layerwise):
+            largest, form = alone[k] if layerwise else math.inf, self.forms[k][0]
+            for first, end, ways in _ways_in(spaces, form, self.batch, largest, buffering, layerwise):
                 best = min(ways, key=lambda way: self._cut_J(k, *way)) if len(ways) > 1 else ways[0]
                 found.append(InBlocks(k, first, end, *best))
         return found
@@ -414,27 +428,26 @@ class Done(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 13)
-def _done(units: Units, workload: Same[Workload], kernel: Kernel, items: int) -> Done:
+def _done(units: Units, form: Form, items: int) -> Done:
     """What some items of a kernel take; nothing between its layers goes through the on-chip memory."""
-    layers = workload.thing.layers
     ticks: Counter[bool] = Counter()
     counts: Counter[Action] = Counter()
     between = 0
-    for index in kernel.layers:
-        layer = layers[index]
+    for position, same in enumerate(form, start=1):
+        layer = same.thing
         cost = array_cost(units, layer, items)
         ticks[layer.kind == "vector"] += cost.cycles
         own = _with_port(cost, layer)
         read, written = (("activations", "sram", action) for action in ("read_bit", "write_bit"))
         own[read] -= min(between, own[read])
-        between = 0 if index == kernel.last else layer.outputs_of(items) * layer.operand_bits
+        between = 0 if position == len(form) else layer.outputs_of(items) * layer.operand_bits
         own[written] -= min(between, own[written])
         counts.update(own)
     return Done.of(max(ticks.values()), counts)
 
 
 class AllDone(NamedTuple):
-    """`Done` of every kernel, by the items of a pass: shape (sizes, kernels), and counts of each action."""
+    """`Done` of some forms, by the items of a pass: shape (sizes, forms), and counts of each action."""
 
     core: NDArray[np.float64]
     sram: NDArray[np.float64]
@@ -443,12 +456,10 @@ class AllDone(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _all_done(
-    units: Units, workload: Same[Workload], kernels: tuple[Kernel, ...], sizes: tuple[int, ...]
-) -> AllDone:
-    done = [[_done(units, workload, kernel, items) for kernel in kernels] for items in sizes]
+def _all_done(units: Units, forms: tuple[Form, ...], sizes: tuple[int, ...]) -> AllDone:
+    done = [[_done(units, form, items) for form in forms] for items in sizes]
     actions = tuple(dict.fromkeys(action for row in done for one in row for action, _ in one.counts))
-    counts = np.zeros((len(sizes), len(kernels), len(actions)))
+    counts = np.zeros((len(sizes), len(forms), len(actions)))
     for at, row in enumerate(done):
         for k, one in enumerate(row):
             for action, count in one.counts:

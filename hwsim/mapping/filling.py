@@ -17,12 +17,12 @@ LEAST = 1e-9
 
 
 @njit(cache=True, error_model="numpy")
-def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):  # type: ignore[no-untyped-def]
+def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold, sums):  # type: ignore[no-untyped-def]
     """Fill the memory that is left, the most worthy first, or tensors before weights.
 
-    `hold` is room for a record of each kernel. Returns the kept and pinned fractions of every kernel, the
-    most bits on chip except pinned ones, the most bits that a segment needs by itself, and joules and ticks
-    of a batch.
+    `hold` and `sums` are room for a record of each kernel. Returns the kept and pinned fractions of every
+    kernel, the most bits on chip except pinned ones, the most bits that a segment needs by itself, and joules
+    and ticks of a batch.
     """
     count, number = len(t.kernels), len(first)
     segment = np.zeros(count, np.int64)
@@ -93,24 +93,27 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):
         if until[x] >= 0 and t.kernels[x].last_use < count:
             held[x] = t.kernels[x].out_bits * (terms.batch if t.kernels[x].out_each else 1)
 
+    of_item, touches_of = _sorted_by(item_of, 2 * count, touches)
+    of_kernel, touches_at = _sorted_by(at_kernel, count, touches)
     left, gain, part = np.zeros(2 * count), np.zeros(2 * count), np.zeros(2 * count)
+    stale, noted, number_stale, turn = np.arange(2 * count), np.zeros(2 * count, np.int64), 2 * count, 0
     for i in range(2 * count):
         left[i] = held[i]
-    changed = True
     while True:
-        if changed:
-            for i in range(2 * count):
-                gain[i] = 0.0
-        for i in range(touches if changed else 0):
-            k = at_kernel[i]
-            slope = terms.dram_J
-            comes = mode[segment[k]] == WHOLE and item_of[i] < count and item_of[i] != k
-            if comes or bits[k] - early[k] > other[k] * (1 + LEAST):
-                slope += terms.dram_ticks * terms.tick_J
-            gain[item_of[i]] += rate[i] * slope + decode_J[i]
-            decoding = decode_ticks[i] * left[item_of[i]] / terms.dram_ticks
-            if decoding > max(bits[k] - early[k], other[k]) * (1 + LEAST):
-                gain[item_of[i]] += decode_ticks[i] * terms.tick_J
+        for at in range(number_stale):
+            item = stale[at]
+            gain[item] = 0.0
+            for i in touches_of[of_item[item] : of_item[item + 1]]:
+                k = at_kernel[i]
+                slope = terms.dram_J
+                comes = mode[segment[k]] == WHOLE and item < count and item != k
+                if comes or bits[k] - early[k] > other[k] * (1 + LEAST):
+                    slope += terms.dram_ticks * terms.tick_J
+                gain[item] += rate[i] * slope + decode_J[i]
+                decoding = decode_ticks[i] * left[item] / terms.dram_ticks
+                if decoding > max(bits[k] - early[k], other[k]) * (1 + LEAST):
+                    gain[item] += decode_ticks[i] * terms.tick_J
+        number_stale, turn = 0, turn + 1
         best = -1
         for i in range(2 * count):
             if left[i] > 0:
@@ -129,23 +132,28 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):
         for s in range(begin, end):
             if s != free:
                 room = min(room, slack[s])
-        step, changed = room, room > 0
-        for i in range(touches if changed else 0):
+        step = room
+        touched = touches_of[of_item[best] : of_item[best + 1] if room > 0 else of_item[best]]
+        for i in touched:
             k = at_kernel[i]
             comes = mode[segment[k]] == WHOLE and best < count and best != k
-            if item_of[i] == best and rate[i] > 0 and not comes:
+            if rate[i] > 0 and not comes:
                 over = bits[k] - early[k] - other[k]
                 if over > other[k] * LEAST:
                     step = min(step, over / rate[i])
-        for s in range(begin, end if changed else begin):
+        for s in range(begin, end if room > 0 else begin):
             if s != free:
                 slack[s] -= step
-        for i in range(touches if changed else 0):
+        for i in touched:
             k = at_kernel[i]
-            if item_of[i] == best:
-                bits[k] -= rate[i] * step
-                if mode[segment[k]] == WHOLE and best < count and best != k:
-                    early[k] -= rate[i] * step
+            bits[k] -= rate[i] * step
+            if mode[segment[k]] == WHOLE and best < count and best != k:
+                early[k] -= rate[i] * step
+            for j in touches_at[of_kernel[k] : of_kernel[k + 1]]:
+                item = item_of[j]
+                if noted[item] < turn:
+                    stale[number_stale], noted[item] = item, turn
+                    number_stale += 1
         part[best] += step / held[best]
         left[best] -= step
         if step == room or left[best] <= LEAST * held[best]:
@@ -158,7 +166,7 @@ def fill(t, terms, capacity, first, mode, amount, may_pin, tensors_first, hold):
             stay += pinned[k] * t.weights[k].stored_bits
     for s in range(number):
         end = first[s + 1] if s + 1 < number else count
-        spent, lasts = price(t, terms, first[s], end, mode[s], amount[s], bits, early, pinned)
+        spent, lasts = price(t, terms, first[s], first[s], end, mode[s], amount[s], bits, early, pinned, sums)
         joules, ticks = joules + spent, ticks + lasts
     return kept, pinned, capacity - _least(slack) - stay, most_need, (joules, ticks)
 
@@ -169,3 +177,21 @@ def _least(slack):  # type: ignore[no-untyped-def]
     for room in slack:
         least = min(least, room)
     return least
+
+
+@njit(cache=True, error_model="numpy")
+def _sorted_by(keys, number, count):  # type: ignore[no-untyped-def]
+    """Sort the positions of the first `count` of some keys below `number` by their keys.
+
+    Returns where the positions of each key begin, and the positions.
+    """
+    begin = np.zeros(number + 1, np.int64)
+    for i in range(count):
+        begin[keys[i] + 1] += 1
+    for key in range(number):
+        begin[key + 1] += begin[key]
+    positions, free = np.zeros(count, np.int64), begin.copy()
+    for i in range(count):
+        positions[free[keys[i]]] = i
+        free[keys[i]] += 1
+    return begin, positions

@@ -46,6 +46,15 @@ WEIGHTS = np.dtype(
 passage, its joules, those of decoding one fetch, ticks of decoders at the array, of decoders at the DRAM in
 one fetch, and the steps that they come in. ``owner`` is the kernel whose weights these are."""
 
+SUM = np.dtype(
+    [*_floats("joules", "ticks", "head", "tail", "ahead"), ("leading", np.int64), ("vector", np.int64)]
+)
+"""A segment up to one of its kernels, as `price` adds it up.
+
+``head``, ``tail``: ticks by which its begin and its end can overlap with another pass. ``ahead``: steps of
+the begin that are left. ``leading``: all so far ran on one unit. ``vector``: the kernel runs on the vector
+unit."""
+
 
 class Terms(NamedTuple):
     """Figures of the chip and of the batch.
@@ -161,15 +170,21 @@ def run_of(t, terms, first, k, mode, amount):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ignore[no-untyped-def]
-    """Joules of a segment, and its ticks.
+def price(t, terms, first, begin, end, mode, amount, bits, early, pinned, sums):  # type: ignore[no-untyped-def]
+    """Joules of the segment from `first` to `end`, and its ticks.
 
     `bits` move between DRAM and chip for each kernel; `early` ones of them must be there before it begins.
+    `sums` keeps what was added up after each kernel: see `SUM`. Kernels before `begin` are what they were
+    when it was last filled in, so that only those from there on are added.
     """
     joules = ticks = head = tail = 0.0
     ahead = terms.ahead
     leading, before = True, t.kernels[first].groups == 0
-    for k in range(first, end):
+    if begin > first:
+        s = sums[begin - 1]
+        joules, ticks, head, tail, ahead = s.joules, s.ticks, s.head, s.tail, s.ahead
+        leading, before = s.leading != 0, s.vector != 0
+    for k in range(begin, end):
         start, core, sram, spent, passes, loads = run_of(t, terms, first, k, mode, amount)
         w = t.weights[k]
         own = max(
@@ -188,6 +203,9 @@ def price(t, terms, first, end, mode, amount, bits, early, pinned):  # type: ign
         ticks += own
         joules += spent + passes * w.pass_J + bits[k] * terms.dram_J
         joules += loads * (1.0 - pinned[k]) * w.load_J
+        s = sums[k]
+        s.joules, s.ticks, s.head, s.tail, s.ahead = joules, ticks, head, tail, ahead
+        s.leading, s.vector = int(leading), int(before)
     if mode == WHOLE and (t.kernels[first].groups == 0) != before:
         ticks -= min(head, tail) * (amount - 1) / amount
     return joules, ticks

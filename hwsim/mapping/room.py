@@ -101,7 +101,9 @@ def _stripe_bits(kernels, edges, first, last, height, low, high, step):  # type:
 
 @njit(cache=True, error_model="numpy")
 def enter(kernels, edges, fetches, kept, first, t, hold):  # type: ignore[no-untyped-def]
-    """Let kernel `t` enter the segment from `first`: see `HOLD`. Returns the first kernel with more bits.
+    """Let kernel `t` enter the segment from `first`: see `HOLD`.
+
+    Returns the first kernel that holds more bits, and the first one whose traffic changes.
 
     A tensor is on chip from the kernel that makes it, or reads it first, to the last one that reads it.
     Those of other segments come in with the kernel that reads them first, so many times as `fetches` says.
@@ -124,7 +126,7 @@ def enter(kernels, edges, fetches, kept, first, t, hold):  # type: ignore[no-unt
     else:
         hold[t].once += row.out_bits
         hold[t].whole += row.out_bits * (1 - kept[t])
-    low = t
+    low = changed = t
     for e in range(row.edges, row.edges_end):
         x = edges[e].source
         made, each = kernels[x], kernels[x].out_each
@@ -133,7 +135,8 @@ def enter(kernels, edges, fetches, kept, first, t, hold):  # type: ignore[no-unt
         comes = leaves = 0.0
         if x >= first:
             bits, since = made.out_bits, hold[x].since + 1
-            leaves = bits * (1 - kept[x]) if last else 0.0
+            if last:
+                leaves, changed = bits * (1 - kept[x]), min(changed, x)
         elif hold[x].seen == first:
             since = hold[x].since + 1
         else:
@@ -158,4 +161,4 @@ def enter(kernels, edges, fetches, kept, first, t, hold):  # type: ignore[no-unt
     hold[t].item += hold[t].item_in
     hold[t].whole += hold[t].whole_in
     hold[t].since = t
-    return low
+    return low, changed

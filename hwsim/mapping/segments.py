@@ -25,7 +25,7 @@ import numpy as np
 
 from hwsim.compiled import Records, njit, tiered
 from hwsim.mapping.filling import fill
-from hwsim.mapping.law import CUT, STRIPES, WHOLE, price
+from hwsim.mapping.law import CUT, STRIPES, SUM, WHOLE, price
 from hwsim.mapping.room import HEIGHTS, HOLD, LONGEST_STRIPES, enter
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ LONGEST = 48
 """Kernels of a segment, at most, except for the one that runs to the last kernel."""
 SPLITS = 8
 """More passes than memory asks for that are tried: 1, 2, 4, ... times as many, while they pay."""
+WAYS = SPLITS + 2
+"""To run a segment: so often in passes (`WHOLE`), then ``CUT``, then ``STRIPES``."""
 
 KNOWN, KNOWN_PASSES = 1 << 22, 64
 """Costs of segments that are remembered, at most, and passes up to which they are."""
@@ -81,6 +83,8 @@ class Found(NamedTuple):
         Position of the working memory that it was found for.
     held_bits : float
         Most bits on chip at a time, except pinned ones.
+    need_bits : float
+        Bits that its largest segment needs.
     pinned, kept : ndarray of float64, shape (kernels,)
         Fraction of the weights, and of the output, that stays on chip.
     outlay : Outlay
@@ -91,20 +95,23 @@ class Found(NamedTuple):
     division: Division
     space: int
     held_bits: float
+    need_bits: float
     pinned: NDArray[np.float64]
     kept: NDArray[np.float64]
     outlay: Outlay
     cost: float
 
 
+@tiered(patience_s=2.0, turns=lambda t: 8 * len(t.kernels) ** 2)
 @njit(cache=True, error_model="numpy")
-def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known, hold):  # type: ignore[no-untyped-def]
+def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known, hold, sums):  # type: ignore[no-untyped-def]
     """Divide the kernels into segments that work in `space` of `capacity` bits, by dynamic programming.
 
     `at` is the position of that space among those of `Tables.blocks`. `pinned` and `kept` are the fractions
     of each kernel's weights, and of its output, that are on chip, beside that space. What a segment costs,
     and what an item of it holds, depend on no space, and are worked out once: see `_unknown`. `hold` is room
-    for a record of each kernel.
+    for a record of each kernel, and `sums` for one of each way and kernel. A segment that grows by a kernel
+    is priced from the first kernel on that moves other bits: the one that `begin` says of each way.
 
     Returns, by last kernel: first kernel, mode, amount, and the least cost up to there, infinite if it cannot
     be done.
@@ -117,12 +124,14 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
     for k in range(count):
         hold[k].seen = -1
     bits, early = np.zeros(count), np.zeros(count)
+    begin, numbers = np.zeros(WAYS, np.int64), np.zeros(WAYS, np.int64)
     for first in range(count):
         if best[first] == np.inf:
             continue
         most, together, products = float(terms.limit), False, True
         stored = apart = item_bits = 0.0
         entered = first - 1
+        begin[:] = first
         for last in range(first, count):
             row = t.kernels[last]
             length = last - first + 1
@@ -136,7 +145,7 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
                 if item_bits > 0:
                     most = min(most, np.floor(space / item_bits))
             else:
-                most, item_bits = _let_in(t, kept, first, entered, last, space, most, item_bits, hold)
+                most, item_bits = _let_in(t, kept, first, entered, last, space, most, item_bits, hold, begin)
                 entered = last
                 if remembered and item_bits < np.inf:
                     known[first, length - 1, HEIGHTS] = item_bits
@@ -181,9 +190,11 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
                     slot = -1
                 cost = np.nan if slot < 0 else known[first, length - 1, slot]
                 if np.isnan(cost):
-                    _let_in(t, kept, first, entered, last, space, most, item_bits, hold)
+                    _let_in(t, kept, first, entered, last, space, most, item_bits, hold, begin)
                     entered = last
-                    for k in range(first, last + 1):
+                    if numbers[way] != number:
+                        begin[way], numbers[way] = first, number
+                    for k in range(begin[way], last + 1):
                         moved = terms.batch * hold[k].item + hold[k].whole
                         if kind == CUT:
                             moved = t.blocks[at, k].bits - _kept_bits(t, terms, k, kept)
@@ -191,7 +202,10 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
                         if kind == WHOLE:
                             early[k] = terms.batch * hold[k].item_in + hold[k].whole_in
                         bits[k] = moved + (1 - pinned[k]) * loads * t.weights[k].fetched_bits
-                    joules, ticks = price(t, terms, first, last + 1, kind, number, bits, early, pinned)
+                    joules, ticks = price(
+                        t, terms, first, begin[way], last + 1, kind, number, bits, early, pinned, sums[way]
+                    )
+                    begin[way] = last + 1
                     cost = joules + ticks * terms.tick_J
                     if slot >= 0:
                         known[first, length - 1, slot] = cost
@@ -209,14 +223,18 @@ def divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, 
 
 
 @njit(cache=True, error_model="numpy")
-def _let_in(t, kept, first, entered, last, space, most, item_bits, hold):  # type: ignore[no-untyped-def]
+def _let_in(t, kept, first, entered, last, space, most, item_bits, hold, begin):  # type: ignore[no-untyped-def]
     """Let the kernels after the one that has `entered` into the segment from `first`.
 
     Returns the items that `space` holds, at `most`, and the most bits that an item holds, at least
-    `item_bits`; infinite where something is held for all items together.
+    `item_bits`; infinite where something is held for all items together. Lowers `begin` to the first kernel
+    whose traffic changes.
     """
     for k in range(entered + 1, last + 1):
-        for u in range(enter(t.kernels, t.edges, t.fetches, kept, first, k, hold), k + 1):
+        low, changed = enter(t.kernels, t.edges, t.fetches, kept, first, k, hold)
+        for way in range(WAYS):
+            begin[way] = min(begin[way], changed)
+        for u in range(low, k + 1):
             item_bits = max(item_bits, hold[u].live if hold[u].once == 0 else np.inf)
             if hold[u].once > space:
                 most = 0.0
@@ -238,37 +256,13 @@ def _kept_bits(t, terms, k, kept):  # type: ignore[no-untyped-def]
     return saved
 
 
-@tiered(patience_s=3.0, turns=lambda t: 8 * len(t.kernels) ** 2)
+@tiered(patience_s=1.0)
 @njit(cache=True, error_model="numpy")
-def _plan(t, terms, at, space, capacity, pinned, kept, depth_first, attention, may_pin, both, known, hold):  # type: ignore[no-untyped-def]
-    """Divide, and fill in the better of `both` orders, or in the order of worth alone.
-
-    Returns the segments (first kernels, modes, amounts), and what `fill` says of them; infinite bits and
-    joules where nothing runs.
-    """
-    how, cost = divide(t, terms, at, space, capacity, pinned, kept, depth_first, attention, known, hold)
-    number, last = 0, len(how) - 1
-    while last >= 0 and cost < np.inf:
-        number, last = number + 1, how[last, 0] - 1
-    segments = np.zeros((number, 3), np.int64)
-    if cost == np.inf:
-        return segments, np.zeros(0), np.zeros(0), 0.0, np.inf, (np.inf, np.inf)
-    last = len(how) - 1
-    for s in range(number - 1, -1, -1):
-        for field in range(3):  # one by one: a row at once would compile the check of its shape for seconds
-            segments[s, field] = how[last, field]
-        last = how[last, 0] - 1
-    first, mode, amount = segments[:, 0].copy(), segments[:, 1].copy(), segments[:, 2].copy()
-    kept, stay, held, need, outlay = _filled(t, terms, capacity, first, mode, amount, may_pin, both, hold)
-    return segments, kept, stay, held, need, outlay
-
-
-@njit(cache=True, error_model="numpy")
-def _filled(t, terms, capacity, first, mode, amount, may_pin, both, hold):  # type: ignore[no-untyped-def]
+def _fill(t, terms, capacity, first, mode, amount, may_pin, both, hold, sums):  # type: ignore[no-untyped-def]
     """See `fill`: the better of `both` orders, or the order of worth alone."""
     least = np.inf
     for order in range(2 if both else 1):  # one call: each place of a call is compiled by itself
-        found = fill(t, terms, capacity, first, mode, amount, may_pin, order == 1, hold)
+        found = fill(t, terms, capacity, first, mode, amount, may_pin, order == 1, hold, sums)
         cost = found[4][0] + found[4][1] * terms.tick_J
         if order == 0 or cost < least:
             filled, least = found, cost
@@ -299,13 +293,15 @@ def search(
         Kernels without stored weights (products of activations, and softmax between them) run by stripes
         unless it is ``"none"``; all may if it is ``"depth-first"``.
     """
-    run, count = _plan.chosen(tables), len(tables.kernels)
+    divided, filled, count = divide.chosen(tables), _fill.compiled, len(tables.kernels)
     seen: Tables = tables
     hold: Any = np.zeros(count, HOLD)
-    if run != _plan.compiled:
-        seen, hold = tables.as_records(), Records(hold)
-    found: dict[bytes, Found] = {}
-    striped, depth_first = fusion != "none", fusion == "depth-first"
+    sums: Any = np.zeros((WAYS, count), SUM)
+    if divided != divide.compiled:
+        filled = _fill.in_python
+        seen, hold, sums = tables.as_records(), Records(hold), Records(sums)
+    found: dict[Division, Found] = {}
+    ways = fusion == "depth-first", fusion != "none"
 
     def finish(
         at: int,
@@ -317,17 +313,20 @@ def search(
     ) -> float:
         """Note a plan; bits that its largest segment needs, infinite without one."""
         space = float(spaces[at])
-        fixed = depth_first, striped, may_pin, both
-        segments, left, stay, held, need, spent = run(
-            seen, terms, at, space, capacity, pinned, kept, *fixed, known, hold
-        )
-        if need < np.inf:
-            outlay, key = Outlay(*spent), segments.tobytes()
+        how, cost = divided(seen, terms, at, space, capacity, pinned, kept, *ways, known, hold, sums)
+        if cost == np.inf:
+            return np.inf
+        division = _division(how)
+        if both or division not in found:
+            segments = map(np.array, division)
+            left, stay, held, need, spent = filled(
+                seen, terms, capacity, *segments, may_pin, both, hold, sums[0]
+            )
+            outlay = Outlay(*spent)
             cost = outlay.cost(terms.tick_J)
-            if key not in found or cost < found[key].cost:
-                division = Division(*zip(*segments.tolist(), strict=True))
-                found[key] = Found(division, at, held, stay, left, outlay, cost)
-        return float(need)
+            if division not in found or cost < found[division].cost:
+                found[division] = Found(division, at, held, float(need), stay, left, outlay, cost)
+        return found[division].need_bits
 
     none, all_weights = np.zeros(count), np.ones(count)
     inner = (tables.kernels["last_use"] < count).astype(float)
@@ -349,6 +348,15 @@ def search(
     return _best_of(found)
 
 
+def _division(how: NDArray[np.int64]) -> Division:
+    """Follow the segments that `divide` has found back from the last one."""
+    rows, segments, last = how.tolist(), [], len(how) - 1
+    while last >= 0:
+        segments.append(rows[last])
+        last = rows[last][0] - 1
+    return Division(*zip(*reversed(segments), strict=True))
+
+
 def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     """Costs of segments, not a number while they are not known.
 
@@ -360,5 +368,5 @@ def _unknown(tables: Tables, terms: Terms) -> NDArray[np.float64]:
     return np.full((count, min(count, max(LONGEST, KNOWN // (count * ways))), ways), np.nan)
 
 
-def _best_of(found: dict[bytes, Found]) -> list[Found]:
+def _best_of(found: dict[Division, Found]) -> list[Found]:
     return sorted(found.values(), key=lambda plan: plan.cost)

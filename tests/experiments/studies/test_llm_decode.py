@@ -54,10 +54,10 @@ def test_one_sequence_writes_as_fast_as_dram_allows():
     """
     counts = exponent_counts()
     chip = load_chip("a100_pcie")
-    bandwidth, decoder = chip.dram.reached_GB_per_s, chip.decoder
-    decoded = 1e9 * chip.process.clock_GHz * decoder.count * decoder.symbols_per_cycle / WEIGHTS
+    bandwidth, lanes = chip.dram.reached_GB_per_s, chip.decoder
+    decoded = 1e9 * chip.process.clock_GHz * lanes.count * lanes.symbols_per_cycle / WEIGHTS
     for stage in stages(counts):
-        found = row(stage, 1, counts)
+        found = row(decoder(stage, counts), 1)
         moved = found["weights_fetched_GB_per_token"] + found["other_moved_GB_per_token"]
         least, roof = 0.7 if moved > 5 else 0.5, bandwidth / moved
         if stage == "bf16 coded":

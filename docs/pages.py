@@ -247,6 +247,13 @@ def files_page() -> str:
         "table.",
         "",
         csv_table("", pd.read_csv(REFERENCE / "lossless" / "lossless.csv")),
+        heading("At equal bytes", "-"),
+        "Networks with convolutions that packages ship, in three files each: onnxruntime's static INT8, "
+        "k-means without repair, and weights rounded with error feedback, which take the fewest bytes. "
+        "``dB`` is the least signal-to-noise ratio of an output, on inputs that nothing was fitted on. "
+        "``make equal-bytes`` makes the table.",
+        "",
+        csv_table("", pd.read_csv(REFERENCE / "equal_bytes" / "equal_bytes.csv")),
         heading("On photographs", "-"),
         "EfficientNet-lite0, rounded to a size and to INT8, on photographs that chose no constant and that "
         "nothing was fitted on: pictures of GCompris (Debian's gcompris-qt-data), their centres at 224 x "

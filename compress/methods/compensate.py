@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from compress.format.tensors import StoredTensor
     from compress.nn.ops.base import Array
 
@@ -58,8 +60,19 @@ class Inputs(NamedTuple):
         """Take the mean products of two inputs, which are damped."""
         damped = gram.astype(np.float64)
         damped[np.diag_indices_from(damped)] += DAMPING * (float(np.diagonal(damped).mean()) or 1.0)
-        factor = np.linalg.cholesky(np.linalg.inv(damped)).T
-        return cls(np.diagonal(gram).copy(), np.ascontiguousarray(factor, np.float32))
+        return cls(np.diagonal(gram).copy(), np.ascontiguousarray(inverse_factor(damped), np.float32))
+
+
+def inverse_factor(gram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Upper triangle U of the inverse of a positive definite matrix, ``inverse = U' U``.
+
+    From the last column to the first, the matrix itself is ``L' L`` of a lower triangle, whose inverse is U:
+    a fourth of the time of inverting the matrix.
+    """
+    from scipy.linalg.lapack import dtrtri  # here, because the import is slow
+
+    turned = np.linalg.cholesky(gram[::-1, ::-1])
+    return dtrtri(turned[::-1, ::-1])[0]
 
 
 def stored(weight: Array, target: Target, inputs: Inputs | None = None) -> StoredTensor:

@@ -20,6 +20,7 @@ import numpy as np
 
 from compress.format.container import Artifact
 from compress.format.tensors import DenseTensor, QuantizedTensor
+from compress.methods.compensate import inverse_factor
 from compress.methods.least_squares import TINY, problem
 from compress.methods.prune import WEIGHTED_OPS, require_weights, weight_of
 from compress.methods.reconstruct import MAX_DEPTH, execute, mean_error, together
@@ -58,6 +59,9 @@ alike. Chosen on EfficientNet-lite0: with more, feedback fits the given items an
 
 JUDGED = 0.25
 """Part of the items that a least signal-to-noise ratio is measured on; the others are for fitting."""
+
+BLOCK = 128
+"""Columns that are rounded before their errors are spread over all that follow, in one product: a choice."""
 
 TRIES = 4
 """Times that the distance of levels is set anew until the file is within its bytes."""
@@ -262,28 +266,41 @@ def round_rows(posed: Problem, weight: Array, form: QuantizedTensor, items: int)
     for group in range(groups):
         gram = believed * posed.gram[group]
         gram[np.diag_indices(depth)] += (1 - believed) * power[group] + DAMPING * power[group].mean()
-        original = weight.reshape(groups, -1, depth)[group].T.astype(np.float64)
-        missing = posed.cross[group] - posed.gram[group] @ original
-        target = (original + believed * np.linalg.solve(gram, missing)).T
         order = np.argsort(-np.diagonal(gram), kind="stable")
-        upper = np.linalg.cholesky(np.linalg.inv(gram[np.ix_(order, order)])).T
-        rounded = np.zeros((len(target), depth))
-        _feed_back(
-            np.ascontiguousarray(target[:, order]),
-            np.ascontiguousarray(upper),
-            steps[group],
-            np.ascontiguousarray(inside[group][:, order]),
-            top_level(form.bits),
-            rounded,
+        upper = inverse_factor(gram[np.ix_(order, order)])
+        original = weight.reshape(groups, -1, depth)[group].T.astype(np.float64)
+        missing = (posed.cross[group] - posed.gram[group] @ original)[order]
+        target = (original[order] + believed * (upper.T @ (upper @ missing))).T
+        levels[group][:, order] = _fed_back(
+            target, upper, steps[group], inside[group][:, order], top_level(form.bits)
         )
-        levels[group][:, order] = rounded
     return replace(form, q=levels.reshape(weight.shape).astype(np.int8))
 
 
+def _fed_back(
+    target: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    steps: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    top: int,
+) -> NDArray[np.float64]:
+    """Levels of an output each row: columns of a block one by one, those that follow a block at a time."""
+    left, levels = target.copy(), np.zeros(target.shape)
+    for first in range(0, left.shape[1], BLOCK):
+        block = slice(first, first + BLOCK)
+        wanted, corner = np.ascontiguousarray(left[:, block]), np.ascontiguousarray(upper[block, block])
+        levels[:, block], errors = _feed_back(
+            wanted, corner, steps, np.ascontiguousarray(inside[:, block]), top
+        )
+        left[:, first + BLOCK :] -= errors @ upper[block, first + BLOCK :]
+    return levels
+
+
 @njit(cache=True)
-def _feed_back(target, upper, steps, inside, top, levels):  # type: ignore[no-untyped-def]
-    """Round column after column; spread what each output misses over the columns that follow."""
+def _feed_back(target, upper, steps, inside, top):  # type: ignore[no-untyped-def]
+    """Levels column after column, and errors: what each output misses goes to the columns that follow."""
     outputs, depth = target.shape
+    levels, errors = np.zeros((outputs, depth)), np.zeros((outputs, depth))
     for row in range(outputs):
         for column in range(depth):
             level = 0.0
@@ -291,8 +308,10 @@ def _feed_back(target, upper, steps, inside, top, levels):  # type: ignore[no-un
                 level = min(max(np.rint(target[row, column] / steps[row]), -top), top)
             levels[row, column] = level
             error = (target[row, column] - level * steps[row]) / upper[column, column]
+            errors[row, column] = error
             for other in range(column + 1, depth):
                 target[row, other] -= error * upper[column, other]
+    return levels, errors
 
 
 def with_feedback(

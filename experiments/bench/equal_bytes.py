@@ -44,8 +44,7 @@ if TYPE_CHECKING:
     Values = dict[str, Any]
 
 NAMES = ("text direction", "text detector", "wake word features", "captcha recogniser", "text recogniser")
-"""Networks of convolutions, three of them depthwise."""
-
+"""Networks with convolutions, depthwise ones in those of text; the recognisers have other layers, too."""
 
 MOST_BITS = 5
 """Width of a label of the k-means, which sets the budget of bytes: a choice. In larger files it can win."""

@@ -105,6 +105,14 @@ def test_a_depthwise_network_keeps_seven_of_eight_answers_on_photographs():
     assert (rounded["same_answers"] >= 7 / 8 * rounded["photographs"]).all()
 
 
+def test_five_networks_keep_more_signal_in_fewer_bytes_than_int8_and_k_means():
+    found = pd.read_csv(ROOT / "results" / "reference" / "equal_bytes" / "equal_bytes.csv")
+    assert found["model"].nunique() == 5
+    for other in ("runtime_int8", "kmeans"):
+        assert (found["rounded_B"] <= found[f"{other}_B"]).all()
+        assert (found["rounded_dB"] > found[f"{other}_dB"]).all()
+
+
 def test_no_coding_that_was_taken_is_dearer_than_what_it_codes():
     """Shared weights against the network before, integers against the same integers without a coding."""
     codings = pd.read_csv(ROOT / "results" / "reference" / "codings" / "codings.csv")

@@ -5,7 +5,7 @@ import pytest
 from llama_files import small_llama
 
 from compress.format.container import Artifact, parse
-from compress.methods.compensate import DAMPING, Inputs, stored
+from compress.methods.compensate import DAMPING, Inputs, inverse_factor, stored
 from compress.methods.decoder import as_bfloat16, block_matrices, compressed, inputs_of
 from compress.methods.targets import Codebook, Integers, Kept
 from hwsim.errors import InputError
@@ -34,6 +34,15 @@ class Halves:
 
     def tensor(self):
         return self.taken
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 130])
+def test_the_factor_is_an_upper_triangle_of_the_inverse(size):
+    rows = RNG.standard_normal((2 * size, size))
+    gram = rows.T @ rows + np.eye(size)
+    upper = inverse_factor(gram)
+    assert not np.tril(upper, -1).any()
+    assert upper.T @ upper @ gram == pytest.approx(np.eye(size), abs=1e-9)
 
 
 def test_an_error_is_made_up_for_as_the_surgeon_does():

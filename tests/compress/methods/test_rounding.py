@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from compress.format.container import Artifact
 from compress.format.execution import executable
 from compress.format.tensors import QuantizedTensor, SharedTensor
+from compress.methods import rounding
 from compress.methods.bias import with_right_means
 from compress.methods.floor import BITS, DENSITY, LEAST_DB, compress_to_floor
 from compress.methods.least_squares import problem
@@ -66,6 +67,16 @@ def test_on_correlated_inputs_feedback_halves_the_error():
     posed = problem(FC, weight, x, y, RNG)
     fed = round_rows(posed, weight, form(weight, 0.5), 500).q
     assert error(x, y, fed * 0.5) < 0.5 * error(x, y, np.rint(weight / 0.5) * 0.5)
+
+
+@pytest.mark.parametrize("block", [1, 7, 40])
+def test_blocks_of_columns_have_the_levels_of_all_columns_at_once(block, monkeypatch):
+    weight = RNG.standard_normal((16, 40)).astype(np.float32)
+    x = correlated(500, 40)
+    posed = problem(FC, weight, x, x @ weight.T, RNG)
+    whole = round_rows(posed, weight, form(weight, 0.3), 500).q
+    monkeypatch.setattr(rounding, "BLOCK", block)
+    assert (round_rows(posed, weight, form(weight, 0.3), 500).q == whole).all()
 
 
 def test_zeros_stay_zeros():

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hwsim import display
-from hwsim.errors import InputError
+from hwsim.errors import InputError, shown
 from hwsim.units import memory_size
+from hwsim.whole import MOST, require_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,10 +42,30 @@ OPERAND_BITS: dict[str, int] = {
 }
 """Bits of an operand as it is stored and moved. Of the 32 bits of tf32 the multiplier uses 19."""
 
+SIZES = ("pixels", "filters", "depth", "groups", "input_elements", "output_elements")
+"""Sizes of a layer, at least 1 each."""
+
+
+def _require_counts(part: object, where: str, names: tuple[str, ...], least: int = 0) -> None:
+    """Check attributes that count something; slowly only what is no plain number in range."""
+    for name in names:
+        count = getattr(part, name)
+        if type(count) is not int or not least <= count <= MOST:
+            require_whole(count, f"{where}: {name}", f"a whole number, at least {least}", least)
+
+
+def _kept(part: object, name: str) -> None:
+    """Copy an array into an attribute, read-only: plans are remembered by the identity of layers."""
+    array = np.asarray(getattr(part, name))
+    if array.flags.writeable:
+        array = array.copy()
+        array.setflags(write=False)
+    object.__setattr__(part, name, array)
+
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """How the weights of one layer are stored, counted in bits.
+    """How the weights of one layer are stored, counted in bits. Arrays are copied, and read-only afterwards.
 
     Parameters
     ----------
@@ -77,6 +98,15 @@ class StoredWeights:
     gaps: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.format, str):
+            raise InputError(f"stored weights ({shown(self.format)}): expected a format that is a text")
+        _require_counts(
+            self,
+            f"stored weights ({self.format})",
+            ("nonzeros", "entries", "side_bits", "look_ups", "gaps"),
+        )
+        for name in ("segment_bits", "segment_symbols"):
+            _kept(self, name)
         if len(self.segment_bits) != len(self.segment_symbols):
             raise InputError(
                 f"stored weights ({self.format}): {len(self.segment_bits)} segments of bits but "
@@ -155,7 +185,7 @@ class Layer:
     writes_back : bool
         Whether the output replaces the weights that the layer reads. It then stays where they are.
     pattern : ndarray of bool, shape (groups * filters, depth), or None
-        Positions of the non-zero weights; None if the real matrix is not known.
+        Positions of the non-zero weights, copied; None if the real matrix is not known.
     """
 
     name: str
@@ -186,12 +216,18 @@ class Layer:
     pattern: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for key in ("pixels", "filters", "depth", "groups", "input_elements", "output_elements"):
-            if getattr(self, key) < 1:
-                raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected at least 1")
+        if not isinstance(self.name, str):
+            raise InputError(f"layer {shown(self.name)}: expected a text as its name")
+        if self.pattern is not None:
+            _kept(self, "pattern")
+        _require_counts(self, f"layer {self.name}", SIZES, 1)
+        _require_counts(self, f"layer {self.name}", ("vector_ops",))
+        if self.outside_bits is not None:
+            _require_counts(self, f"layer {self.name}", ("outside_bits",))
         for key in ("weight_density", "input_density"):
             if not 0.0 <= getattr(self, key) <= 1.0:
-                raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected 0 to 1")
+                found = shown(getattr(self, key))
+                raise InputError(f"layer {self.name}: {key} is {found}, expected 0 to 1")
 
     def joined(self, items: int) -> tuple[Layer, int]:
         """Return an equivalent layer with work per item, and the number of items it runs for."""
@@ -257,16 +293,21 @@ class Workload:
     def __post_init__(self) -> None:
         if not self.layers:
             raise InputError(f"workload {self.name}: no layers, expected at least one")
+        if len({layer.name for layer in self.layers}) < len(self.layers):
+            name, count = Counter(layer.name for layer in self.layers).most_common(1)[0]
+            raise InputError(
+                f"workload {self.name}: {count} layers are named {shown(name)}, expected names that differ"
+            )
         for index, layer in enumerate(self.layers):
             if any(not -1 <= source < index for source in layer.inputs):
                 raise InputError(
-                    f"workload {self.name}, layer {layer.name}: inputs {layer.inputs} must name "
+                    f"workload {self.name}, layer {layer.name}: inputs {shown(layer.inputs)} must name "
                     f"earlier layers (-1 to {index - 1})"
                 )
             if layer.like is not None and not self._may_share(index, layer.like):
                 raise InputError(
-                    f"workload {self.name}, layer {layer.name}: like {layer.like} must name an earlier layer "
-                    "that stores as many bits of its own"
+                    f"workload {self.name}, layer {layer.name}: like {shown(layer.like)} must name an "
+                    "earlier layer that stores as many bits of its own"
                 )
 
     def _may_share(self, index: int, owner: int) -> bool:
@@ -304,11 +345,12 @@ class Workload:
 
     def only(self, names: Iterable[str]) -> Workload:
         """Return a workload of the named layers only, one after another, for example the ``fc`` layers."""
-        chosen = set(names)
-        unknown = chosen - {layer.name for layer in self.layers}
-        if unknown:
-            known = ", ".join(layer.name for layer in self.layers)
-            raise InputError(f"workload {self.name}: no layer {min(unknown)!r}, expected some of {known}")
+        chosen, known = dict.fromkeys(names), [layer.name for layer in self.layers]
+        for name in chosen:
+            if name not in known:
+                raise InputError(
+                    f"workload {self.name}: no layer {shown(name)}, expected some of {', '.join(known)}"
+                )
         kept = [index for index, layer in enumerate(self.layers) if layer.name in chosen]
         owners: dict[int, int] = {}
         chain = []

@@ -6,10 +6,10 @@ and cache are stored in a form of `hwsim.workload.language.forms` and computed w
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError
+from hwsim.whole import require_whole
 from hwsim.workload.language.attention import Step, add_kept_keys
 from hwsim.workload.language.blocks import add_block
 from hwsim.workload.language.forms import Parts, form_of
@@ -258,7 +258,5 @@ def _require_tokens(model: LanguageModel, what: str, found: int, low: int = 1) -
 
 
 def _whole(what: str, found: int, low: int) -> int:
-    require_type(found, Integral, what, f"a whole number, at least {low}")
-    if found < low:
-        raise InputError(f"{what} is {found}, expected a whole number, at least {low}")
+    require_whole(found, what, f"a whole number, at least {low}", low)
     return found

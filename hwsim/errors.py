@@ -40,6 +40,40 @@ class AuditError(RuntimeError):
     """A conservation law is violated. The message says which law, where, and by how much."""
 
 
+class _Repr(reprlib.Repr):
+    """Shortened values, whole numbers that Python refuses to write included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = 100  # most names are not cut
+
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:
+            return f"<whole number of {x.bit_length()} bits>"
+
+
+def shown(value: object) -> str:
+    """Write a value that a user gave into a message: shortened, and however many digits it has."""
+    return _Repr().repr(value)
+
+
+def require_writable(found: object, what: str) -> None:
+    """Refuse a value that Python cannot write as text, by an `InputError`.
+
+    Parameters
+    ----------
+    found : object
+    what : str
+        Its name, for the message.
+    """
+    try:
+        repr(found)
+    except ValueError:
+        raise InputError(f"{what} is {shown(found)}, expected fewer digits") from None
+
+
 def require_type(found: object, types: type | tuple[type, ...], what: str, expected: str) -> None:
     """Check the type of an argument.
 
@@ -57,10 +91,10 @@ def require_type(found: object, types: type | tuple[type, ...], what: str, expec
     """
     if not isinstance(found, types):
         kind = type(found).__name__
-        shown = "None" if found is None else f"{reprlib.repr(found)} ({kind})"
-        raise InputError(f"{what} is {shown}, expected {expected}")
+        given = "None" if found is None else f"{shown(found)} ({kind})"
+        raise InputError(f"{what} is {given}, expected {expected}")
     if isinstance(found, (str, PurePath)) and (fault := _fault(str(found))):
-        raise InputError(f"{what} is {reprlib.repr(str(found))}, expected {expected}: {fault}")
+        raise InputError(f"{what} is {shown(str(found))}, expected {expected}: {fault}")
 
 
 def _fault(name: str) -> str:

@@ -5,7 +5,6 @@ Results describe the steady state: equal batches that run back to back.
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 from hwsim.engine.event import run_event
@@ -19,6 +18,7 @@ from hwsim.power.governors import governor_of
 from hwsim.power.steady import CapTooLow, needs_of, rounded_up, settle
 from hwsim.pricing import PriceList
 from hwsim.report import Report
+from hwsim.whole import require_whole
 from hwsim.workload.precision import computed_in
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ def simulate(
 
 
 def _check(batch: int, engine: str) -> None:
-    require_type(batch, Integral, "batch", "a whole number of items, at least 1")
-    if batch < 1:
-        raise InputError(f"batch is {batch}, expected a whole number of items, at least 1")
+    require_whole(batch, "batch", "a whole number of items, at least 1", 1)
     require_type(engine, str, "engine", f"one of {', '.join(ENGINES)}")
     if engine not in ENGINES:
         raise InputError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")

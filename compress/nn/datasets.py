@@ -16,7 +16,7 @@ import numpy as np
 
 from compress.io.npz import MAX_BYTES, read_npz
 from hwsim.budget import require_memory
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError, require_type, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,7 @@ def load_dataset(source: str | Path = "mnist", *, validation: int = 0) -> Datase
         arrays = {key: _read_idx(files[key], content) for key, content in contents.items()}
     train, test = _split(path, arrays, "train"), _split(path, arrays, "test")
     if not 0 <= validation < len(train):
-        raise InputError(f"validation is {validation} images, expected 0 to {len(train) - 1}")
+        raise InputError(f"validation is {shown(validation)} images, expected 0 to {len(train) - 1}")
     kept = len(train) - validation
     return Dataset(path.stem, train[:kept], train[kept:], test, sha256)
 

@@ -15,7 +15,7 @@ from compress.nn.ops.base import Array, Context, Shape
 from compress.nn.room import held_B
 from compress.nn.steps import Plan, Step, forget, joined, separate, tail_of
 from hwsim.budget import require_memory
-from hwsim.errors import InputError
+from hwsim.errors import InputError, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,7 @@ class Network:
         used = {name for node in self.nodes for name in (*node.params, *node.inputs)}
         unused = sorted(self.params.keys() - used)
         if unused:
-            raise InputError(f"network {self.name}: parameter {unused[0]!r} is used by no node")
+            raise InputError(f"network {self.name}: parameter {shown(unused[0])} is used by no node")
 
     def shapes(self, batch: int = 1, steps: int | None = None) -> dict[str, Shape]:
         """Shapes of the inputs and of every node's outputs, first dimension included.
@@ -152,7 +152,7 @@ class Network:
         except (TypeError, ValueError, LookupError, ArithmeticError):
             raise InputError(f"{where}: op {node.op} cannot use attributes {dict(node.attrs)}") from None
         if any(math.prod(shape) > MAX_ELEMENTS for shape in inferred):
-            raise InputError(f"{where}: output {inferred[0]} has more than {MAX_ELEMENTS} elements")
+            raise InputError(f"{where}: output {shown(inferred[0])} has more than {MAX_ELEMENTS} elements")
         return inferred
 
     @property

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from compress.pipeline.recipe import recipe_of
 from compress.pipeline.state import State
 from compress.pipeline.steps import KINDS, Workbench
 from hwsim.errors import InputError, require_type
+from hwsim.whole import require_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,9 +97,7 @@ def compress(
         data set.
     """
     recipe = recipe_of(recipe)
-    require_type(seed, Integral, "seed", "a whole number, at least 0")
-    if seed < 0:
-        raise InputError(f"seed is {seed}, expected a whole number, at least 0")
+    require_whole(seed, "seed", "a whole number, at least 0")
     if work is not None:
         require_type(work, (str, Path), "work", "a folder")
     return _follow(recipe, dataset_of(dataset, validation=recipe.validation), seed, work, on_progress)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hwsim.csvfile import read_rows
 from hwsim.energy import claims, trend
 from hwsim.energy.scaling import energy_factor, nominal_voltage
-from hwsim.errors import InputError, hint
+from hwsim.errors import InputError, hint, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,6 +132,7 @@ class EnergyTable:
         InputError
             If the table or the rule is unknown, or a row of the file is not valid.
         """
+        require_type(name, (str, Path), "table", "the name of a shipped energy table or a .csv file")
         scaled = SCALED_NAME.fullmatch(str(name))
         if scaled:
             voltage = float(scaled["volt"]) if scaled["volt"] else None

@@ -22,7 +22,7 @@ from hwsim import display
 from hwsim.arrays import array_class, array_kinds
 from hwsim.energy.dram import dram_names, load_dram
 from hwsim.energy.table import located
-from hwsim.errors import InputError, hint, printable, require_type
+from hwsim.errors import InputError, hint, printable, require_type, require_writable
 from hwsim.machine.checks import SET_TO, contradictions
 from hwsim.machine.derive import followed
 from hwsim.machine.families import completed
@@ -105,6 +105,7 @@ class Chip(Machine):
                 raise InputError(
                     f"chip {self.name}: {path} is an array of shape {value.shape}, expected one value"
                 )
+            require_writable(value, f"chip {self.name}: {path}")
         changes = {
             path: value.item() if isinstance(value, (np.generic, np.ndarray)) else value
             for path, value in changes.items()

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from hwsim.arrays.counting import PSUM_BITS
-from hwsim.errors import InputError
+from hwsim.errors import InputError, shown
 from hwsim.mapping.graph import is_second_operand, outside_bits_of, reads_of
 from hwsim.mapping.tiling import Fetches, Tiling
 from hwsim.same import Same
@@ -135,7 +135,7 @@ class Residency:
 def require_batch(batch: int) -> None:
     """Refuse a batch that is not 1 to `MAX_BATCH`, by an `InputError`."""
     if not 1 <= batch <= MAX_BATCH:
-        raise InputError(f"batch is {batch}, expected 1 to {MAX_BATCH}")
+        raise InputError(f"batch is {shown(batch)}, expected 1 to {MAX_BATCH}")
 
 
 def buffer_bytes(chip: Chip) -> int:

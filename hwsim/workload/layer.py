@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hwsim import display
-from hwsim.errors import InputError
+from hwsim.errors import InputError, shown
 from hwsim.units import memory_size
+from hwsim.whole import MOST, require_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,23 @@ OPERAND_BITS: dict[str, int] = {
     "int4": 4,
 }
 """Bits of an operand as it is stored and moved. Of the 32 bits of tf32 the multiplier uses 19."""
+
+SIZES = ("pixels", "filters", "depth", "groups", "input_elements", "output_elements")
+"""Sizes of a layer, at least 1 each."""
+
+
+def require_arithmetic(found: object) -> None:
+    """Refuse what is not the name of an arithmetic, by an `InputError`."""
+    if not isinstance(found, str) or found not in OPERAND_BITS:
+        raise InputError(f"arithmetic is {shown(found)}, expected one of {', '.join(OPERAND_BITS)}")
+
+
+def _require_counts(part: object, where: str, names: tuple[str, ...], least: int = 0) -> None:
+    """Check attributes that count something; slowly only what is no plain number in range."""
+    for name in names:
+        count = getattr(part, name)
+        if type(count) is not int or not least <= count <= MOST:
+            require_whole(count, f"{where}: {name}", f"a whole number, at least {least}", least)
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,13 @@ class StoredWeights:
     gaps: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.format, str):
+            raise InputError(f"stored weights ({shown(self.format)}): expected a format that is a text")
+        _require_counts(
+            self,
+            f"stored weights ({self.format})",
+            ("nonzeros", "entries", "side_bits", "look_ups", "gaps"),
+        )
         if len(self.segment_bits) != len(self.segment_symbols):
             raise InputError(
                 f"stored weights ({self.format}): {len(self.segment_bits)} segments of bits but "
@@ -186,12 +211,16 @@ class Layer:
     pattern: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for key in ("pixels", "filters", "depth", "groups", "input_elements", "output_elements"):
-            if getattr(self, key) < 1:
-                raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected at least 1")
+        if not isinstance(self.name, str):
+            raise InputError(f"layer {shown(self.name)}: expected a name that is a text")
+        _require_counts(self, f"layer {self.name}", SIZES, 1)
+        _require_counts(self, f"layer {self.name}", ("vector_ops",))
+        if self.outside_bits is not None:
+            _require_counts(self, f"layer {self.name}", ("outside_bits",))
         for key in ("weight_density", "input_density"):
             if not 0.0 <= getattr(self, key) <= 1.0:
-                raise InputError(f"layer {self.name}: {key} is {getattr(self, key)}, expected 0 to 1")
+                found = shown(getattr(self, key))
+                raise InputError(f"layer {self.name}: {key} is {found}, expected 0 to 1")
 
     def joined(self, items: int) -> tuple[Layer, int]:
         """Return an equivalent layer with work per item, and the number of items it runs for."""
@@ -260,13 +289,13 @@ class Workload:
         for index, layer in enumerate(self.layers):
             if any(not -1 <= source < index for source in layer.inputs):
                 raise InputError(
-                    f"workload {self.name}, layer {layer.name}: inputs {layer.inputs} must name "
+                    f"workload {self.name}, layer {layer.name}: inputs {shown(layer.inputs)} must name "
                     f"earlier layers (-1 to {index - 1})"
                 )
             if layer.like is not None and not self._may_share(index, layer.like):
                 raise InputError(
-                    f"workload {self.name}, layer {layer.name}: like {layer.like} must name an earlier layer "
-                    "that stores as many bits of its own"
+                    f"workload {self.name}, layer {layer.name}: like {shown(layer.like)} must name an "
+                    "earlier layer that stores as many bits of its own"
                 )
 
     def _may_share(self, index: int, owner: int) -> bool:
@@ -304,11 +333,12 @@ class Workload:
 
     def only(self, names: Iterable[str]) -> Workload:
         """Return a workload of the named layers only, one after another, for example the ``fc`` layers."""
-        chosen = set(names)
-        unknown = chosen - {layer.name for layer in self.layers}
-        if unknown:
-            known = ", ".join(layer.name for layer in self.layers)
-            raise InputError(f"workload {self.name}: no layer {min(unknown)!r}, expected some of {known}")
+        chosen, known = dict.fromkeys(names), [layer.name for layer in self.layers]
+        for name in chosen:
+            if name not in known:
+                raise InputError(
+                    f"workload {self.name}: no layer {shown(name)}, expected some of {', '.join(known)}"
+                )
         kept = [index for index, layer in enumerate(self.layers) if layer.name in chosen]
         owners: dict[int, int] = {}
         chain = []

@@ -125,3 +125,30 @@ def test_what_cannot_be_used_is_one_sentence(call, message):
         call()
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [10**5000, -(10**5000), [10**5000]], ids=range(3))
+@pytest.mark.parametrize(
+    "call",
+    [
+        compress.read,
+        compress.inspect,
+        compress.import_model,
+        compress.load_recipe,
+        compress.load_dataset,
+        compress.workload_of,
+        compress.executable,
+        compress.evaluate,
+        compress.compress,
+        lambda number: compress.export(number, "a.onnx"),
+        lambda number: compress.load_dataset(validation=number),
+        lambda number: compress.import_model("a.onnx", shapes=number),
+        lambda number: compress.workload_of(MODEL, arithmetic=number),
+        lambda number: compress.compress("lenet300-demo", seed=number),
+        lambda number: compress.compress("lenet300-demo", work=number),
+    ],
+)
+def test_numbers_of_any_digits_are_refused_in_one_sentence(call, number):
+    with pytest.raises(InputError) as refused:
+        call(number)
+    assert len(str(refused.value)) < 1000

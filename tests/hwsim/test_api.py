@@ -1,5 +1,6 @@
 """The names of `import hwsim`: what they are, what they take, and what starting a program loads."""
 
+import dataclasses
 import importlib
 import pkgutil
 import re
@@ -219,3 +220,40 @@ def test_what_cannot_be_used_is_one_sentence(call, message):
 def test_a_stage_that_is_assumed_elsewhere_is_refused_with_what_is_known():
     with pytest.raises(InputError, match="lstm_2x1500: no stage 'huffman', expected one of dense, int8"):
         hwsim.simulate("edge", "lstm_2x1500", stage="huffman")
+
+
+DIGITS = 10**5000
+"""More digits than Python writes."""
+
+
+@pytest.mark.parametrize("number", [DIGITS, -DIGITS, [DIGITS], {"a": DIGITS}, {DIGITS: 1}], ids=range(5))
+@pytest.mark.parametrize(
+    "call",
+    [
+        hwsim.load_chip,
+        hwsim.load_network,
+        hwsim.EnergyTable.load,
+        lambda number: hwsim.simulate(number, "lenet5"),
+        lambda number: hwsim.simulate("edge", number),
+        lambda number: hwsim.simulate("edge", "lenet5", number),
+        lambda number: hwsim.simulate("edge", "lenet5", engine=number),
+        lambda number: hwsim.simulate("edge", "lenet5", table=number),
+        lambda number: hwsim.load_chip("edge").replace(**{"sram.capacity_B": number}),
+        lambda number: hwsim.load_chip("edge").replace(name=number),
+        lambda number: load_network("lenet5").only([DIGITS if isinstance(number, (list, dict)) else number]),
+        *(
+            lambda number, key=key: dataclasses.replace(load_network("lenet5").layers[0], **{key: number})
+            for key in ("pixels", "groups", "vector_ops", "outside_bits", "name")
+        ),
+        *(
+            lambda number, key=key: dataclasses.replace(
+                load_network("lenet5").layers[0].weights, **{key: number}
+            )
+            for key in ("nonzeros", "entries", "side_bits", "format")
+        ),
+    ],
+)
+def test_numbers_of_any_digits_are_refused_in_one_sentence(call, number):
+    with pytest.raises(InputError) as refused:
+        call(number)
+    assert len(str(refused.value)) < 1000

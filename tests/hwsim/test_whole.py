@@ -10,7 +10,8 @@ from checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.whole import ceil_div, whole_of
+from hwsim.errors import InputError
+from hwsim.whole import ceil_div, require_whole, whole_of
 
 compiled = numba.njit(ceil_div)
 
@@ -39,3 +40,26 @@ def test_digits_are_read_up_to_64_bits(text, number):
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "1e3", "x", "1_0"])
 def test_other_texts_are_no_whole_numbers(text):
     assert whole_of(text) is None
+
+
+@pytest.mark.parametrize("number", [1, 10**18 - 1, np.int32(7), np.uint64(7), True])
+def test_whole_numbers_of_all_types_are_taken(number):
+    require_whole(number, "n", "one", 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (0, "n is 0, expected one"),
+        (10**18, "n is 1000000000000000000, expected one and at most 18 digits"),
+        (10**5000, "n is <whole number of 16610 bits>, expected one and at most 18 digits"),
+        (-(10**5000), "n is <whole number of 16610 bits>, expected one"),
+        (2.0, "n is 2.0 (float), expected one"),
+        ([10**5000], "n is [<whole number of 16610 bits>] (list), expected one"),
+    ],
+    ids=range(6),
+)
+def test_what_is_no_whole_number_in_range_is_refused(number, message):
+    with pytest.raises(InputError) as refused:
+        require_whole(number, "n", "one", 1)
+    assert str(refused.value) == message

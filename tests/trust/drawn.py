@@ -186,7 +186,8 @@ def call_of(rng: random.Random, folder: Path) -> Call:
 def _odd(folder: Path) -> list[Any]:
     """Values that hardly any parameter takes."""
     return [
-        None, True, 0, -1, 1, 3, 2.5, float("nan"), float("inf"), 10**30, "", "edge", "lenet5", "x\0y",
+        None, True, 0, -1, 1, 3, 2.5, float("nan"), float("inf"), 10**30, 10**5000, -(10**5000), [10**5000],
+        "", "edge", "lenet5", "x\0y",
         b"", [], {}, ("edge",), ..., np.int64(3), np.float32(2), np.str_("edge"), np.bool_(True),
         np.zeros(3), np.zeros((2, 1, 28, 28), ">f4"), np.array("edge"), np.array([1, None], object),
         folder / "model.dcz", folder / "missing", folder, "a" * 5000, "caf\udce9",
@@ -232,4 +233,6 @@ def _models(of: Callable[..., Any], folder: Path) -> list[Drawn]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value!r:.40}" if not isinstance(value, np.ndarray) else f"array{value.shape}{value.dtype}"
+    from hwsim.errors import shown
+
+    return f"{shown(value):.40}" if not isinstance(value, np.ndarray) else f"array{value.shape}{value.dtype}"

@@ -6,16 +6,16 @@ and cache are stored in a form of `hwsim.workload.language.forms` and computed w
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from hwsim.errors import InputError, require_type
+from hwsim.errors import InputError
+from hwsim.whole import require_whole
 from hwsim.workload.language.attention import Step, add_kept_keys
 from hwsim.workload.language.blocks import add_block
 from hwsim.workload.language.forms import Parts, form_of
 from hwsim.workload.language.layers import Layers, Storage
 from hwsim.workload.language.shipped import model_of
-from hwsim.workload.layer import OPERAND_BITS, Workload
+from hwsim.workload.layer import Workload, require_arithmetic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,8 +190,7 @@ def storage_of(
     InputError
         If there is no such form or arithmetic, or a form does not fit the arithmetic.
     """
-    if arithmetic not in OPERAND_BITS:
-        raise InputError(f"arithmetic is {arithmetic!r}, expected one of {', '.join(OPERAND_BITS)}")
+    require_arithmetic(arithmetic)
     if isinstance(weights, Parts):
         parts = weights
     else:
@@ -258,7 +257,5 @@ def _require_tokens(model: LanguageModel, what: str, found: int, low: int = 1) -
 
 
 def _whole(what: str, found: int, low: int) -> int:
-    require_type(found, Integral, what, f"a whole number, at least {low}")
-    if found < low:
-        raise InputError(f"{what} is {found}, expected a whole number, at least {low}")
+    require_whole(found, what, f"a whole number, at least {low}", low)
     return found

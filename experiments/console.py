@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from experiments.jsontext import json_text
 from experiments.tables import arranged
 from hwsim.errors import InputError, hint, printable
 
@@ -62,25 +59,8 @@ def print_next(following: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print plain data as JSON that other programs can read: what is not a finite number is null there.
-
-    Bytes of a file's name that are no text are escaped.
-    """
-    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
-
-
-def _finite(data: Any) -> Any:
-    """Plain data with None for numbers that JSON cannot hold, and numbers of numpy as Python's own."""
-    if isinstance(data, Mapping):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_finite(value) for value in data]
-    if isinstance(data, Integral) and not isinstance(data, bool):
-        return int(data)
-    if isinstance(data, Real) and not isinstance(data, (bool, float)):
-        data = float(data)
-    return None if isinstance(data, float) and not math.isfinite(data) else data
+    """Print plain data as JSON that other programs can read: see `experiments.jsontext`."""
+    sys.stdout.write(json_text(data))
 
 
 def print_line(text: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from hwsim.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,9 +15,10 @@ CELL = "text-align:left;padding:.1em 1em .1em 0;vertical-align:top"
 
 
 def text(title: str, facts: Mapping[str, str]) -> str:
-    """Write a title and one line per fact."""
+    """Write a title and one line per fact; control characters are escaped."""
     width = max(map(len, facts))
-    return "\n".join([title, *(f"  {name:{width}}  {value}" for name, value in facts.items())])
+    lines = [title, *(f"  {name:{width}}  {value}" for name, value in facts.items())]
+    return "\n".join(map(printable, lines))
 
 
 def card(title: str, facts: Mapping[str, str], below: str = "") -> str:
@@ -25,12 +28,17 @@ def card(title: str, facts: Mapping[str, str], below: str = "") -> str:
     ----------
     title : str
     facts : dict of str to str
-        Text; what HTML would read as markup is escaped.
+        Text; control characters, and what HTML would read as markup, are escaped.
     below : str
         HTML to put under the facts.
     """
     rows = "".join(
-        f'<tr><th style="{CELL}">{escape(name)}</th><td style="{CELL}">{escape(value)}</td></tr>'
+        f'<tr><th style="{CELL}">{_plain(name)}</th><td style="{CELL}">{_plain(value)}</td></tr>'
         for name, value in facts.items()
     )
-    return f'<div style="{CARD}"><b>{escape(title)}</b><table>{rows}</table>{below}</div>'
+    return f'<div style="{CARD}"><b>{_plain(title)}</b><table>{rows}</table>{below}</div>'
+
+
+def _plain(found: str) -> str:
+    """Text for HTML without markup or control characters."""
+    return escape(printable(found))

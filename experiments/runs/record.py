@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.io.files import flush_folder, write_bytes, write_text
-from hwsim.errors import InputError
+from experiments.jsontext import json_text
+from hwsim.errors import InputError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -73,20 +74,23 @@ class Run:
         write_text(self.folder / name, csv_text(table))
 
     def write_json(self, name: str, data: Any) -> None:
-        """Write plain data as indented JSON."""
-        write_text(self.folder / name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        """Write plain data as indented JSON: see `experiments.jsontext`."""
+        write_text(self.folder / name, json_text(data))
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """Write a table as CSV: no index, and ``'`` before a name that a spreadsheet would compute."""
+    """Write a table as CSV: no index, and names that neither a terminal nor a spreadsheet obeys."""
     texts = table.select_dtypes(include=["object", "string"]).columns
-    plain = table.assign(**{name: table[name].map(_uncomputed) for name in texts})
+    plain = table.assign(**{name: table[name].map(_inert) for name in texts})
     return plain.to_csv(index=False, lineterminator="\n")
 
 
-def _uncomputed(cell: Any) -> Any:
-    """Put ``'`` before a text that begins like a formula; numbers and a lone sign are none."""
-    if not isinstance(cell, str) or not re.match(r"[=+@\t\r-].", cell, re.DOTALL):
+def _inert(cell: Any) -> Any:
+    """Escape control characters, and put ``'`` before a formula; numbers and a lone sign are none."""
+    if not isinstance(cell, str):
+        return cell
+    cell = printable(cell)
+    if not re.match(r"[=+@-].", cell):
         return cell
     try:
         float(cell)

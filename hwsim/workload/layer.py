@@ -212,7 +212,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise InputError(f"layer {shown(self.name)}: expected a name that is a text")
+            raise InputError(f"layer {shown(self.name)}: expected a text as its name")
         _require_counts(self, f"layer {self.name}", SIZES, 1)
         _require_counts(self, f"layer {self.name}", ("vector_ops",))
         if self.outside_bits is not None:
@@ -286,6 +286,11 @@ class Workload:
     def __post_init__(self) -> None:
         if not self.layers:
             raise InputError(f"workload {self.name}: no layers, expected at least one")
+        if len({layer.name for layer in self.layers}) < len(self.layers):
+            name, count = Counter(layer.name for layer in self.layers).most_common(1)[0]
+            raise InputError(
+                f"workload {self.name}: {count} layers are named {shown(name)}, expected names that differ"
+            )
         for index, layer in enumerate(self.layers):
             if any(not -1 <= source < index for source in layer.inputs):
                 raise InputError(

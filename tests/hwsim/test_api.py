@@ -257,3 +257,10 @@ def test_numbers_of_any_digits_are_refused_in_one_sentence(call, number):
     with pytest.raises(InputError) as refused:
         call(number)
     assert len(str(refused.value)) < 1000
+
+
+def test_layers_of_one_name_are_refused():
+    network = load_network("lenet5")
+    twice = (network.layers[0], *(dataclasses.replace(layer, name="x") for layer in network.layers[1:3]))
+    with pytest.raises(InputError, match="workload lenet5: 2 layers are named 'x'"):
+        dataclasses.replace(network, layers=twice)

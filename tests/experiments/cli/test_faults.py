@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+import hwsim
 from experiments.cli import main as cli
 from experiments.console import print_json
 from experiments.runs.images import read_labels
@@ -58,16 +60,49 @@ def test_a_reader_that_has_gone_ends_a_command_quietly():
     assert ended.stderr == b""
 
 
-def test_a_name_cannot_steer_the_terminal(tmp_path, capsys):
-    path = tmp_path / "net.csv"
-    path.write_text(TABLE.format("\x1b[31mred"), encoding="utf-8")
-    cli.run(cli.HWSIM, ["run", "edge", str(path)])
-    assert "\x1b" not in "".join(capsys.readouterr())
+STEERING = ("\x1b[31mred", "del\x7f", "\x9b31mred", "right\u202eleft", "\x07bell")
+"""Names that change what a terminal shows: escapes, C1 controls, an override of the direction."""
+
+
+def inert(text: str) -> bool:
+    """Whether each line can be printed as it is."""
+    return all(line == printable(line) for line in text.split("\n"))
+
+
+def test_names_are_data_for_every_writer(tmp_path, monkeypatch, capsys):
+    names = [*STEERING, "<script>x</script>", "[bold]x[/bold]", r"$\frac$", "=1+1"]
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{name},fc,16,1,1,16\n" for name in names]
+    Path("net.csv").write_text(TABLE.format("first") + "".join(rows), encoding="utf-8")
+    for words in (
+        ["run", "edge", "net.csv", "--wide", "--csv", "o.csv", "--trace", "o.json", "--plot", "o.svg"],
+        ["run", "edge", "net.csv", "--explain", "mapping"],
+        ["run", "edge", "net.csv", "--json"],
+        ["compare", "edge:net.csv", "edge:lenet5", "--json"],
+    ):
+        assert cli.run(cli.HWSIM, words) == 0, capsys.readouterr().err
+        assert inert("".join(capsys.readouterr()))
+    print_json({name: [name] for name in names})
+    text = capsys.readouterr().out
+    assert json.loads(text) == {name: [name] for name in names}
+    table, trace, drawn = (Path(file).read_text(encoding="utf-8") for file in ("o.csv", "o.json", "o.svg"))
+    odd = "".join(names)
+    network = replace(hwsim.load_network("net.csv"), name=odd, stage=odd, provenance=odd)
+    html = network._repr_html_()
+    assert all(map(inert, (text, table, trace, drawn, repr(network), html)))
+    assert "<script>" not in html + drawn
+    events = {event["name"].partition(" ")[0] for event in json.loads(trace)["traceEvents"]}
+    assert events >= set(names)
+    assert all(printable(name) in table for name in names)
 
 
 @pytest.mark.parametrize(
     ("cell", "written"),
-    [("=1+1", "'=1+1"), ("@sum", "'@sum"), ("-2+3", "'-2+3"), ("-", "-"), ("-1.5", "-1.5"), ("fc=1", "fc=1")],
+    [
+        *((name, printable(name)) for name in STEERING),
+        *(("\t=1", r"\t=1"), ("=1+1", "'=1+1"), ("@sum", "'@sum"), ("-2+3", "'-2+3")),
+        *(("-", "-"), ("-1.5", "-1.5"), ("fc=1", "fc=1")),
+    ],
 )
 def test_a_cell_of_a_table_is_no_formula(cell, written):
     assert csv_text(pd.DataFrame({"layer": [cell], "x": [1.5]})) == f"layer,x\n{written},1.5\n"

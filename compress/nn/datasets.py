@@ -56,6 +56,11 @@ class Split:
     x: NDArray[np.float32]
     y: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):  # compiled code has no type for the other byte order
+            array = getattr(self, name)
+            object.__setattr__(self, name, np.asarray(array, array.dtype.newbyteorder("=")))
+
     def __len__(self) -> int:
         return len(self.x)
 

@@ -260,7 +260,7 @@ def _matrix(
         if pattern is None:
             mask = rng.random((here.stop - start, rows), np.float32) < weight_density
         else:
-            mask = np.ascontiguousarray(pattern.mask[:, here].T)
+            mask = pattern.mask[:, here].T.copy()  # the pattern itself is read-only
         nonzeros[here] = mask.sum(axis=1)
         _count_entries(mask, layout.block_rows, layout.gap_limit, entries[:, here])
     return Interleaved(entries, nonzeros)

@@ -60,9 +60,18 @@ def _require_counts(part: object, where: str, names: tuple[str, ...], least: int
             require_whole(count, f"{where}: {name}", f"a whole number, at least {least}", least)
 
 
+def _kept(part: object, name: str) -> None:
+    """Copy an array into an attribute, read-only: plans are remembered by the identity of layers."""
+    array = np.asarray(getattr(part, name))
+    if array.flags.writeable:
+        array = array.copy()
+        array.setflags(write=False)
+    object.__setattr__(part, name, array)
+
+
 @dataclass(frozen=True)
 class StoredWeights:
-    """How the weights of one layer are stored, counted in bits.
+    """How the weights of one layer are stored, counted in bits. Arrays are copied, and read-only afterwards.
 
     Parameters
     ----------
@@ -102,6 +111,8 @@ class StoredWeights:
             f"stored weights ({self.format})",
             ("nonzeros", "entries", "side_bits", "look_ups", "gaps"),
         )
+        for name in ("segment_bits", "segment_symbols"):
+            _kept(self, name)
         if len(self.segment_bits) != len(self.segment_symbols):
             raise InputError(
                 f"stored weights ({self.format}): {len(self.segment_bits)} segments of bits but "
@@ -180,7 +191,7 @@ class Layer:
     writes_back : bool
         Whether the output replaces the weights that the layer reads. It then stays where they are.
     pattern : ndarray of bool, shape (groups * filters, depth), or None
-        Positions of the non-zero weights; None if the real matrix is not known.
+        Positions of the non-zero weights, copied; None if the real matrix is not known.
     """
 
     name: str
@@ -213,6 +224,8 @@ class Layer:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise InputError(f"layer {shown(self.name)}: expected a text as its name")
+        if self.pattern is not None:
+            _kept(self, "pattern")
         _require_counts(self, f"layer {self.name}", SIZES, 1)
         _require_counts(self, f"layer {self.name}", ("vector_ops",))
         if self.outside_bits is not None:

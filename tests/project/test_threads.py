@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from compress.codecs.table import CODECS
 from compress.format.container import Artifact, parse
 from compress.format.execution import executable
 from compress.format.tensors import SharedTensor
+from compress.lowering import workload_of
 from compress.nn.datasets import Dataset, Split
 from compress.nn.lenets import lenet_300_100
 from compress.pipeline.recipe import Recipe
@@ -75,6 +77,30 @@ def test_simulations():
     assert together == after
 
 
+def test_simulations_of_the_same_objects():
+    chip, networks = hwsim.load_chip("edge"), [hwsim.load_network("lenet5", "huffman"), workload_of(model(0))]
+
+    def simulated(at):
+        report = hwsim.simulate(chip, networks[at % 2], 1 + at % 3)
+        return report.summary(), report.energy_by("layer").to_dict()
+
+    together, after = at_once_and_after(simulated)
+    assert together == after
+
+
+def test_one_report_that_is_read_by_all():
+    shared = hwsim.simulate("edge", workload_of(model(0)))
+    reads = [
+        lambda report: report.summary(),
+        lambda report: report.to_frame().to_dict(),
+        lambda report: report.energy_by("component").to_dict(),
+        lambda report: report.power_W,
+    ]
+    together, _ = at_once_and_after(lambda at: reads[at % 4](shared))
+    alone = hwsim.simulate("edge", workload_of(model(0)))
+    assert together == [reads[at % 4](alone) for at in range(CALLS)]
+
+
 def test_executions_of_one_network():
     network, images = executable(model(0)), np.random.default_rng(1).random((CALLS, 1, 28, 28), np.float32)
     together, after = at_once_and_after(lambda at: network.forward(images[: at + 1]).tobytes())
@@ -95,6 +121,67 @@ def test_files():
     together, after = at_once_and_after(lambda at: model(at).to_bytes())
     assert together == after
     assert at_once_and_after(lambda at: parse(after[at])[0].to_bytes()) == (after, after)
+
+
+FORMS = {
+    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
+    "strided": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    "Fortran order": np.asfortranarray,
+    "backwards": lambda array: np.ascontiguousarray(array[::-1])[::-1],
+    "read-only": lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape),
+}
+"""The same values in memory otherwise."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_images_in_any_form_give_the_same_bytes(form):
+    def otherwise(part):
+        return Split(FORMS[form](part.x), FORMS[form](part.y))
+
+    recipe = Recipe.model_validate(
+        {"name": "short", "description": "", "network": "lenet300", "step": [TRAIN]}
+    )
+    other = dataclasses.replace(DATA, train=otherwise(DATA.train), test=otherwise(DATA.test))
+    (expected,), (found,) = compress(recipe, DATA), compress(recipe, other)
+    assert found.to_bytes() == expected.to_bytes()
+    network = executable(expected)
+    assert network.forward(FORMS[form](DATA.test.x)).tobytes() == network.forward(DATA.test.x).tobytes()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stored_bits_in_any_form_give_the_same_report(form):
+    network = workload_of(model(0))
+    layers = [
+        dataclasses.replace(layer, weights=in_form(layer.weights, FORMS[form])) for layer in network.layers
+    ]
+    other = dataclasses.replace(network, layers=tuple(layers))
+    assert hwsim.simulate("edge", other).summary() == hwsim.simulate("edge", network).summary()
+
+
+def in_form(weights, form):
+    """Stored weights whose arrays are in another form."""
+    if weights is None:
+        return None
+    bits, symbols = form(weights.segment_bits), form(weights.segment_symbols)
+    return dataclasses.replace(weights, segment_bits=bits, segment_symbols=symbols)
+
+
+def test_arrays_that_are_changed_afterwards_change_no_layer():
+    network = workload_of(model(0))
+    layer = network.layers[0]
+    bits = layer.weights.segment_bits.copy()
+    pattern = np.ones((layer.filters, layer.depth), bool)
+    weights = dataclasses.replace(layer.weights, segment_bits=bits)
+    changed = dataclasses.replace(layer, weights=weights, pattern=pattern)
+    other = dataclasses.replace(network, layers=(changed, *network.layers[1:]))
+    report = hwsim.simulate("edge", other)
+    bits *= 3
+    pattern[:] = False
+    assert report.to_frame().equals(hwsim.simulate("edge", network).to_frame())
+    assert hwsim.simulate("edge", other).summary() == report.summary()
+    assert changed.pattern.all()
+    with pytest.raises(ValueError, match="read-only"):
+        weights.segment_bits[0] = 1
 
 
 def test_memory_that_one_thread_allows_is_its_own():

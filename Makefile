@@ -60,9 +60,8 @@ bench: $(DEV) ## how fast, how small, beside SCALE-Sim, codecs, PyTorch, onnxrun
 	for peer in $(PEERS); do \
 	  $$install $$peer $(PEER_NUMPY) || echo "$${peer##* } cannot be installed here: its comparison is skipped." >&2; \
 	done; \
-	missed=0; $(BIN)/hwsim bench --peer-python "$$peers/bin/python" || missed=$$?; \
-	[ $$missed -le 1 ] || exit $$missed; \
-	$(BIN)/python -m experiments.bench.report; exit $$missed
+	ended=0; $(BIN)/hwsim bench --peer-python "$$peers/bin/python" || ended=$$?; \
+	$(BIN)/python -m experiments.bench.report; exit $$ended
 
 # A run that was stopped goes on where it was; finished files are kept.
 frontier: $(RUN) ## train every recipe of the frontier with three seeds (hours): results/frontier/

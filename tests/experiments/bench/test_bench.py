@@ -2,11 +2,14 @@
 
 import io
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from checkout import ROOT
 
 from experiments.bench import commands, report
 from experiments.bench import own as bench
@@ -161,3 +164,23 @@ def test_the_first_call_of_each_codec_is_one_that_succeeds(monkeypatch, capsys):
 def test_an_unknown_benchmark(capsys):
     assert cli.run(cli.HWSIM, ["bench", "dreams"]) == 2
     assert "dreams" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize("ended", [0, 1, 2])
+def test_the_report_is_written_however_the_benchmarks_end(ended, tmp_path):
+    """`make bench` with programs that only note what they were asked for."""
+    asked, place = tmp_path / "asked", tmp_path / "bin"
+    place.mkdir()
+    for name, code in (("hwsim", ended), ("python", 0)):
+        program = place / name
+        program.write_text(f'#!/bin/sh\necho {name} "$1" "$2" >>"{asked}"\nexit {code}\n', encoding="utf-8")
+        program.chmod(0o755)
+    words = ["make", "--silent", "bench", f"BIN={place}", "PIP=true", "DEV="]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert asked.read_text(encoding="utf-8").splitlines() == [
+        "python -m venv",
+        "hwsim bench --peer-python",
+        "python -m experiments.bench.report",
+    ]
+    assert bool(done.returncode) == bool(ended)

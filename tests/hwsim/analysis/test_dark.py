@@ -181,7 +181,8 @@ def test_figures_show_every_published_figure():
     assert len(figures.strategies(table).axes[0].texts) == 3
 
 
-def test_the_command_answers_for_another_die(capsys):
+def test_the_command_answers_for_another_die(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert cli.run(cli.HWSIM, ["dark", "--die-mm2", "300", "--cap", "80", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["by_node"]
     assert rows[0]["tiles"] == 19

@@ -21,15 +21,9 @@ from compress.nn.ops import OPS
 from compress.nn.ops.integer import INPUT_SCALE
 from compress.nn.ops.picking import einsum_work
 from compress.nn.ops.window import Window
-from hwsim.errors import InputError, require_type, shown
+from hwsim.errors import InputError, require_type
 from hwsim.whole import ceil_div
-from hwsim.workload.layer import (
-    OPERAND_BITS,
-    Layer,
-    StoredWeights,
-    Workload,
-    vector,
-)
+from hwsim.workload.layer import OPERAND_BITS, Layer, StoredWeights, Workload, require_arithmetic, vector
 from hwsim.workload.operators import (
     GRU_CELL_OPS,
     LRN_OPS,
@@ -135,8 +129,7 @@ def workload_of(
     if not isinstance(artifact, Artifact):
         require_type(artifact, (str, Path), "model", "an Artifact or the path of a .dcz file")
         artifact, layout = read(artifact)
-    if not isinstance(arithmetic, str) or arithmetic not in OPERAND_BITS:
-        raise InputError(f"arithmetic is {shown(arithmetic)}, expected one of {', '.join(OPERAND_BITS)}")
+    require_arithmetic(arithmetic)
     counted = layout or parse(artifact.to_bytes())[1]
     network = artifact.to_network()
     shapes = network.shapes(steps=steps)

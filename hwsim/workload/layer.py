@@ -46,6 +46,12 @@ SIZES = ("pixels", "filters", "depth", "groups", "input_elements", "output_eleme
 """Sizes of a layer, at least 1 each."""
 
 
+def require_arithmetic(found: object) -> None:
+    """Refuse what is not the name of an arithmetic, by an `InputError`."""
+    if not isinstance(found, str) or found not in OPERAND_BITS:
+        raise InputError(f"arithmetic is {shown(found)}, expected one of {', '.join(OPERAND_BITS)}")
+
+
 def _require_counts(part: object, where: str, names: tuple[str, ...], least: int = 0) -> None:
     """Check attributes that count something; slowly only what is no plain number in range."""
     for name in names:

@@ -85,6 +85,7 @@ ORDER = (
     "compress",
     "experiments.threads",
     "experiments.tables",
+    "experiments.jsontext",
     "experiments.console",
     "experiments.runs",
     "experiments.measure",

@@ -15,7 +15,7 @@ from hwsim.workload.language.blocks import add_block
 from hwsim.workload.language.forms import Parts, form_of
 from hwsim.workload.language.layers import Layers, Storage
 from hwsim.workload.language.shipped import model_of
-from hwsim.workload.layer import OPERAND_BITS, Workload
+from hwsim.workload.layer import Workload, require_arithmetic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,8 +190,7 @@ def storage_of(
     InputError
         If there is no such form or arithmetic, or a form does not fit the arithmetic.
     """
-    if arithmetic not in OPERAND_BITS:
-        raise InputError(f"arithmetic is {arithmetic!r}, expected one of {', '.join(OPERAND_BITS)}")
+    require_arithmetic(arithmetic)
     if isinstance(weights, Parts):
         parts = weights
     else:

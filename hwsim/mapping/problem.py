@@ -70,12 +70,6 @@ class Problem(NamedTuple):
         return self.groups * self.n * self.k * self.weight_bits
 
     @property
-    def input_tensor_bits(self) -> float:
-        """All inputs, once, used or not."""
-        positions = self.items * self.rows.inputs * self.columns.inputs
-        return self.groups * positions * self.channels * self.input_bits
-
-    @property
     def output_tensor_bits(self) -> float:
         """All finished outputs, once."""
         return self.groups * self.m * self.n * float(self.output_bits)

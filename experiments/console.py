@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments.jsontext import json_text
+from compress.io.jsontext import json_text
 from experiments.tables import arranged
 from hwsim.errors import InputError, hint, printable
 
@@ -59,7 +59,7 @@ def print_next(following: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print plain data as JSON that other programs can read: see `experiments.jsontext`."""
+    """Print plain data as JSON that other programs can read: see `compress.io.jsontext`."""
     sys.stdout.write(json_text(data))
 
 

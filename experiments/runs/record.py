@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.io.files import flush_folder, write_bytes, write_text
-from experiments.jsontext import json_text
+from compress.io.jsontext import json_text
 from hwsim.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Run:
         write_text(self.folder / name, csv_text(table))
 
     def write_json(self, name: str, data: Any) -> None:
-        """Write plain data as indented JSON: see `experiments.jsontext`."""
+        """Write plain data as indented JSON: see `compress.io.jsontext`."""
         write_text(self.folder / name, json_text(data))
 
 

@@ -230,12 +230,14 @@ def validate_tpu() -> pd.DataFrame:
 
 def tpu_layers(application: str) -> list[Layer]:
     """Layers assumed for one application of the TPU paper, which does not publish them."""
-    return [
-        layer
+    rows = [
+        row
         for row in _published("tpu_v1_layers", *TPU_LAYER_COLUMNS)
         if row.text("application") == application
-        for index in range(row.integer("count"))
-        for layer in _tpu_block(row, f"{row.text('kind')}{index}")
+        for _ in range(row.integer("count"))
+    ]
+    return [
+        layer for place, row in enumerate(rows) for layer in _tpu_block(row, f"{row.text('kind')}{place}")
     ]
 
 

@@ -85,7 +85,6 @@ ORDER = (
     "compress",
     "experiments.threads",
     "experiments.tables",
-    "experiments.jsontext",
     "experiments.console",
     "experiments.runs",
     "experiments.measure",

@@ -23,12 +23,13 @@ def layers_of(*layers):
 
 
 FIRST = fc("a", 512, 512)
+SECOND = replace(FIRST, name="b")
 OTHERS = {
     "shape": fc("b", 512, 256),
-    "weights": replace(FIRST, weights=dense_storage(512 * 512, 8)),
-    "segments": replace(FIRST, weights=replace(FIRST.weights, segment_bits=FIRST.weights.segment_bits + 1)),
-    "pattern": replace(FIRST, pattern=np.eye(512, dtype=bool)),
-    "arithmetic": replace(FIRST, arithmetic="fp16"),
+    "weights": replace(SECOND, weights=dense_storage(512 * 512, 8)),
+    "segments": replace(SECOND, weights=replace(FIRST.weights, segment_bits=FIRST.weights.segment_bits + 1)),
+    "pattern": replace(SECOND, pattern=np.eye(512, dtype=bool)),
+    "arithmetic": replace(SECOND, arithmetic="fp16"),
 }
 
 

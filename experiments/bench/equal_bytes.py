@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from compress.format.execution import executable
 from compress.methods.agreement import agreements
@@ -22,14 +21,13 @@ from compress.methods.reconstruct import compress_after_training
 from compress.methods.rounding import Goal, round_after_training
 from compress.nn.folding import fold
 from experiments.bench.real_models import (
-    MODELS,
     feeds_of,
     least_dB,
     read_model,
     runtime_answers,
     static_int8,
+    tabulate,
 )
-from experiments.console import print_line
 from experiments.runs.after_training import parted
 from experiments.runs.inputs import halves, run
 from hwsim.errors import InputError
@@ -65,14 +63,7 @@ class Row(NamedTuple):
 
 def main(path: Path, names: Sequence[str]) -> None:
     """Compress models three ways, and write their table."""
-    rows = []
-    for name in names:
-        try:
-            rows.append(row(MODELS[name])._asdict())
-            print_line(", ".join(f"{key} {value}" for key, value in rows[-1].items()))
-        except InputError as refusal:
-            print_line(str(refusal))
-        pd.DataFrame(rows).to_csv(path, index=False, float_format="%.3g")
+    tabulate(path, names, lambda model: row(model)._asdict())
 
 
 def row(model: Shipped) -> Row:

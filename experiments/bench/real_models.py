@@ -187,11 +187,26 @@ class Row(NamedTuple):
 
 def main(path: Path, names: Sequence[str]) -> None:
     """Take models the whole way, and write their table."""
+    tabulate(path, names, lambda model: row(model).flat())
+
+
+def tabulate(path: Path, names: Sequence[str], row_of: Callable[[Shipped], dict[str, Any]]) -> None:
+    """Write a table with a row of each model, anew after each; of one that is refused, print why.
+
+    Parameters
+    ----------
+    path : Path
+        Of the CSV file.
+    names : sequence of str
+        Keys of `MODELS`.
+    row_of : callable
+        Makes the row of a model.
+    """
     rows = []
     for name in names:
         try:
-            rows.append(row(MODELS[name]).flat())
-            print_line(f"{name}: error {rows[-1]['error']:.1e}")
+            rows.append(row_of(MODELS[name]))
+            print_line(", ".join(f"{key} {value}" for key, value in rows[-1].items()))
         except InputError as refusal:
             print_line(str(refusal))
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.4g")

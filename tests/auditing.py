@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STEPS = 64
+STEPS = 200
 """Steps of each run that both engines simulate."""
 
 

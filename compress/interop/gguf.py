@@ -153,7 +153,7 @@ def _shape(header: ModelHeader, path: Path) -> LlamaShape:
         hidden=whole("feed_forward_length"),
         base=number("rope.freq_base", 10_000.0),
         epsilon=float(np.float32(number("attention.layer_norm_rms_epsilon"))),
-        tied=all(tensor.name != "output.weight" for tensor in header.tensors),
+        tied=header.tied,
     )
 
 

@@ -29,7 +29,8 @@ SCALARS = {
 }  # fmt: skip
 """Format of a value of GGUF by the number of its type."""
 TEXT, LIST = 8, 9
-EMBEDDING = "token_embd.weight"
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+"""Names in GGUF of the matrices of a language model at its begin and its end."""
 
 DTYPES = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
 """Floating-point types of safetensors."""
@@ -85,6 +86,11 @@ class ModelHeader:
     values: dict[str, Any]
     tensors: tuple[TensorHeader, ...]
     size_B: int = 0
+
+    @property
+    def tied(self) -> bool:
+        """Whether a language model in GGUF has no head of its own: the embedding serves as one."""
+        return all(tensor.name != HEAD for tensor in self.tensors)
 
     def embedding(self, path: Path) -> TensorHeader:
         """The matrix of the embedding of a language model in GGUF.

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 KEPT = "tokenizer"
-LISTED = {str: "texts", int: "whole numbers"}
 """Name of the tokenizer in a compressed file."""
+
+LISTED = {str: "texts", int: "whole numbers"}
+"""What a list of values of a type is called."""
 
 MODEL, CUTS = "gpt2", ("smollm", "gpt-2")
 """The kind of ``tokenizer.ggml.model``, and the ways to cut a text that are known."""

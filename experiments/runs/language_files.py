@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compress.format.container import read
-from compress.interop.tensor_headers import DTYPES, ModelHeader, read_gguf, read_safetensors
+from compress.interop.tensor_headers import DTYPES, HEAD, ModelHeader, read_gguf, read_safetensors
 from experiments.runs.language_parts import model_and_parts
 from hwsim.errors import InputError
 from hwsim.workload.language.forms import Form, Parts, form_of, form_of_gguf
@@ -70,7 +70,7 @@ def open_gguf(path: Path) -> tuple[LanguageModel, Parts]:
     _require_elements(path, sum(tensor.elements for tensor in inner), _matrix_weights(model))
     table = forms[embedding.name]
     weights = _joined([(forms[tensor.name], tensor.elements) for tensor in inner])
-    return model, Parts(weights, table, forms.get("output.weight", table))
+    return model, Parts(weights, table, forms.get(HEAD, table))
 
 
 def open_safetensors(folder: Path) -> tuple[LanguageModel, Parts]:
@@ -117,7 +117,7 @@ def _configuration(header: ModelHeader, embedding: TensorHeader, path: Path) -> 
     return found | {
         "model_type": family,
         "vocab_size": embedding.shape[-1],
-        "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in header.tensors),
+        "tie_word_embeddings": header.tied,
     }
 
 

@@ -197,8 +197,10 @@ class Cut:
         weights = self.layer.weights
         if weights is None or not weights.encoded:
             return {}
-        first, last = self._counted(np.array([0, self.payload_bits]), pinned_bits).tolist()
-        symbols = last - first if self._coded else 0
+        symbols = 0
+        if self._coded:
+            first, last = self._counted(np.array([0, self.payload_bits]), pinned_bits).tolist()
+            symbols = last - first
         counts: dict[str, int] = {weights.symbol: times * symbols}
         left = self._left(pinned_bits)
         for action, count in (

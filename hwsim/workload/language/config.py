@@ -6,6 +6,7 @@ A key that a family does not know is refused, because it may change the network.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -41,9 +42,9 @@ class Config(BaseModel):
     family: ClassVar[str]
     """``model_type`` of the family."""
 
+    @abstractmethod
     def model(self, name: str) -> LanguageModel:
         """Describe the model."""
-        raise NotImplementedError
 
     @classmethod
     def read(cls, values: dict[str, Any], where: str) -> Config:
